@@ -1,0 +1,390 @@
+//! The verdict of a policy, and why.
+
+use crate::{
+    Place, Policy, check::explain_failure, compile::Rule, requirement::Kind, subject::Subject,
+    target::RequestTarget,
+};
+
+/// What [`Policy::find`] found.
+#[derive(Debug)]
+pub enum Found<'p> {
+    /// The rule that wins.
+    Rule(RuleMatch<'p>),
+    /// No rule has this path.
+    NoRule,
+    /// Rules have this path, none for this method.
+    MethodNotCovered,
+}
+
+/// A rule that won a request target.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleMatch<'p> {
+    policy: &'p Policy,
+    rule: &'p Rule,
+    target: &'p RequestTarget<'p>,
+}
+
+/// What a rule needs to know of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing; credentials are not even looked at.
+    Public,
+    /// A credential may be absent; one that is there must be valid.
+    Optional,
+    /// A valid credential.
+    Credential,
+    /// Nothing; nobody is let in.
+    Nobody,
+}
+
+/// Allowed or not. Exhaustive on purpose: whoever handles decisions must handle all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The request may go on.
+    Allow,
+    /// It may not.
+    Deny(DenyReason),
+}
+
+/// Why a request is denied. Exhaustive on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenyReason {
+    /// The rule lets nobody in.
+    Denied,
+    /// The rule needs a credential and there is none.
+    NoCredential,
+    /// The caller has no active organization and the rule needs one.
+    NoActiveOrganization,
+    /// The path speaks of another organization, or of another person.
+    OrganizationMismatch,
+    /// A permission is missing.
+    MissingPermission,
+    /// The caller has none of the roles.
+    MissingRole,
+    /// Something else does not hold.
+    ConditionFailed,
+}
+
+impl<'p> RuleMatch<'p> {
+    pub(crate) fn new(policy: &'p Policy, rule: &'p Rule, target: &'p RequestTarget<'p>) -> Self {
+        Self { policy, rule, target }
+    }
+
+    /// The rule's key as written: its name in answers, logs and metrics.
+    #[must_use]
+    pub fn rule(&self) -> &'p str {
+        self.rule.key.as_str()
+    }
+
+    /// What it demands, as written.
+    #[must_use]
+    pub fn requirement(&self) -> &'p str {
+        self.rule.requirement.as_str()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.rule.place
+    }
+
+    /// Whether another organization's request is answered as if there were nothing.
+    #[must_use]
+    pub fn hides(&self) -> bool {
+        self.rule.hide
+    }
+
+    /// The values of the path's parameters, decoded.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'p str, &'p str)> {
+        let target = self.target;
+        self.rule.key.pattern().parameters().filter_map(move |(name, at)| Some((name, target.segment(at)?)))
+    }
+
+    /// The rule's path pattern.
+    #[must_use]
+    pub fn pattern(&self) -> &'p crate::Pattern {
+        self.rule.key.pattern()
+    }
+
+    /// What the rule needs to know of the caller.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match self.rule.requirement.kind() {
+            Kind::Public => Access::Public,
+            Kind::Optional => Access::Optional,
+            Kind::Deny => Access::Nobody,
+            Kind::Expression(_) => Access::Credential,
+        }
+    }
+
+    /// Decides: bindings first, then the requirement. `subject` is `None` for an anonymous caller, and must have been
+    /// made by this policy; one made by another is denied.
+    #[must_use]
+    pub fn decide(&self, subject: Option<&Subject>) -> Decision {
+        match (self.access(), subject) {
+            (Access::Public, _) => Decision::Allow,
+            (Access::Nobody, _) => Decision::Deny(DenyReason::Denied),
+            (Access::Optional, None) if self.rule.bindings.is_empty() => Decision::Allow,
+            (Access::Optional | Access::Credential, None) => Decision::Deny(DenyReason::NoCredential),
+            (Access::Optional | Access::Credential, Some(subject)) => self.judge(subject),
+        }
+    }
+
+    fn judge(&self, subject: &Subject) -> Decision {
+        if !self.policy.made(subject) {
+            return Decision::Deny(DenyReason::ConditionFailed);
+        }
+        if let Some(reason) = self.broken_binding(subject) {
+            return Decision::Deny(reason);
+        }
+        match &self.rule.check {
+            Some(check) if !check.holds(subject.facts()) => Decision::Deny(self.failure(subject).0),
+            _ => Decision::Allow,
+        }
+    }
+
+    fn broken_binding(&self, subject: &Subject) -> Option<DenyReason> {
+        self.rule.bindings.iter().find_map(|(at, targets)| {
+            let value = self.target.segment(*at);
+            if value.is_some() && targets.iter().any(|target| subject.value(*target) == value) {
+                return None;
+            }
+            let mut organizations = targets.iter().filter(|target| target.is_organization()).peekable();
+            let absent = organizations.peek().is_some()
+                && organizations.all(|target| subject.value(*target).is_none());
+            Some(if absent { DenyReason::NoActiveOrganization } else { DenyReason::OrganizationMismatch })
+        })
+    }
+
+    fn failure(&self, subject: &Subject) -> (DenyReason, Vec<&'p str>) {
+        match self.rule.requirement.kind() {
+            Kind::Expression(expression) => {
+                explain_failure(expression, subject.facts(), self.policy.vocabulary())
+            }
+            Kind::Public | Kind::Optional | Kind::Deny => (DenyReason::Denied, Vec::new()),
+        }
+    }
+
+    /// The permissions whose lack made the requirement fail; of alternatives, all. For messages: it allocates.
+    #[must_use]
+    pub fn missing_permissions(&self, subject: &Subject) -> Vec<&'p str> {
+        self.failure(subject).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orgate_claims::{
+        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
+    };
+
+    use super::*;
+    use crate::{PolicySpec, Requirement, RoleSpec, RuleKey, RuleSpec};
+
+    fn policy(rules: &[(&str, &str)]) -> Policy {
+        let rules = rules.iter().map(|(key, requirement)| {
+            RuleSpec::new(
+                RuleKey::parse(key).unwrap(),
+                Requirement::parse(requirement).unwrap(),
+                Place::default(),
+            )
+        });
+        let names = ["read", "write", "invite", "delete_org"];
+        Policy::compile(PolicySpec {
+            rules: rules.collect(),
+            permissions: names.map(|name| Permission::parse(name).unwrap()).into(),
+            known_roles: ["owner", "viewer"].map(|name| RoleName::parse(name).unwrap()).into(),
+            ..PolicySpec::default()
+        })
+        .unwrap()
+    }
+
+    fn principal(org: Option<&str>, role: Option<&str>, permissions: Option<&[&str]>) -> Principal {
+        let organization = org.map(|id| {
+            Organization::new(
+                OrganizationId::parse(id).unwrap(),
+                Some(Slug::parse(&format!("{id}-slug")).unwrap()),
+            )
+        });
+        Principal::builder(IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("usr_ann").unwrap())
+            .organization(organization)
+            .roles(role.iter().map(|name| RoleName::parse(name).unwrap()).collect())
+            .permissions(
+                permissions.map(|names| names.iter().map(|name| Permission::parse(name).unwrap()).collect()),
+            )
+            .build()
+    }
+
+    /// The rule that wins and what it decides, as one line.
+    fn verdict(policy: &Policy, request: &str, principal: Option<&Principal>) -> String {
+        let (method, path) = request.split_once(' ').unwrap();
+        let target = RequestTarget::parse(method, path).unwrap();
+        match policy.find(&target) {
+            Found::NoRule => "no rule".into(),
+            Found::MethodNotCovered => "method not covered".into(),
+            Found::Rule(found) => {
+                let subject = principal.map(|principal| policy.subject(principal));
+                let missing =
+                    subject.as_ref().map(|s| found.missing_permissions(s)).filter(|names| !names.is_empty());
+                match found.decide(subject.as_ref()) {
+                    Decision::Allow => format!("{} allow", found.rule()),
+                    Decision::Deny(reason) => match missing {
+                        Some(names) => format!("{} {reason:?} {}", found.rule(), names.join(",")),
+                        None => format!("{} {reason:?}", found.rule()),
+                    },
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_most_specific_rule_that_covers_the_method_wins() {
+        let policy = policy(&[
+            ("GET /files/**", "read"),
+            ("GET /files/public/**", "public"),
+            ("DELETE /files/{id}", "delete_org"),
+            ("ANY /files/{id}/meta", "deny"),
+            ("GET /files/public/meta", "public"),
+            ("HEAD /files/{id}", "write"),
+            ("HEAD /files/public", "public"),
+            ("GET /", "public"),
+        ]);
+        let ann = principal(Some("acme"), None, Some(&["read"]));
+        for (request, expected) in [
+            ("GET /files", "GET /files/** allow"),
+            ("GET /files/7", "GET /files/** allow"),
+            ("HEAD /files/7", "HEAD /files/{id} MissingPermission write"),
+            ("HEAD /files/7/x", "GET /files/** allow"),
+            ("GET /files/public", "GET /files/public/** allow"),
+            ("GET /files/public/a/b", "GET /files/public/** allow"),
+            ("DELETE /files/7", "DELETE /files/{id} MissingPermission delete_org"),
+            ("DELETE /files/public", "DELETE /files/{id} MissingPermission delete_org"),
+            ("GET /files/7/meta", "ANY /files/{id}/meta Denied"),
+            ("POST /files/7", "method not covered"),
+            ("PURGE /files/7/meta", "ANY /files/{id}/meta Denied"),
+            ("GET /", "GET / allow"),
+            ("POST /", "method not covered"),
+            ("GET /filesystem", "no rule"),
+            ("GET /other", "no rule"),
+        ] {
+            assert_eq!(verdict(&policy, request, Some(&ann)), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn another_organization_in_the_path_is_refused_without_being_asked() {
+        let policy = policy(&[
+            ("GET /orgs/{org_id}", "read"),
+            ("GET /o/{org}", "read"),
+            ("GET /s/{org_slug}", "optional"),
+        ]);
+        let ann = principal(Some("acme"), None, Some(&["read"]));
+        let nobody = principal(None, None, Some(&["read"]));
+        for (request, caller, expected) in [
+            ("GET /orgs/acme", Some(&ann), "GET /orgs/{org_id} allow"),
+            ("GET /orgs/acme-slug", Some(&ann), "GET /orgs/{org_id} OrganizationMismatch"),
+            ("GET /orgs/globex", Some(&ann), "GET /orgs/{org_id} OrganizationMismatch"),
+            ("GET /orgs/ACME", Some(&ann), "GET /orgs/{org_id} OrganizationMismatch"),
+            ("GET /orgs/acme", Some(&nobody), "GET /orgs/{org_id} NoActiveOrganization"),
+            ("GET /orgs/acme", None, "GET /orgs/{org_id} NoCredential"),
+            ("GET /o/acme", Some(&ann), "GET /o/{org} allow"),
+            ("GET /o/acme-slug", Some(&ann), "GET /o/{org} allow"),
+            ("GET /s/acme-slug", Some(&ann), "GET /s/{org_slug} allow"),
+            ("GET /s/acme-slug", None, "GET /s/{org_slug} NoCredential"),
+            ("GET /s/globex", Some(&ann), "GET /s/{org_slug} OrganizationMismatch"),
+        ] {
+            assert_eq!(verdict(&policy, request, caller), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn failures_are_named_by_their_first_kind() {
+        let policy = policy(&[
+            ("GET /a", "read and write"),
+            ("GET /b", "invite or delete_org"),
+            ("GET /c", "role(owner)"),
+            ("GET /d", "org"),
+            ("GET /e", "not read"),
+            ("GET /f", "authenticated"),
+            ("GET /g", "role(owner) and write"),
+        ]);
+        let ann = principal(Some("acme"), Some("viewer"), Some(&["read"]));
+        let no_org = principal(None, None, Some(&["read"]));
+        for (request, caller, expected) in [
+            ("GET /a", &ann, "GET /a MissingPermission write"),
+            ("GET /a", &no_org, "GET /a NoActiveOrganization write"),
+            ("GET /b", &ann, "GET /b MissingPermission invite,delete_org"),
+            ("GET /c", &ann, "GET /c MissingRole"),
+            ("GET /c", &no_org, "GET /c NoActiveOrganization"),
+            ("GET /d", &ann, "GET /d allow"),
+            ("GET /d", &no_org, "GET /d NoActiveOrganization"),
+            ("GET /e", &ann, "GET /e ConditionFailed"),
+            ("GET /f", &no_org, "GET /f allow"),
+            ("GET /g", &ann, "GET /g MissingPermission write"),
+        ] {
+            assert_eq!(verdict(&policy, request, Some(caller)), expected, "{request}");
+        }
+    }
+
+    #[test]
+    fn roles_are_expanded_only_where_the_policy_says_what_they_grant() {
+        let owner_without_permissions = principal(Some("acme"), Some("owner"), Some(&[]));
+        let owner_only = principal(Some("acme"), Some("owner"), None);
+        let plain = policy(&[("GET /a", "read")]);
+        assert_eq!(verdict(&plain, "GET /a", Some(&owner_only)), "GET /a MissingPermission read");
+
+        let role = |name: &str, grants: &[&str], extends: &[&str]| RoleSpec {
+            name: RoleName::parse(name).unwrap(),
+            grants: grants.iter().map(|name| Permission::parse(name).unwrap()).collect(),
+            extends: extends.iter().map(|name| RoleName::parse(name).unwrap()).collect(),
+            place: Place::default(),
+        };
+        let rule = RuleSpec::new(
+            RuleKey::parse("GET /a").unwrap(),
+            Requirement::parse("read").unwrap(),
+            Place::default(),
+        );
+        let expanding = Policy::compile(PolicySpec {
+            rules: vec![rule],
+            roles: vec![role("viewer", &["read"], &[]), role("owner", &["write"], &["viewer"])],
+            ..PolicySpec::default()
+        })
+        .unwrap();
+        assert_eq!(verdict(&expanding, "GET /a", Some(&owner_only)), "GET /a allow");
+        let empty = verdict(&expanding, "GET /a", Some(&owner_without_permissions));
+        assert_eq!(empty, "GET /a MissingPermission read", "an empty list is an answer");
+    }
+
+    #[test]
+    fn a_subject_of_another_policy_is_denied() {
+        let (one, other) = (policy(&[("GET /a", "read")]), policy(&[("GET /a", "read")]));
+        let subject = other.subject(&principal(Some("acme"), None, Some(&["read"])));
+        let target = RequestTarget::parse("GET", "/a").unwrap();
+        let Found::Rule(found) = one.find(&target) else { panic!("a rule") };
+        assert_eq!(found.decide(Some(&subject)), Decision::Deny(DenyReason::ConditionFailed));
+    }
+
+    #[test]
+    fn names_that_nobody_declared_are_errors() {
+        let rule = |requirement: &str| {
+            RuleSpec::new(
+                RuleKey::parse("GET /a").unwrap(),
+                Requirement::parse(requirement).unwrap(),
+                Place::default(),
+            )
+        };
+        let permissions = vec![Permission::parse("delete_org").unwrap()];
+        let compile = |requirement| {
+            let spec = PolicySpec {
+                rules: vec![rule(requirement)],
+                permissions: permissions.clone(),
+                ..PolicySpec::default()
+            };
+            Policy::compile(spec).unwrap_err().remove(0)
+        };
+        let error = compile("not (delete_org and delet_org)");
+        assert_eq!((error.code, error.in_requirement), ("E031", Some((20, 9))));
+        assert_eq!(error.help.as_deref(), Some("did you mean `delete_org`?"));
+        assert_eq!(compile("role(admin)").code, "E032");
+    }
+}

@@ -1,0 +1,38 @@
+//! Which request needs which right: the pure core of orgate.
+//!
+//! A policy is a set of rules `METHODS /path: requirement`. Order never matters:
+//! 1. a request target is read in one way or refused ([`RequestTarget`]);
+//! 2. of the rules that cover its method, the one with the most specific path wins ([`Policy::find`]); no rule, no
+//!    entry;
+//! 3. the winner's bindings and requirement decide over the [`Subject`] ([`RuleMatch::decide`]).
+//!
+//! This crate does no I/O, reads no clock, spawns nothing, logs nothing and knows neither tokens nor files: what is
+//! decided follows from the arguments alone. The compiled form is immutable; a decision allocates nothing unless the
+//! path is percent-encoded.
+
+mod bind;
+mod check;
+mod compile;
+mod decision;
+mod error;
+mod key;
+mod overlap;
+mod pattern;
+pub mod requirement;
+mod set;
+mod subject;
+mod suggest;
+mod table;
+mod target;
+mod vocabulary;
+
+pub use bind::{BindSpec, BindTarget};
+pub use compile::{PermissionsFrom, Policy, PolicySpec, RoleSpec, RuleSpec};
+pub use decision::{Access, Decision, DenyReason, Found, RuleMatch};
+pub use error::{Place, PolicyError, SyntaxError};
+pub use key::{MethodName, Methods, RuleKey};
+pub use pattern::{Pattern, Relation, Segment};
+pub use requirement::Requirement;
+pub use subject::Subject;
+pub use suggest::closest;
+pub use target::{RequestTarget, TargetError};

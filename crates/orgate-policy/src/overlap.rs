@@ -1,0 +1,158 @@
+//! Rules that cannot stand beside each other.
+//!
+//! Two rules may overlap only where it is plain which one wins: one path within the other, or the same requirement,
+//! or a rule of its own for the paths they share.
+
+use std::collections::HashMap;
+
+use crate::{
+    BindSpec, PolicyError, RuleSpec,
+    pattern::{Pattern, Relation, Segment},
+    table::MethodNumbers,
+};
+
+/// Every pair of rules that collide, each reported at the later one.
+pub(crate) fn collisions(rules: &[RuleSpec], bind: &[BindSpec], methods: &MethodNumbers) -> Vec<PolicyError> {
+    let mut errors = Vec::new();
+    let mut shapes: HashMap<Vec<Option<&str>>, Vec<&RuleSpec>> = HashMap::new();
+    for rule in rules {
+        let same_shape = shapes.entry(shape(rule.key.pattern())).or_default();
+        for earlier in same_shape.iter() {
+            errors.extend(same_path(earlier, rule, methods));
+        }
+        same_shape.push(rule);
+    }
+    for (at, later) in rules.iter().enumerate() {
+        for earlier in rules.iter().take(at) {
+            errors.extend(ambiguous((earlier, later), &shapes, bind, methods));
+        }
+    }
+    errors
+}
+
+/// The path without the names of its parameters: literals, `None` for one segment, and a final empty text for `**`.
+fn shape(pattern: &Pattern) -> Vec<Option<&str>> {
+    let segments = pattern.segments().iter().map(|segment| match segment {
+        Segment::Literal(text) => Some(&**text),
+        Segment::Parameter(_) | Segment::Any => None,
+    });
+    segments.chain(pattern.has_rest().then_some(Some(""))).collect()
+}
+
+fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> Option<PolicyError> {
+    if earlier.key.pattern() != later.key.pattern() {
+        let message = format!("`{}` names the parameters of the same path otherwise", later.key);
+        let help = "use one name for one segment; bindings go by name";
+        return Some(
+            PolicyError::new("E041", later.place, message)
+                .related(earlier.place, earlier.key.to_string())
+                .help(help),
+        );
+    }
+    let both = methods.named(&earlier.key) & methods.named(&later.key);
+    (both != 0).then(|| {
+        let method = methods.example(both);
+        PolicyError::new("E040", later.place, format!("{method} {} has two rules", later.key.pattern()))
+            .related(earlier.place, format!("the first: {}", earlier.key))
+            .help("keep one of them; order carries no meaning")
+    })
+}
+
+fn ambiguous(
+    (earlier, later): (&RuleSpec, &RuleSpec),
+    shapes: &HashMap<Vec<Option<&str>>, Vec<&RuleSpec>>,
+    bind: &[BindSpec],
+    methods: &MethodNumbers,
+) -> Option<PolicyError> {
+    let (a, b) = (earlier.key.pattern(), later.key.pattern());
+    let mut open = methods.coverage(earlier.key.methods()) & methods.coverage(later.key.methods());
+    if open == 0 || a.relation(b) != Relation::Crossing || says_the_same(earlier, later, bind) {
+        return None;
+    }
+    let meet = a.meet(b)?;
+    for rule in shapes.get(&shape(&meet)).into_iter().flatten() {
+        open &= !methods.coverage(rule.key.methods());
+    }
+    (open != 0).then(|| {
+        let line = format!("{} {meet}: {}", methods.example(open), later.requirement.as_str());
+        PolicyError::new("E042", later.place, format!("ambiguous rules for {meet}"))
+            .related(earlier.place, format!("{}: {}", earlier.key, earlier.requirement.as_str()))
+            .help(format!("say which one you mean by adding:   {line}"))
+    })
+}
+
+/// Whether it does not matter which of the two wins.
+fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
+    let bound = |rule: &RuleSpec| -> Vec<(Box<str>, usize)> {
+        let bound = |name: &str| {
+            bind.iter().any(|bind| *bind.parameter == *name) && !rule.unbound.iter().any(|u| u == name)
+        };
+        rule.key
+            .pattern()
+            .parameters()
+            .filter(|(name, _)| bound(name))
+            .map(|(name, at)| (name.into(), at))
+            .collect()
+    };
+    a.requirement.same_as(&b.requirement) && a.hide == b.hide && bound(a) == bound(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+    use orgate_claims::Permission;
+
+    /// The codes and messages of a policy, or nothing if it stands.
+    fn errors(rules: &[&str]) -> Vec<String> {
+        let rules = (1u32..).zip(rules).map(|(line, rule)| {
+            let (key, requirement) = rule.split_once(": ").unwrap();
+            let place = Place { file: 0, line, column: 3 };
+            RuleSpec::new(RuleKey::parse(key).unwrap(), Requirement::parse(requirement).unwrap(), place)
+        });
+        let mut spec = PolicySpec { rules: rules.collect(), ..PolicySpec::default() };
+        spec.permissions = ["read", "write"].map(|name| Permission::parse(name).unwrap()).into();
+        match Policy::compile(spec) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors
+                .iter()
+                .map(|error| format!("{}:{} {}", error.place.line, error.code, error.message))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn two_rules_for_one_request_are_refused() {
+        assert_eq!(errors(&["GET /a: read", "GET /a: write"]), ["2:E040 GET /a has two rules"]);
+        assert_eq!(errors(&["ANY /a: read", "ANY /a: write"]), ["2:E040 ANY /a has two rules"]);
+        assert_eq!(errors(&["GET|POST /a: read", "PUT|POST /a: write"]), ["2:E040 POST /a has two rules"]);
+        assert_eq!(
+            errors(&["GET /{x}: read", "POST /{y}: read"]),
+            ["2:E041 `POST /{y}` names the parameters of the same path otherwise"]
+        );
+        assert_eq!(errors(&["GET /a: read", "HEAD /a: write", "ANY /a: write"]), [""; 0]);
+    }
+
+    #[test]
+    fn crossing_paths_need_a_rule_for_what_they_share() {
+        let crossing = ["GET /a/{x}/c: read", "GET /a/b/{y}: write"];
+        assert_eq!(errors(&crossing), ["2:E042 ambiguous rules for /a/b/c"]);
+        assert_eq!(errors(&[crossing[0], crossing[1], "GET /a/b/c: read"]), [""; 0]);
+        assert_eq!(
+            errors(&[crossing[0], crossing[1], "POST /a/b/c: read"]),
+            ["2:E042 ambiguous rules for /a/b/c"]
+        );
+        assert_eq!(errors(&["GET /a/{x}/c: read", "POST /a/b/{y}: write"]), [""; 0]);
+        assert_eq!(
+            errors(&["GET /a/{x}/c: read", "GET /a/b/{y}: read"]),
+            [""; 0],
+            "it does not matter which wins"
+        );
+        let bound = ["GET /a/{org_id}/c: read", "GET /a/b/{y}: read"];
+        assert_eq!(errors(&bound), ["2:E042 ambiguous rules for /a/b/c"], "only one of them is bound");
+        assert_eq!(
+            errors(&["GET /a/{x}/c: read", "HEAD /a/b/{y}: write"]),
+            ["2:E042 ambiguous rules for /a/b/c"],
+            "GET covers HEAD"
+        );
+    }
+}

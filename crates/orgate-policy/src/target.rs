@@ -1,0 +1,305 @@
+//! Which request targets can be judged.
+//!
+//! A request target is accepted only if it can be read in one way. Refused, not repaired (a repaired path is one that
+//! the upstream may read otherwise):
+//! 1. anything but the origin form: the path starts with `/` (RFC 9112 §3.2.1), methods TRACE and CONNECT;
+//! 2. bytes outside `!`…`~`, and `\`, `;`, `#` anywhere in the path;
+//! 3. an invalid `%XX`, or one that hides an unreserved character, `%`, `/`, `\`, `;`, `?`, `#`, a control character
+//!    or broken UTF-8;
+//! 4. an empty segment, a segment `.` or `..`, one that ends in `.`, one that starts or ends with an encoded space;
+//! 5. more than 8 KiB of path or 32 segments.
+//!
+//! The query is never matched; it must only be printable ASCII. One trailing slash is ignored. This is the only place
+//! that decodes a path; it does not know rules.
+
+use std::{borrow::Cow, fmt};
+
+/// The longest path, in bytes.
+const MAX_PATH_BYTES: usize = 8 * 1024;
+/// The most segments of a path.
+pub(crate) const MAX_SEGMENTS: usize = 32;
+
+/// A request target that can be read in one way.
+#[derive(Clone, Debug)]
+pub struct RequestTarget<'r> {
+    method: &'r str,
+    query: Option<&'r str>,
+    /// The path after decoding; the same bytes as received where nothing was encoded.
+    path: Cow<'r, str>,
+    spans: [(u16, u16); MAX_SEGMENTS],
+    count: usize,
+}
+
+/// Why a request target is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// TRACE and CONNECT are never forwarded.
+    ForbiddenMethod,
+    /// The target is not a path that starts with `/`.
+    NotAPath,
+    /// A byte that no path may hold.
+    ForbiddenByte,
+    /// A `%` without two hexadecimal digits behind it.
+    InvalidEncoding,
+    /// A `%XX` that hides a character with a meaning of its own, or a character that needs no encoding.
+    HiddenCharacter,
+    /// `//`.
+    EmptySegment,
+    /// `.`, `..`, or a segment that ends in a dot.
+    DotSegment,
+    /// A space at the end of a segment.
+    SpaceAtEnd,
+    /// More than 8 KiB of path or 32 segments.
+    TooLong,
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ForbiddenMethod => "the methods TRACE and CONNECT are not served",
+            Self::NotAPath => "the request target is not a path that starts with `/`",
+            Self::ForbiddenByte => "the request target holds a byte that no path may hold",
+            Self::InvalidEncoding => "a `%` in the path is not followed by two hexadecimal digits",
+            Self::HiddenCharacter => "the path hides a character behind `%XX` that must not be encoded",
+            Self::EmptySegment => "the path has an empty segment",
+            Self::DotSegment => "the path has a segment that is or ends in a dot",
+            Self::SpaceAtEnd => "a segment of the path starts or ends with a space",
+            Self::TooLong => "the path is longer than 8 KiB or has more than 32 segments",
+        })
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+impl<'r> RequestTarget<'r> {
+    /// Reads a request target in origin form, `path_and_query` as received.
+    ///
+    /// # Errors
+    /// [`TargetError`] if the target could be read in two ways; the module page lists them.
+    pub fn parse(method: &'r str, path_and_query: &'r str) -> Result<Self, TargetError> {
+        if matches!(method, "TRACE" | "CONNECT") {
+            return Err(TargetError::ForbiddenMethod);
+        }
+        let (raw, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
+        if !raw.starts_with('/') {
+            return Err(TargetError::NotAPath);
+        }
+        if raw.len() > MAX_PATH_BYTES {
+            return Err(TargetError::TooLong);
+        }
+        if query.is_some_and(|query| !query.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'#'))
+        {
+            return Err(TargetError::ForbiddenByte);
+        }
+        let mut encoded = false;
+        for byte in raw.bytes() {
+            match byte {
+                b'\\' | b';' | b'#' => return Err(TargetError::ForbiddenByte),
+                b'%' => encoded = true,
+                0x21..=0x7e => {}
+                _ => return Err(TargetError::ForbiddenByte),
+            }
+        }
+        let path = if encoded { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
+        let mut target = Self { method, query, path, spans: [(0, 0); MAX_SEGMENTS], count: 0 };
+        target.split()?;
+        Ok(target)
+    }
+
+    /// Finds the segments. Decoding never makes a `/`, so the decoded path splits as the received one does.
+    fn split(&mut self) -> Result<(), TargetError> {
+        let path = self.path.strip_suffix('/').unwrap_or(&self.path);
+        if path.is_empty() {
+            return Ok(()); // the root
+        }
+        let mut start = 1usize;
+        for segment in path.split('/').skip(1) {
+            let end = start + segment.len();
+            match segment.as_bytes() {
+                [] => return Err(TargetError::EmptySegment),
+                [.., b'.'] => return Err(TargetError::DotSegment),
+                [b' ', ..] | [.., b' '] => return Err(TargetError::SpaceAtEnd),
+                _ => {}
+            }
+            let slot = self.spans.get_mut(self.count).ok_or(TargetError::TooLong)?;
+            *slot = (
+                u16::try_from(start).map_err(|_| TargetError::TooLong)?,
+                u16::try_from(end).map_err(|_| TargetError::TooLong)?,
+            );
+            self.count += 1;
+            start = end + 1;
+        }
+        Ok(())
+    }
+
+    /// The method as received; methods are case-sensitive (RFC 9110 §9.1).
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The query without its `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query
+    }
+
+    /// How many segments the path has; the root has none.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether this is the root.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The decoded segment `at`, from 0.
+    #[must_use]
+    pub fn segment(&self, at: usize) -> Option<&str> {
+        if at >= self.count {
+            return None;
+        }
+        let &(start, end) = self.spans.get(at)?;
+        self.path.get(usize::from(start)..usize::from(end))
+    }
+
+    /// All decoded segments.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        (0..self.count).filter_map(|at| self.segment(at))
+    }
+}
+
+/// Decodes every `%XX`, and refuses those that would change how the path is read.
+fn decode(raw: &str) -> Result<String, TargetError> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            let digit = bytes
+                .next()
+                .and_then(|byte| char::from(byte).to_digit(16))
+                .ok_or(TargetError::InvalidEncoding)?;
+            u8::try_from(digit).map_err(|_| TargetError::InvalidEncoding)
+        };
+        let value = digit()? * 16 + digit()?;
+        let hidden = match value {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => true, // RFC 3986 §2.3
+            b'%' | b'/' | b'\\' | b';' | b'?' | b'#' => true,
+            _ => value.is_ascii_control(),
+        };
+        if hidden {
+            return Err(TargetError::HiddenCharacter);
+        }
+        decoded.push(value);
+    }
+    let decoded = String::from_utf8(decoded).map_err(|_| TargetError::HiddenCharacter)?;
+    if decoded.chars().any(char::is_control) {
+        return Err(TargetError::HiddenCharacter); // C1
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segments(path: &str) -> Result<Vec<String>, TargetError> {
+        RequestTarget::parse("GET", path).map(|target| target.segments().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn ordinary_targets_are_split() {
+        for (path, expected) in [
+            ("/", vec![]),
+            ("/?", vec![]),
+            ("/orgs/acme", vec!["orgs", "acme"]),
+            ("/orgs/acme/", vec!["orgs", "acme"]),
+            ("/a.b/c..d/~x", vec!["a.b", "c..d", "~x"]),
+            ("/x?/../admin&b=%2e", vec!["x"]),
+            ("/a%20b/%C3%A9", vec!["a b", "é"]),
+            ("/a+b,c=d@e:f!g$h'(i)*", vec!["a+b,c=d@e:f!g$h'(i)*"]),
+            ("/%22%3Cx%3E", vec!["\"<x>"]),
+        ] {
+            assert_eq!(segments(path).unwrap(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn two_readings_are_refused() {
+        use TargetError::*;
+        for (path, error) in [
+            ("", NotAPath),
+            ("*", NotAPath),
+            ("admin", NotAPath),
+            ("http://h/admin", NotAPath),
+            ("/public/../admin", DotSegment),
+            ("/./admin", DotSegment),
+            ("/admin/.", DotSegment),
+            ("/admin.", DotSegment),
+            ("/public../admin", DotSegment),
+            ("/public/%2e%2e/admin", HiddenCharacter),
+            ("/public/.%2E/admin", HiddenCharacter),
+            ("/public/..%2fadmin", HiddenCharacter),
+            ("/%2fadmin", HiddenCharacter),
+            ("/%252e", HiddenCharacter),
+            ("/%61dmin", HiddenCharacter),
+            ("/%5cadmin", HiddenCharacter),
+            ("/admin%3bx", HiddenCharacter),
+            ("/admin%3f/public", HiddenCharacter),
+            ("/admin%23/public", HiddenCharacter),
+            ("/admin%00", HiddenCharacter),
+            ("/admin%0d%0a", HiddenCharacter),
+            ("/admin%7f", HiddenCharacter),
+            ("/%c0%ae", HiddenCharacter),
+            ("/%ff", HiddenCharacter),
+            ("/%C2%85", HiddenCharacter),
+            ("/admin%20", SpaceAtEnd),
+            ("/%20admin", SpaceAtEnd),
+            ("/%20", SpaceAtEnd),
+            ("//admin", EmptySegment),
+            ("/x//admin", EmptySegment),
+            ("/admin//", EmptySegment),
+            ("//", EmptySegment),
+            ("/\\admin", ForbiddenByte),
+            ("/admin;a=b/x", ForbiddenByte),
+            ("/admin#x", ForbiddenByte),
+            ("/x?a#b", ForbiddenByte),
+            ("/x?a b", ForbiddenByte),
+            ("/é", ForbiddenByte),
+            ("/a b", ForbiddenByte),
+            ("/%", InvalidEncoding),
+            ("/%2", InvalidEncoding),
+            ("/%zz", InvalidEncoding),
+            ("/%u002f", InvalidEncoding),
+            ("/%+1", InvalidEncoding),
+        ] {
+            assert_eq!(segments(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        assert_eq!(segments(&"/a".repeat(32)).map(|s| s.len()), Ok(32));
+        assert_eq!(segments(&"/a".repeat(33)), Err(TargetError::TooLong));
+        assert!(segments(&format!("/{}", "a".repeat(8191))).is_ok());
+        assert_eq!(segments(&format!("/{}", "a".repeat(8192))), Err(TargetError::TooLong));
+    }
+
+    #[test]
+    fn trace_and_connect_are_refused_before_the_path_is_read() {
+        assert_eq!(RequestTarget::parse("TRACE", "/..").unwrap_err(), TargetError::ForbiddenMethod);
+        assert_eq!(RequestTarget::parse("CONNECT", "h:80").unwrap_err(), TargetError::ForbiddenMethod);
+        assert!(RequestTarget::parse("trace", "/").is_ok(), "another method, which no rule names");
+    }
+}
