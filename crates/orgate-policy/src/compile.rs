@@ -12,7 +12,7 @@ use crate::{
     bind::{BindSpec, with_defaults},
     check::Check,
     closest,
-    decision::{Found, RuleMatch},
+    decision::{Found, RuleId, RuleMatch},
     key::Methods,
     overlap,
     requirement::{Expression, Kind, Name},
@@ -173,7 +173,7 @@ impl Policy {
     pub fn find<'p>(&'p self, target: &'p RequestTarget<'p>) -> Found<'p> {
         match self.table.find(target) {
             Walk::Rule(number) => match self.rules.get(usize::from(number)) {
-                Some(rule) => Found::Rule(RuleMatch::new(self, rule, target)),
+                Some(rule) => Found::Rule(RuleMatch::new(self, RuleId(number), rule, target)),
                 None => Found::NoRule,
             },
             Walk::MethodNotCovered => Found::MethodNotCovered,
@@ -185,6 +185,18 @@ impl Policy {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The key of a rule of this policy, as written; of another policy's rule, whatever stands in its place here.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> Option<&str> {
+        self.rules.get(usize::from(id.0)).map(|rule| rule.key.as_str())
+    }
+
+    /// Whether `subject` has the permission `name` under this policy; `None` if the policy does not know the name.
+    #[must_use]
+    pub fn has_permission(&self, subject: &Subject, name: &str) -> Option<bool> {
+        self.vocabulary.permission(name).map(|number| self.made(subject) && subject.facts().contains(number))
     }
 
     /// How many rules there are.

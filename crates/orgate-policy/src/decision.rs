@@ -21,8 +21,13 @@ pub enum Found<'p> {
 pub struct RuleMatch<'p> {
     policy: &'p Policy,
     rule: &'p Rule,
+    id: RuleId,
     target: &'p RequestTarget<'p>,
 }
+
+/// A rule of one policy, by its place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleId(pub(crate) u16);
 
 /// What a rule needs to know of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +71,14 @@ pub enum DenyReason {
 }
 
 impl<'p> RuleMatch<'p> {
-    pub(crate) fn new(policy: &'p Policy, rule: &'p Rule, target: &'p RequestTarget<'p>) -> Self {
-        Self { policy, rule, target }
+    pub(crate) fn new(policy: &'p Policy, id: RuleId, rule: &'p Rule, target: &'p RequestTarget<'p>) -> Self {
+        Self { policy, rule, id, target }
+    }
+
+    /// Which rule it is; [`Policy::rule`] gives its key.
+    #[must_use]
+    pub fn id(&self) -> RuleId {
+        self.id
     }
 
     /// The rule's key as written: its name in answers, logs and metrics.

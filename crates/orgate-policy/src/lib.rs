@@ -28,7 +28,7 @@ mod vocabulary;
 
 pub use bind::{BindSpec, BindTarget};
 pub use compile::{PermissionsFrom, Policy, PolicySpec, RoleSpec, RuleSpec};
-pub use decision::{Access, Decision, DenyReason, Found, RuleMatch};
+pub use decision::{Access, Decision, DenyReason, Found, RuleId, RuleMatch};
 pub use error::{Place, PolicyError, SyntaxError};
 pub use key::{MethodName, Methods, RuleKey};
 pub use pattern::{Pattern, Relation, Segment};

@@ -1,0 +1,375 @@
+//! The one decision that every door asks for.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use orgate_claims::UnixTime;
+use orgate_policy::{Access, Decision, DenyReason, Found, Policy, RequestTarget, RuleMatch, Subject};
+use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
+
+use crate::{
+    Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
+    credentials::{self, CredentialError},
+    token_cache::{TokenCache, VerifiedToken},
+};
+
+/// How much memory verified tokens may take, about.
+const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Decides about requests. Cheap to clone and to share; all clones are one gate.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: ArcSwap<GateParts>,
+    cache: TokenCache,
+    marks: Marks,
+}
+
+/// What a gate decides by. Immutable; replaced as a whole, so that a request is judged by one policy from beginning to
+/// end.
+#[derive(Debug)]
+pub struct GateParts {
+    policy: Policy,
+    verifier: Verifier,
+    token: TokenOptions,
+    identity: IdentityOptions,
+    deny: DenyOptions,
+    generation: u64,
+}
+
+/// What [`Gate::check_now`] can say at once.
+#[derive(Debug)]
+pub enum Checked {
+    /// The verdict.
+    Done(Verdict),
+    /// Something must be fetched first; [`Gate::check`] does it.
+    Needs(Need),
+}
+
+/// The only reasons to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Need {
+    /// The keys of an issuer: none were ever loaded, or the token names one that is not among them.
+    Keys(IssuerIndex),
+    /// An opaque token must be asked about (RFC 7662).
+    Introspection(IssuerIndex),
+    /// A session cookie must be exchanged for a token.
+    Exchange,
+    /// The rule wants the caller's rights as they are now.
+    LiveStatus(IssuerIndex),
+}
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It may go on, with this permit.
+    Forward(Permit),
+    /// It is refused.
+    Reject(Rejection),
+}
+
+/// How a gate is doing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GateStatus {
+    /// Every issuer, in the order of the policy file.
+    pub issuers: Vec<IssuerStatus>,
+    /// How many rules are enforced.
+    pub rules: usize,
+}
+
+/// How a gate stands with one issuer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IssuerStatus {
+    /// Its `iss`.
+    pub issuer: String,
+    /// Where its keys come from.
+    pub location: String,
+    /// Whether keys are in hand.
+    pub keys_loaded: bool,
+    /// Why the last attempt to fetch them failed, if it did.
+    pub last_error: Option<String>,
+}
+
+impl GateStatus {
+    /// Whether every issuer's keys are in hand.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.issuers.iter().all(|issuer| issuer.keys_loaded)
+    }
+}
+
+impl GateParts {
+    /// A policy, and whose tokens it is applied to; everything else as it is by default.
+    #[must_use]
+    pub fn new(policy: Policy, verifier: Verifier) -> Self {
+        static GENERATION: AtomicU64 = AtomicU64::new(1);
+        Self {
+            policy,
+            verifier,
+            token: TokenOptions::default(),
+            identity: IdentityOptions::default(),
+            deny: DenyOptions::default(),
+            generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Where tokens are looked for.
+    #[must_use]
+    pub fn token(mut self, token: TokenOptions) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// How the identity is passed on.
+    #[must_use]
+    pub fn identity(mut self, identity: IdentityOptions) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// How refusals are rendered.
+    #[must_use]
+    pub fn deny(mut self, deny: DenyOptions) -> Self {
+        self.deny = deny;
+        self
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+}
+
+impl Gate {
+    /// A gate of these parts.
+    #[must_use]
+    pub fn new(parts: GateParts) -> Self {
+        let inner = Inner {
+            parts: ArcSwap::from_pointee(parts),
+            cache: TokenCache::new(TOKEN_CACHE_BYTES),
+            marks: Marks::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Replaces policy and issuers at once. Requests already judged keep their verdict.
+    pub fn replace(&self, parts: GateParts) {
+        self.inner.parts.store(Arc::new(parts));
+        self.inner.cache.clear();
+    }
+
+    /// The parts in force.
+    #[must_use]
+    pub fn parts(&self) -> Arc<GateParts> {
+        self.inner.parts.load_full()
+    }
+
+    /// How the identity is passed on.
+    #[must_use]
+    pub fn identity(&self) -> IdentityOptions {
+        self.inner.parts.load().identity.clone()
+    }
+
+    /// How the gate stands with its issuers.
+    #[must_use]
+    pub fn status(&self) -> GateStatus {
+        let parts = self.inner.parts.load();
+        let issuers = parts.verifier.issuers().filter_map(|(index, issuer)| {
+            let status = parts.verifier.key_source(index)?.status();
+            Some(IssuerStatus {
+                issuer: issuer.url().to_string(),
+                location: status.location,
+                keys_loaded: status.loaded,
+                last_error: status.last_error,
+            })
+        });
+        GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count() }
+    }
+
+    /// Decides without waiting: the way of every request whose token or keys are known.
+    ///
+    /// The order: target → rule → method → credential → revocation marks → binding → requirement. Nothing is awaited
+    /// and no lock is held across it; what must be fetched is named in [`Checked::Needs`].
+    #[must_use]
+    pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
+        let parts = self.inner.parts.load();
+        let target = match RequestTarget::parse(head.method.as_str(), head.path_and_query.as_str()) {
+            Ok(target) => target,
+            Err(error) => return parts.refuse(Rejection::new(error.into()).with_detail(error.to_string())),
+        };
+        let found = match parts.policy.find(&target) {
+            Found::Rule(found) => found,
+            Found::NoRule => return parts.unmatched(Code::NoRule),
+            Found::MethodNotCovered => return parts.unmatched(Code::MethodNotCovered),
+        };
+        let token = match found.access() {
+            Access::Public | Access::Nobody => None,
+            Access::Optional | Access::Credential => match self.token(&parts, head, now) {
+                Ok(token) => token,
+                Err(Refusal::Rejection(rejection)) => return parts.refuse(rejection.with_rule(found.rule())),
+                Err(Refusal::Need(need)) => return Checked::Needs(need),
+            },
+        };
+        match found.decide(token.as_ref().map(|token| &token.subject)) {
+            Decision::Allow => {
+                let parts = Arc::clone(&parts);
+                let path_and_query = head.path_and_query.clone();
+                Checked::Done(Verdict::Forward(Permit { parts, token, rule: found.id(), path_and_query }))
+            }
+            Decision::Deny(reason) => {
+                parts.refuse(parts.denied(reason, &found, token.as_ref().map(|token| &token.subject)))
+            }
+        }
+    }
+
+    /// Decides, and fetches what is missing: once, then the request is judged again from the beginning, so that a policy
+    /// replaced meanwhile cannot mix with an old match.
+    pub async fn check(&self, head: &RequestHead<'_>) -> Verdict {
+        let need = match self.check_now(head, clock::now()) {
+            Checked::Done(verdict) => return verdict,
+            Checked::Needs(need) => need,
+        };
+        if let Need::Keys(issuer) = need {
+            let source = self.inner.parts.load().verifier.key_source(issuer).cloned();
+            if let Some(source) = source {
+                // A failure shows below: either keys are in hand or they are not.
+                let _ = source.refresh().await;
+            }
+        }
+        self.settle(head, clock::now())
+    }
+
+    /// Decides with what is in hand: what would still have to be fetched is refused.
+    fn settle(&self, head: &RequestHead<'_>, now: UnixTime) -> Verdict {
+        match self.check_now(head, now) {
+            Checked::Done(verdict) => verdict,
+            Checked::Needs(need) => {
+                let parts = self.inner.parts.load();
+                let known = match need {
+                    Need::Keys(issuer) => {
+                        parts.verifier.key_source(issuer).is_some_and(|source| source.current().is_some())
+                    }
+                    Need::Introspection(_) | Need::Exchange | Need::LiveStatus(_) => false,
+                };
+                let rejection = if known {
+                    Rejection::new(Code::InvalidToken)
+                        .with_detail("the token was signed with a key that its issuer does not publish")
+                } else {
+                    Rejection::new(Code::KeysUnavailable)
+                        .with_detail("the issuer's keys could not be fetched yet; try again")
+                };
+                Verdict::Reject(rejection.flat(parts.deny.flat))
+            }
+        }
+    }
+
+    /// The verified token of a request; `None` if it carries no credential.
+    fn token(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        now: UnixTime,
+    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+        let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
+            Rejection::unreadable_credential(match error {
+                CredentialError::Several => "the request carries more than one credential",
+                CredentialError::Malformed => "the credential of the request cannot be read",
+            })
+        })?;
+        let Some(Credential::Token(text)) = credential else { return Ok(None) };
+        let token = match self.inner.cache.get(text.as_str()).filter(|token| parts.still_holds(token, now)) {
+            Some(token) => token,
+            None => {
+                let token = Arc::new(parts.verify(text.as_str(), now)?);
+                self.inner.cache.insert(text.as_str(), Arc::clone(&token));
+                token
+            }
+        };
+        match self.inner.marks.check(&token.principal) {
+            Ok(()) => Ok(Some(token)),
+            Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
+        }
+    }
+}
+
+/// Why there is no verified token.
+enum Refusal {
+    Rejection(Rejection),
+    Need(Need),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejection(rejection)
+    }
+}
+
+impl GateParts {
+    fn verify(&self, text: &str, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+        let verified =
+            self.verifier.verify_at(text, now).map_err(|error| match (error.kind(), error.issuer()) {
+                (VerifyErrorKind::UnknownKey | VerifyErrorKind::KeysUnavailable, Some(issuer)) => {
+                    Refusal::Need(Need::Keys(issuer))
+                }
+                (kind, _) => Rejection::new(kind.into()).with_detail(error.to_string()).into(),
+            })?;
+        let (issuer, key_generation, valid_until) =
+            (verified.issuer(), verified.key_generation(), verified.valid_until());
+        let principal = verified.into_principal();
+        Ok(VerifiedToken {
+            subject: self.policy.subject(&principal),
+            principal: Arc::new(principal),
+            issuer,
+            key_generation,
+            parts_generation: self.generation,
+            valid_until,
+            verified_at: now,
+        })
+    }
+
+    /// Whether a cached token would be verified again with the same result.
+    fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
+        token.parts_generation == self.generation
+            && now < token.valid_until
+            && self
+                .verifier
+                .key_source(token.issuer)
+                .and_then(|source| source.current())
+                .is_some_and(|keys| keys.generation() == token.key_generation)
+    }
+
+    fn refuse(&self, rejection: Rejection) -> Checked {
+        Checked::Done(Verdict::Reject(rejection.flat(self.deny.flat)))
+    }
+
+    fn unmatched(&self, code: Code) -> Checked {
+        let rejection = Rejection::new(code);
+        self.refuse(if self.deny.unmatched_not_found { rejection.hide() } else { rejection })
+    }
+
+    fn denied(&self, reason: DenyReason, found: &RuleMatch<'_>, subject: Option<&Subject>) -> Rejection {
+        let rejection = Rejection::new(reason.into()).with_rule(found.rule());
+        match reason {
+            DenyReason::OrganizationMismatch if self.deny.hide || found.hides() => rejection.hide(),
+            DenyReason::MissingPermission
+            | DenyReason::MissingRole
+            | DenyReason::ConditionFailed
+            | DenyReason::NoActiveOrganization => {
+                let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
+                rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
+            }
+            DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Organization permissions for axum and hyper applications.
+//!
+//! A policy file in the application's repository says which route needs which permission. A [`Gate`] enforces it:
+//! 1. the request target is read in one way, or refused;
+//! 2. the most specific rule of the policy is found; no rule, no entry;
+//! 3. unless the rule is public, the credential is extracted and verified;
+//! 4. the rule's bindings and requirement are judged.
+//!
+//! All of that happens in one synchronous call, [`Gate::check_now`], which every door uses: the tower layer here
+//! ([`Gate::layer`], [`Gate::protect`]) and the doors of the sidecar. What passes carries a [`Permit`], which only the
+//! gate can make; what does not is a [`Rejection`], rendered by one table.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "axum", feature = "config", feature = "remote"))]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
+//!
+//! let gate = orgate::Gate::load("orgate.yaml").await?;
+//! let app = Router::new().route("/whoami", get(|caller: orgate::Principal| async move { caller.to_string() }));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! axum::serve(listener, gate.protect(app)).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod clock;
+mod credentials;
+#[cfg(feature = "axum")]
+mod extract;
+mod gate;
+mod head;
+mod layer;
+#[cfg(all(feature = "config", feature = "remote"))]
+mod load;
+mod options;
+mod permit;
+mod principal;
+#[cfg(feature = "axum")]
+mod protect;
+pub mod rejection;
+mod token_cache;
+
+pub use credentials::Credential;
+#[cfg(feature = "axum")]
+pub use extract::{Denied, OrgContext};
+pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+pub use head::RequestHead;
+pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
+#[cfg(all(feature = "config", feature = "remote"))]
+pub use load::LoadError;
+pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+pub use permit::Permit;
+pub use principal::Principal;
+#[cfg(feature = "axum")]
+pub use protect::Protected;
+pub use rejection::{Code, Rejection};

@@ -1,0 +1,126 @@
+//! Verified tokens, so that a token's signature is checked once.
+//!
+//! The rule: an entry answers only for the very bytes that were verified, under the very policy, issuers and keys that
+//! they were verified with, and never from the second on in which the token would be refused.
+//!
+//! Only success is kept. A decision is never kept: it depends on the request.
+
+use std::{
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::{Expiry, sync::Cache};
+use orgate_claims::{Principal, UnixTime};
+use orgate_policy::Subject;
+use orgate_verify::IssuerIndex;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// A verified token with all that a decision needs.
+#[derive(Debug)]
+pub(crate) struct VerifiedToken {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) subject: Subject,
+    pub(crate) issuer: IssuerIndex,
+    /// The key set that held the key.
+    pub(crate) key_generation: u64,
+    /// The parts of the gate (policy, issuers) it was verified and read under.
+    pub(crate) parts_generation: u64,
+    /// The first second in which it would be refused.
+    pub(crate) valid_until: UnixTime,
+    pub(crate) verified_at: UnixTime,
+}
+
+struct Entry {
+    token: Box<str>,
+    verified: Arc<VerifiedToken>,
+}
+
+/// The cache: bounded by bytes, safe to share.
+pub(crate) struct TokenCache {
+    entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Folded>>,
+    keys: (u64, u64),
+}
+
+/// What an entry weighs besides its token: the principal's fields, the subject's sets, the cache's own bookkeeping.
+const ENTRY_OVERHEAD_BYTES: usize = 1024;
+
+impl TokenCache {
+    /// A cache of at most about `bytes`.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let weigh = |_: &u128, entry: &Arc<Entry>| {
+            u32::try_from(entry.token.len() + ENTRY_OVERHEAD_BYTES).unwrap_or(u32::MAX)
+        };
+        let entries = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(weigh)
+            .expire_after(UntilRefused)
+            .build_with_hasher(BuildHasherDefault::default());
+        // Two keys that nobody outside this process knows, from the standard library's source of randomness.
+        let random = || std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
+        Self { entries, keys: (random(), random()) }
+    }
+
+    /// What was verified of exactly this text. Whether it still holds is the caller's question.
+    pub(crate) fn get(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+        let entry = self.entries.get(&self.index(token))?;
+        // The index is only a hash: the bytes decide.
+        (*entry.token == *token).then(|| Arc::clone(&entry.verified))
+    }
+
+    pub(crate) fn insert(&self, token: &str, verified: Arc<VerifiedToken>) {
+        self.entries.insert(self.index(token), Arc::new(Entry { token: token.into(), verified }));
+    }
+
+    /// Drops everything: what was verified under other keys or another policy is of no use.
+    pub(crate) fn clear(&self) {
+        self.entries.invalidate_all();
+    }
+
+    fn index(&self, token: &str) -> u128 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        hasher.write(token.as_bytes());
+        hasher.finish128().as_u128()
+    }
+}
+
+impl std::fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache").field("entries", &self.entries.entry_count()).finish_non_exhaustive()
+    }
+}
+
+/// Frees an entry when its token ends. That it is not *used* any longer is checked on every hit, by the clock of the
+/// request; this only gives the memory back.
+struct UntilRefused;
+
+impl Expiry<u128, Arc<Entry>> for UntilRefused {
+    fn expire_after_create(&self, _: &u128, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
+        let seconds =
+            entry.verified.valid_until.seconds().saturating_sub(entry.verified.verified_at.seconds());
+        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+}
+
+/// The index is a keyed hash already; half of it serves as the hash of the map.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            self.0 = chunk.iter().fold(self.0.rotate_left(8), |state, byte| state << 8 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, index: u128) {
+        #[allow(clippy::cast_possible_truncation, reason = "one half of a hash is a hash")]
+        let half = index as u64;
+        self.0 = half;
+    }
+}
