@@ -1,0 +1,253 @@
+//! Every finding that a file can have: its stable code, what it means, and an example.
+//!
+//! A code never changes its meaning and is never used again. Groups: `E00x` the file cannot be read, `E01x` its keys and
+//! values, `E02x` rule keys and requirements, `E03x` names, `E04x` rules that overlap, `E05x` unsafe settings, `E09x`
+//! limits; `W` is a warning. `orgate help CODE` prints an entry.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal, $text:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: &str = $code;
+        )*
+        /// Every code, in order.
+        pub const ALL: &[Code] = &[$(Code { code: $code, title: $title, explanation: $text }),*];
+    };
+}
+
+/// The description of one finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The code itself.
+    pub code: &'static str,
+    /// What it means, in one line.
+    pub title: &'static str,
+    /// What it means, why it matters and how it is mended, with an example.
+    pub explanation: &'static str,
+}
+
+/// The description of a code; upper and lower case are the same.
+#[must_use]
+pub fn find(code: &str) -> Option<&'static Code> {
+    ALL.iter().find(|known| known.code.eq_ignore_ascii_case(code))
+}
+
+codes! {
+    SYNTAX = "E001", "the file is not well-formed",
+"The file cannot be read as YAML (or JSON). The place is where reading stopped; the cause may be a little before it.
+
+    rules:
+      GET /healthz: \"public        # the quote is never closed
+
+Indentation is made of spaces; a tab is never indentation.";
+
+    ENCODING = "E002", "the file is not plain UTF-8 text",
+"A file is UTF-8 without a byte order mark. Characters that a reader does not see are refused, because they make a rule
+look like another one: control characters, zero-width characters, and those that change the direction of text.
+
+    GET /adm<U+200B>in: deny        # looks like /admin and is not";
+
+    LIMIT = "E003", "the file is too large or too deep",
+"A file has at most 1 MiB, and maps and lists are nested at most 32 levels deep.";
+
+    NOT_IN_FORMAT = "E004", "a YAML construct that is not part of the format",
+"Anchors, aliases, merge keys, tags, directives, keys that are not texts, and more than one document in a file have no
+counterpart in JSON and TOML, and they hide the effect of a line from whoever reviews a change. Write values out.
+
+    base: &base {issuer: https://a.example}      # E004
+    main: {<<: *base}                            # E004";
+
+    UNKNOWN_KEY = "E010", "an unknown key",
+"Keys that are not known are never passed over: a misspelt key would silently lose its effect. Keys that start with `x-`
+belong to other tools and are ignored.
+
+    issuers:
+      main: {isuer: https://a.example}      # did you mean `issuer`?";
+
+    MISSING_KEY = "E011", "a required key is missing",
+"The map lacks a key without which it has no meaning. A policy file needs `version` and `rules`; an issuer needs `issuer`
+and `audience`.";
+
+    WRONG_TYPE = "E012", "a value of the wrong kind",
+"A text was expected where there is a number, a list where there is a map, and so on. Quotes make a value a text.
+
+    audience: 42            # write \"42\"";
+
+    BAD_VALUE = "E013", "a value that does not fit",
+"The value has the right kind and the wrong content: a duration without a unit, a number out of bounds, a word that is
+none of the choices.
+
+    leeway: 30              # write 30s
+    leeway: 10m             # at most 5m";
+
+    UNSUPPORTED = "E014", "not supported by this version",
+"The key or value belongs to the policy language, but this version of orgate does not enforce it. It is refused and not
+ignored: a policy must never be read as less than it says.";
+
+    INTERPOLATION = "E015", "`${…}` where it is not allowed",
+"Environment variables may stand only in issuer URLs, audiences and key locations. Everywhere else a reviewer must see the
+policy that is enforced.
+
+    issuer: ${ISSUER:-https://auth.example.com}     # allowed
+    GET /a: ${WHO}                                  # E015";
+
+    UNSET_VARIABLE = "E016", "an environment variable is not set",
+"`${NAME}` needs the variable; `${NAME:-default}` does not. An empty variable counts as not set.";
+
+    NO_RULES = "E018", "the policy has no rules",
+"Without a rule nothing can be reached; that is never meant. The smallest rule is
+
+    rules:
+      GET /healthz: public";
+
+    NO_ISSUER = "E019", "no issuer is trusted",
+"A rule demands a credential, but `issuers:` names nobody whose credentials would be accepted.
+
+    issuers:
+      main: {issuer: https://auth.example.com, audience: my-api}";
+
+    RULE_KEY = "E020", "a rule key that cannot be read",
+"A rule's key is a request line: one or more methods joined by `|`, or `ANY`, a space, and a path pattern. A pattern has
+segments that are literal, `{name}` or `*`, and may end in `**`.
+
+    GET /projects/{id}: read
+    POST|PUT /projects/**: write";
+
+    REQUIREMENT = "E021", "a requirement that cannot be read",
+"A requirement is `public`, `optional`, `deny`, or an expression over permissions, `role(…)`, `org` and `authenticated`
+with `and`, `or`, `not` and parentheses. `and` and `or` are not mixed without parentheses.
+
+    GET /a: read and (write or role(admin))";
+
+    PERMISSION = "E031", "an unknown permission",
+"Rules may only name permissions that are declared under `permissions:`, granted by a role, or brought by the profiles
+`orgate` and `astapa`. An unknown one is nearly always a misspelling, and would lock everybody out.
+
+    DELETE /orgs/{org_id}: delet_org        # did you mean `delete_org`?";
+
+    ROLE = "E032", "an unknown role",
+"`role(…)` and `extends` may only name roles that are declared under `roles:` or brought by a profile.";
+
+    ROLE_CYCLE = "E033", "a role extends itself",
+"`extends` goes in a circle, so what the role grants has no end.
+
+    member: {extends: admin}
+    admin: {extends: member}";
+
+    BAD_NAME = "E034", "a name that cannot be used",
+"A permission has 1 to 128 letters, digits and `._:/-`, starts with a letter or digit, and is none of the words of the
+requirement language (`public`, `and`, `org` …), no integer, and does not start like an operand (`path.`, `claims.` …).";
+
+    UNBOUND = "E035", "`unbound` names something that is not bound",
+"`unbound` takes back a binding of a parameter that occurs in the rule. Naming anything else has no effect, and is
+therefore a mistake.";
+
+    DUPLICATE = "E040", "the same thing is written twice",
+"Two rules for one method and path, or a key that is repeated: one of them would win by accident.";
+
+    PARAMETER_NAMES = "E041", "one path with different parameter names",
+"Bindings go by name. If `GET /orgs/{org_id}` is bound and `DELETE /orgs/{id}` is not, the second one is open by
+accident; the same segment has one name.";
+
+    AMBIGUOUS = "E042", "ambiguous rules",
+"Two rules cover the same request, neither is more specific, and they demand different things. The message shows the
+line that settles it.
+
+    GET /a/{x}/c: read
+    GET /a/b/{y}: public
+    GET /a/b/c: read            # this line settles it";
+
+    WEAKER_ANY = "E043", "a method falls to a weaker rule",
+"A path restricts some methods, and another method of the same path falls to an `ANY` rule that is weaker than all of
+them. Name the methods you mean, or refuse the others.
+
+    GET|POST /admin/users: role(owner)
+    ANY /**: read               # DELETE /admin/users is left at `read`
+    ANY /admin/users: deny      # this line settles it";
+
+    SAME_ISSUER = "E044", "two issuers with one URL",
+"A token chooses its issuer by its exact `iss`; two entries for one URL would be two readings of one token.";
+
+    NO_AUDIENCE = "E050", "an issuer without an audience",
+"Without an audience, a token that the issuer made for another service is accepted here (RFC 8725 §3.9). Name the
+audience of this service; if the issuer writes none, say so with `audience: any`.
+
+    main: {issuer: https://auth.example.com, audience: my-api}";
+
+    PUBLIC_BOUND = "E051", "a public rule on a path with an organization",
+"A public request has no caller whose organization could be compared with the one in the path. If anybody may see every
+organization there, say so.
+
+    GET /orgs/{org_id}/logo: {require: public, unbound: [org_id]}";
+
+    INSECURE_URL = "E053", "an address that is not protected",
+"Keys fetched over plain http can be replaced on the way, and with them everything is open. Only loopback addresses
+(`127.0.0.1`, `[::1]`, `localhost`) may use http.";
+
+    ALGORITHM = "E054", "an algorithm that proves nothing",
+"`none` is no signature. It is never accepted.";
+
+    TOO_MANY = "E090", "too many of something",
+"A policy has at most 20 000 rules, 1 024 permissions, 256 roles and 32 issuers.";
+
+    UNUSED = "W012", "something is declared and not covered",
+"Reserved for coverage of routes and tests.";
+
+    DEAD_RULE = "W020", "no declared role can satisfy a requirement",
+"The rule is dead: none of the roles holds what it demands.";
+
+    DRIFT = "W031", "matched only by a catch-all",
+"A route of the API description has no rule of its own.";
+
+    ANY_AUDIENCE = "W051", "tokens made for other services are accepted",
+"`audience: any` accepts every token of the issuer, also those made for other services. Whoever receives such a token can
+use it here.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_in_order_and_explained() {
+        for pair in ALL.windows(2) {
+            assert!(pair[0].code < pair[1].code, "{} before {}", pair[0].code, pair[1].code);
+        }
+        for code in ALL {
+            assert!(code.explanation.len() > 40 && !code.title.ends_with('.'), "{}", code.code);
+        }
+    }
+
+    #[test]
+    fn every_code_in_use_is_explained() {
+        let mut used = Vec::new();
+        for directory in
+            ["src", "src/compile", "src/document", "../orgate-policy/src", "../orgate-policy/src/requirement"]
+        {
+            let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+            for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+                let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+                let texts = text.split('"').skip(1).step_by(2);
+                let is_code = |text: &&str| {
+                    text.len() == 4
+                        && text.starts_with(['E', 'W'])
+                        && text.chars().skip(1).all(|c| c.is_ascii_digit())
+                };
+                used.extend(texts.filter(is_code).map(str::to_owned).filter(|code| code != "E999"));
+            }
+        }
+        assert!(used.iter().any(|code| code == "E042") && used.iter().any(|code| code == "E050"), "{used:?}");
+        for code in used {
+            assert!(find(&code).is_some(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_published_codes_stay() {
+        for code in ["E031", "E042", "E043", "W012", "W020", "W031"] {
+            assert_eq!(find(code).map(|found| found.code), Some(code));
+        }
+        assert_eq!(find("e042").map(|found| found.title), Some("ambiguous rules"));
+        assert_eq!(find("E999"), None);
+    }
+}

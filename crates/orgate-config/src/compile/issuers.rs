@@ -1,0 +1,376 @@
+//! The section `issuers:`: whose tokens are believed, and on which terms.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use orgate_claims::IssuerUrl;
+use orgate_verify::{Algorithm, TokenTypes, TrustedIssuer};
+
+use super::{
+    address::{self, AddressError},
+    claims::{self, Renamed},
+    environment,
+    profiles::{self, Profile},
+    texts,
+};
+use crate::{
+    codes,
+    diagnostic::{Diagnostic, Diagnostics},
+    document::{self, Field, Key, MapReader, Node, Span, Spanned, Value, closest},
+    file::{IssuerSpec, KeyLocation},
+};
+
+/// The most issuers of one policy.
+const MAX_ISSUERS: usize = 32;
+/// Keys of an issuer that this version does not enforce.
+const LATER: [&str; 6] = ["permissions_from", "introspect", "dpop", "feed", "max_stale", "on_stale"];
+/// Algorithms that exist and that this version does not verify.
+const LATER_ALGORITHMS: [&str; 11] =
+    ["RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "HS256", "HS384", "HS512", "Ed448"];
+
+/// Environment variables by name.
+type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// What the section says.
+#[derive(Debug, Default)]
+pub(super) struct Issuers {
+    pub(super) issuers: Vec<IssuerSpec>,
+    /// Whether any issuer is written, sound or not.
+    pub(super) any_written: bool,
+    /// Whether a profile brings its permissions and roles.
+    pub(super) brings_names: bool,
+    pub(super) renamed: Vec<Renamed>,
+}
+
+pub(super) fn read(
+    node: Option<&Node>,
+    directory: &Path,
+    env: Environment<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Issuers {
+    let mut read = Issuers::default();
+    let Some(node) = node else { return read };
+    let mut places: HashMap<String, Span> = HashMap::new();
+    for (key, node) in super::named(node, "issuers", "a map from names to issuers", diagnostics) {
+        read.any_written = true;
+        let Some((issuer, url)) = issuer(key, node, directory, env, &mut read, diagnostics) else { continue };
+        match places.insert(issuer.trust.url().as_str().to_owned(), url) {
+            Some(first) => {
+                let message = format!("two issuers have the URL `{}`", issuer.trust.url());
+                let finding = Diagnostic::error(codes::SAME_ISSUER, message).at(url).related(first, "");
+                diagnostics
+                    .push(finding.help("a token chooses its issuer by its exact `iss`; keep one of them"));
+            }
+            None => read.issuers.push(issuer),
+        }
+    }
+    if read.issuers.len() > MAX_ISSUERS {
+        let message =
+            format!("the policy has {} issuers; at most {MAX_ISSUERS} are allowed", read.issuers.len());
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
+    }
+    read
+}
+
+fn issuer(
+    key: &Key,
+    node: &Node,
+    directory: &Path,
+    env: Environment<'_>,
+    read: &mut Issuers,
+    diagnostics: &mut Diagnostics,
+) -> Option<(IssuerSpec, Span)> {
+    let path = format!("issuers.{}", key.text);
+    let mut map = MapReader::new(node, &path, diagnostics)?.at(key.span);
+    let url = map.required("issuer").node();
+    let keys = map.optional("keys").node();
+    let audience = map.optional("audience").node();
+    let algorithms = map.optional("algorithms").node();
+    let types = map.optional("typ").node();
+    let leeway = map.optional("leeway").duration(0..=u64::from(TrustedIssuer::MAX_LEEWAY));
+    let profile = map.optional("profile").text();
+    let overrides = map.optional("claims").node();
+    for key in LATER {
+        map.unsupported(key);
+    }
+    map.finish();
+
+    // Each is read before any of them may end this, so that all their problems are told.
+    let profile = profile.and_then(|name| find_profile(&name, diagnostics));
+    read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
+    let keys = key_location(keys, &path, directory, env, diagnostics);
+    let audience = audiences(audience, key, &path, env, diagnostics);
+    let algorithms = algorithms.map(|node| self::algorithms(node, &path, diagnostics));
+    let types = types.map(|node| token_types(node, &path, diagnostics));
+    let mapping = claims::mapping(profile, overrides, &path, &mut read.renamed, diagnostics);
+    let discover = keys == Some(KeyLocation::Discover);
+    let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
+
+    let trust = match audience? {
+        Audiences::Any => TrustedIssuer::with_any_audience(url.value),
+        Audiences::OneOf(audiences) => TrustedIssuer::new(url.value, audiences).ok()?,
+    };
+    let mut trust = trust.mapping(mapping);
+    trust = trust.types(match types {
+        Some(types) => types?,
+        None => profile.map_or(TokenTypes::AccessTokenOrJwt, |profile| profile.types),
+    });
+    if let Some(algorithms) = algorithms {
+        trust = trust.algorithms(algorithms?).ok()?;
+    }
+    if let Some(leeway) = leeway {
+        trust = trust.leeway(u32::try_from(Duration::as_secs(&leeway.value)).ok()?).ok()?;
+    }
+    let profile = profile.map(|profile| profile.name);
+    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, profile }, url.span))
+}
+
+fn find_profile(name: &Spanned<&str>, diagnostics: &mut Diagnostics) -> Option<&'static Profile> {
+    let found = profiles::find(name.value);
+    if found.is_none() {
+        let names = || profiles::ALL.iter().map(|profile| profile.name);
+        let finding = if profiles::LATER.contains(&name.value) {
+            let message = format!("the profile `{}` is not supported by this version", name.value);
+            Diagnostic::error(codes::UNSUPPORTED, message).help("say under `claims:` which claim means what")
+        } else {
+            let message = format!("there is no profile `{}`", name.value);
+            Diagnostic::error(codes::BAD_VALUE, message).help(match closest(name.value, names()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the profiles are {}", names().collect::<Vec<_>>().join(", ")),
+            })
+        };
+        diagnostics.push(finding.at(name.span));
+    }
+    found
+}
+
+fn issuer_url(
+    node: &Node,
+    path: &str,
+    discover: bool,
+    env: Environment<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Spanned<IssuerUrl>> {
+    let text = Field::of(node, &format!("{path}.issuer"), diagnostics).text()?;
+    let text = environment::expand(node, text.value, env, diagnostics)?;
+    let problem = match address::check(&text.value) {
+        Err(AddressError::Insecure) => Some(insecure(&text.value)),
+        // Some issuers have names that are no addresses; then their keys must have one.
+        Err(AddressError::NotAnAddress) if discover => {
+            let message = format!("`{}` is no address whose keys could be discovered", text.value);
+            Some(
+                Diagnostic::error(codes::BAD_VALUE, message)
+                    .help("write an https URL, or say where the keys are: `keys: {jwks_uri: https://…}`"),
+            )
+        }
+        Ok(()) if discover && text.value.contains('?') => {
+            let message = format!("`{}` has a query, so nothing can be discovered there", text.value);
+            Some(
+                Diagnostic::error(codes::BAD_VALUE, message)
+                    .help("say where the keys are: `keys: {jwks_uri: https://…}`"),
+            )
+        }
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        diagnostics.push(problem.at(text.span));
+        return None;
+    }
+    match IssuerUrl::parse(&text.value) {
+        Ok(url) => Some(Spanned { value: url, span: text.span }),
+        Err(error) => {
+            let message = format!("`{path}.issuer` {error}");
+            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(text.span));
+            None
+        }
+    }
+}
+
+fn insecure(url: &str) -> Diagnostic {
+    let help =
+        format!("write `{}`; only loopback addresses may use http", url.replacen("http://", "https://", 1));
+    Diagnostic::error(codes::INSECURE_URL, format!("`{url}` is not protected by https")).help(help)
+}
+
+fn key_location(
+    node: Option<&Node>,
+    path: &str,
+    directory: &Path,
+    env: Environment<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<KeyLocation> {
+    let Some(node) = node else { return Some(KeyLocation::Discover) };
+    let path = format!("{path}.keys");
+    if node.text() == Some("discover") {
+        return Some(KeyLocation::Discover);
+    }
+    if let Some(word) = node.text() {
+        let message =
+            format!("`{path}`: expected `discover`, `{{jwks_uri: URL}}` or `{{file: PATH}}`, found `{word}`");
+        let help = closest(word, ["discover"]).map(|meant| format!("did you mean `{meant}`?"));
+        diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).maybe_help(help));
+        return None;
+    }
+    if node.entries().is_none() {
+        document::wrong_kind(node, &path, "`discover`, `{jwks_uri: URL}` or `{file: PATH}`", diagnostics);
+        return None;
+    }
+    let mut map = MapReader::new(node, &path, diagnostics)?;
+    let uri = map.optional("jwks_uri").node();
+    let file = map.optional("file").node();
+    map.unsupported("secret");
+    let has_secret = map.has("secret");
+    map.finish();
+    match (uri, file) {
+        (Some(node), None) => {
+            let text = Field::of(node, &format!("{path}.jwks_uri"), diagnostics).text()?;
+            let uri = environment::expand(node, text.value, env, diagnostics)?.value;
+            let finding = match address::check(&uri) {
+                Ok(()) => return Some(KeyLocation::JwksUri(uri)),
+                Err(AddressError::Insecure) => insecure(&uri),
+                Err(AddressError::NotAnAddress) => {
+                    Diagnostic::error(codes::BAD_VALUE, format!("`{uri}` is no https URL"))
+                }
+            };
+            diagnostics.push(finding.at(node.span));
+            None
+        }
+        (None, Some(node)) => {
+            let text = Field::of(node, &format!("{path}.file"), diagnostics).text()?;
+            let file = environment::expand(node, text.value, env, diagnostics)?.value;
+            if file.is_empty() {
+                let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}.file` is empty"));
+                diagnostics.push(finding.at(node.span));
+                return None;
+            }
+            Some(KeyLocation::File(directory.join(file)))
+        }
+        _ => {
+            if !has_secret {
+                let finding =
+                    Diagnostic::error(codes::BAD_VALUE, format!("`{path}` needs exactly one place"));
+                diagnostics.push(finding.at(node.span).help("write `{jwks_uri: URL}` or `{file: PATH}`"));
+            }
+            None
+        }
+    }
+}
+
+enum Audiences {
+    Any,
+    OneOf(Vec<String>),
+}
+
+fn audiences(
+    node: Option<&Node>,
+    key: &Key,
+    path: &str,
+    env: Environment<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Audiences> {
+    let no_audience = |message: String, span: Span| {
+        Diagnostic::error(codes::NO_AUDIENCE, message).at(span).help(
+            "without one, tokens made for other services are accepted: write `audience: my-api`, the name of this one",
+        )
+    };
+    let Some(node) = node else {
+        diagnostics.push(no_audience(format!("the issuer `{}` has no `audience`", key.text), key.span));
+        return None;
+    };
+    let path = format!("{path}.audience");
+    if node.text() == Some("any") {
+        let finding = Diagnostic::warning(codes::ANY_AUDIENCE, "tokens made for other services are accepted");
+        diagnostics
+            .push(finding.at(node.span).help("name the audience of this service, if the issuer writes one"));
+        return Some(Audiences::Any);
+    }
+    let before = diagnostics.errors();
+    let mut audiences = Vec::new();
+    for (text, item) in texts(node, &path, diagnostics) {
+        let Some(text) = environment::expand(item, text, env, diagnostics) else { continue };
+        if text.value.is_empty() {
+            diagnostics.push(no_audience(format!("`{path}` is empty"), item.span));
+        } else if text.value == "any" {
+            let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: `any` stands alone"));
+            diagnostics.push(finding.at(item.span).help("write `audience: any`, or leave it away"));
+        } else {
+            audiences.push(text.value);
+        }
+    }
+    if diagnostics.errors() > before {
+        return None;
+    }
+    if audiences.is_empty() && node.value != Value::Refused {
+        diagnostics.push(no_audience(format!("`{path}` is empty"), node.span));
+        return None;
+    }
+    Some(Audiences::OneOf(audiences))
+}
+
+fn algorithms(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Algorithm>> {
+    let path = format!("{path}.algorithms");
+    let supported = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>();
+    let before = diagnostics.errors();
+    let mut algorithms = Vec::new();
+    for (name, item) in texts(node, &path, diagnostics) {
+        if let Ok(algorithm) = name.parse::<Algorithm>() {
+            algorithms.push(algorithm);
+            continue;
+        }
+        let finding = if name.eq_ignore_ascii_case("none") {
+            Diagnostic::error(codes::ALGORITHM, "`none` is no signature and is never accepted")
+                .help("leave it away")
+        } else if LATER_ALGORITHMS.contains(&name) {
+            let message = format!("the algorithm `{name}` is not supported by this version");
+            Diagnostic::error(codes::UNSUPPORTED, message)
+                .help(format!("supported: {}", supported.join(", ")))
+        } else {
+            let help = match closest(name, supported.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("supported: {}", supported.join(", ")),
+            };
+            Diagnostic::error(codes::BAD_VALUE, format!("`{name}` is no signature algorithm")).help(help)
+        };
+        diagnostics.push(finding.at(item.span));
+    }
+    if diagnostics.errors() > before {
+        return None;
+    }
+    if algorithms.is_empty() {
+        let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}` is empty"));
+        diagnostics.push(finding.at(node.span).help(format!("supported: {}", supported.join(", "))));
+        return None;
+    }
+    Some(algorithms)
+}
+
+fn token_types(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<TokenTypes> {
+    let path = format!("{path}.typ");
+    let before = diagnostics.errors();
+    let (mut access_token, mut jwt, mut absent) = (false, false, false);
+    for (name, item) in texts(node, &path, diagnostics) {
+        match name {
+            "at+jwt" | "application/at+jwt" => access_token = true,
+            "JWT" => jwt = true,
+            "absent" => absent = true,
+            _ => {
+                let message = format!("`{path}`: `{name}` is no type of an access token");
+                let finding = Diagnostic::error(codes::BAD_VALUE, message);
+                diagnostics.push(finding.at(item.span).help("the types are at+jwt, JWT and absent"));
+            }
+        }
+    }
+    if diagnostics.errors() > before {
+        return None;
+    }
+    match (access_token, jwt, absent) {
+        (true, false, false) => Some(TokenTypes::AccessTokenOnly),
+        (true, true, true) => Some(TokenTypes::AccessTokenOrJwt),
+        _ => {
+            // Reading more than is written would open the door wider than the reviewer was told.
+            let message = format!("this selection for `{path}` is not supported by this version");
+            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
+            diagnostics.push(finding.at(node.span).help("write `[at+jwt]` or `[at+jwt, JWT, absent]`"));
+            None
+        }
+    }
+}

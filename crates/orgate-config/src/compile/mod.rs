@@ -1,0 +1,171 @@
+//! From the tree of a policy file to what is enforced.
+//!
+//! Each section is one file. All of them are read before anything is judged, so that every problem is reported at once;
+//! and a key of the language that this version does not enforce is an error, never ignored.
+
+mod address;
+mod claims;
+mod environment;
+mod issuers;
+mod options;
+mod profiles;
+mod rules;
+mod vocabulary;
+
+use std::path::Path;
+
+use crate::{
+    codes,
+    diagnostic::{Diagnostic, Diagnostics, Span},
+    document::{self, MapReader, Node, Value},
+    file::PolicyFile,
+};
+
+/// Keys of the whole language that this version does not enforce.
+const LATER: [&str; 10] = [
+    "include",
+    "authenticators",
+    "conditions",
+    "paths",
+    "cors",
+    "mode",
+    "until",
+    "lint",
+    "min_orgate",
+    "feed",
+];
+
+/// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
+/// are looked for beside it. `env` looks up environment variables for `${NAME}`.
+///
+/// # Errors
+/// Every finding, if one of them is an error.
+pub fn compile(
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<PolicyFile, Diagnostics> {
+    let mut diagnostics = Diagnostics::new();
+    let file = read(name, bytes, env, &mut diagnostics);
+    diagnostics.sort();
+    match file {
+        Some(mut file) if !diagnostics.has_errors() => {
+            file.warnings = diagnostics;
+            Ok(file)
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+fn read(
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<PolicyFile> {
+    if name.to_ascii_lowercase().ends_with(".toml") {
+        let file = diagnostics.add_source(name, String::from_utf8_lossy(bytes));
+        let finding =
+            Diagnostic::error(codes::UNSUPPORTED, "policy files in TOML are not supported by this version");
+        diagnostics.push(finding.at(Span::point(file, 1, 1)).help("write it as YAML: `orgate.yaml`"));
+        return None;
+    }
+    let root = document::read(name, bytes, diagnostics)?;
+    let mut map = MapReader::new(&root, "", diagnostics)?;
+    if !check_version(&mut map) {
+        return None;
+    }
+    for key in LATER {
+        map.unsupported(key);
+    }
+    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+    let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
+    let issuers_node = map.optional("issuers").entry();
+    let mut sections = rules::Sections {
+        permissions: map.optional("permissions").node(),
+        roles: map.optional("roles").entry(),
+        bind: map.optional("bind").node(),
+        rules: map.optional("rules").entry(),
+        permissions_from: map
+            .optional("permissions_from")
+            .one_of(&rules::PERMISSIONS_FROM)
+            .map(|from| from.value),
+        start,
+        ..rules::Sections::default()
+    };
+    let token = map.optional("token").node();
+    let identity = map.optional("identity").node();
+    let deny = map.optional("deny").node();
+    map.finish();
+
+    environment::check_places(&root, diagnostics);
+    let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let token = options::token(token, diagnostics);
+    let identity = options::identity(identity, diagnostics);
+    let deny = options::deny(deny, diagnostics);
+    sections.hide = deny.hide;
+    let spec = rules::read(&sections, &read, diagnostics);
+    let policy = rules::compile(spec, &sections, &read, diagnostics)?;
+    Some(PolicyFile { policy, issuers: read.issuers, token, identity, deny, warnings: Diagnostics::new() })
+}
+
+/// Whether reading on makes sense: the keys of another version may mean anything.
+fn check_version(map: &mut MapReader<'_, '_>) -> bool {
+    let whole = map.span();
+    let Some(node) = map.optional("version").node() else {
+        let start = Span { end_line: whole.line, end_column: whole.column, ..whole };
+        let finding = Diagnostic::error(codes::MISSING_KEY, "the file has no `version`");
+        map.diagnostics().push(finding.at(start).help("start it with `version: 1`"));
+        return true;
+    };
+    match &node.value {
+        Value::Integer(1) => true,
+        Value::Integer(other) => {
+            let message =
+                format!("version {other} of the policy language is not supported by this version of orgate");
+            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
+            map.diagnostics().push(finding.at(node.span).help("`version: 1` is"));
+            false
+        }
+        _ => {
+            document::wrong_kind(node, "version", "the number 1", map.diagnostics());
+            true
+        }
+    }
+}
+
+/// Reads a map whose keys are names that the file chooses.
+fn named<'n>(
+    node: &'n Node,
+    path: &str,
+    wanted: &str,
+    diagnostics: &mut Diagnostics,
+) -> impl Iterator<Item = &'n (document::Key, Node)> + use<'n> {
+    if node.entries().is_none() {
+        document::wrong_kind(node, path, wanted, diagnostics);
+    }
+    node.entries().unwrap_or_default().iter()
+}
+
+/// Reads a scalar text or a list of texts that stands in a map, as nodes.
+fn texts<'n>(node: &'n Node, path: &str, diagnostics: &mut Diagnostics) -> Vec<(&'n str, &'n Node)> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        Value::Text(_) => std::slice::from_ref(node),
+        _ => {
+            document::wrong_kind(node, path, "a text or a list of texts", diagnostics);
+            &[]
+        }
+    };
+    let mut texts = Vec::new();
+    for item in items {
+        match item.text() {
+            Some(text) => texts.push((text, item)),
+            None => document::wrong_kind(item, path, "a text", diagnostics),
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests;

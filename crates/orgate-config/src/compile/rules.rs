@@ -1,0 +1,282 @@
+//! The sections `rules:` and `bind:`, and the compilation of the policy that all sections make together.
+
+use std::collections::{HashMap, HashSet};
+
+use orgate_claims::{Permission, RoleName};
+use orgate_policy::{
+    BindSpec, BindTarget, PermissionsFrom, Place, Policy, PolicyError, PolicySpec, Requirement, RuleKey,
+    RuleSpec, SyntaxError, closest,
+};
+
+use super::{
+    claims::Renamed,
+    issuers::Issuers,
+    profiles::{self, Slot},
+    texts,
+    vocabulary::{self, place},
+};
+use crate::{
+    codes,
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
+    document::{self, Key, MapReader, Node, Value},
+};
+
+/// The choices of `permissions_from:`.
+pub(super) const PERMISSIONS_FROM: [(&str, PermissionsFrom); 4] = [
+    ("token_else_role", PermissionsFrom::TokenElseRole),
+    ("token", PermissionsFrom::Token),
+    ("role", PermissionsFrom::Role),
+    ("union", PermissionsFrom::Union),
+];
+
+/// Keys of a rule that this version does not enforce.
+const LATER: [&str; 5] = ["shadow", "fresh", "limit", "allow", "allow_encoded_slash"];
+
+/// The sections that make the policy, unread.
+#[derive(Default)]
+pub(super) struct Sections<'n> {
+    pub(super) permissions: Option<&'n Node>,
+    pub(super) roles: Option<(&'n Key, &'n Node)>,
+    pub(super) bind: Option<&'n Node>,
+    pub(super) rules: Option<(&'n Key, &'n Node)>,
+    pub(super) permissions_from: Option<PermissionsFrom>,
+    /// Where the file starts.
+    pub(super) start: Span,
+    /// What rules do that do not say whether they hide.
+    pub(super) hide: bool,
+}
+
+pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut Diagnostics) -> PolicySpec {
+    let mut spec = PolicySpec {
+        permissions: vocabulary::permissions(sections.permissions, diagnostics),
+        roles: vocabulary::roles(sections.roles, diagnostics),
+        bind: sections.bind.map(|node| bind(node, diagnostics)).unwrap_or_default(),
+        permissions_from: sections.permissions_from.unwrap_or_default(),
+        ..PolicySpec::default()
+    };
+    if issuers.brings_names {
+        spec.permissions.extend(profiles::PERMISSIONS.iter().filter_map(|name| Permission::parse(name).ok()));
+        spec.known_roles.extend(profiles::ROLES.iter().filter_map(|name| RoleName::parse(name).ok()));
+    }
+    check_renames(&spec, &issuers.renamed, diagnostics);
+    if let Some((_, node)) = sections.rules {
+        let entries = super::named(node, "rules", "a map from `METHOD /path` to requirements", diagnostics);
+        for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+            spec.rules.extend(rule(key, node, sections.hide, diagnostics));
+        }
+    }
+    let written = sections.rules.map(|(key, node)| (key.span, node.entries().is_some_and(<[_]>::is_empty)));
+    if written.is_none_or(|(_, empty)| empty) {
+        let finding =
+            Diagnostic::error(codes::NO_RULES, "the policy has no rules, so nothing could be reached");
+        let finding = finding.at(written.map_or(sections.start, |(span, _)| span));
+        diagnostics.push(finding.help("write at least one:\n\nrules:\n  GET /healthz: public"));
+    }
+    spec
+}
+
+fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
+    let mut binds = Vec::new();
+    let entries =
+        super::named(node, "bind", "a map from path parameters to what they must equal", diagnostics);
+    for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+        if ["header.", "query.", "host."].iter().any(|prefix| key.text.starts_with(prefix)) {
+            let message = format!("binding `{}` is not supported by this version", key.text);
+            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
+            diagnostics.push(finding.at(key.span).help("only path parameters are bound"));
+            continue;
+        }
+        let is_name = key.text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && key.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name {
+            let finding =
+                Diagnostic::error(codes::BAD_NAME, format!("`{}` is no name of a path parameter", key.text));
+            diagnostics.push(finding.at(key.span).help("write the name in the braces, such as `org_id`"));
+        }
+        let path = format!("bind.{}", key.text);
+        let mut targets = Vec::new();
+        for (text, item) in texts(node, &path, diagnostics) {
+            let finding = match BindTarget::parse(text) {
+                Some(target) => {
+                    targets.push(target);
+                    continue;
+                }
+                None if text.starts_with("claims.") => Diagnostic::error(
+                    codes::UNSUPPORTED,
+                    format!("binding to `{text}` is not supported by this version"),
+                ),
+                None => {
+                    Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: `{text}` is nothing a caller has"))
+                        .help("write `org.id`, `org.slug` or `sub`")
+                }
+            };
+            diagnostics.push(finding.at(item.span));
+        }
+        if node.value == Value::List(Vec::new()) {
+            let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}` is empty"));
+            diagnostics.push(finding.at(node.span).help("write `org.id`, `org.slug` or `sub`"));
+        }
+        binds.push(BindSpec { parameter: key.text.as_str().into(), targets });
+    }
+    binds
+}
+
+fn rule(key: &Key, node: &Node, hide: bool, diagnostics: &mut Diagnostics) -> Option<RuleSpec> {
+    if key.text.contains("${") {
+        return None; // reported by `environment`
+    }
+    let parsed_key = RuleKey::parse(&key.text)
+        .map_err(|error| {
+            diagnostics.push(syntax(codes::RULE_KEY, &error, key.span_within(error.at, error.len)))
+        })
+        .ok();
+    let (requirement, unbound, own_hide) = match &node.value {
+        Value::Text(_) => (Some(node), Vec::new(), None),
+        Value::Map(_) => {
+            let mut map = MapReader::new(node, &key.text, diagnostics)?.at(key.span);
+            let require = map.required("require").node();
+            let unbound = map.optional("unbound").list();
+            let own_hide = map.optional("hide").boolean();
+            let _note = map.optional("note").text();
+            for key in LATER {
+                map.unsupported(key);
+            }
+            map.finish();
+            let unbound = unbound.unwrap_or_default();
+            (require, unbound.iter().map(|name| name.value.to_owned()).collect(), own_hide)
+        }
+        Value::Null => {
+            let finding =
+                Diagnostic::error(codes::WRONG_TYPE, format!("the rule `{}` has no requirement", key.text));
+            diagnostics.push(
+                finding.at(key.span).help("say who may: a permission, `authenticated`, `public` or `deny`"),
+            );
+            return None;
+        }
+        _ => {
+            document::wrong_kind(node, &key.text, "a requirement, as a text or a map", diagnostics);
+            return None;
+        }
+    };
+    let node = requirement?;
+    let text = document::Field::of(node, &key.text, diagnostics).text()?.value;
+    if text.contains("${") {
+        return None; // likewise
+    }
+    let requirement = Requirement::parse(text)
+        .map_err(|error| {
+            diagnostics.push(syntax(codes::REQUIREMENT, &error, node.span_within(error.at, error.len)))
+        })
+        .ok()?;
+    let mut rule = RuleSpec::new(parsed_key?, requirement, place(key.span));
+    rule.unbound = unbound;
+    rule.hide = own_hide.map_or(hide, |hide| hide.value);
+    Some(rule)
+}
+
+fn syntax(code: &'static str, error: &SyntaxError, span: Span) -> Diagnostic {
+    Diagnostic::error(code, error.message.clone()).at(span).maybe_help(error.help.clone())
+}
+
+/// A rename to a name that no rule could use would take a right away in silence.
+fn check_renames(spec: &PolicySpec, renamed: &[Renamed], diagnostics: &mut Diagnostics) {
+    let permissions: HashSet<&str> = spec
+        .permissions
+        .iter()
+        .chain(spec.roles.iter().flat_map(|role| &role.grants))
+        .map(Permission::as_str)
+        .collect();
+    let roles: HashSet<&str> = spec
+        .known_roles
+        .iter()
+        .chain(spec.roles.iter().map(|role| &role.name))
+        .map(RoleName::as_str)
+        .collect();
+    for Renamed { slot, name, span } in renamed {
+        let (code, noun, known) = match slot {
+            Slot::Permissions => (codes::PERMISSION, "permission", &permissions),
+            Slot::Role => (codes::ROLE, "role", &roles),
+            _ => continue,
+        };
+        if !known.contains(name.as_str()) {
+            let mut sorted: Vec<&str> = known.iter().copied().collect();
+            sorted.sort_unstable();
+            let help = match closest(name, sorted) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("declare it under `{noun}s:`"),
+            };
+            let finding = Diagnostic::error(code, format!("unknown {noun} `{name}`"));
+            diagnostics.push(finding.at(*span).help(help));
+        }
+    }
+}
+
+/// Compiles the policy; what is wrong is reported with the places of `sections`.
+pub(super) fn compile(
+    spec: PolicySpec,
+    sections: &Sections<'_>,
+    issuers: &Issuers,
+    diagnostics: &mut Diagnostics,
+) -> Option<Policy> {
+    let places = Places::of(sections);
+    let has_rules = !spec.rules.is_empty();
+    let policy = match Policy::compile(spec) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            errors.iter().for_each(|error| diagnostics.push(places.finding(error)));
+            return None;
+        }
+    };
+    if has_rules && !issuers.any_written && !policy.is_all_public() {
+        let message = "rules demand a credential, and no issuer is trusted";
+        let finding = Diagnostic::error(codes::NO_ISSUER, message);
+        let help = "add\n\nissuers:\n  main: {issuer: https://auth.example.com, audience: my-api}";
+        diagnostics.push(match sections.rules {
+            Some((key, _)) => finding.at(key.span).help(help),
+            None => finding.help(help),
+        });
+    }
+    Some(policy)
+}
+
+/// From the places that a policy keeps back to the stretches of the file.
+struct Places<'n> {
+    rules: HashMap<Place, (Span, Option<&'n Node>)>,
+}
+
+impl<'n> Places<'n> {
+    fn of(sections: &Sections<'n>) -> Self {
+        let mut rules = HashMap::new();
+        for (key, node) in sections.rules.iter().flat_map(|(_, node)| node.entries().unwrap_or_default()) {
+            let requirement = if node.text().is_some() { Some(node) } else { node.get("require") };
+            rules.insert(place(key.span), (key.span, requirement));
+        }
+        for (key, _) in sections.roles.iter().flat_map(|(_, node)| node.entries().unwrap_or_default()) {
+            rules.insert(place(key.span), (key.span, None));
+        }
+        Self { rules }
+    }
+
+    fn span(&self, at: Place) -> Option<Span> {
+        let known = self.rules.get(&at).map(|(span, _)| *span);
+        known.or((at.line > 0).then(|| Span::point(FileId(at.file), at.line, at.column)))
+    }
+
+    fn finding(&self, error: &PolicyError) -> Diagnostic {
+        let mut finding = Diagnostic::error(error.code, error.message.clone()).maybe_help(error.help.clone());
+        finding.span = match (error.in_requirement, self.rules.get(&error.place)) {
+            (Some((at, len)), Some((_, Some(requirement)))) => Some(requirement.span_within(at, len)),
+            _ => self.span(error.place),
+        };
+        for (place, _) in &error.related {
+            // What stands there is shown by the line itself.
+            if let Some(span) = self.span(*place) {
+                finding = finding.related(span, "");
+            }
+        }
+        if error.code == codes::PERMISSION && finding.related.is_empty() {
+            finding = finding.label("not declared by any role or under `permissions`");
+        }
+        finding
+    }
+}

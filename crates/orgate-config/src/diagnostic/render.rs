@@ -1,0 +1,177 @@
+//! Findings as text for a terminal or a log.
+//!
+//! One place is shown with its line and a row of carets; several places are shown as a list, one line each, because
+//! what matters then is how they differ.
+
+use std::fmt::Write as _;
+
+use super::{Diagnostic, Diagnostics, Severity, Span};
+
+/// Longer lines are shown only around the marked text: a file may be one line of a megabyte.
+const MOST_COLUMNS: usize = 140;
+/// How many columns are shown before the marked text of such a line.
+const COLUMNS_BEFORE: usize = 40;
+
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const BLUE: &str = "\u{1b}[1;34m";
+const BOLD: &str = "\u{1b}[1m";
+const RESET: &str = "\u{1b}[0m";
+
+struct Paint(bool);
+
+impl Paint {
+    fn with(&self, style: &str, text: &str) -> String {
+        if self.0 { format!("{style}{text}{RESET}") } else { text.to_owned() }
+    }
+}
+
+fn style(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => RED,
+        Severity::Warning => YELLOW,
+    }
+}
+
+pub(super) fn all(diagnostics: &Diagnostics, color: bool) -> String {
+    let paint = Paint(color);
+    let mut out = String::new();
+    for finding in diagnostics {
+        one(&mut out, diagnostics, finding, &paint);
+    }
+    out
+}
+
+fn one(out: &mut String, diagnostics: &Diagnostics, finding: &Diagnostic, paint: &Paint) {
+    let head =
+        paint.with(style(finding.severity), &format!("{}[{}]", finding.severity.as_str(), finding.code));
+    line(out, format!("{head}: {}", paint.with(BOLD, &printable(&finding.message))));
+    let mut margin = 1;
+    if let Some(span) = finding.span {
+        if finding.related.is_empty() {
+            margin = span.line.to_string().len();
+            snippet(out, diagnostics, finding, span, paint);
+        } else {
+            places(out, diagnostics, finding, span, paint);
+            margin = 2;
+        }
+    }
+    if let Some(help) = &finding.help {
+        let mut rest = help.lines();
+        let sign = paint.with(BLUE, "=");
+        line(out, format!("{:margin$} {sign} help: {}", "", printable(rest.next().unwrap_or_default())));
+        for more in rest {
+            line(out, format!("{:margin$}         {}", "", printable(more)).trim_end());
+        }
+    }
+}
+
+fn snippet(out: &mut String, diagnostics: &Diagnostics, finding: &Diagnostic, span: Span, paint: &Paint) {
+    let number = span.line.to_string();
+    let margin = number.len();
+    line(out, format!("{:margin$}{} {}", "", paint.with(BLUE, "-->"), position(diagnostics, span)));
+    let Some(text) = diagnostics.source(span.file).and_then(|source| source.line(span.line)) else { return };
+    let shown = window(text, span);
+    line(out, format!("{} {}", paint.with(BLUE, &format!("{number} |")), shown.text).trim_end());
+    let carets = paint.with(style(finding.severity), &"^".repeat(shown.carets));
+    let label = finding.label.as_deref().map(|label| format!(" {}", printable(label))).unwrap_or_default();
+    let bar = paint.with(BLUE, "|");
+    line(out, format!("{:margin$} {bar} {:before$}{carets}{label}", "", "", before = shown.before));
+}
+
+/// The rows of a finding with several places; the texts of one file's rows stand under each other.
+fn places(out: &mut String, diagnostics: &Diagnostics, finding: &Diagnostic, span: Span, paint: &Paint) {
+    let rows: Vec<(Span, &str)> = std::iter::once((span, finding.label.as_deref().unwrap_or_default()))
+        .chain(finding.related.iter().map(|related| (related.span, related.note.as_str())))
+        .collect();
+    for (span, note) in &rows {
+        let width = rows
+            .iter()
+            .filter(|(other, _)| other.file == span.file)
+            .map(|(other, _)| position(diagnostics, *other).chars().count())
+            .max()
+            .unwrap_or_default();
+        let text =
+            diagnostics.source(span.file).and_then(|source| source.line(span.line)).unwrap_or_default();
+        let text = window(text.trim(), Span { column: 1, end_column: 2, ..*span }).text;
+        let note = if note.is_empty() { String::new() } else { format!("   ({})", printable(note)) };
+        let arrow = paint.with(BLUE, "-->");
+        let row = format!("  {arrow} {:width$}   {text}{note}", position(diagnostics, *span));
+        line(out, row.trim_end());
+    }
+}
+
+pub(super) fn summary(diagnostics: &Diagnostics, about: &str) -> String {
+    let mut out = match (diagnostics.errors(), diagnostics.warnings()) {
+        (0, 0) => "no findings".to_owned(),
+        (errors, 0) => counted(errors, "error"),
+        (0, warnings) => counted(warnings, "warning"),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+    };
+    if !about.is_empty() {
+        let _ = write!(out, "; {about}");
+    }
+    let first = diagnostics.iter().min_by_key(|finding| finding.severity);
+    if let Some(finding) = first {
+        let _ = write!(out, "    see `orgate help {}`", finding.code);
+    }
+    out
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn position(diagnostics: &Diagnostics, span: Span) -> String {
+    format!("{}:{}:{}", printable(diagnostics.file_name(span.file)), span.line, span.column)
+}
+
+fn line(out: &mut String, text: impl AsRef<str>) {
+    out.push_str(text.as_ref());
+    out.push('\n');
+}
+
+struct Window {
+    text: String,
+    /// Columns before the carets.
+    before: usize,
+    carets: usize,
+}
+
+/// The part of `text` to show, and where the carets go in it.
+fn window(text: &str, span: Span) -> Window {
+    let characters = text.trim_end().chars().count();
+    let column = usize::try_from(span.column).unwrap_or(usize::MAX).saturating_sub(1).min(characters);
+    let end = if span.end_line > span.line {
+        characters
+    } else {
+        usize::try_from(span.end_column).unwrap_or(usize::MAX).saturating_sub(1).min(characters)
+    };
+    if characters <= MOST_COLUMNS {
+        let text = printable(text.trim_end());
+        return Window { text, before: column, carets: end.saturating_sub(column).max(1) };
+    }
+    let skipped = column.saturating_sub(COLUMNS_BEFORE);
+    let mut shown: String = text.chars().skip(skipped).take(MOST_COLUMNS).collect();
+    shown = printable(&shown);
+    if skipped > 0 {
+        shown.insert(0, '…');
+    }
+    if skipped.saturating_add(MOST_COLUMNS) < characters {
+        shown.push('…');
+    }
+    let before = column - skipped + usize::from(skipped > 0);
+    let most = (MOST_COLUMNS + 1).saturating_sub(before).max(1);
+    Window { text: shown, before, carets: end.saturating_sub(column).clamp(1, most) }
+}
+
+/// `text` without anything that acts on a terminal; one character stays one character, so that carets fit.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' => ' ',
+            c if super::is_hidden(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}

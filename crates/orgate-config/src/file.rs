@@ -1,0 +1,120 @@
+//! What a policy file says, compiled.
+
+use std::path::PathBuf;
+
+use orgate_policy::Policy;
+use orgate_verify::TrustedIssuer;
+
+use crate::diagnostic::Diagnostics;
+
+/// A policy file that was read, checked and compiled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PolicyFile {
+    /// Which request needs which right.
+    pub policy: Policy,
+    /// Whose tokens are believed, in the order of the file.
+    pub issuers: Vec<IssuerSpec>,
+    /// Where a request carries its token.
+    pub token: TokenOptions,
+    /// How the caller is told to the application.
+    pub identity: IdentityOptions,
+    /// How refusals look.
+    pub deny: DenyOptions,
+    /// What somebody should look at. Never errors.
+    pub warnings: Diagnostics,
+}
+
+impl PolicyFile {
+    /// The size of the policy in words: `41 rules, 4 roles, 12 permissions`, for
+    /// [`Diagnostics::summary`].
+    #[must_use]
+    pub fn size(&self) -> String {
+        let counted =
+            |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        format!(
+            "{}, {}, {}",
+            counted(self.policy.rule_count(), "rule"),
+            counted(self.policy.roles().count(), "role"),
+            counted(self.policy.permissions().count(), "permission"),
+        )
+    }
+}
+
+/// One entry under `issuers:`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IssuerSpec {
+    /// Its name in the file.
+    pub name: String,
+    /// On which terms its tokens are believed.
+    pub trust: TrustedIssuer,
+    /// Where its keys are.
+    pub keys: KeyLocation,
+    /// The profile it was written with.
+    pub profile: Option<&'static str>,
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyLocation {
+    /// Where its discovery document says (RFC 8414, OpenID Connect Discovery).
+    Discover,
+    /// At this address.
+    JwksUri(String),
+    /// In this file; a relative path was resolved against the directory of the policy file.
+    File(PathBuf),
+}
+
+/// The section `token:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenOptions {
+    /// The places that are looked at; there must not be a credential in more than one of them.
+    pub from: Vec<TokenSource>,
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self { from: vec![TokenSource::Bearer] }
+    }
+}
+
+/// Where a request may carry its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// `Authorization: Bearer …` (RFC 6750 §2.1).
+    Bearer,
+    /// The whole value of the header with this name, in lower case.
+    Header(String),
+}
+
+/// The section `identity:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdentityOptions {
+    /// What the headers start with that tell the application who is calling; without the last `-`.
+    pub prefix: String,
+    /// Further request headers that never reach the application, in lower case.
+    pub also_strip: Vec<String>,
+}
+
+impl Default for IdentityOptions {
+    fn default() -> Self {
+        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new() }
+    }
+}
+
+/// The section `deny:`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DenyOptions {
+    /// Requests without a rule are answered 404 and not 403.
+    pub unmatched_404: bool,
+    /// Requests of another organization are answered 404 and not 403, unless a rule says otherwise.
+    pub hide: bool,
+    /// Bodies are `{"error":"…"}` and not RFC 9457.
+    pub flat: bool,
+}

@@ -1,0 +1,24 @@
+//! Policy files of orgate: read with places, checked, compiled, and every problem named with file, line and column.
+//!
+//! * [`document`] reads YAML and JSON into a tree in which every part knows its place; [`diagnostic`] prints what is
+//!   wrong with it. Both know nothing of policies.
+//! * [`discover`] finds the policy file, [`load`] reads it into a [`PolicyFile`]; [`compile`] does the same for a text
+//!   that is already there.
+//! * [`codes`] lists every finding with its explanation.
+//!
+//! The rule of this crate: **a policy is never read as less than it says.** An unknown key, a key that this version does
+//! not enforce, and a value with two readings are errors; all of them are reported at once, and a file with an error
+//! gives no policy at all. Where keys come from is only named here ([`KeyLocation`]); fetching them is not done here.
+
+pub mod codes;
+mod compile;
+pub mod diagnostic;
+mod discover;
+pub mod document;
+mod file;
+
+pub use self::{
+    compile::compile,
+    discover::{FILE_NAMES, LoadError, discover, load},
+    file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
+};
