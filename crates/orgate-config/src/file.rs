@@ -55,9 +55,8 @@ pub struct IssuerSpec {
     pub profile: Option<&'static str>,
 }
 
-/// Where an issuer's keys are.
+/// Where an issuer's keys are. Exhaustive on purpose: a gate must be able to fetch from all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum KeyLocation {
     /// Where its discovery document says (RFC 8414, OpenID Connect Discovery).
     Discover,
@@ -81,9 +80,9 @@ impl Default for TokenOptions {
     }
 }
 
-/// Where a request may carry its token.
+/// Where a request may carry its token. Exhaustive on purpose: a source that the gate does not look at would be no
+/// source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TokenSource {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Bearer,

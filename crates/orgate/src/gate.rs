@@ -42,6 +42,9 @@ pub struct GateParts {
     identity: IdentityOptions,
     deny: DenyOptions,
     generation: u64,
+    /// The keys that are being fetched, so that somebody can wait for them.
+    #[cfg(feature = "remote")]
+    remote: Vec<Arc<orgate_remote::RemoteKeys>>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -120,7 +123,20 @@ impl GateParts {
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+            #[cfg(feature = "remote")]
+            remote: Vec::new(),
         }
+    }
+
+    #[cfg(all(feature = "config", feature = "remote"))]
+    pub(crate) fn fetching(mut self, remote: Vec<Arc<orgate_remote::RemoteKeys>>) -> Self {
+        self.remote = remote;
+        self
+    }
+
+    #[cfg(all(feature = "config", feature = "remote"))]
+    pub(crate) fn remote(&self) -> &[Arc<orgate_remote::RemoteKeys>] {
+        &self.remote
     }
 
     /// Where tokens are looked for.

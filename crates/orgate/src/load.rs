@@ -1,1 +1,119 @@
+//! From a policy file to a gate.
 
+use std::{fmt, path::Path, sync::Arc};
+
+use http::HeaderName;
+use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
+use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
+use orgate_verify::{KeySource, TrustedIssuer, Verifier, VerifierError};
+use tracing::warn;
+
+use crate::{DenyOptions, Gate, GateParts, IdentityOptions, TokenOptions, TokenSource};
+
+/// Why there is no gate.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The policy file cannot be read, or something is wrong in it.
+    Policy(orgate_config::LoadError),
+    /// The keys of an issuer cannot even be asked for.
+    Keys {
+        /// The issuer's name in the policy file.
+        issuer: String,
+        /// Why.
+        error: RemoteError,
+    },
+    /// The issuers cannot be trusted side by side.
+    Issuers(VerifierError),
+}
+
+impl LoadError {
+    /// The exit code of a program that ends with it: 1 for something wrong in the policy, 2 for no policy to judge.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Policy(error) => error.exit_code(),
+            Self::Keys { .. } | Self::Issuers(_) => 1,
+        }
+    }
+
+    /// The error for people, with places and suggestions; several lines, in colour for a terminal.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        match self {
+            Self::Policy(error) => error.render(color),
+            other => format!("error: {other}\n"),
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(error) => write!(f, "{}", error.render(false).trim_end()),
+            Self::Keys { issuer, error } => write!(f, "the keys of issuer `{issuer}`: {error}"),
+            Self::Issuers(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Gate {
+    /// Reads the policy file at `path` and starts to fetch the keys of its issuers.
+    ///
+    /// An issuer that cannot be reached is no error: public routes work, the others are answered 503
+    /// `keys_unavailable` until its keys are there. [`Gate::ready`] waits for them. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the file cannot be read, or if anything is wrong in it; all problems at once.
+    pub async fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref().to_owned();
+        let environment = |name: &str| std::env::var(name).ok();
+        let file = orgate_config::load(&path, &environment).map_err(LoadError::Policy)?;
+        if !file.warnings.is_empty() {
+            warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
+        }
+        parts(file).map(Self::new)
+    }
+
+    /// Waits until the keys of every issuer were loaded once.
+    pub async fn ready(&self) {
+        for keys in self.parts().remote() {
+            keys.wait_until_loaded().await;
+        }
+    }
+}
+
+fn parts(file: PolicyFile) -> Result<GateParts, LoadError> {
+    let client = HttpClient::new();
+    let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
+    let mut remote = Vec::new();
+    for IssuerSpec { name, trust, keys, .. } in file.issuers {
+        let location = match keys {
+            KeyLocation::Discover => Location::Discover,
+            KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
+            KeyLocation::File(path) => Location::File(path),
+        };
+        let keys = RemoteKeys::new(KeySettings::new(trust.url().clone(), location), client.clone())
+            .map_err(|error| LoadError::Keys { issuer: name, error })?;
+        issuers.push((trust, Arc::<RemoteKeys>::clone(&keys)));
+        remote.push(keys);
+    }
+    let verifier = Verifier::new(issuers).map_err(LoadError::Issuers)?;
+    // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
+    remote.iter().for_each(RemoteKeys::spawn);
+    let sources = file.token.from.iter().filter_map(|source| match source {
+        orgate_config::TokenSource::Bearer => Some(TokenSource::Bearer),
+        orgate_config::TokenSource::Header(name) => HeaderName::try_from(name).ok().map(TokenSource::Header),
+    });
+    let parts = GateParts::new(file.policy, verifier)
+        .token(TokenOptions { sources: sources.collect() })
+        .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
+        .deny(DenyOptions {
+            flat: file.deny.flat,
+            unmatched_not_found: file.deny.unmatched_404,
+            hide: file.deny.hide,
+        });
+    Ok(parts.fetching(remote))
+}

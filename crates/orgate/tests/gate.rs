@@ -1,6 +1,12 @@
 //! The gate: the order of a decision, what is cached, and what is not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod common;
 
@@ -130,7 +136,13 @@ async fn wait(gate: &Gate, token: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     let target = PathAndQuery::from_static("/docs");
-    let head = RequestHead { method: &Method::GET, authority: None, path_and_query: &target, headers: &headers, peer: None };
+    let head = RequestHead {
+        method: &Method::GET,
+        authority: None,
+        path_and_query: &target,
+        headers: &headers,
+        peer: None,
+    };
     verdict_text(&gate.check(&head).await)
 }
 
@@ -147,14 +159,22 @@ async fn keys_are_fetched_when_they_are_needed_and_only_then() {
     assert_eq!(keys.refreshes.load(Ordering::Relaxed), 1);
 
     keys.publish(&[TestKey::rs256()]);
-    assert_eq!(wait(&gate, &token).await, "401 invalid_token", "keys are in hand and this one is not among them");
+    assert_eq!(
+        wait(&gate, &token).await,
+        "401 invalid_token",
+        "keys are in hand and this one is not among them"
+    );
 
     keys.publish(&[TestKey::rs256(), TestKey::es256()]);
     assert_eq!(wait(&gate, &token).await, "allow GET /docs", "rotated in");
     let refreshes = keys.refreshes.load(Ordering::Relaxed);
     assert_eq!(wait(&gate, &token).await, "allow GET /docs");
     assert_eq!(wait(&gate, "not.a.token").await, "401 invalid_token");
-    assert_eq!(keys.refreshes.load(Ordering::Relaxed), refreshes, "a known key and a bad token fetch nothing");
+    assert_eq!(
+        keys.refreshes.load(Ordering::Relaxed),
+        refreshes,
+        "a known key and a bad token fetch nothing"
+    );
     assert!(gate.status().is_ready());
 }
 
@@ -170,7 +190,13 @@ fn reject(gate: &Gate, request: &str, token: Option<&str>) -> Rejection {
     }
     let target = PathAndQuery::try_from(path).unwrap();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
-    let head = RequestHead { method: &method, authority: None, path_and_query: &target, headers: &headers, peer: None };
+    let head = RequestHead {
+        method: &method,
+        authority: None,
+        path_and_query: &target,
+        headers: &headers,
+        peer: None,
+    };
     match gate.check_now(&head, orgate_claims::UnixTime::from_seconds(NOW)) {
         orgate::Checked::Done(orgate::Verdict::Reject(rejection)) => rejection,
         other => panic!("{other:?}"),
@@ -193,7 +219,10 @@ fn a_refusal_says_what_is_missing_and_challenges_as_rfc_6750_says() {
         rejection.response(None).headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     };
     let challenge = |rejection: &Rejection| header(rejection, "www-authenticate");
-    assert_eq!(challenge(&rejection).unwrap(), r#"Bearer realm="orgate", error="insufficient_scope", scope="write""#);
+    assert_eq!(
+        challenge(&rejection).unwrap(),
+        r#"Bearer realm="orgate", error="insufficient_scope", scope="write""#
+    );
     assert_eq!(header(&rejection, "cache-control").unwrap(), "no-store");
     assert_eq!(header(&rejection, "content-type").unwrap(), "application/problem+json");
     let anonymous = reject(&gate, "POST /docs", None);
@@ -212,7 +241,11 @@ fn hiding_answers_as_if_there_were_nothing() {
     let unmatched = reject(&gate, "GET /nowhere", None);
     assert_eq!(body(&hidden, None), body(&unmatched, None), "nobody can tell the two apart");
     assert_eq!((hidden.status(), hidden.code()), (StatusCode::NOT_FOUND, Code::NotFound));
-    assert_eq!((hidden.reason(), unmatched.reason()), (Code::OrganizationMismatch, Code::NoRule), "the log can");
+    assert_eq!(
+        (hidden.reason(), unmatched.reason()),
+        (Code::OrganizationMismatch, Code::NoRule),
+        "the log can"
+    );
 }
 
 #[test]
@@ -228,7 +261,8 @@ fn flat_bodies_carry_the_title_alone() {
 
 #[test]
 fn the_table_of_refusals_is_stable() {
-    let rows: Vec<String> = Code::ALL.iter().map(|code| format!("{} {code}: {}", code.status().as_u16(), code.title())).collect();
+    let rows: Vec<String> =
+        Code::ALL.iter().map(|code| format!("{} {code}: {}", code.status().as_u16(), code.title())).collect();
     assert_eq!(
         rows.join("\n"),
         "400 bad_request_target: Ambiguous request target\n\

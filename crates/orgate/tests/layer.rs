@@ -1,6 +1,12 @@
 //! The gate as a tower layer: the contract of a middleware, and what the inner service is given.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod common;
 
@@ -80,7 +86,8 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
     let mut service = gate.layer().layer(Strict::default());
     let token = fresh_token(&["read"]);
     for _ in 0..3 {
-        let answer = service.ready().await.unwrap().call(request("GET", "/docs", Some(&token))).await.unwrap();
+        let answer =
+            service.ready().await.unwrap().call(request("GET", "/docs", Some(&token))).await.unwrap();
         assert_eq!(text(answer).await, (StatusCode::OK, r#"Some("usr_ann") Some("GET /docs")"#.to_owned()));
     }
 }
@@ -91,7 +98,8 @@ async fn a_request_that_waits_for_keys_still_calls_the_ready_service() {
     keys.publish(&[TestKey::es256()]);
     let gate = Gate::new(parts(&RULES, &keys));
     let mut service = gate.layer().layer(Strict::default());
-    let answer = service.ready().await.unwrap().call(request("GET", "/docs", Some(&fresh_token(&["read"])))).await;
+    let answer =
+        service.ready().await.unwrap().call(request("GET", "/docs", Some(&fresh_token(&["read"])))).await;
     assert_eq!(answer.unwrap().status(), StatusCode::OK);
     assert_eq!(keys.refreshes.load(Ordering::Relaxed), 1);
 }
@@ -100,7 +108,8 @@ async fn a_request_that_waits_for_keys_still_calls_the_ready_service() {
 async fn readiness_is_the_inner_services() {
     // One slot: while a response is under way, nothing more is ready.
     let (gate, _) = gate();
-    let slow = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let slow =
+        tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let mut service = gate.layer().layer(tower::limit::ConcurrencyLimit::new(slow, 1));
     let waiting = service.ready().await.unwrap().call(request("GET", "/healthz", None));
     let mut other = service.clone();
@@ -135,14 +144,18 @@ async fn a_refused_request_never_reaches_the_inner_service() {
 async fn what_was_in_the_extensions_before_cannot_pass_for_the_caller() {
     let (gate, _) = gate();
     let service = gate.layer().layer(Strict::default());
-    let answer = service.clone().oneshot(request("GET", "/docs", Some(&fresh_token(&["read"])))).await.unwrap();
+    let answer =
+        service.clone().oneshot(request("GET", "/docs", Some(&fresh_token(&["read"])))).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
 
     // Behind a first gate, a second one sees a request that carries a principal; on a public route it goes away.
-    let twice = gate.layer().layer(tower::util::MapRequest::new(gate.layer().layer(Strict::default()), |mut inner: Request<Body>| {
-        *inner.uri_mut() = "/healthz".parse().unwrap();
-        inner
-    }));
+    let twice = gate.layer().layer(tower::util::MapRequest::new(
+        gate.layer().layer(Strict::default()),
+        |mut inner: Request<Body>| {
+            *inner.uri_mut() = "/healthz".parse().unwrap();
+            inner
+        },
+    ));
     let answer = twice.oneshot(request("GET", "/docs", Some(&fresh_token(&["read"])))).await.unwrap();
     assert_eq!(text(answer).await.1, r#"None Some("GET /healthz")"#);
 }

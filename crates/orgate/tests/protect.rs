@@ -1,7 +1,13 @@
 //! An axum application behind the gate, over a real socket.
 
 #![cfg(feature = "axum")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod common;
 
@@ -28,7 +34,10 @@ fn app() -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .route("/docs", get(finer).post(finer))
         .route("/me", get(|caller: Principal| async move { caller.to_string() }))
-        .route("/feed", get(|caller: Option<axum::Extension<Principal>>| async move { caller.is_some().to_string() }))
+        .route(
+            "/feed",
+            get(|caller: Option<axum::Extension<Principal>>| async move { caller.is_some().to_string() }),
+        )
         .route("/orgs/{org_id}", delete(remove))
         .route("/forgotten", get(|| async { "nobody wrote a rule" }))
         .fallback(any(|| async { (StatusCode::NOT_FOUND, "fallback") }))
@@ -49,7 +58,10 @@ async fn ask(method: &str, path: &str, permissions: Option<&[&str]>) -> (u16, St
 
 #[tokio::test]
 async fn handlers_are_given_the_caller_and_the_organization() {
-    assert_eq!(ask("DELETE", "/orgs/org_acme", Some(&["delete_org"])).await, (200, "bye org_acme (acme)".to_owned()));
+    assert_eq!(
+        ask("DELETE", "/orgs/org_acme", Some(&["delete_org"])).await,
+        (200, "bye org_acme (acme)".to_owned())
+    );
     assert_eq!(ask("GET", "/me", Some(&[])).await, (200, "usr_ann in org_acme".to_owned()));
     assert_eq!(ask("GET", "/feed", None).await, (200, "false".to_owned()));
     assert_eq!(ask("GET", "/feed", Some(&[])).await, (200, "true".to_owned()));
@@ -76,7 +88,8 @@ async fn a_route_that_no_rule_speaks_of_is_closed_and_so_is_the_fallback() {
 async fn without_a_gate_the_extractors_fail_loudly() {
     let bare = app();
     for path in ["/me", "/docs"] {
-        let response = bare.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap();
+        let response =
+            bare.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(String::from_utf8_lossy(&body).contains("gate_missing"), "never an anonymous caller");

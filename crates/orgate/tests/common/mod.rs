@@ -74,7 +74,11 @@ impl KeySource for Keys {
 
 pub fn policy(rules: &[(&str, &str)]) -> Policy {
     let rules = rules.iter().map(|(key, requirement)| {
-        RuleSpec::new(RuleKey::parse(key).unwrap(), Requirement::parse(requirement).unwrap(), Place::default())
+        RuleSpec::new(
+            RuleKey::parse(key).unwrap(),
+            Requirement::parse(requirement).unwrap(),
+            Place::default(),
+        )
     });
     let names = ["read", "write", "invite", "delete_org"];
     Policy::compile(PolicySpec {
