@@ -140,6 +140,9 @@ impl<'t> Parser<'t> {
             "authenticated" => Ok(Expression::Authenticated),
             "org" => Ok(Expression::Organization),
             "role" => self.role(token),
+            "via" => {
+                Err(SyntaxError::new(token.at, token.text.len(), "`via(…)` is not supported by this version"))
+            }
             "public" | "optional" | "deny" => {
                 Err(SyntaxError::new(token.at, token.text.len(), format!("`{}` stands alone", token.text)))
             }
@@ -296,6 +299,7 @@ mod tests {
             ("(read", 0, "this parenthesis is not closed"),
             ("read)", 4, "`)` cannot stand here"),
             ("role", 0, "`role` names no role"),
+            ("via(stripe)", 0, "`via(…)` is not supported by this version"),
             ("role()", 0, "`role` names no role"),
             ("role(a b)", 0, "`role(` is not closed"),
             ("true", 0, "`true` cannot be the name of a permission"),

@@ -263,7 +263,7 @@ fn what_this_version_does_not_enforce_is_never_passed_over() {
          --> orgate.yaml:4:42
         4 |   GET /a: {require: read, shadow: write, fresh: live}
           |                                          ^^^^^
-        error[E021]: `via` cannot be the name of a permission
+        error[E021]: `via(…)` is not supported by this version
          --> orgate.yaml:5:11
         5 |   GET /b: via(stripe)
           |           ^^^

@@ -1,0 +1,230 @@
+//! Bad input at the command line: what is said, and with which exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::{net::TcpListener, thread, time::Duration};
+
+use orgate_e2e::{Finished, Folder, Running, orgate, request};
+use orgate_testkit::{Stub, TestKey, access_token_claims};
+
+const GOOD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://id.example.com\", audience: api, profile: orgate}\nrules:\n  GET /docs: read\n";
+
+fn proxy(folder: &Folder, more: &[&str]) -> Finished {
+    let base =
+        ["proxy", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    orgate().args(base.iter().chain(more)).folder(folder.path()).finish()
+}
+
+/// Exit code and complaint for this policy; nothing may have been announced.
+#[track_caller]
+fn refused(policy: &str) -> (Option<i32>, String) {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", policy);
+    let finished = proxy(&folder, &[]);
+    assert_eq!(finished.stdout, "", "nothing is half-started");
+    (finished.code, finished.stderr)
+}
+
+#[test]
+fn a_mistake_in_a_policy_is_told_with_its_place_and_ends_with_1() {
+    let rules = |rules: &str| GOOD.replace("  GET /docs: read\n", rules);
+    for (policy, expected) in [
+        (GOOD.replace("rules:", "ruels:"), vec!["--> orgate.yaml:4:1", "`ruels`", "did you mean `rules`?"]),
+        (GOOD.replace("audience: api, ", ""), vec!["--> orgate.yaml:3:", "audience", "= help:"]),
+        (GOOD.replace("audience: api", "audience: 7"), vec!["--> orgate.yaml:3:", "audience", "found"]),
+        (GOOD.replace("version: 1", "version: 2"), vec!["--> orgate.yaml:1:"]),
+        (
+            rules("  GET /docs: raed\n"),
+            vec!["error[E031]: unknown permission `raed`", "--> orgate.yaml:5:14", "did you mean `read`?"],
+        ),
+        (
+            rules("  GET /docs: read\n  GET|HEAD /docs: write\n"),
+            vec!["GET /docs has two rules", "--> orgate.yaml:6:3", "orgate.yaml:5:3"],
+        ),
+        (rules("  GET /docs: read\n  GET /docs: write\n"), vec!["--> orgate.yaml:6:3", "orgate.yaml:5:3"]),
+        (
+            rules("  GET /a/{x}/c: read\n  GET /a/b/{y}: write\n"),
+            vec!["error[E042]: ambiguous rules for /a/b/c", "GET /a/b/c: write"],
+        ),
+        (rules("  get /docs: read\n"), vec!["--> orgate.yaml:5:3", "did you mean `GET`?"]),
+        (rules("  GET /docs: [read]\n"), vec!["--> orgate.yaml:5:14", "found"]),
+        (rules(""), vec!["orgate.yaml"]),
+        ("version: 1\n\trules: {}\n".to_owned(), vec!["--> orgate.yaml:2:"]),
+    ] {
+        let (code, stderr) = refused(&policy);
+        assert_eq!(code, Some(1), "{policy}\n{stderr}");
+        for part in expected {
+            assert!(stderr.contains(part), "`{part}` is not in\n{stderr}\nfor\n{policy}");
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let (_, stderr) =
+        refused(&GOOD.replace("  GET /docs: read\n", "  GET /docs: raed\n  get /x: read\n  GET /y: wirte\n"));
+    for place in [":5:", ":6:", ":7:"] {
+        assert!(stderr.contains(&format!("orgate.yaml{place}")), "{stderr}");
+    }
+    assert!(stderr.contains("3 errors"), "{stderr}");
+}
+
+#[test]
+fn what_keeps_the_program_from_running_ends_with_2() {
+    let folder = Folder::new();
+    let missing = proxy(&folder, &[]);
+    assert_eq!(missing.code, Some(2), "{}", missing.stderr);
+    assert!(missing.stderr.contains("orgate.yaml"), "{}", missing.stderr);
+
+    folder.write("orgate.yaml", GOOD);
+    let unknown_flag = proxy(&folder, &["--polcy", "x"]);
+    assert_eq!(unknown_flag.code, Some(2));
+    assert!(unknown_flag.stderr.contains("--policy"), "{}", unknown_flag.stderr);
+
+    let unreadable = proxy(&folder, &["--policy", "no/such/file.yaml"]);
+    assert_eq!(unreadable.code, Some(2));
+    assert!(unreadable.stderr.contains("no/such/file.yaml"), "{}", unreadable.stderr);
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--admin"] {
+        let occupied = orgate()
+            .args(["proxy", "--upstream", "http://127.0.0.1:9", flag, &address])
+            .args([if flag == "--listen" { "--admin" } else { "--listen" }, "127.0.0.1:0"])
+            .folder(folder.path())
+            .finish();
+        assert_eq!(occupied.code, Some(2), "{}", occupied.stderr);
+        assert!(
+            occupied.stderr.contains(&address) && occupied.stderr.contains("help:"),
+            "{}",
+            occupied.stderr
+        );
+        assert_eq!(occupied.stdout, "", "nothing is half-started");
+    }
+
+    let nonsense = orgate().args(["proxy", "--upstream", "ftp://x"]).folder(folder.path()).finish();
+    assert_eq!(nonsense.code, Some(2));
+    assert_eq!(orgate().args(["prxoy"]).finish().code, Some(2));
+}
+
+#[test]
+fn two_policy_files_are_an_error_that_names_both() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", GOOD);
+    folder.write("orgate.yml", GOOD);
+    let finished = proxy(&folder, &[]);
+    assert_ne!(finished.code, Some(0));
+    assert!(
+        finished.stderr.contains("orgate.yaml") && finished.stderr.contains("orgate.yml"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn mistakes_in_a_bootstrap_file_are_told_with_their_place_and_end_with_1() {
+    let folder = Folder::new();
+    let good = "projects:\n  - id: proj_demo\n    name: Demo\n    audience: [api]\n    redirect_uris: [\"http://127.0.0.1/cb\"]\n    client_secret: a literal for development\n";
+    for (text, expected) in [
+        (good.replace("audience", "audiense"), "audiense"),
+        (good.replace("proj_demo", "Demo!"), "--> bootstrap.yaml:2:"),
+        (good.replace("name: Demo", "name: [Demo]"), "--> bootstrap.yaml:3:"),
+        (
+            format!("{good}    organizations: [{{slug: acme, name: Acme, owner: nobody@example.com}}]\n"),
+            "--> bootstrap.yaml:7:",
+        ),
+    ] {
+        folder.write("bootstrap.yaml", &text);
+        let finished = orgate()
+            .args([
+                "issuer",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--bootstrap",
+                "bootstrap.yaml",
+            ])
+            .folder(folder.path())
+            .finish();
+        assert_eq!(finished.code, Some(1), "{text}\n{}", finished.stderr);
+        assert!(finished.stderr.contains(expected), "`{expected}` is not in\n{}", finished.stderr);
+        assert!(!finished.stdout.contains("ready"), "{}", finished.stdout);
+    }
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if done() {
+            return;
+        }
+        thread::park_timeout(Duration::from_millis(50));
+    }
+    panic!("not within 30 seconds: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_out_of_reach_is_no_mistake_and_is_recovered_from() {
+    let folder = Folder::new();
+    let issuer = Stub::start().await;
+    let url = issuer.url();
+    let policy = format!(
+        "version: 1\nissuers:\n  main: {{issuer: \"{url}\", audience: api, profile: orgate}}\nrules:\n  GET /healthz: public\n  GET /docs: read\n"
+    );
+    folder.write("orgate.yaml", &policy);
+    let upstream = orgate_testkit::Upstream::start().await;
+    let base = ["proxy", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream"];
+    let start = || orgate().args(base).args([upstream.url()]).folder(folder.path());
+
+    let required = start().args(["--require-keys"]).finish();
+    assert_eq!(required.code, Some(2), "{}", required.stderr);
+    assert!(required.stderr.contains(&url), "{}", required.stderr);
+
+    let running: Running = start().ready();
+    let (door, admin) = (running.url("proxy"), running.url("admin"));
+    let key = TestKey::es256();
+    let now = i64::try_from(epoch()).unwrap();
+    let bearer = format!("Bearer {}", key.mint(&access_token_claims(&url, "api", now)));
+    let docs = || request("GET", &format!("{door}/docs"), &[("authorization", &bearer)], None);
+
+    assert_eq!(
+        request("GET", &format!("{door}/healthz"), &[], None).verdict(),
+        "200",
+        "public routes need no keys"
+    );
+    let refused = docs();
+    assert_eq!(refused.verdict(), "503 keys_unavailable");
+    assert!(refused.header("retry-after").is_some());
+    let readiness = request("GET", &format!("{admin}/readyz"), &[], None);
+    assert_eq!(readiness.status, 503);
+    assert!(readiness.body.contains(&url), "{}", readiness.body);
+    assert_eq!(request("GET", &format!("{admin}/healthz"), &[], None).status, 200);
+
+    issuer.serve_issuer([key]);
+    wait_until("the proxy is ready", || request("GET", &format!("{admin}/readyz"), &[], None).status == 200);
+    assert_eq!(docs().verdict(), "200", "it recovered alone");
+}
+
+fn epoch() -> u64 {
+    let output = std::process::Command::new("date").arg("+%s").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn help_and_version_are_complete() {
+    let help = orgate().args(["--help"]).finish();
+    assert_eq!(help.code, Some(0));
+    for verb in ["proxy", "issuer", "demo"] {
+        assert!(help.stdout.contains(verb), "{}", help.stdout);
+        let own = orgate().args([verb, "--help"]).finish();
+        assert_eq!(own.code, Some(0));
+        assert!(own.stdout.contains("Examples:"), "{}", own.stdout);
+    }
+    assert!(orgate().args(["--version"]).finish().stdout.starts_with("orgate "));
+}

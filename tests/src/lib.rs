@@ -1,0 +1,21 @@
+//! Runs the real programs: spawns them on free ports, waits until they say that they are ready, asks them over HTTP, and
+//! ends them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "help for tests"
+)]
+
+mod folder;
+mod http;
+mod process;
+pub mod sign_in;
+
+pub use self::{
+    folder::Folder,
+    http::{Response, request},
+    process::{Finished, Program, Running, example, orgate},
+};
