@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, response::Response, serve::IncomingStream};
+use bytes::Bytes;
 use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -30,16 +31,19 @@ impl Gate {
     }
 }
 
-impl Service<Request<Body>> for Protected {
+impl<B> Service<Request<B>> for Protected
+where
+    B: http_body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+{
     type Response = Response;
     type Error = Infallible;
     type Future = ResponseFuture<axum::routing::future::RouteFuture<Infallible>, Body, Infallible>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Request<Body>>::poll_ready(&mut self.service, cx)
+        Service::<Request<B>>::poll_ready(&mut self.service, cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         self.service.call(request)
     }
 }

@@ -1,0 +1,141 @@
+//! The admin listener: is it alive, is it ready, how is it doing. Its own socket, so that nothing here can be reached
+//! through the listener that faces clients.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use crate::serve::{self, Connection, Defect, Handler};
+
+/// What the admin listener tells of.
+pub trait Administered: fmt::Debug + Send + Sync + 'static {
+    /// Whether traffic should be sent here; if not, why.
+    fn readiness(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>>;
+
+    /// The text under `/metrics`.
+    fn metrics(&self) -> String;
+}
+
+/// Whether traffic should be sent here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Readiness {
+    /// Yes.
+    Ready,
+    /// Not now; the members are added to the answer of `/readyz`.
+    NotReady(serde_json::Map<String, Value>),
+}
+
+/// `/healthz`, `/readyz` and `/metrics` of one process.
+#[derive(Clone, Debug)]
+pub struct Admin(Arc<dyn Administered>);
+
+impl Admin {
+    /// Tells of `subject`.
+    #[must_use]
+    pub fn new(subject: Arc<dyn Administered>) -> Self {
+        Self(subject)
+    }
+
+    async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET is served here\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match path {
+            "/healthz" => plain(StatusCode::OK, TEXT, "ok\n"),
+            "/readyz" => match self.0.readiness().await {
+                Readiness::Ready => plain(StatusCode::OK, TEXT, "ready\n"),
+                Readiness::NotReady(mut members) => {
+                    members.insert("ready".to_owned(), json!(false));
+                    plain(StatusCode::SERVICE_UNAVAILABLE, JSON, format!("{}\n", Value::Object(members)))
+                }
+            },
+            "/metrics" => plain(StatusCode::OK, METRICS, self.0.metrics()),
+            _ => plain(StatusCode::NOT_FOUND, TEXT, "here are /healthz, /readyz and /metrics\n"),
+        }
+    }
+}
+
+impl Handler for Admin {
+    type Body = Full<Bytes>;
+
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        _: Connection,
+    ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<> {
+        let admin = self.clone();
+        async move { admin.answer(request.method(), request.uri().path()).await }
+    }
+
+    fn refuse(&self, defect: Defect, _: Connection) -> Response<Self::Body> {
+        serve::refusal(defect, None).map(Full::new)
+    }
+}
+
+fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Subject(Readiness);
+
+    impl Administered for Subject {
+        fn readiness(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+
+        fn metrics(&self) -> String {
+            "# EOF\n".to_owned()
+        }
+    }
+
+    async fn ask(readiness: Readiness, method: Method, path: &str) -> (u16, String) {
+        let response = Admin::new(Arc::new(Subject(readiness))).answer(&method, path).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        (status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn a_process_is_alive_before_it_is_ready() {
+        let waiting = || {
+            let members = json!({"issuers": [{"issuer": "https://i.example", "error": "refused"}]});
+            Readiness::NotReady(members.as_object().cloned().expect("an object"))
+        };
+        assert_eq!(ask(waiting(), Method::GET, "/healthz").await, (200, "ok\n".to_owned()));
+        let (status, body) = ask(waiting(), Method::GET, "/readyz").await;
+        assert_eq!(status, 503);
+        assert_eq!(
+            body,
+            "{\"issuers\":[{\"error\":\"refused\",\"issuer\":\"https://i.example\"}],\"ready\":false}\n"
+        );
+        assert_eq!(ask(Readiness::Ready, Method::GET, "/readyz").await, (200, "ready\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn only_reading_is_served() {
+        assert_eq!(ask(Readiness::Ready, Method::POST, "/healthz").await.0, 405);
+        assert_eq!(ask(Readiness::Ready, Method::GET, "/other").await.0, 404);
+        assert_eq!(ask(Readiness::Ready, Method::GET, "/metrics").await, (200, "# EOF\n".to_owned()));
+    }
+}

@@ -1,0 +1,182 @@
+//! The command line: one binary, its verbs, and what they end with.
+//!
+//! Results go to stdout, logs and diagnostics to stderr. Every flag can be given as `ORGATE_<FLAG>` in the environment;
+//! the command line wins.
+
+#[cfg(feature = "issuer")]
+mod demo;
+mod exit;
+#[cfg(feature = "issuer")]
+mod issuer;
+mod output;
+mod proxy;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::exit::Failure;
+use crate::telemetry::{self, ColorChoice, LogFormat};
+
+/// Organization permissions in front of any HTTP application.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orgate",
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = "\
+Exit codes: 0 done · 1 something is wrong in a policy or bootstrap file · 2 could not run (flags, files, ports)
+Every flag can be set in the environment as ORGATE_<FLAG>, for example ORGATE_POLICY=orgate.yaml."
+)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// What to log: a level (error, warn, info, debug, trace), or levels by target.
+    #[arg(
+        long,
+        global = true,
+        env = "ORGATE_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        help_heading = "Output"
+    )]
+    pub(crate) log: String,
+    /// How log lines look.
+    #[arg(
+        long,
+        global = true,
+        env = "ORGATE_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) log_format: LogFormat,
+    /// When to use colour.
+    #[arg(
+        long,
+        global = true,
+        env = "ORGATE_COLOR",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show it all on this machine: issuer, sidecar, layer, and who may do what.
+    #[cfg(feature = "issuer")]
+    Demo(demo::Options),
+    /// Run the reverse proxy that enforces a policy file.
+    Proxy(proxy::Options),
+    /// Run the companion issuer: sign-in, organizations, tokens.
+    #[cfg(feature = "issuer")]
+    Issuer(issuer::Options),
+}
+
+/// Runs the program; what `main` returns.
+#[must_use]
+pub fn run() -> ExitCode {
+    // Help, version and usage errors end here, with 0 and 2.
+    let Cli { common, verb } = Cli::parse();
+    let result = telemetry::init(&common.log, common.log_format, common.color)
+        .map_err(Failure::could_not_run)
+        .and_then(|()| match verb {
+            #[cfg(feature = "issuer")]
+            Verb::Demo(options) => demo::run(&options),
+            Verb::Proxy(options) => proxy::run(options, &common),
+            #[cfg(feature = "issuer")]
+            Verb::Issuer(options) => issuer::run(options, &common),
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure, common.color);
+            failure.code()
+        }
+    }
+}
+
+/// A runtime with `threads` workers; as many as there are cores by default.
+pub(crate) fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    builder
+        .enable_all()
+        .thread_name("orgate")
+        .build()
+        .map_err(|error| Failure::could_not_run(format!("cannot start worker threads: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> (i32, String) {
+        let error = Cli::try_parse_from(arguments).expect_err("it is wrong");
+        (error.exit_code(), error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_can_come_from_the_environment() {
+        let command = Cli::command();
+        for verb in command.get_subcommands() {
+            for argument in verb.get_arguments().chain(command.get_arguments()) {
+                let Some(long) = argument.get_long().filter(|long| !matches!(*long, "help" | "version"))
+                else {
+                    continue;
+                };
+                let expected = format!("ORGATE_{}", long.to_uppercase().replace('-', "_"));
+                let actual = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+                assert_eq!(actual, Some(expected), "--{long} of {}", verb.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_verb_or_flag_gets_a_suggestion_and_exit_code_2() {
+        let (code, text) = refused(&["orgate", "prxoy"]);
+        assert!(code == 2 && text.contains("'proxy'"), "{code} {text}");
+        let (code, text) = refused(&["orgate", "proxy", "--upstraem", "http://127.0.0.1:3000"]);
+        assert!(code == 2 && text.contains("--upstream"), "{code} {text}");
+        let (code, _) = refused(&["orgate", "proxy"]);
+        assert_eq!(code, 2);
+        let (code, _) = refused(&["orgate", "proxy", "--upstream", "http://a", "--threads", "0"]);
+        assert_eq!(code, 2);
+    }
+
+    #[test]
+    fn help_has_examples_for_every_verb() {
+        for verb in Cli::command().get_subcommands() {
+            let help = verb.clone().render_long_help().to_string();
+            assert!(
+                help.contains("Examples:") && help.contains(&format!("orgate {}", verb.get_name())),
+                "{help}"
+            );
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The doors: each builds an [`orgate::RequestHead`] from what it received and renders the verdict. None decides.
+
+mod drain;
+pub mod proxy;
+mod request_id;
+
+pub use self::proxy::ProxyDoor;

@@ -1,0 +1,342 @@
+//! The reverse-proxy door: HTTP in, the gate's verdict, HTTP out.
+//!
+//! What this door owes the gate is one reading of the request: one host, one target, one framing. A request that has
+//! two is refused before the gate sees it. What passes the gate goes out with the permit, which is taken by value and
+//! holds the target that was judged.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header, request::Parts, uri::PathAndQuery};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use orgate::{Checked, Code, Gate, Permit, Principal, Rejection, RequestHead, Verdict, clock};
+
+use super::{
+    drain,
+    request_id::{RequestId, RequestIds},
+};
+use crate::{
+    access_log::{AccessLog, Outcome, Record},
+    identity_headers::Identity,
+    metrics::Metrics,
+    problem::{self, Refusal},
+    serve::{self, Connection, Defect, Handler},
+    upstream::{Outbound, ResponseBody, Upstream},
+};
+
+/// The proxy in front of one application. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ProxyDoor(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    gate: Gate,
+    upstream: Arc<Upstream>,
+    metrics: Arc<Metrics>,
+    log: AccessLog,
+    ids: RequestIds,
+}
+
+/// The body of an answer: the upstream's, or a refusal.
+pub type ProxyBody = Either<ResponseBody, Full<Bytes>>;
+
+impl ProxyDoor {
+    /// A door to `upstream`, guarded by `gate`.
+    #[must_use]
+    pub fn new(gate: Gate, upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
+        let (log, ids) = (AccessLog::new(), RequestIds::new());
+        Self(Arc::new(Inner { gate, upstream, metrics, log, ids }))
+    }
+
+    /// The log of its requests, for the task that flushes its summaries.
+    #[must_use]
+    pub fn access_log(&self) -> &AccessLog {
+        &self.0.log
+    }
+}
+
+impl Handler for ProxyDoor {
+    type Body = ProxyBody;
+
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> impl Future<Output = Response<ProxyBody>> + Send + 'static + use<> {
+        let inner = Arc::clone(&self.0);
+        async move { inner.answer(request, connection).await }
+    }
+
+    fn refuse(&self, defect: Defect, _: Connection) -> Response<ProxyBody> {
+        let id = self.0.ids.next();
+        self.0.note(
+            Instant::now(),
+            "",
+            &id,
+            &Outcome::Refused { rule: "", code: "bad_request", status: 400 },
+        );
+        serve::refusal(defect, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
+    }
+}
+
+impl Inner {
+    async fn answer(&self, request: Request<Incoming>, connection: Connection) -> Response<ProxyBody> {
+        let started = Instant::now();
+        let id = self.ids.next();
+        let (parts, body) = request.into_parts();
+        let target = match only_reading(&parts) {
+            Ok(target) => target,
+            Err(unclear) => return self.refuse_head(started, &id, &parts, body, &unclear),
+        };
+        let verdict = {
+            let head = RequestHead {
+                method: &parts.method,
+                authority: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+                path_and_query: &target,
+                headers: &parts.headers,
+                peer: Some(connection.peer),
+            };
+            match self.gate.check_now(&head, clock::now()) {
+                Checked::Done(verdict) => verdict,
+                Checked::Needs(_) => self.gate.check(&head).await,
+            }
+        };
+        match verdict {
+            Verdict::Forward(permit) => {
+                self.forward(permit, Request::from_parts(parts, body), connection, started, &id).await
+            }
+            Verdict::Reject(rejection) => self.reject(&rejection, started, &id, &parts, body),
+        }
+    }
+
+    /// Sends a request that has a permit; the permit ends with it.
+    async fn forward(
+        &self,
+        permit: Permit,
+        request: Request<Incoming>,
+        connection: Connection,
+        started: Instant,
+        id: &RequestId,
+    ) -> Response<ProxyBody> {
+        let method = request.method().clone();
+        let principal = permit.principal();
+        let identity = principal.as_ref().map(|principal| identity(principal, &permit));
+        let target = permit.path_and_query().clone();
+        let outbound = Outbound::new(request, target, identity, connection.peer, id.header());
+        let rule = permit.rule();
+        match self.upstream.forward(outbound).await {
+            Ok(response) => {
+                let outcome = Outcome::Forwarded { rule, status: response.status().as_u16() };
+                self.note(started, method.as_str(), id, &outcome);
+                response.map(Either::Left)
+            }
+            Err(error) => {
+                let refusal = error.refusal();
+                self.metrics.upstream_error(error.kind());
+                let outcome = Outcome::Failed {
+                    rule,
+                    code: refusal.code(),
+                    status: refusal.status().as_u16(),
+                    error: &error,
+                };
+                self.note(started, method.as_str(), id, &outcome);
+                problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
+            }
+        }
+    }
+
+    fn reject(
+        &self,
+        rejection: &Rejection,
+        started: Instant,
+        id: &RequestId,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Response<ProxyBody> {
+        let outcome = Outcome::Refused {
+            rule: rejection.rule().unwrap_or_default(),
+            code: rejection.reason().as_str(),
+            status: rejection.status().as_u16(),
+        };
+        self.note(started, parts.method.as_str(), id, &outcome);
+        let mut response = rejection.response(Some(id.as_str())).map(|body| Either::Right(Full::new(body)));
+        drain::dispose(body, &parts.headers, &mut response);
+        response
+    }
+
+    fn refuse_head(
+        &self,
+        started: Instant,
+        id: &RequestId,
+        parts: &Parts,
+        body: Incoming,
+        unclear: &Unclear,
+    ) -> Response<ProxyBody> {
+        let (code, bytes) = match *unclear {
+            Unclear::Target(detail) => {
+                let rejection = Rejection::new(Code::BadRequestTarget).with_detail(detail);
+                (rejection.reason().as_str(), rejection.response(Some(id.as_str())))
+            }
+            Unclear::Head(refusal, detail) => {
+                (refusal.code(), problem::refusal(refusal, Some(detail), Some(id.as_str())))
+            }
+        };
+        let outcome = Outcome::Refused { rule: "", code, status: bytes.status().as_u16() };
+        self.note(started, parts.method.as_str(), id, &outcome);
+        let mut response = bytes.map(|body| Either::Right(Full::new(body)));
+        drain::dispose(body, &parts.headers, &mut response);
+        response
+    }
+
+    fn note(&self, started: Instant, method: &str, id: &RequestId, outcome: &Outcome<'_>) {
+        let duration = started.elapsed();
+        self.metrics.request(outcome.rule(), outcome.code(), duration);
+        self.log.record(&Record { method, request_id: id.as_str(), duration, outcome });
+    }
+}
+
+/// What the application is told of the caller.
+fn identity<'p>(principal: &'p Principal, permit: &'p Permit) -> Identity<'p> {
+    let organization = principal.organization();
+    Identity {
+        subject: principal.subject().as_str(),
+        organization: organization.map(|organization| organization.id.as_str()),
+        slug: organization.and_then(|organization| organization.slug.as_ref()).map(|slug| slug.as_str()),
+        roles: principal.roles().iter().map(|role| role.as_str()).collect(),
+        permissions: permit.permissions(),
+        issuer: principal.issuer().as_str(),
+        method: principal.authentication_method().as_str(),
+    }
+}
+
+/// Why a head has no single reading.
+#[derive(Debug, PartialEq, Eq)]
+enum Unclear {
+    /// Which resource is meant.
+    Target(&'static str),
+    /// Anything else.
+    Head(Refusal, &'static str),
+}
+
+/// The target of the request, if host, target and expectation can each be read in one way (RFC 9112 §3.2).
+fn only_reading(parts: &Parts) -> Result<PathAndQuery, Unclear> {
+    let host = only_host(&parts.headers)?;
+    if let Some(authority) = parts.uri.authority() {
+        if !authority.as_str().eq_ignore_ascii_case(host) {
+            return Err(Unclear::Target("the request target names another host than `Host`"));
+        }
+        if parts.uri.scheme_str().is_none() {
+            return Err(Unclear::Target("the request target is a host and no path"));
+        }
+        if !matches!(parts.uri.scheme_str(), Some("http" | "https")) {
+            return Err(Unclear::Target("the request target has a scheme that is not served"));
+        }
+    }
+    let mut expectations = parts.headers.get_all(header::EXPECT).iter();
+    match (expectations.next(), expectations.next()) {
+        (None, _) => {}
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"100-continue") => {}
+        _ => {
+            return Err(Unclear::Head(
+                Refusal::ExpectationFailed,
+                "only one `Expect: 100-continue` can be met",
+            ));
+        }
+    }
+    parts.uri.path_and_query().cloned().ok_or(Unclear::Target("the request target has no path"))
+}
+
+/// The one host of the request (RFC 9112 §3.2: none and several are both 400).
+fn only_host(headers: &HeaderMap) -> Result<&str, Unclear> {
+    let unclear = |detail| Err(Unclear::Head(Refusal::BadRequest, detail));
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return unclear("there must be exactly one `Host`");
+    };
+    let Ok(host) = host.to_str() else { return unclear("`Host` is not a host") };
+    // As an authority, so that it has one reading; user information and lists would give it a second.
+    let plain = |authority: &http::uri::Authority| {
+        let name = authority.host();
+        let rest = authority.as_str().strip_prefix(name).unwrap_or("@");
+        !name.is_empty() && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+    };
+    if host.contains([',', ' ', '\t']) || !host.parse().is_ok_and(|authority| plain(&authority)) {
+        return unclear("`Host` is not a host");
+    }
+    Ok(host)
+}
+
+/// Digits alone: `u16` would take `+80`.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<String, Unclear> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        only_reading(&parts).map(|target| target.to_string())
+    }
+
+    #[test]
+    fn one_host_and_one_path_are_read() {
+        assert_eq!(read("GET", "/a?b", &[("host", "app.example")]), Ok("/a?b".to_owned()));
+        assert_eq!(read("GET", "/", &[("host", "app.example:8080")]), Ok("/".to_owned()));
+        assert_eq!(read("GET", "/", &[("host", "[::1]:8080")]), Ok("/".to_owned()));
+        assert_eq!(read("GET", "http://APP.example/a", &[("host", "app.example")]), Ok("/a".to_owned()));
+    }
+
+    #[test]
+    fn hosts_in_doubt_are_refused() {
+        for hosts in [
+            &[][..],
+            &[("host", "a"), ("host", "a")],
+            &[("host", "a"), ("host", "b")],
+            &[("host", "a,b")],
+            &[("host", "a b")],
+            &[("host", "u@a")],
+            &[("host", "a:port")],
+            &[("host", "a:99999")],
+            &[("host", "a:+80")],
+            &[("host", "a:")],
+            &[("host", "a/b")],
+            &[("host", "")],
+            &[("host", ":80")],
+        ] {
+            assert!(
+                matches!(read("GET", "/", hosts), Err(Unclear::Head(Refusal::BadRequest, _))),
+                "{hosts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn targets_that_are_no_path_are_refused() {
+        let host = [("host", "a.example")];
+        for target in ["http://b.example/admin", "http://u:p@a.example/", "a.example:80", "ftp://a.example/"]
+        {
+            assert!(matches!(read("GET", target, &host), Err(Unclear::Target(_))), "{target}");
+        }
+        assert!(matches!(read("CONNECT", "a.example", &host), Err(Unclear::Target(_))));
+    }
+
+    #[test]
+    fn odd_expectations_are_417() {
+        for expectations in
+            [&[("expect", "200-ok")][..], &[("expect", "100-continue"), ("expect", "100-continue")]]
+        {
+            let headers: Vec<_> = [("host", "a")].iter().chain(expectations).copied().collect();
+            assert!(
+                matches!(read("GET", "/", &headers), Err(Unclear::Head(Refusal::ExpectationFailed, _))),
+                "{headers:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The `orgate` binary as a library: the reverse proxy in front of an application, its admin listener, and the
+//! command line over both.
+//!
+//! A request comes in through [`serve`], is judged in one of the [`doors`], and goes to an [`upstream`]. The decision
+//! itself is made by the crate `orgate`; nothing here knows a rule.
+
+pub mod access_log;
+pub mod admin;
+pub mod cli;
+mod deadline;
+pub mod doors;
+pub mod identity_headers;
+pub mod metrics;
+pub mod problem;
+pub mod serve;
+pub mod telemetry;
+pub mod upstream;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! The `orgate` binary.
+
+fn main() -> std::process::ExitCode {
+    orgate_sidecar::cli::run()
+}

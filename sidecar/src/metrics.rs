@@ -1,0 +1,178 @@
+//! Numbers for Prometheus.
+//!
+//! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
+//! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+/// Everything the admin listener shows under `/metrics`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    rules: HashMap<Arc<str>, Counter>,
+    duration: Histogram,
+    upstream_connections: Family<StateLabel, Gauge>,
+    upstream_errors: Family<KindLabel, Counter>,
+    keys_loaded: Family<IssuerLabel, Gauge<i64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    rule: Arc<str>,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerLabel {
+    issuer: String,
+}
+
+impl Metrics {
+    /// Counters for these rules; requests of any other rule count under the empty one.
+    pub fn new<'r>(rules: impl IntoIterator<Item = &'r str>) -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        let rules = rules
+            .into_iter()
+            .map(|rule| {
+                let rule: Arc<str> = rule.into();
+                let labels = RequestLabels { rule: Arc::clone(&rule), code: ALLOWED };
+                (rule, requests.get_or_create_owned(&labels))
+            })
+            .collect();
+        let duration = Histogram::new(BUCKETS);
+        let upstream_connections = Family::default();
+        let upstream_errors = Family::default();
+        let keys_loaded = Family::default();
+
+        let mut registry = Registry::with_prefix("orgate");
+        registry.register(
+            "requests",
+            "Requests by the rule that decided and the code of the decision",
+            requests.clone(),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "From the end of the request's head to the head of the answer",
+            duration.clone(),
+        );
+        registry.register(
+            "upstream_connections",
+            "Connections to the upstream",
+            upstream_connections.clone(),
+        );
+        registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
+        registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
+        register_build(&mut registry);
+        Self { registry, requests, rules, duration, upstream_connections, upstream_errors, keys_loaded }
+    }
+
+    /// Counts a request; `rule` is its key in the policy or empty.
+    pub fn request(&self, rule: &str, code: &'static str, duration: Duration) {
+        self.duration.observe(duration.as_secs_f64());
+        match self.rules.get_key_value(rule) {
+            Some((_, allowed)) if code == ALLOWED => {
+                allowed.inc();
+            }
+            known => {
+                let rule = known.map_or_else(|| Arc::from(""), |(rule, _)| Arc::clone(rule));
+                self.requests.get_or_create(&RequestLabels { rule, code }).inc();
+            }
+        }
+    }
+
+    /// Counts a request that the upstream did not answer.
+    pub fn upstream_error(&self, kind: &'static str) {
+        self.upstream_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Sets what is read when somebody looks.
+    pub fn observe(&self, (idle, active): (usize, usize), issuers: impl IntoIterator<Item = (String, bool)>) {
+        for (state, count) in [("idle", idle), ("active", active)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
+        }
+        for (issuer, loaded) in issuers {
+            self.keys_loaded.get_or_create(&IssuerLabel { issuer }).set(i64::from(loaded));
+        }
+    }
+
+    /// The text format of OpenMetrics.
+    #[must_use]
+    pub fn render(&self) -> String {
+        encode(&self.registry)
+    }
+}
+
+fn register_build(registry: &mut Registry) {
+    registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+}
+
+/// The metrics of a process that counts nothing of its own.
+#[cfg(feature = "issuer")]
+pub(crate) fn build_only() -> String {
+    let mut registry = Registry::with_prefix("orgate");
+    register_build(&mut registry);
+    encode(&registry)
+}
+
+fn encode(registry: &Registry) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail; an incomplete page would end without its mark.
+    let _ = text::encode(&mut text, registry);
+    text
+}
+
+const ALLOWED: &str = "allowed";
+
+/// From half a millisecond, which is a fast upstream, to a minute, which is its default timeout.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_shown_under_their_frozen_names() {
+        let metrics = Metrics::new(["GET /a"]);
+        metrics.request("GET /a", "allowed", Duration::from_millis(2));
+        metrics.request("GET /a", "allowed", Duration::from_millis(2));
+        metrics.request("GET /a", "missing_permission", Duration::ZERO);
+        metrics.request("", "no_rule", Duration::ZERO);
+        metrics.request("GET /invented", "no_rule", Duration::ZERO);
+        metrics.upstream_error("connect");
+        metrics.observe((3, 1), [("https://issuer.example".to_owned(), true)]);
+        let text = metrics.render();
+        for line in [
+            r#"orgate_requests_total{rule="GET /a",code="allowed"} 2"#,
+            r#"orgate_requests_total{rule="GET /a",code="missing_permission"} 1"#,
+            r#"orgate_requests_total{rule="",code="no_rule"} 2"#,
+            "orgate_request_duration_seconds_count 5",
+            r#"orgate_upstream_connections{state="idle"} 3"#,
+            r#"orgate_upstream_connections{state="active"} 1"#,
+            r#"orgate_upstream_errors_total{kind="connect"} 1"#,
+            r#"orgate_keys_loaded{issuer="https://issuer.example"} 1"#,
+            r#"orgate_build_info{version=""#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("invented"));
+    }
+}

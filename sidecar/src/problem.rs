@@ -1,0 +1,66 @@
+//! Refusals that are not a decision: the request or the upstream is at fault, no rule was asked.
+//!
+//! The body is the one of all refusals, RFC 9457 as in the contract §6. What the gate refuses is rendered by the gate.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+/// Why the sidecar itself refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The request can be read in two ways, or speaks for a host in two ways.
+    BadRequest,
+    /// The client stopped sending its request.
+    RequestTimeout,
+    /// An expectation other than `100-continue`.
+    ExpectationFailed,
+    /// The upstream could not be reached or did not speak HTTP.
+    UpstreamFailed,
+    /// There is no upstream to ask.
+    UpstreamMissing,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+}
+
+impl Refusal {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
+            Self::UpstreamMissing => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The code that programs match on.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::RequestTimeout => "request_timeout",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::UpstreamFailed | Self::UpstreamMissing | Self::UpstreamTimeout => "upstream_unavailable",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::BadRequest => "Bad request",
+            Self::RequestTimeout => "The request was not sent in time",
+            Self::ExpectationFailed => "Expectation failed",
+            Self::UpstreamFailed => "The upstream failed",
+            Self::UpstreamMissing => "No upstream is available",
+            Self::UpstreamTimeout => "The upstream did not answer in time",
+        }
+    }
+}
+
+/// The answer for `refusal`.
+pub(crate) fn refusal(refusal: Refusal, detail: Option<&str>, request_id: Option<&str>) -> Response<Bytes> {
+    orgate::rejection::problem(refusal.status(), refusal.code(), refusal.title(), detail, request_id)
+}

@@ -1,0 +1,83 @@
+//! What answers the requests of a connection.
+
+use std::{convert::Infallible, future::Future};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use tower_service::Service;
+
+use super::{Connection, Defect};
+use crate::problem;
+
+/// Answers requests; cloned for each connection.
+pub trait Handler: Clone + Send + 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<Self>;
+
+    /// Answers a request that has two readings and that nobody shall read. The connection ends with it.
+    fn refuse(&self, defect: Defect, connection: Connection) -> Response<Self::Body>;
+}
+
+/// A tower service, such as an axum router, as a [`Handler`]. The [`Connection`] is in the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Routed<S>(S);
+
+/// The body of an answer of [`Routed`].
+pub type RoutedBody<B> = Either<B, Full<Bytes>>;
+
+impl<S> Routed<S> {
+    /// Answers with `service`.
+    #[must_use]
+    pub fn new(service: S) -> Self {
+        Self(service)
+    }
+}
+
+impl<S, B> Handler for Routed<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Body = RoutedBody<B>;
+
+    fn handle(
+        &self,
+        mut request: Request<Incoming>,
+        connection: Connection,
+    ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<S, B> {
+        request.extensions_mut().insert(connection);
+        #[cfg(feature = "issuer")]
+        request.extensions_mut().insert(axum::extract::ConnectInfo(connection.peer));
+        let answer = TowerToHyperService::new(self.0.clone()).call(request);
+        async move {
+            match answer.await {
+                Ok(response) => response.map(Either::Left),
+                Err(never) => match never {},
+            }
+        }
+    }
+
+    fn refuse(&self, defect: Defect, _: Connection) -> Response<Self::Body> {
+        refusal(defect, None).map(|bytes| Either::Right(Full::new(bytes)))
+    }
+}
+
+/// 400 and the end of the connection.
+pub(crate) fn refusal(defect: Defect, request_id: Option<&str>) -> Response<Bytes> {
+    let mut response = problem::refusal(problem::Refusal::BadRequest, Some(&defect.to_string()), request_id);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

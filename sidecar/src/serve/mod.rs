@@ -1,0 +1,151 @@
+//! The accept loop that every listener runs: proxy, admin, issuer, applications of the demo.
+//!
+//! Our own, because the one of axum sets no timer on hyper, and without a timer its header timeout is inert. It holds:
+//! heads of at most 64 KiB and 100 fields; a head in time; a bound on connections; messages with two readings refused
+//! (see [`Defect`]); accept errors wait and go on; a shutdown that finishes what it began.
+//!
+//! HTTP/1.1 in cleartext. HTTP/2, TLS and Unix sockets would be further kinds of connection in this folder.
+
+mod connection;
+mod framing;
+mod handler;
+mod listener;
+mod shutdown;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::{debug, info, warn};
+
+pub(crate) use self::handler::refusal;
+pub use self::{
+    connection::Connection,
+    framing::Defect,
+    handler::{Handler, Routed, RoutedBody},
+    listener::{BindError, Listener},
+    shutdown::Shutdown,
+};
+
+/// What one listener allows its clients.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Connections at a time; more wait in the operating system's queue.
+    pub connections: usize,
+    /// From the first byte of a head to its last.
+    pub header: Duration,
+    /// How long a connection may be idle between two requests.
+    pub idle: Duration,
+    /// How long a client may take none of an answer.
+    pub stall: Duration,
+    /// How long a shutdown waits for exchanges under way.
+    pub drain: Duration,
+    /// Fields in a head.
+    pub header_fields: usize,
+    /// Bytes of a head.
+    pub header_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header: Duration::from_secs(10),
+            // Above the 60 seconds of common load balancers, which must be the ones to close.
+            idle: Duration::from_secs(75),
+            stall: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            header_fields: 100,
+            header_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// Serves `listener` until `shutdown`: then stops accepting, closes idle connections, lets exchanges under way finish
+/// for at most [`Limits::drain`], and aborts what is left. Returns when no connection is left.
+pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, shutdown: Shutdown) {
+    let limits = Arc::new(limits);
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    let mut trouble = Backoff::default();
+
+    loop {
+        // A slot first: a connection that cannot be served is better left where the peer sees it as not accepted.
+        let slot = tokio::select! {
+            biased;
+            () = shutdown.draining() => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let Ok(slot) = slot else { break };
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.draining() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                trouble = Backoff::default();
+                let connection = Connection::new(&listener, peer);
+                let served = connection.run(stream, handler.clone(), Arc::clone(&limits), shutdown.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(slot);
+                });
+            }
+            Err(error) if is_of_one_peer(&error) => {
+                debug!(%error, "a connection ended before it was accepted")
+            }
+            Err(error) => trouble.wait(listener.name(), &error, &shutdown).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+
+    let name = listener.name();
+    // Close the socket before waiting, so that new clients are refused and not left hanging.
+    drop(listener);
+    if connections.is_empty() {
+        return;
+    }
+    info!(listener = name, connections = connections.len(), "draining");
+    let all_done = async { while connections.join_next().await.is_some() {} };
+    tokio::select! {
+        () = all_done => {}
+        () = tokio::time::sleep(limits.drain) => warn!(listener = name, "exchanges were cut off at the end of the drain time"),
+        () = shutdown.aborting() => {}
+    }
+    connections.shutdown().await;
+}
+
+/// Errors of `accept` that speak of the connection and not of us.
+fn is_of_one_peer(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
+
+/// Waits when the process is out of descriptors or memory: the pending connection stays pending, so a loop without a
+/// pause would take a whole core and help nobody.
+#[derive(Debug, Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    async fn wait(&mut self, listener: &'static str, error: &std::io::Error, shutdown: &Shutdown) {
+        if self.failures.is_multiple_of(32) {
+            warn!(listener, %error, "cannot accept connections; trying again");
+        }
+        let pause = Duration::from_millis(10 << self.failures.min(6));
+        self.failures = self.failures.saturating_add(1);
+        tokio::select! {
+            () = shutdown.draining() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

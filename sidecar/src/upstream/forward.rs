@@ -1,0 +1,286 @@
+//! One request to the upstream and its response back.
+//!
+//! The head is rewritten in place, the target is the one that was judged, byte for byte, and bodies stream. A request
+//! goes out once. The single exception is a pooled connection that turned out to be closed before a byte of the
+//! request was written, which hyper tells by handing the request back: it then goes out on a new connection.
+//! A request that was begun is never sent again, whatever its method.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
+    uri::PathAndQuery,
+};
+use http_body::Body as _;
+use hyper::{body::Incoming, client::conn::TrySendError};
+
+use super::{
+    HostHeader, ResponseBody, Upstream,
+    body::{RequestBody, Sending},
+    hop_by_hop,
+    pool::{ConnectError, Lease},
+};
+use crate::{identity_headers::Identity, problem::Refusal};
+
+/// A judged request, ready to go.
+#[derive(Debug)]
+pub struct Outbound<'o> {
+    request: Request<Incoming>,
+    target: PathAndQuery,
+    identity: Option<Identity<'o>>,
+    peer: SocketAddr,
+    request_id: HeaderValue,
+}
+
+impl<'o> Outbound<'o> {
+    /// `request` as the client sent it, with the target that was judged and the identity that was found.
+    pub(crate) fn new(
+        request: Request<Incoming>,
+        target: PathAndQuery,
+        identity: Option<Identity<'o>>,
+        peer: SocketAddr,
+        request_id: HeaderValue,
+    ) -> Self {
+        Self { request, target, identity, peer, request_id }
+    }
+}
+
+impl Upstream {
+    /// Sends a judged request and gives the response as soon as its head is there.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; nothing was answered to the client yet.
+    pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
+        let Outbound { request, target, identity, peer, request_id } = outbound;
+        let (mut parts, incoming) = request.into_parts();
+        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        self.rewrite(&mut parts.headers, peer, request_id, chunked)?;
+        if let Some(identity) = &identity {
+            self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
+        }
+        parts.uri = Uri::from(target);
+        parts.version = Version::HTTP_11;
+        parts.extensions = http::Extensions::new();
+
+        let idle = self.settings.timeouts.body_idle;
+        let sending = (!incoming.is_end_stream()).then(Arc::<Sending>::default);
+        let body = match &sending {
+            None => RequestBody::empty(),
+            Some(sending) => {
+                RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&self.identity))
+            }
+        };
+
+        let (lease, response) = self.send(Request::from_parts(parts, body), sending.as_deref()).await?;
+        let (mut parts, incoming) = response.into_parts();
+        if let Some(problem) = unfit(&parts) {
+            // Dropping the lease ends the connection.
+            return Err(UpstreamError::Unfit(problem));
+        }
+        hop_by_hop::clean_response(&mut parts.headers);
+        // The server side speaks the client's version whatever the upstream spoke.
+        parts.version = Version::HTTP_11;
+        Ok(Response::from_parts(parts, ResponseBody::new(incoming, idle, lease, sending)))
+    }
+
+    fn rewrite(
+        &self,
+        headers: &mut HeaderMap,
+        peer: SocketAddr,
+        request_id: HeaderValue,
+        chunked: bool,
+    ) -> Result<(), UpstreamError> {
+        let trailers = hop_by_hop::takes_trailers(headers);
+        let original_host = headers.get(header::HOST).cloned();
+        hop_by_hop::clean_request(headers, &self.identity);
+
+        // From here on everything is ours.
+        if let Some(host) = original_host {
+            let forwarded = match self.settings.host {
+                HostHeader::Preserve => host.clone(),
+                HostHeader::Upstream => self.own_host.clone(),
+            };
+            headers.insert(header::HOST, forwarded);
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        let client = HeaderValue::try_from(peer.ip().to_canonical().to_string())
+            .map_err(|_| UpstreamError::Identity)?;
+        headers.insert(X_FORWARDED_FOR, client);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_REQUEST_ID, request_id);
+        headers.append(header::VIA, HeaderValue::from_static("1.1 orgate"));
+        if chunked {
+            // Said aloud, because hyper otherwise sends a GET of unknown length without its body.
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        sending: Option<&Sending>,
+    ) -> Result<(Lease, Response<Incoming>), UpstreamError> {
+        let mut request = request;
+        if let Some(lease) = self.pool.idle().await {
+            match self.exchange(lease, request, sending).await? {
+                Exchanged::Done(done) => return Ok(done),
+                Exchanged::NothingSent(unsent) => request = unsent,
+            }
+        }
+        let lease = self.pool.connect().await.map_err(UpstreamError::from_connect)?;
+        match self.exchange(lease, request, sending).await? {
+            Exchanged::Done(done) => Ok(done),
+            Exchanged::NothingSent(_) => Err(UpstreamError::Closed),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut lease: Lease,
+        request: Request<RequestBody>,
+        sending: Option<&Sending>,
+    ) -> Result<Exchanged, UpstreamError> {
+        let Some(sender) = lease.sender() else { return Ok(Exchanged::NothingSent(request)) };
+        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        let first_byte = self.settings.timeouts.first_byte;
+        let answered = loop {
+            let frames = sending.map_or(0, Sending::frames);
+            match tokio::time::timeout(first_byte, answer.as_mut()).await {
+                Ok(answered) => break answered,
+                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
+                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
+                Err(_) => return Err(UpstreamError::FirstByteTimeout),
+            }
+        };
+        match answered {
+            Ok(response) => Ok(Exchanged::Done((lease, response))),
+            Err(mut error) => match error.take_message() {
+                Some(unsent) => Ok(Exchanged::NothingSent(unsent)),
+                None => Err(UpstreamError::from_exchange(error, sending)),
+            },
+        }
+    }
+}
+
+enum Exchanged {
+    Done((Lease, Response<Incoming>)),
+    NothingSent(Request<RequestBody>),
+}
+
+/// What a response may not be, because the client's side could not frame it or would frame it differently.
+fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Some("it switched protocols without being asked");
+    }
+    let lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
+    let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (lengths, codings.next(), codings.next()) {
+        (2.., _, _) => Some("it has more than one `Content-Length`"),
+        (1, Some(_), _) => Some("it has both `Content-Length` and `Transfer-Encoding`"),
+        (_, _, Some(_)) => Some("it has more than one `Transfer-Encoding`"),
+        (_, Some(coding), None) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+            Some("its `Transfer-Encoding` is not `chunked`")
+        }
+        _ => None,
+    }
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// No connection.
+    Connect(io::Error),
+    /// No connection in time.
+    ConnectTimeout,
+    /// No response in time.
+    FirstByteTimeout,
+    /// The connection ended before a response.
+    Closed,
+    /// The response was not HTTP, or too large a head.
+    Invalid(hyper::Error),
+    /// The response was HTTP that must not be passed on.
+    Unfit(&'static str),
+    /// The client did not send its body in time.
+    ClientLate,
+    /// The client's body was malformed, or the client went away.
+    ClientBroken,
+    /// The identity could not be put in headers.
+    Identity,
+}
+
+impl UpstreamError {
+    fn from_connect(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Timeout => Self::ConnectTimeout,
+            ConnectError::Refused(error) => Self::Connect(error),
+            ConnectError::Handshake(error) => Self::Invalid(error),
+        }
+    }
+
+    fn from_exchange(error: TrySendError<Request<RequestBody>>, sending: Option<&Sending>) -> Self {
+        match sending {
+            Some(body) if body.client_was_late() => return Self::ClientLate,
+            Some(body) if body.client_broke_off() => return Self::ClientBroken,
+            _ => {}
+        }
+        let error = error.into_error();
+        if error.is_parse() { Self::Invalid(error) } else { Self::Closed }
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Connect(_) | Self::Closed | Self::Invalid(_) | Self::Unfit(_) | Self::Identity => {
+                Refusal::UpstreamFailed
+            }
+            Self::ConnectTimeout | Self::FirstByteTimeout => Refusal::UpstreamTimeout,
+            Self::ClientLate => Refusal::RequestTimeout,
+            Self::ClientBroken => Refusal::BadRequest,
+        }
+    }
+
+    /// One word for metrics and logs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::Closed => "closed",
+            Self::Invalid(_) | Self::Unfit(_) => "invalid_response",
+            Self::ClientLate => "client_timeout",
+            Self::ClientBroken => "client_body",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => write!(f, "no connection to the upstream: {error}"),
+            Self::ConnectTimeout => f.write_str("no connection to the upstream in time"),
+            Self::FirstByteTimeout => f.write_str("no response from the upstream in time"),
+            Self::Closed => f.write_str("the upstream closed the connection without a response"),
+            Self::Invalid(error) => write!(f, "the upstream's response is not valid: {error}"),
+            Self::Unfit(problem) => write!(f, "the upstream's response cannot be passed on: {problem}"),
+            Self::ClientLate => f.write_str("the client stopped sending its body"),
+            Self::ClientBroken => f.write_str("the client's body is malformed or broke off"),
+            Self::Identity => f.write_str("the identity cannot be put in headers"),
+        }
+    }
+}
+
+impl std::error::Error for UpstreamError {}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
