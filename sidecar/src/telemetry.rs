@@ -1,6 +1,6 @@
 //! Logs to stderr, as text for people or JSON for machines.
 
-use std::{fmt, io::IsTerminal as _};
+use std::{fmt, io::IsTerminal};
 
 use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
@@ -30,12 +30,22 @@ impl ColorChoice {
     /// Whether diagnostics on stderr are coloured.
     #[must_use]
     pub fn on_stderr(self) -> bool {
+        self.on(&std::io::stderr())
+    }
+
+    /// Whether results on stdout are coloured.
+    #[must_use]
+    pub fn on_stdout(self) -> bool {
+        self.on(&std::io::stdout())
+    }
+
+    fn on(self, stream: &impl IsTerminal) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
             Self::Auto => {
                 let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !unwanted && std::io::stderr().is_terminal()
+                !unwanted && stream.is_terminal()
             }
         }
     }

@@ -343,6 +343,12 @@ impl GateParts {
         let (issuer, key_generation, valid_until) =
             (verified.issuer(), verified.key_generation(), verified.valid_until());
         let principal = verified.into_principal();
+        if principal.confirmation().is_some() {
+            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
+            let detail =
+                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
+            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
+        }
         Ok(VerifiedToken {
             subject: self.policy.subject(&principal),
             principal: Arc::new(principal),

@@ -80,6 +80,24 @@ fn what_a_token_lacks_is_told_by_its_code() {
 }
 
 #[test]
+fn a_token_bound_to_a_key_is_no_bearer_token() {
+    let (gate, _) = gate();
+    for (member, value) in [
+        ("jkt", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"),
+        ("x5t#S256", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"),
+    ] {
+        let bound = token_at(NOW, &["read"], |claims| claims["cnf"] = serde_json::json!({ member: value }));
+        for _ in 0..2 {
+            assert_eq!(
+                with_token(&gate, "GET /docs", &bound),
+                "401 invalid_token",
+                "{member}, and not from the cache either"
+            );
+        }
+    }
+}
+
+#[test]
 fn two_credentials_are_a_bad_request() {
     let (gate, _) = gate();
     let bearer = format!("Bearer {}", token(&["read"]));

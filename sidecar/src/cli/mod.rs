@@ -43,16 +43,9 @@ struct Cli {
 /// What every verb takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by target.
-    #[arg(
-        long,
-        global = true,
-        env = "ORGATE_LOG",
-        value_name = "FILTER",
-        default_value = "info",
-        help_heading = "Output"
-    )]
-    pub(crate) log: String,
+    /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo].
+    #[arg(long, global = true, env = "ORGATE_LOG", value_name = "FILTER", help_heading = "Output")]
+    pub(crate) log: Option<String>,
     /// How log lines look.
     #[arg(
         long,
@@ -89,16 +82,29 @@ enum Verb {
     Issuer(issuer::Options),
 }
 
+impl Verb {
+    /// What is logged unless the user says otherwise.
+    fn default_log(&self) -> &'static str {
+        match self {
+            // What it shows is its output; a line for each refusal would bury it.
+            #[cfg(feature = "issuer")]
+            Self::Demo(_) => "warn",
+            _ => "info",
+        }
+    }
+}
+
 /// Runs the program; what `main` returns.
 #[must_use]
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
     let Cli { common, verb } = Cli::parse();
-    let result = telemetry::init(&common.log, common.log_format, common.color)
+    let filter = common.log.as_deref().unwrap_or_else(|| verb.default_log());
+    let result = telemetry::init(filter, common.log_format, common.color)
         .map_err(Failure::could_not_run)
         .and_then(|()| match verb {
             #[cfg(feature = "issuer")]
-            Verb::Demo(options) => demo::run(&options),
+            Verb::Demo(options) => demo::run(&options, &common),
             Verb::Proxy(options) => proxy::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),

@@ -23,7 +23,7 @@ use self::{
     table::{BOLD, DIM, GREEN, RED},
     world::World,
 };
-use super::{Failure, runtime, signals};
+use super::{Common, Failure, runtime, signals};
 use crate::serve::Shutdown;
 
 /// Flags of `orgate demo`.
@@ -40,25 +40,31 @@ pub(crate) struct Options {
     once: bool,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let runtime = runtime(None)?;
-    let result = runtime.block_on(story(options));
+    let result = runtime.block_on(story(options, common));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn story(options: &Options) -> Result<(), Failure> {
+async fn story(options: &Options, common: &Common) -> Result<(), Failure> {
     let began = Instant::now();
     let shutdown = Shutdown::new();
     signals::listen(shutdown.clone())?;
     let world = World::start(shutdown.clone()).await.map_err(Failure::could_not_run)?;
-    let told = tell(&world, began, options, &shutdown).await;
+    let mut out = output(common);
+    let told = tell(&mut out, &world, began, options, &shutdown).await;
     world.end().await;
     told
 }
 
-async fn tell(world: &World, began: Instant, options: &Options, shutdown: &Shutdown) -> Result<(), Failure> {
-    let mut out = anstream::stdout();
+async fn tell(
+    mut out: &mut dyn Write,
+    world: &World,
+    began: Instant,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
     // A closed pipe is no reason to fail: there is nobody left to tell.
     let _ = introduce(&mut out, world);
     let tokens =
@@ -77,6 +83,13 @@ async fn tell(world: &World, began: Instant, options: &Options, shutdown: &Shutd
     invite(&mut out, world, &tokens)?;
     shutdown.draining().await;
     Ok(())
+}
+
+/// Standard output, with the styles taken out unless they are wanted.
+fn output(common: &Common) -> impl Write {
+    let choice =
+        if common.color.on_stdout() { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never };
+    anstream::AutoStream::new(io::stdout(), choice)
 }
 
 /// Awaits one after the other; the first failure ends it.

@@ -22,7 +22,7 @@ pub(super) fn write(out: &mut dyn Write, columns: &[&str], rows: &[Row]) -> io::
     for column in columns {
         write!(out, "{column:CELL_WIDTH$}")?;
     }
-    writeln!(out, "{BOLD:#}")?;
+    writeln!(out, "refused as{BOLD:#}")?;
     for row in rows {
         write!(out, "  {:request_width$}{DIM}{:requires_width$}{DIM:#}", row.request(), row.requirement)?;
         for cell in &row.cells {
@@ -36,9 +36,16 @@ pub(super) fn write(out: &mut dyn Write, columns: &[&str], rows: &[Row]) -> io::
             let text = text(cell);
             write!(out, "{style}{text}{style:#}{:1$}", "", CELL_WIDTH.saturating_sub(text.chars().count()))?;
         }
-        writeln!(out)?;
+        writeln!(out, "{DIM}{}{DIM:#}", reasons(row))?;
     }
     Ok(())
+}
+
+/// The reason codes of the row, each once, as the sidecar gave them.
+fn reasons(row: &Row) -> String {
+    let mut codes: Vec<&str> = row.cells.iter().filter_map(|cell| cell.sidecar.code.as_deref()).collect();
+    codes.dedup();
+    codes.join(", ")
 }
 
 /// One status where the doors agree, both where they do not.

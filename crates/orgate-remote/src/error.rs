@@ -1,0 +1,119 @@
+//! What can go wrong on the way to a key set, as a person needs to read it.
+
+use std::{fmt, path::Path, time::Duration};
+
+use http::StatusCode;
+use orgate_verify::KeySetError;
+
+use crate::address::Address;
+
+/// Why keys could not be had: where, what happened, and what to do. Holds no key material and no credentials of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteError {
+    place: String,
+    fault: Fault,
+}
+
+/// What happened at the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    NotAUrl,
+    PlainHttp,
+    ForeignAddress,
+    NoRoots(String),
+    NoConnection(String),
+    TimedOut(Duration),
+    Broken(String),
+    Redirected(StatusCode),
+    Status(StatusCode),
+    NotJson(String),
+    TooLarge(usize),
+    NotADocument(String),
+    OtherIssuer { ours: String },
+    Keys(KeySetError),
+    Unreadable(String),
+}
+
+impl RemoteError {
+    pub(crate) fn at(address: &Address, fault: Fault) -> Self {
+        Self { place: address.to_string(), fault }
+    }
+
+    pub(crate) fn in_file(path: &Path, fault: Fault) -> Self {
+        Self { place: path.display().to_string(), fault }
+    }
+
+    pub(crate) fn in_text(text: &str, fault: Fault) -> Self {
+        Self { place: text.to_owned(), fault }
+    }
+
+    /// Whether the server said that there is nothing at this place, so that another may be tried.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.fault, Fault::Status(status) if status.is_client_error())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    fn help(&self) -> &'static str {
+        match &self.fault {
+            Fault::NotAUrl => "write an absolute https URL without user information, query or fragment",
+            Fault::PlainHttp => {
+                "use https; http is for an issuer that is itself http, on its own host or the loopback interface"
+            }
+            Fault::ForeignAddress => {
+                "an address that a document names must be a host name, or the issuer's own host"
+            }
+            Fault::NoRoots(_) => {
+                "install the system's CA certificates, or name a file of them in `SSL_CERT_FILE`"
+            }
+            Fault::NoConnection(_) | Fault::TimedOut(_) | Fault::Broken(_) => {
+                "is the issuer running, and can this machine reach it"
+            }
+            Fault::Redirected(_) => "redirects are not followed; name the URL that it leads to",
+            Fault::Status(_) | Fault::NotJson(_) | Fault::NotADocument(_) | Fault::TooLarge(_) => {
+                "check the issuer's URL, or name its key set by `jwks_uri`"
+            }
+            Fault::OtherIssuer { .. } => "write the issuer exactly as its document and its tokens name it",
+            Fault::Keys(KeySetError::NoUsableKey(_)) => {
+                "the issuer must publish at least one RSA, P-256 or Ed25519 key for signatures"
+            }
+            Fault::Keys(_) => "it must hold a JWK set (RFC 7517 §5)",
+            Fault::Unreadable(_) => "check the path and its permissions",
+        }
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, fault } = self;
+        match fault {
+            Fault::NotAUrl => write!(f, "`{place}` is not a URL that keys can be fetched from")?,
+            Fault::PlainHttp => write!(f, "`{place}` is plain http, which anybody on the way could answer")?,
+            Fault::ForeignAddress => {
+                write!(f, "the issuer's document points to `{place}`, an address of another machine")?
+            }
+            Fault::NoRoots(why) => write!(f, "`{place}` cannot be trusted: {why}")?,
+            Fault::NoConnection(why) => write!(f, "`{place}` cannot be reached: {why}")?,
+            Fault::TimedOut(limit) => write!(f, "`{place}` did not answer within {limit:?}")?,
+            Fault::Broken(why) => write!(f, "`{place}` broke off: {why}")?,
+            Fault::Redirected(status) => {
+                write!(f, "`{place}` answered with the redirect {}", status.as_u16())?
+            }
+            Fault::Status(status) => write!(f, "`{place}` answered {}", status.as_u16())?,
+            Fault::NotJson(media_type) => write!(f, "`{place}` answered with {media_type}, not with JSON")?,
+            Fault::TooLarge(limit) => write!(f, "`{place}` gave more than {} KiB", limit / 1024)?,
+            Fault::NotADocument(why) => write!(f, "`{place}` is not a discovery document: {why}")?,
+            Fault::OtherIssuer { ours } => {
+                write!(f, "`{place}` is the document of another issuer than `{ours}`")?
+            }
+            Fault::Keys(why) => write!(f, "`{place}`: {why}")?,
+            Fault::Unreadable(why) => write!(f, "the file `{place}` cannot be read: {why}")?,
+        }
+        write!(f, "; help: {}", self.help())
+    }
+}
+
+impl std::error::Error for RemoteError {}

@@ -1,0 +1,118 @@
+//! When to look for keys again.
+//!
+//! After success: before what `Cache-Control` promises has run out (RFC 9111 §5.2.2.1), within bounds, and not at the same
+//! moment as every other gate. After failure: soon and then less soon, for as long as it takes.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use http::{HeaderMap, header};
+
+/// How long a set may be used without looking again, by the headers it came with.
+pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
+    let directives = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    let mut lifetime = None;
+    for directive in directives {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        match &*name.to_ascii_lowercase() {
+            "no-store" | "no-cache" => return SHORTEST,
+            "max-age" => lifetime = value.trim_matches('"').parse().ok().map(Duration::from_secs),
+            _ => {}
+        }
+    }
+    lifetime.unwrap_or(DEFAULT_LIFETIME).clamp(SHORTEST, LONGEST)
+}
+
+/// The wait after a success: 70 to 80 % of the lifetime.
+pub(crate) fn after_success(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(0.8 - 0.1 * random_fraction())
+}
+
+/// The wait after so many failures in a row, the last one included.
+pub(crate) fn after_failure(failures: u32, loaded: bool) -> Duration {
+    // With a good set in hand nobody waits for the next one; without, every protected request is refused.
+    let (first, longest) = if loaded {
+        (Duration::from_secs(5), Duration::from_secs(60))
+    } else {
+        (FIRST_RETRY, Duration::from_secs(5))
+    };
+    let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    doubled.min(longest).mul_f64(1.0 - 0.2 * random_fraction())
+}
+
+/// A fraction from 0 to 1, different in each process and at each call. It spreads load and keeps no secret.
+fn random_fraction() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8) >> 32;
+    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// The first wait of a gate that has never had keys.
+pub(crate) const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// For answers that say nothing, and for files.
+pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn lifetime_of(values: &[&str]) -> u64 {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::CACHE_CONTROL, HeaderValue::from_str(value).unwrap());
+        }
+        lifetime(&headers).as_secs()
+    }
+
+    #[test]
+    fn max_age_is_honoured_within_bounds() {
+        for (values, seconds) in [
+            (&[][..], 300),
+            (&["public"], 300),
+            (&["max-age=600"], 600),
+            (&["public, MAX-AGE=600, must-revalidate"], 600),
+            (&["public", "max-age=\"600\""], 600),
+            (&["max-age=0"], 60),
+            (&["max-age=59"], 60),
+            (&["max-age=999999999"], 86_400),
+            (&["max-age=99999999999999999999"], 300),
+            (&["max-age=-1"], 300),
+            (&["s-maxage=600"], 300),
+            (&["no-store, max-age=600"], 60),
+            (&["no-cache"], 60),
+        ] {
+            assert_eq!(lifetime_of(values), seconds, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_look_comes_before_the_lifetime_ends_and_not_always_at_once() {
+        let waits: Vec<_> = (0..100).map(|_| after_success(Duration::from_secs(1_000))).collect();
+        assert!(waits.iter().all(|wait| (700..=800).contains(&wait.as_secs())));
+        assert!(waits.iter().any(|wait| wait != &waits[0]));
+    }
+
+    #[test]
+    fn retries_slow_down_to_a_bound_and_never_stop() {
+        for (failures, least, most) in
+            [(1, 200, 250), (2, 400, 500), (3, 800, 1_000), (9, 4_000, 5_000), (u32::MAX, 4_000, 5_000)]
+        {
+            let wait = after_failure(failures, false).as_millis();
+            assert!((least..=most).contains(&wait), "{failures}: {wait}");
+        }
+        for (failures, least, most) in [(1, 4, 5), (5, 48, 60), (u32::MAX, 48, 60)] {
+            let wait = after_failure(failures, true).as_secs();
+            assert!((least..=most).contains(&wait), "{failures}: {wait}");
+        }
+    }
+}

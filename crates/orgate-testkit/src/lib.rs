@@ -1,0 +1,27 @@
+//! What the tests of orgate share: keys, tokens of every kind of wrong, and servers that record or misbehave.
+//!
+//! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
+//! * [`Upstream`] is an application that keeps every request it received.
+//! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
+//!
+//! Only tests depend on this crate, and it depends on nothing that it is used to test. It panics where a test would.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and so may what only tests use"
+)]
+
+mod keys;
+mod server;
+mod stub;
+mod token;
+mod unfit;
+mod upstream;
+
+pub use keys::{TestKey, jwks};
+pub use stub::{Reply, Stub};
+pub use token::{access_token_claims, b64url, compact};
+pub use unfit::unfit_jwks;
+pub use upstream::{Answer, Recorded, Upstream};

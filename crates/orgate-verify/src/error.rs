@@ -1,0 +1,116 @@
+//! Why a token is refused.
+//!
+//! A message names claims and rules, never a byte of the token: it may be logged as it is.
+
+use std::{borrow::Cow, fmt};
+
+use crate::IssuerIndex;
+
+/// Why a token was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyError {
+    kind: VerifyErrorKind,
+    issuer: Option<IssuerIndex>,
+    /// Composed from our own words and our own configuration only.
+    detail: Cow<'static, str>,
+}
+
+impl VerifyError {
+    pub(crate) fn new(kind: VerifyErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, issuer: None, detail: detail.into() }
+    }
+
+    pub(crate) fn of(mut self, issuer: IssuerIndex) -> Self {
+        self.issuer = Some(issuer);
+        self
+    }
+
+    /// What is wrong, as a word to branch on.
+    #[must_use]
+    pub fn kind(&self) -> VerifyErrorKind {
+        self.kind
+    }
+
+    /// The issuer that the token claims to be of, once that was known to be a trusted one.
+    #[must_use]
+    pub fn issuer(&self) -> Option<IssuerIndex> {
+        self.issuer
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+/// The kinds of [`VerifyError`], in the order in which a token is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum VerifyErrorKind {
+    /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    TooLarge,
+    /// Not a compact JWS: shape, base64url, JSON, or the type of a header parameter.
+    Malformed,
+    /// The header has `crit` or another parameter that changes how the token is to be read (RFC 7515 §4.1.11).
+    CriticalHeader,
+    /// `alg` names nothing that is supported.
+    UnsupportedAlgorithm,
+    /// A claim that must be there is not.
+    MissingClaim,
+    /// A claim has the wrong type or a value that cannot be.
+    MalformedClaim,
+    /// `iss` is no trusted issuer.
+    UnknownIssuer,
+    /// `typ`, or the claims, say that this is no access token.
+    WrongType,
+    /// `alg` is supported but not allowed: by the issuer's configuration, or by the key.
+    AlgorithmNotAllowed,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` or `iat` lies ahead.
+    NotYetValid,
+    /// `aud` names none of ours.
+    WrongAudience,
+    /// No key set of the issuer is in hand. Not the token's fault; trying later can help.
+    KeysUnavailable,
+    /// The key set in hand lacks the `kid`; the caller may refresh once and try again.
+    UnknownKey,
+    /// The token has no `kid`, and more than one key could have signed it.
+    KeyNotNamed,
+    /// The signature does not hold.
+    BadSignature,
+}
+
+impl VerifyErrorKind {
+    /// The word for it in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::CriticalHeader => "critical_header",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::MissingClaim => "missing_claim",
+            Self::MalformedClaim => "malformed_claim",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::WrongType => "wrong_type",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongAudience => "wrong_audience",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::UnknownKey => "unknown_key",
+            Self::KeyNotNamed => "key_not_named",
+            Self::BadSignature => "bad_signature",
+        }
+    }
+}
+
+impl fmt::Display for VerifyErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,215 @@
+//! Whom we believe, and under which conditions.
+//!
+//! Everything a token is judged by comes from here: never from the token, never from the key set alone.
+
+use std::fmt;
+
+use orgate_claims::IssuerUrl;
+
+use crate::{Algorithm, ClaimMapping};
+
+/// An issuer whose tokens are accepted, and on which terms.
+///
+/// Without further calls: RS256, ES256 and EdDSA; access tokens by type only; 30 seconds of leeway; the claims of
+/// [`ClaimMapping::orgate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    url: IssuerUrl,
+    audience: Audience,
+    algorithms: Vec<Algorithm>,
+    types: TokenTypes,
+    leeway: u32,
+    mapping: ClaimMapping,
+}
+
+/// For whom a token must be meant (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// `aud` must name one of these.
+    OneOf(Vec<String>),
+    /// Whatever `aud` says, or nothing: every token of the issuer, for whichever service, is accepted.
+    Any,
+}
+
+/// Which kinds of token an issuer's access tokens may look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenTypes {
+    /// `typ` must say `at+jwt` (RFC 9068 §2.1).
+    AccessTokenOnly,
+    /// `typ` may also be `JWT` or absent, as most issuers write it. Then what marks other tokens is refused: a
+    /// `token_use` other than `access`, and the ID token's `nonce`, `at_hash` and `c_hash`.
+    AccessTokenOrJwt,
+}
+
+/// The place of an issuer in its [`Verifier`](crate::Verifier).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IssuerIndex(pub(crate) usize);
+
+impl IssuerIndex {
+    /// The position in the list that the verifier was made from.
+    #[must_use]
+    pub fn as_usize(self) -> usize {
+        self.0
+    }
+}
+
+/// Why these terms cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No audience, or an empty one.
+    NoAudience,
+    /// No algorithm.
+    NoAlgorithm,
+    /// More leeway than 300 seconds.
+    LeewayTooLong,
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoAudience => "an issuer needs at least one audience, and none may be empty",
+            Self::NoAlgorithm => "an issuer needs at least one algorithm",
+            Self::LeewayTooLong => "the leeway can be 300 seconds at most",
+        })
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+impl TrustedIssuer {
+    /// The longest leeway, in seconds.
+    pub const MAX_LEEWAY: u32 = 300;
+
+    /// Trusts `url` for tokens that name one of `audiences`.
+    ///
+    /// # Errors
+    /// [`TrustError::NoAudience`] if there is none, or an empty one.
+    pub fn new(url: IssuerUrl, audiences: Vec<String>) -> Result<Self, TrustError> {
+        if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+            return Err(TrustError::NoAudience);
+        }
+        Ok(Self::with_audience(url, Audience::OneOf(audiences)))
+    }
+
+    /// Trusts every token of `url`, also those made for other services and those without `aud`.
+    ///
+    /// SECURITY: whoever receives such a token can use it here. Only for issuers that write no audience.
+    #[must_use]
+    pub fn with_any_audience(url: IssuerUrl) -> Self {
+        Self::with_audience(url, Audience::Any)
+    }
+
+    fn with_audience(url: IssuerUrl, audience: Audience) -> Self {
+        Self {
+            url,
+            audience,
+            algorithms: Algorithm::ALL.to_vec(),
+            types: TokenTypes::AccessTokenOnly,
+            leeway: 30,
+            mapping: ClaimMapping::orgate(),
+        }
+    }
+
+    /// Accepts only `algorithms`.
+    ///
+    /// # Errors
+    /// [`TrustError::NoAlgorithm`] if the list is empty.
+    pub fn algorithms(mut self, algorithms: Vec<Algorithm>) -> Result<Self, TrustError> {
+        if algorithms.is_empty() {
+            return Err(TrustError::NoAlgorithm);
+        }
+        self.algorithms = algorithms;
+        Ok(self)
+    }
+
+    /// Accepts tokens of these types.
+    #[must_use]
+    pub fn types(mut self, types: TokenTypes) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// Allows the issuer's clock to differ by `seconds`.
+    ///
+    /// # Errors
+    /// [`TrustError::LeewayTooLong`] above [`MAX_LEEWAY`](Self::MAX_LEEWAY).
+    pub fn leeway(mut self, seconds: u32) -> Result<Self, TrustError> {
+        if seconds > Self::MAX_LEEWAY {
+            return Err(TrustError::LeewayTooLong);
+        }
+        self.leeway = seconds;
+        Ok(self)
+    }
+
+    /// Reads the principal from these claims.
+    #[must_use]
+    pub fn mapping(mut self, mapping: ClaimMapping) -> Self {
+        self.mapping = mapping;
+        self
+    }
+
+    /// The exact `iss`.
+    #[must_use]
+    pub fn url(&self) -> &IssuerUrl {
+        &self.url
+    }
+
+    /// For whom its tokens must be meant.
+    #[must_use]
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The algorithms it may sign with.
+    #[must_use]
+    pub fn allowed_algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// The types its tokens may have.
+    #[must_use]
+    pub fn token_types(&self) -> TokenTypes {
+        self.types
+    }
+
+    /// How far its clock may differ, in seconds.
+    #[must_use]
+    pub fn leeway_seconds(&self) -> u32 {
+        self.leeway
+    }
+
+    /// Which claims make the principal.
+    #[must_use]
+    pub fn claim_mapping(&self) -> &ClaimMapping {
+        &self.mapping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url() -> IssuerUrl {
+        IssuerUrl::parse("https://issuer.example").unwrap()
+    }
+
+    #[test]
+    fn terms_that_would_accept_nothing_or_too_much_cannot_be_made() {
+        assert_eq!(TrustedIssuer::new(url(), vec![]).unwrap_err(), TrustError::NoAudience);
+        assert_eq!(TrustedIssuer::new(url(), vec![String::new()]).unwrap_err(), TrustError::NoAudience);
+        let issuer = TrustedIssuer::new(url(), vec!["api".to_owned()]).unwrap();
+        assert_eq!(issuer.clone().algorithms(vec![]).unwrap_err(), TrustError::NoAlgorithm);
+        assert_eq!(issuer.clone().leeway(301).unwrap_err(), TrustError::LeewayTooLong);
+        assert_eq!(issuer.leeway(300).unwrap().leeway_seconds(), 300);
+    }
+
+    #[test]
+    fn the_default_terms_are_the_strict_ones() {
+        let issuer = TrustedIssuer::new(url(), vec!["api".to_owned()]).unwrap();
+        assert_eq!(issuer.token_types(), TokenTypes::AccessTokenOnly);
+        assert_eq!(issuer.leeway_seconds(), 30);
+        assert_eq!(issuer.claim_mapping(), &ClaimMapping::orgate());
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the keys of an issuer come from, as the verifier sees it.
+//!
+//! A source always answers at once with the set in hand; fetching is asked for separately, by whoever may wait.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::KeySet;
+
+/// A boxed future that may cross threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The keys of one issuer.
+pub trait KeySource: fmt::Debug + Send + Sync {
+    /// The set in hand; `None` if none was ever loaded, or the last one is too old to be trusted.
+    fn current(&self) -> Option<Arc<KeySet>>;
+
+    /// Looks for a newer set. `Ok` means that a set is in place afterwards, whether or not it changed; the source
+    /// itself bounds the rate, the time, and runs one fetch for any number of callers.
+    fn refresh(&self) -> BoxFuture<'_, Result<(), KeySourceError>>;
+
+    /// For readiness and status pages.
+    fn status(&self) -> KeySourceStatus;
+}
+
+/// Why no keys could be had. The message names the place, what happened and what to do, and holds no key material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySourceError(Box<str>);
+
+impl KeySourceError {
+    /// With a message for people.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into().into_boxed_str())
+    }
+}
+
+impl fmt::Display for KeySourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for KeySourceError {}
+
+/// How a [`KeySource`] stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeySourceStatus {
+    /// Whether a set is in hand.
+    pub loaded: bool,
+    /// What went wrong last; `None` once it is repaired.
+    pub last_error: Option<String>,
+    /// The URL or file, for people.
+    pub location: String,
+}
+
+impl KeySourceStatus {
+    /// The status of a source at `location`.
+    #[must_use]
+    pub fn new(location: impl Into<String>, loaded: bool, last_error: Option<String>) -> Self {
+        Self { loaded, last_error, location: location.into() }
+    }
+}
+
+/// A fixed set of keys: for tests, and for keys that come with the configuration.
+#[derive(Debug)]
+pub struct StaticKeys {
+    keys: Arc<KeySet>,
+}
+
+impl StaticKeys {
+    /// A source that always has `keys`.
+    #[must_use]
+    pub fn new(keys: KeySet) -> Self {
+        Self { keys: Arc::new(keys) }
+    }
+}
+
+impl KeySource for StaticKeys {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        Some(Arc::clone(&self.keys))
+    }
+
+    fn refresh(&self) -> BoxFuture<'_, Result<(), KeySourceError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn status(&self) -> KeySourceStatus {
+        KeySourceStatus::new("a fixed key set", true, None)
+    }
+}
