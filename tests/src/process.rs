@@ -45,9 +45,9 @@ fn built(package: &str, binary: &str) -> PathBuf {
             "debug" => "dev",
             other => other,
         };
-        // All of them with the features of the whole workspace, so that nothing is built twice.
+        // With the features of the whole workspace, as the tests are, so that nothing is built twice.
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--locked", "--workspace", "--all-targets", "--profile", profile])
+            .args(["build", "--locked", "--workspace", "--bins", "--profile", profile])
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
             .env("CARGO_TARGET_DIR", profile_folder.parent().unwrap())
             .stdout(Stdio::null())
