@@ -1,0 +1,35 @@
+//! What every handler has at hand.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Clock,
+    config::{PublicUrl, Settings},
+    db::Db,
+    http::page::Pages,
+    keys::Keys,
+    password::Passwords,
+    secret::Secrets,
+};
+
+/// The running issuer, shared by all requests.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) public: PublicUrl,
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) keys: Keys,
+    pub(crate) passwords: Passwords,
+    pub(crate) pages: Pages,
+}
+
+/// The state of the router.
+pub(crate) type Shared = Arc<App>;
+
+impl App {
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}

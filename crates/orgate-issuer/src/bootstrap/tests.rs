@@ -1,0 +1,228 @@
+use std::sync::Arc;
+
+use http::Method;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    Issuer, ManualClock,
+    testing::{NOW, PASSWORD, Site, TempDir, claims, settings},
+};
+
+const FILE: &str = r#"
+projects:
+  - id: proj_p
+    name: Demo
+    org_enabled: true
+    personal_orgs: false
+    audience: [demo-api]
+    access_ttl: 10m
+    redirect_uris: [http://127.0.0.1:3000/callback]
+    post_logout_redirect_uris: [http://127.0.0.1:3000/]
+    client_secret: {env: DEMO_CLIENT_SECRET}
+    trusted_origins: [chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh]
+    clients:
+      - {id: app_spa, kind: public, redirect_uris: [http://127.0.0.1/cb]}
+    operators: [{email: ops@example.com, password: correct horse battery}]
+    users:
+      - {id: usr_ann, email: ann@example.com, password: correct horse battery, email_verified: true}
+      - {email: bob@example.com, password: correct horse battery}
+    organizations:
+      - {id: org_acme, slug: acme, name: Acme Corp, owner: ann@example.com, members: [{user: bob@example.com, role: viewer}]}
+      - {slug: globex, name: Globex, owner: bob@example.com, members: [{user: usr_ann, role: admin}]}
+"#;
+
+fn env(name: &str) -> Option<String> {
+    (name == "DEMO_CLIENT_SECRET").then(|| crate::testing::SECRET.to_owned())
+}
+
+fn findings(text: &str) -> String {
+    plan("boot.yaml", text.as_bytes(), &env).unwrap_err().render(false)
+}
+
+async fn applied(site: &Site) {
+    let plan = plan("boot.yaml", FILE.as_bytes(), &env).unwrap();
+    apply(site.issuer.app(), plan).await.unwrap();
+}
+
+/// Every row of every table the file reaches, but for the time of writing.
+async fn rows(site: &Site) -> Vec<String> {
+    let mut conn = site.issuer.app().db.read().await.unwrap();
+    let mut all = Vec::new();
+    for statement in [
+        "SELECT id || name || org_enabled || audience || access_ttl || updated_at || event_seq || ver AS t FROM projects",
+        "SELECT id || secret_hash || redirect_uris || updated_at AS t FROM clients WHERE secret_hash IS NOT NULL",
+        "SELECT id || redirect_uris || updated_at AS t FROM clients WHERE secret_hash IS NULL",
+        "SELECT id || password_phc || updated_at AS t FROM operators",
+        "SELECT id || password_phc || updated_at AS t FROM users",
+        "SELECT id || name || ver || updated_at AS t FROM organizations",
+        "SELECT id || role_key || updated_at AS t FROM memberships",
+        "SELECT project_id || operator_id || role AS t FROM project_operators",
+    ] {
+        let found = conn.all(crate::db::sql(statement)).await.unwrap();
+        assert!(!found.is_empty(), "{statement}");
+        all.extend(found.iter().map(|row| row.text("t").unwrap()));
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn applying_it_twice_changes_nothing() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    let before = rows(&site).await;
+    site.clock.advance(5_000);
+    applied(&site).await;
+    assert_eq!(rows(&site).await, before);
+}
+
+#[tokio::test]
+async fn what_the_file_says_can_be_used_at_once() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    let body = site.tokens("ann", Some("org_acme")).await;
+    assert_eq!(body["expires_in"], 600);
+    let claims = claims(&body["access_token"]);
+    assert_eq!((&claims["org_role"], &claims["aud"]), (&json!("owner"), &json!("demo-api")));
+    assert_eq!(site.browser().operator("ops@example.com").await.status, 204);
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM memberships").await, 4);
+    assert_eq!(site.count("SELECT require_pkce AS n FROM clients WHERE id = 'proj_p'").await, 0);
+    assert_eq!(site.count("SELECT require_pkce AS n FROM clients WHERE id = 'app_spa'").await, 1);
+}
+
+#[tokio::test]
+async fn a_member_who_was_removed_does_not_come_back() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    site.write(|tx| {
+        Box::pin(async move {
+            tx.run(crate::db::sql("DELETE FROM memberships WHERE role_key = 'viewer'")).await.map(|_| ())
+        })
+    })
+    .await;
+    applied(&site).await;
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM memberships").await, 3);
+}
+
+#[tokio::test]
+async fn the_file_decides_about_passwords_and_secrets() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    let changed =
+        FILE.replace("{env: DEMO_CLIENT_SECRET}", "other secret").replace(PASSWORD, "another long one");
+    apply(site.issuer.app(), plan("boot.yaml", changed.as_bytes(), &env).unwrap()).await.unwrap();
+    let body = json!({ "email": "ops@example.com", "password": PASSWORD });
+    let reply = site.browser().json(Method::POST, "/api/platform/operators/login", &body).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(site.browser().login("ann@example.com", "another long one", &[]).await.status, 303);
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place_and_a_suggestion() {
+    let text = findings(
+        "projects:\n  - id: Demo\n    nmae: Demo\n    access_ttl: 2d\n    redirect_uris: [http://app.example.com/cb]\n    \
+         client_secret: {env: NOT_SET}\n    trusted_origins: ['https://*.example.com']\n",
+    );
+    for part in [
+        "boot.yaml:2:9",
+        "`Demo` cannot be an id here",
+        "boot.yaml:3:5",
+        "did you mean `name`?",
+        "boot.yaml:4:17",
+        "expected a duration from 1s to 1d",
+    ] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+    let text = findings(
+        "projects:\n  - id: proj_a\n    redirect_uris: [http://app.example.com/cb]\n    client_secret: {env: NOT_SET}\n    \
+         trusted_origins: ['https://*.example.com']\n    users:\n      - {id: usr_a, email: ann@example.com, password: short}\n      \
+         - {id: usr_a, email: ANN@example.com}\n      - {email: nobody}\n    organizations:\n      \
+         - {slug: Acme, owner: ann@example.com}\n      - {slug: admin, owner: ann@example.com}\n      \
+         - {slug: acme, owner: anm@example.com, members: [{user: ann@example.com, role: viewr}]}\n      \
+         - {slug: other, owner: ann@example.com, members: [{user: ann@example.com, role: admin}]}\n      \
+         - {slug: third, owner: ann@example.com, members: [{user: ann@example.com, role: owner}]}\n  - {id: proj_a}\n",
+    );
+    for part in [
+        "is http, and that is for this machine only",
+        "the environment variable `NOT_SET` is not set",
+        "`https://*.example.com` is not an origin",
+        "a password has 8 characters at least",
+        "the id `usr_a` is used twice",
+        "`nobody` is not an email address",
+        "the slug `Acme` has 2 to 63 lower-case letters",
+        "the slug `admin` is a reserved word",
+        "did you mean `ann@example.com`?",
+        "did you mean `viewer`?",
+        "`ann@example.com` has two roles in this organization",
+        "an organization has one owner",
+        "the id `proj_a` is used twice",
+    ] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+    assert!(
+        !text.contains("short") && text.contains("password: *****}"),
+        "no password in a message:\n{text}"
+    );
+}
+
+#[test]
+fn clients_that_contradict_themselves_are_refused() {
+    let client =
+        |client: &str| findings(&format!("projects:\n  - id: proj_a\n    clients:\n      - {client}\n"));
+    for (text, part) in [
+        ("{id: app_a, kind: public, secret: abc}", "a public client has no secret"),
+        ("{id: app_a, kind: public, require_pkce: false}", "always needs a proof key"),
+        ("{id: app_a, kind: confidential}", "has no `secret`"),
+        ("{id: app_a, kind: pubic}", "did you mean `public`?"),
+        ("{id: App, kind: public}", "cannot be a client id"),
+        ("{id: proj_a, kind: public}", "used twice"),
+        ("{id: app_a, kind: public, grants: [refresh_tokn]}", "did you mean `refresh_token`?"),
+        ("{id: app_a, kind: public, redirect_uris: ['javascript:alert(1)']}", "has a scheme"),
+    ] {
+        let found = client(text);
+        assert!(found.contains(part), "no `{part}` in:\n{found}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_shows_no_password() {
+    let text =
+        findings("projects:\n  - id: proj_a\n    operators: [{email: a@example.com, password: hunter22 }\n");
+    assert!(!text.contains("hunter22"), "{text}");
+}
+
+#[test]
+fn what_is_no_file_of_projects_is_refused() {
+    for bad in ["", "[]", "projects: {}", "project: []", "projects: [1]", "projects:\n\t- x"] {
+        assert!(plan("boot.yaml", bad.as_bytes(), &env).is_err(), "{bad:?}");
+    }
+    assert!(plan("boot.yaml", b"projects: []", &env).is_ok());
+}
+
+#[tokio::test]
+async fn a_file_with_a_mistake_makes_nothing() {
+    let dir = TempDir::new();
+    let path = dir.path().join("boot.yaml");
+    std::fs::write(&path, "projects:\n  - {id: proj_a, nmae: x}\n").unwrap();
+    let mut settings = settings(&dir);
+    settings.bootstrap = Some(path);
+    let error = Issuer::open(settings.clone(), Arc::new(ManualClock::at(NOW))).await.unwrap_err();
+    assert_eq!((error.exit_code(), error.diagnostics().unwrap().errors()), (1, 1));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no database, no secret");
+    settings.bootstrap = Some(dir.path().join("absent.yaml"));
+    let error = Issuer::open(settings, Arc::new(ManualClock::at(NOW))).await.unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[tokio::test]
+async fn a_file_that_contradicts_the_database_changes_nothing() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    let before = rows(&site).await;
+    let other = FILE.replace("name: Demo", "name: Changed").replace("usr_ann", "usr_other");
+    let error = apply(site.issuer.app(), plan("b", other.as_bytes(), &env).unwrap()).await.unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("usr_ann"), "{error}");
+    assert_eq!(rows(&site).await, before);
+}

@@ -1,0 +1,192 @@
+//! OAuth clients: the applications of a project.
+//!
+//! A confidential client proves itself with its secret, once and in one way (RFC 6749 §2.3); a public one has none and
+//! must use a proof key. Redirect URIs are compared as exact strings (RFC 9700 §2.1); only the port of a loopback
+//! address is free, and only for public clients (RFC 8252 §7.3).
+
+mod queries;
+pub(crate) mod redirect_uri;
+
+use http::{HeaderMap, header};
+
+use crate::{
+    app::App,
+    db::{Conn, DbError, Tx},
+    secret::same,
+};
+
+/// What an application is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientKind {
+    /// It can keep a secret.
+    Confidential,
+    /// It runs in the hands of the user.
+    Public,
+}
+
+impl ClientKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// The grants a client may be given (RFC 6749 §1.3).
+pub(crate) const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+
+/// An OAuth client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) project_id: String,
+    pub(crate) name: String,
+    pub(crate) kind: ClientKind,
+    pub(crate) secret_hash: Option<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    pub(crate) grants: Vec<String>,
+    pub(crate) require_pkce: bool,
+}
+
+impl Client {
+    /// Whether `uri` is registered.
+    pub(crate) fn has_redirect_uri(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| {
+            registered == uri
+                || (self.kind == ClientKind::Public && redirect_uri::differ_in_loopback_port(registered, uri))
+        })
+    }
+
+    pub(crate) fn may_use(&self, grant: &str) -> bool {
+        self.grants.iter().any(|own| own == grant)
+    }
+}
+
+/// The client `id`, of whichever project.
+pub(crate) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, DbError> {
+    queries::find(conn, id).await
+}
+
+/// Stores a new client.
+pub(crate) async fn create(tx: &mut Tx, client: &Client, now_ms: i64) -> Result<(), DbError> {
+    queries::insert(tx, client, now_ms).await
+}
+
+/// Stores a client that has changed.
+pub(crate) async fn update(tx: &mut Tx, client: &Client, now_ms: i64) -> Result<(), DbError> {
+    queries::update(tx, client, now_ms).await
+}
+
+/// What a request says about the client that sends it.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    id: Option<String>,
+    secret: Option<String>,
+    basic: bool,
+}
+
+/// Why a client is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ClientError {
+    Db(DbError),
+    /// The request proves itself in two ways, or in a way that cannot be read.
+    Malformed(&'static str),
+    /// Unknown, of another project, or not proven.
+    Invalid {
+        /// Whether it tried the `Authorization` header.
+        basic: bool,
+    },
+}
+
+impl From<DbError> for ClientError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl Credentials {
+    /// Reads the `Authorization` header and the parameters of the body.
+    pub(crate) fn read(
+        headers: &HeaderMap,
+        body_id: Option<&str>,
+        body_secret: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        let mut headers = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = headers.next() else {
+            return Ok(Self {
+                id: body_id.map(str::to_owned),
+                secret: body_secret.map(str::to_owned),
+                basic: false,
+            });
+        };
+        if headers.next().is_some() || body_secret.is_some() {
+            return Err(ClientError::Malformed("the client proves itself in two ways"));
+        }
+        let invalid = ClientError::Invalid { basic: true };
+        let Some((id, secret)) = value.to_str().ok().and_then(basic) else { return Err(invalid) };
+        if body_id.is_some_and(|body_id| body_id != id) {
+            return Err(ClientError::Malformed("the request names two clients"));
+        }
+        Ok(Self { id: Some(id), secret: Some(secret), basic: true })
+    }
+
+    /// The client, if it is the one it says, in `project_id` if that is known.
+    pub(crate) async fn authenticate(
+        self,
+        app: &App,
+        conn: &mut Conn,
+        project_id: Option<&str>,
+    ) -> Result<Client, ClientError> {
+        let invalid = ClientError::Invalid { basic: self.basic };
+        let Some(id) = self.id else {
+            return Err(ClientError::Malformed("`client_id` is missing"));
+        };
+        let Some(client) = queries::find(conn, &id).await? else { return Err(invalid) };
+        if project_id.is_some_and(|project_id| !same(project_id, &client.project_id)) {
+            return Err(invalid);
+        }
+        let proven = match (client.kind, &client.secret_hash, &self.secret) {
+            (ClientKind::Public, _, None) => true,
+            (ClientKind::Confidential, Some(stored), Some(secret)) => {
+                !secret.is_empty() && app.secrets.verify_client_secret(secret, stored)
+            }
+            _ => false,
+        };
+        if proven { Ok(client) } else { Err(invalid) }
+    }
+}
+
+/// Id and secret of HTTP Basic, both form-encoded (RFC 6749 §2.3.1).
+fn basic(value: &str) -> Option<(String, String)> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    Some((form_decode(id)?, form_decode(secret)?))
+}
+
+/// One form-encoded value; `None` if an escape is broken.
+fn form_decode(text: &str) -> Option<String> {
+    let mut rest = text.bytes();
+    let mut bytes = Vec::with_capacity(text.len());
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = char::from(rest.next()?).to_digit(16)?;
+                let low = char::from(rest.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! JSON bodies, read strictly: one object, no name twice, no name that nobody asked for.
+
+use std::fmt;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    response::IntoResponse as _,
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::problem::{Code, Problem};
+
+/// The most bytes a body may have.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// The members of a JSON object, in the order they came.
+#[derive(Debug)]
+pub(crate) struct Object(Vec<(String, Value)>);
+
+impl Object {
+    /// Reads a body.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            // The library's message may quote the body; its place cannot.
+            Problem::new(Code::BadRequest).detail(format!(
+                "not a JSON object, at line {} column {}",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    pub(crate) fn into_members(self) -> Vec<(String, Value)> {
+        self.0
+    }
+
+    /// Takes the member `name` out; `null` is the same as no member.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1).filter(|value| !value.is_null())
+    }
+
+    /// A text, if there is one.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::invalid(name, "must be a text")),
+        }
+    }
+
+    /// A text that must be there.
+    pub(crate) fn required_text(&mut self, name: &str) -> Result<String, Problem> {
+        self.text(name)?.ok_or_else(|| Problem::invalid(name, "is missing"))
+    }
+
+    /// A truth value, if there is one.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(Problem::invalid(name, "must be true or false")),
+        }
+    }
+
+    /// Refuses what is left.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::unknown_field(name)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut members: Vec<(String, Value)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.iter().any(|(known, _)| *known == name) {
+                        return Err(de::Error::custom("a name appears twice"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The media type of a request, without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// A JSON body of the management API.
+pub(crate) struct Json(pub(crate) Object);
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // A page of another origin can send a form or plain text without being asked, but not this type.
+        if media_type(request.headers()).as_deref() != Some("application/json") {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        Object::parse(&bytes).map(Self)
+    }
+}
+
+/// Why the bytes of a body did not come.
+pub(crate) fn unreadable(rejection: BytesRejection) -> Problem {
+    match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge.into(),
+        _ => Code::BadRequest.into(),
+    }
+}
+
+/// The fields of a form (`application/x-www-form-urlencoded`); none may come twice.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form or a query; `None` if a name comes twice.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(bytes) {
+            if fields.iter().any(|(known, _)| *known == name) {
+                return None;
+            }
+            fields.push((name.into_owned(), value.into_owned()));
+        }
+        Some(Self(fields))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn into_fields(self) -> Vec<(String, String)> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &str) -> &'static str {
+        Object::parse(body.as_bytes()).unwrap_err().code().as_str()
+    }
+
+    #[test]
+    fn only_one_object_without_repetition_is_read() {
+        assert_eq!(code(r#"{"a":1,"a":2}"#), "bad_request");
+        for bad in ["", "[]", "1", r#""x""#, "{", r#"{"a":1} x"#, &"[".repeat(500), "{\"a\":1e999}"] {
+            assert_eq!(code(bad), "bad_request", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_refused() {
+        let mut body = Object::parse(br#"{"name":"x","owner":"me","slug":null}"#).unwrap();
+        assert_eq!(body.required_text("name").unwrap(), "x");
+        assert_eq!(body.text("slug").unwrap(), None);
+        assert_eq!(body.finish().unwrap_err(), Problem::unknown_field("owner"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_an_invalid_value() {
+        let mut body = Object::parse(br#"{"a":1,"b":"x"}"#).unwrap();
+        assert_eq!(body.text("a").unwrap_err().code(), Code::InvalidValue);
+        assert_eq!(body.flag("b").unwrap_err().code(), Code::InvalidValue);
+        assert_eq!(body.required_text("c").unwrap_err().code(), Code::InvalidValue);
+    }
+
+    #[test]
+    fn a_form_with_a_name_twice_is_no_form() {
+        assert!(Form::parse(b"a=1&a=1").is_none());
+        assert_eq!(Form::parse(b"a=1+2&b=%26").unwrap().get("b"), Some("&"));
+    }
+}

@@ -1,0 +1,11 @@
+//! What all routes share: bodies in, problems and pages out, cookies, and who may send what from where.
+
+pub(crate) mod body;
+pub(crate) mod cookies;
+pub(crate) mod csrf;
+pub(crate) mod page;
+pub(crate) mod paging;
+pub(crate) mod problem;
+pub(crate) mod redirect;
+
+pub(crate) use self::problem::Problem;

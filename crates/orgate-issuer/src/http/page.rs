@@ -1,0 +1,196 @@
+//! Pages for people: templates, one stylesheet, and the headers that keep a page alone.
+//!
+//! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from anywhere
+//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::response::{IntoResponse as _, Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+
+const STYLE: &str = include_str!("../../templates/style.css");
+const TEMPLATES: [(&str, &str); 6] = [
+    ("layout.html", include_str!("../../templates/layout.html")),
+    ("login.html", include_str!("../../templates/login.html")),
+    ("picker.html", include_str!("../../templates/picker.html")),
+    ("error.html", include_str!("../../templates/error.html")),
+    ("setup.html", include_str!("../../templates/setup.html")),
+    ("setup_done.html", include_str!("../../templates/setup_done.html")),
+];
+
+/// The templates, ready to be filled in.
+pub(crate) struct Pages {
+    environment: Environment<'static>,
+    style_source: String,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pages")
+    }
+}
+
+impl Pages {
+    pub(crate) fn new() -> Result<Self, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source)?;
+        }
+        let style_source = format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, STYLE.as_bytes())));
+        Ok(Self { environment, style_source })
+    }
+
+    /// Fills in `template`. `form_target` is where, beside this host, the browser may be sent after a form: browsers
+    /// apply the policy to the redirect too.
+    pub(crate) fn show(
+        &self,
+        status: StatusCode,
+        template: &str,
+        values: Value,
+        form_target: Option<&str>,
+    ) -> Response {
+        let style = Value::from_safe_string(STYLE.to_owned());
+        let rendered = self
+            .environment
+            .get_template(template)
+            .and_then(|template| template.render(context! { style => style, ..values }));
+        let html = match rendered {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(%error, "page `{template}` could not be filled in");
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+        };
+        let policy = format!(
+            "default-src 'none'; style-src {}; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+            self.style_source,
+            form_target.map(|target| format!(" {target}")).unwrap_or_default()
+        );
+        let mut response = (status, html).into_response();
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        response
+    }
+
+    /// The page for something that went wrong: what, and what to do.
+    pub(crate) fn error(&self, error: &PageError) -> Response {
+        let (status, title, advice) = error.row();
+        let values = context! { code => error.code, title => title, advice => advice };
+        self.show(status, "error.html", values, None)
+    }
+}
+
+/// A mistake that is shown to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageError {
+    code: &'static str,
+}
+
+impl PageError {
+    /// `code` must be in the table below; it goes into `data-code`.
+    pub(crate) const fn new(code: &'static str) -> Self {
+        Self { code }
+    }
+
+    fn row(self) -> (StatusCode, &'static str, &'static str) {
+        let back = "Go back to the application you came from and sign in again from there.";
+        let maintainer =
+            "The application sent something that is not registered here. Tell the people who run it.";
+        match self.code {
+            "not_found" => (StatusCode::NOT_FOUND, "Nothing here", "Check the address for typing mistakes."),
+            "invalid_request" => (StatusCode::BAD_REQUEST, "This sign-in link is incomplete", maintainer),
+            "unknown_client" => (StatusCode::BAD_REQUEST, "Unknown application", maintainer),
+            "invalid_redirect_uri" => (StatusCode::BAD_REQUEST, "Unknown return address", maintainer),
+            "request_expired" => (StatusCode::BAD_REQUEST, "This sign-in has ended", back),
+            "csrf" => (
+                StatusCode::FORBIDDEN,
+                "This sign-in belongs to another browser window",
+                "Sign in again from the application, and allow cookies for this site.",
+            ),
+            "sign_in_required" => (StatusCode::UNAUTHORIZED, "You are signed out", back),
+            "unknown_organization" => (
+                StatusCode::BAD_REQUEST,
+                "You cannot use this organization",
+                "You may have been removed from it. Go back and choose another one.",
+            ),
+            "too_large" => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "That was too long",
+                "A password has at most 1024 bytes. Go back and try again.",
+            ),
+            "busy" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many people are signing in",
+                "Wait a few seconds and try again.",
+            ),
+            "setup_link_invalid" => (
+                StatusCode::GONE,
+                "This set-up link has ended",
+                "Restart the issuer: while there is no operator it prints a new link.",
+            ),
+            "unavailable" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not available at the moment",
+                "Wait a few seconds and try again.",
+            ),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "Wait a moment and try again."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_compiles() {
+        Pages::new().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_policy_allows_exactly_the_stylesheet_of_the_page() {
+        use http_body_util::BodyExt as _;
+        let response = Pages::new().unwrap().error(&PageError::new("csrf"));
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+        assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+        assert_eq!(html.matches("<style").count(), 1);
+        assert!(!html.contains(" style=") && !html.contains("http://") && !html.contains("https://"));
+    }
+
+    #[test]
+    fn a_page_allows_nothing_but_its_style_and_its_form() {
+        let response = Pages::new().unwrap().error(&PageError::new("csrf"));
+        assert_eq!(response.status(), 403);
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(
+            policy.contains("form-action 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+        assert_eq!(response.headers()["x-frame-options"], "DENY");
+    }
+}

@@ -1,0 +1,186 @@
+//! Refusals of the management API (RFC 9457).
+//!
+//! One table from code to status and title. 401: nobody is known; 404: not for outsiders to know; 403: known, but not
+//! allowed; 409: it would break an invariant; 422: a value that cannot be. The token endpoint has its own form.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::db::DbError;
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: Option<String>,
+    /// The field of the body it is about.
+    field: Option<String>,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $status:literal $code:literal $title:literal;)*) => {
+        /// Every refusal of the management API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            const fn row(self) -> (u16, &'static str, &'static str) {
+                match self { $(Self::$variant => ($status, $code, $title),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest 400 "bad_request" "The request cannot be read";
+    Unauthenticated 401 "unauthenticated" "Sign in first";
+    InvalidCredentials 401 "invalid_credentials" "The email address or the password is wrong";
+    Csrf 403 "csrf" "The request comes from a place that may not send it";
+    RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
+    Forbidden 403 "forbidden" "Not allowed";
+    NotFound 404 "not_found" "There is no such thing";
+    MethodNotAllowed 405 "method_not_allowed" "This method does nothing here";
+    Conflict 409 "conflict" "The change would break a rule";
+    OrganizationsDisabled 409 "organizations_disabled" "Organizations are switched off for this project";
+    SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
+    AlreadyMember 409 "already_member" "The user is a member already";
+    TooLarge 413 "too_large" "The request is too large";
+    UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
+    UnknownField 422 "unknown_field" "The body has a field that is not known";
+    InvalidValue 422 "invalid_value" "A value cannot be accepted";
+    UnknownRole 422 "unknown_role" "There is no such role";
+    UnknownUser 422 "unknown_user" "The project has no such user";
+    SlugReserved 422 "slug_reserved" "This slug is reserved";
+    ProjectRequired 422 "project_required" "Name the project";
+    Internal 500 "internal" "Something went wrong here";
+    Unavailable 503 "unavailable" "Not available at the moment";
+    Busy 503 "busy" "Too many sign-ins at the moment";
+}
+
+impl Code {
+    pub(crate) fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.row().1
+    }
+
+    pub(crate) const fn title(self) -> &'static str {
+        self.row().2
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code) -> Self {
+        Self { code, detail: None, field: None }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A value of the field `name` that cannot be.
+    pub(crate) fn invalid(name: &str, detail: impl Into<String>) -> Self {
+        Self { field: Some(name.to_owned()), ..Self::new(Code::InvalidValue).detail(detail) }
+    }
+
+    /// A field that no such request has.
+    pub(crate) fn unknown_field(name: &str) -> Self {
+        Self { field: Some(name.to_owned()), ..Self::new(Code::UnknownField) }
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    fn body(&self) -> Value {
+        let mut body = json!({
+            "type": format!("urn:orgate:error:{}", self.code.as_str()),
+            "title": self.code.title(),
+            "status": self.code.row().0,
+            "code": self.code.as_str(),
+        });
+        if let Some(object) = body.as_object_mut() {
+            if let Some(detail) = &self.detail {
+                object.insert("detail".to_owned(), Value::from(detail.as_str()));
+            }
+            if let Some(field) = &self.field {
+                object.insert("field".to_owned(), Value::from(field.as_str()));
+            }
+        }
+        body
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Conflict(_) => Self::new(Code::Conflict),
+            DbError::Unavailable(_) => {
+                tracing::error!(%error, "the database did not answer");
+                Self::new(Code::Unavailable)
+            }
+            DbError::Inconsistent(_) => {
+                tracing::error!(%error, "the database holds something that cannot be");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+impl From<crate::secret::NoRandomness> for Problem {
+    fn from(error: crate::secret::NoRandomness) -> Self {
+        tracing::error!(%error, "no random numbers");
+        Self::new(Code::Internal)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.code.status(), self.body().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self.code, Code::Unavailable | Code::Busy) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_one_status_and_one_name() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(
+            Code::ALL.iter().all(|code| code.status().is_client_error() || code.status().is_server_error())
+        );
+    }
+
+    #[test]
+    fn a_problem_says_which_field() {
+        let body = Problem::unknown_field("admin").body();
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["code"], "unknown_field");
+        assert_eq!(body["type"], "urn:orgate:error:unknown_field");
+        assert_eq!(body["field"], "admin");
+    }
+}

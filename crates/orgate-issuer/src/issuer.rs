@@ -1,0 +1,289 @@
+//! The issuer as a whole: opening, answering, closing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use ::http::Uri;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{
+    app::{App, Shared},
+    bootstrap,
+    clock::Clock,
+    config::{PublicUrl, Settings, StartError},
+    db::{DatabaseUrl, Db, DbError},
+    http::{Problem, body::MAX_BODY, page::PageError, page::Pages, problem::Code},
+    keys::{Algorithm, Keys},
+    login, members, operators, organizations,
+    password::{self, Passwords},
+    projects,
+    secret::Secrets,
+    setup::{self, FirstStart},
+    tokens,
+};
+
+/// A running issuer. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    app: Shared,
+    first_start: Option<FirstStart>,
+}
+
+/// Whether the issuer can do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Health {
+    /// It can.
+    Ready,
+    /// It cannot, for this reason.
+    NotReady(String),
+}
+
+impl Issuer {
+    /// Opens the database (and makes it, its schema and the secret file, where there are none), applies the bootstrap
+    /// file and begins to make missing keys. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: with [`StartError::diagnostics`] if something is wrong in the bootstrap file, otherwise if
+    /// something kept the issuer from running. Nothing is left half done: a bootstrap file with a mistake changes
+    /// nothing.
+    pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let public = PublicUrl::parse(&settings.public_url)?;
+        settings.check_prefix()?;
+        let url = DatabaseUrl::parse(&settings.database).map_err(StartError::could_not_run)?;
+        // A file with a mistake is refused before anything is made.
+        let plan = match &settings.bootstrap {
+            Some(path) => Some(bootstrap::read(path, &|name| std::env::var(name).ok())?),
+            None => None,
+        };
+        let now = clock.now_ms();
+        let db = Db::open(&url, now).await.map_err(|error| StartError::could_not_run(error.to_string()))?;
+        let opened = Self::start(settings, public, &url, db.clone(), clock, plan).await;
+        if opened.is_err() {
+            db.close().await;
+        }
+        opened
+    }
+
+    async fn start(
+        settings: Settings,
+        public: PublicUrl,
+        url: &DatabaseUrl,
+        db: Db,
+        clock: Arc<dyn Clock>,
+        plan: Option<bootstrap::Plan>,
+    ) -> Result<Self, StartError> {
+        let secrets = Arc::new(open_secrets(&settings, url, &db).await?);
+        let pages = Pages::new().map_err(|error| StartError::could_not_run(error.to_string()))?;
+        let app = Arc::new(App {
+            keys: Keys::new(db.clone(), Arc::clone(&secrets)),
+            settings,
+            public,
+            db,
+            clock,
+            secrets,
+            passwords: Passwords::new(),
+            pages,
+        });
+        if let Some(plan) = plan {
+            bootstrap::apply(&app, plan).await?;
+        }
+        let broken = |error: DbError| StartError::could_not_run(error.to_string());
+        let first_start = setup::first_start(&app.db, &app.public, app.now_ms()).await.map_err(broken)?;
+        let projects = projects::all_ids(&mut *app.db.read().await.map_err(broken)?).await.map_err(broken)?;
+        check_keys(&app, &projects).await?;
+        tokio::spawn(make_keys(Arc::clone(&app), projects));
+        tokio::task::spawn_blocking(password::prepare);
+        Ok(Self { app, first_start })
+    }
+
+    /// What a person has to do first: set while there is no operator.
+    #[must_use]
+    pub fn first_start(&self) -> Option<&FirstStart> {
+        self.first_start.as_ref()
+    }
+
+    /// Everything the issuer answers. Paths are absolute: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and
+    /// the prefix of the end users' API.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .merge(crate::keys::routes::router())
+            .merge(operators::routes::router())
+            .merge(projects::routes::router())
+            .merge(members::routes::router())
+            .merge(organizations::routes::router())
+            .merge(login::router(&self.app.settings.prefix))
+            .merge(tokens::router())
+            .merge(setup::routes::router())
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .with_state(Arc::clone(&self.app))
+    }
+
+    /// The issuer URL (`iss`) of the project `project_id`.
+    #[must_use]
+    pub fn issuer_url(&self, project_id: &str) -> String {
+        self.app.public.issuer(project_id)
+    }
+
+    /// Whether the database answers.
+    pub async fn health(&self) -> Health {
+        match self.app.db.ping().await {
+            Ok(()) => Health::Ready,
+            Err(error) => Health::NotReady(error.to_string()),
+        }
+    }
+
+    /// Finishes what is being written and closes the database. Requests that come later are answered with 503.
+    pub async fn shutdown(&self) {
+        self.app.db.close().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Shared {
+        &self.app
+    }
+}
+
+async fn nothing_here(
+    axum::extract::State(app): axum::extract::State<Shared>,
+    uri: Uri,
+    headers: ::http::HeaderMap,
+) -> Response {
+    let wants_page = headers
+        .get(::http::header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    if wants_page && !uri.path().starts_with("/api/") {
+        return app.pages.error(&PageError::new("not_found"));
+    }
+    Problem::from(Code::NotFound).into_response()
+}
+
+/// The secret that belongs to the database: the one it was written with, or a new one for a new database.
+async fn open_secrets(settings: &Settings, url: &DatabaseUrl, db: &Db) -> Result<Secrets, StartError> {
+    let broken = |error: DbError| StartError::could_not_run(error.to_string());
+    let failed = |error: crate::secret::SecretError| StartError::could_not_run(error.to_string());
+    let written_with = db.secret_name().await.map_err(broken)?;
+    let (secrets, path) = match (&settings.secret_file, url.file()) {
+        (Some(path), _) => (Secrets::open(path, written_with.is_some()).map_err(failed)?, path.clone()),
+        (None, Some(database)) => {
+            let mut path = database.as_os_str().to_owned();
+            path.push(".secret");
+            let path = PathBuf::from(path);
+            (Secrets::open(&path, written_with.is_some()).map_err(failed)?, path)
+        }
+        (None, None) => (Secrets::ephemeral().map_err(failed)?, PathBuf::new()),
+    };
+    if let Some(id) = &written_with
+        && !secrets.knows(id)
+    {
+        return Err(StartError::could_not_run(format!(
+            "the database was not written with the secret in `{}`\nhelp: use the file that belongs to this database, or \
+             add its line below the new one",
+            path.display()
+        )));
+    }
+    if written_with.as_deref() != Some(secrets.id()) {
+        db.set_secret_name(secrets.id()).await.map_err(broken)?;
+    }
+    Ok(secrets)
+}
+
+/// Reads the keys that exist: a database whose keys cannot be opened is noticed at the start and not at a sign-in.
+async fn check_keys(app: &Shared, projects: &[String]) -> Result<(), StartError> {
+    for project in projects {
+        app.keys
+            .active(project, Algorithm::Es256, app.now_ms())
+            .await
+            .map_err(|error| StartError::could_not_run(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Makes what is missing, so that nobody has to wait for it later.
+async fn make_keys(app: Shared, projects: Vec<String>) {
+    for project in projects {
+        if let Err(error) = app.keys.published(&project, app.now_ms()).await {
+            tracing::error!(%error, project.id = %project, "a signing key could not be made");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ManualClock,
+        testing::{NOW, Site, TempDir, settings},
+    };
+
+    #[tokio::test]
+    async fn a_database_in_memory_works_like_one_in_a_file() {
+        let dir = TempDir::new();
+        let mut settings = settings(&dir);
+        settings.database = "sqlite::memory:".to_owned();
+        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
+        assert_eq!(site.issuer.health().await, Health::Ready);
+        assert_eq!(site.count("SELECT COUNT(*) AS n FROM setup_links").await, 1);
+        assert_eq!(std::fs::read_dir(site.dir.path()).unwrap().count(), 0, "no secret file for it");
+    }
+
+    #[tokio::test]
+    async fn after_the_end_the_answer_is_not_available() {
+        let site = Site::open().await;
+        site.issuer.shutdown().await;
+        assert!(matches!(site.issuer.health().await, Health::NotReady(_)));
+        assert_eq!(site.browser().get("/p/proj_p/.well-known/openid-configuration").await.status, 503);
+        let reply =
+            site.browser().token(&serde_json::json!({ "client_id": "proj_p", "client_secret": "x" })).await;
+        assert_eq!(reply.status, 503);
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_work_are_refused_before_anything_is_made() {
+        let dir = TempDir::new();
+        let good = settings(&dir);
+        let mut cases = Vec::new();
+        for change in [
+            |settings: &mut Settings| settings.public_url = "id.example.com".to_owned(),
+            |settings: &mut Settings| settings.prefix = "v1".to_owned(),
+            |settings: &mut Settings| settings.database = "x.db".to_owned(),
+        ] {
+            let mut settings = good.clone();
+            change(&mut settings);
+            cases.push(settings);
+        }
+        for settings in cases {
+            let error = Issuer::open(settings, Arc::new(ManualClock::at(NOW))).await.unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("help:"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let mut settings = good;
+        settings.database = "sqlite:///nonexistent/folder/x.db".to_owned();
+        let error = Issuer::open(settings, Arc::new(ManualClock::at(NOW))).await.unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/folder/x.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_prefix_can_be_chosen() {
+        let dir = TempDir::new();
+        let mut settings = settings(&dir);
+        settings.prefix = "/x".to_owned();
+        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
+        assert_eq!(site.browser().get("/x/session").await.status, 401);
+        assert_eq!(site.browser().get("/v1/auth/session").await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn the_issuer_can_be_mounted_in_an_application() {
+        let site = Site::open().await;
+        let _whole: Router = Router::new().merge(site.issuer.router());
+        assert_eq!(site.issuer.issuer_url("proj_p"), "http://127.0.0.1:8090/p/proj_p");
+    }
+}

@@ -1,0 +1,174 @@
+//! The end users' API: `login`, `logout`, `session`, `me/organizations`, under the prefix and under each project.
+
+use axum::{
+    Router,
+    extract::{Path, RawQuery, State},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::{
+    SignInError,
+    session::{self, ABS_MS, Session},
+    sign_in,
+};
+use crate::{
+    app::{App, Shared},
+    clock::rfc3339,
+    db::DbError,
+    events::Actor,
+    http::{Problem, body::Json, cookies, csrf, paging::Page, problem::Code},
+    members, projects,
+    projects::Project,
+    roles, users,
+    users::User,
+};
+
+pub(super) fn router(base: &str) -> Router<Shared> {
+    Router::new()
+        .route(&format!("{base}/login"), post(login))
+        .route(&format!("{base}/logout"), post(logout))
+        .route(&format!("{base}/session"), get(show))
+        .route(&format!("{base}/me/organizations"), get(organizations))
+}
+
+async fn login(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    let (email, password) = (body.required_text("email")?, body.required_text("password")?);
+    let named = body.text("project")?;
+    body.finish()?;
+    let project = match path.map(|Path(project)| project).or(named) {
+        Some(id) => find_project(&app, &id).await?,
+        None => match session::of_any_project(&app, &headers).await? {
+            Some(session) => find_project(&app, &session.project_id).await?,
+            None => projects::only(&mut *app.db.read().await?).await?.ok_or(Code::ProjectRequired)?,
+        },
+    };
+    csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
+    let previous = session::of_project(&app, &headers, &project.id).await?;
+    let signed_in =
+        sign_in(&app, &project, &email, password, previous).await.map_err(|error| match error {
+            SignInError::Invalid => Problem::new(Code::InvalidCredentials),
+            SignInError::Password(error) => error.into(),
+            SignInError::Other(problem) => problem,
+        })?;
+    let body = view(&app, &project, &signed_in.session, &signed_in.user).await?;
+    let name = cookies::session_name(&app.settings, &app.public, &project.id);
+    let cookie = cookies::set(&app.public, &name, &signed_in.token, "/", ABS_MS);
+    Ok(([(header::SET_COOKIE, cookie)], private(body)).into_response())
+}
+
+async fn logout(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = current(&app, path, &headers).await?;
+    let project = find_project(&app, &session.project_id).await?;
+    csrf::check(&headers, &app.public, &project.trusted_origins)?;
+    let now = app.now_ms();
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(
+                async move { session::revoke(tx, &session, Actor::User(session.user_id.clone()), now).await },
+            )
+        })
+        .await?;
+    let name = cookies::session_name(&app.settings, &app.public, &project.id);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookies::set(&app.public, &name, "", "/", 0))])
+        .into_response())
+}
+
+async fn show(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = current(&app, path, &headers).await?;
+    let project = find_project(&app, &session.project_id).await?;
+    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
+    let user = user.ok_or(Code::Unauthenticated)?;
+    Ok(private(view(&app, &project, &session, &user).await?))
+}
+
+async fn organizations(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = current(&app, path, &headers).await?;
+    let page = Page::of(query.as_deref())?;
+    let mut conn = app.db.read().await?;
+    projects::require_organizations(&mut conn, &session.project_id).await?;
+    let all = members::of_user(&mut conn, &session.project_id, &session.user_id, &page).await?;
+    let rows = all
+        .into_iter()
+        .map(|member| {
+            let value = json!({
+                "id": member.org_id,
+                "slug": member.org_slug,
+                "name": member.org_name,
+                "role": member.role,
+                "member_id": member.id,
+            });
+            (member.org_id, value)
+        })
+        .collect();
+    Ok(private(page.answer(rows)))
+}
+
+async fn find_project(app: &App, id: &str) -> Result<Project, Problem> {
+    projects::find(&mut *app.db.read().await?, id).await?.ok_or_else(|| Code::NotFound.into())
+}
+
+/// The session of the request; 401 without one.
+async fn current(app: &App, path: Option<Path<String>>, headers: &HeaderMap) -> Result<Session, Problem> {
+    let found = match path {
+        Some(Path(project_id)) => session::of_project(app, headers, &project_id).await?,
+        None => session::of_any_project(app, headers).await?,
+    };
+    found.ok_or_else(|| Code::Unauthenticated.into())
+}
+
+/// A session as its owner sees it. The organization stands there twice: under the name that browser clients use and
+/// under the one that the rest of the API uses.
+async fn view(app: &App, project: &Project, session: &Session, user: &User) -> Result<Value, Problem> {
+    let member = match &session.active_member_id {
+        Some(id) if project.org_enabled => members::find_by_id(&mut *app.db.read().await?, id).await?,
+        _ => None,
+    };
+    let org_id = member.as_ref().map(|member| member.org_id.as_str());
+    Ok(json!({
+        "id": session.id,
+        "project_id": project.id,
+        "user": {
+            "id": user.id,
+            "email": user.email,
+            "email_verified": user.email_verified,
+            "name": user.name,
+        },
+        "activeOrganizationId": org_id,
+        "active_organization_id": org_id,
+        "organization": member.as_ref().map(|member| json!({
+            "id": member.org_id,
+            "name": member.org_name,
+            "slug": member.org_slug,
+        })),
+        "role": member.as_ref().map(|member| member.role.as_str()),
+        "permissions": member.as_ref().map(|member| roles::permissions(&member.role)).unwrap_or_default(),
+        "expires_at": rfc3339(session.expires_at()),
+    }))
+}
+
+/// An answer for one person only.
+fn private(body: Value) -> Response {
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (no_store, axum::Json(body)).into_response()
+}

@@ -1,0 +1,208 @@
+//! `GET /p/{project}/authorize` (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+//!
+//! Who asks and where the answer goes is judged first, and a mistake there is shown to the person: nothing is ever
+//! sent to an address that is not registered. Every other mistake goes back to the application.
+
+use axum::{
+    Router,
+    extract::{Path, RawQuery, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, header};
+
+use super::{
+    choose::{self, Next},
+    request::{self, OpenError, Params},
+    scope,
+    session::{self, Session},
+};
+use crate::{
+    app::{App, Shared},
+    clients::{self, Client},
+    db::DbError,
+    http::{body::Form, page::PageError, redirect::see_other},
+    projects::{self, Project},
+};
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new().route("/p/{project}/authorize", get(authorize))
+}
+
+/// An end of the request other than an answer to the application.
+pub(super) enum Stop {
+    Page(&'static str),
+    /// Back to the application: error and description.
+    Back(Box<Params>, &'static str, &'static str),
+}
+
+impl From<DbError> for Stop {
+    fn from(error: DbError) -> Self {
+        tracing::error!(%error, "a sign-in could not go on");
+        Self::Page("unavailable")
+    }
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Db(error) => error.into(),
+            OpenError::NoRandomness => Self::Page("internal"),
+        }
+    }
+}
+
+async fn authorize(
+    State(app): State<Shared>,
+    Path(project_id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match begin(&app, &project_id, &query.unwrap_or_default(), &headers).await {
+        Ok(response) => response,
+        Err(stop) => render(&app, &project_id, stop),
+    }
+}
+
+/// The answer to the browser for an end of the request.
+pub(super) fn render(app: &App, project_id: &str, stop: Stop) -> Response {
+    match stop {
+        Stop::Page(code) => app.pages.error(&PageError::new(code)),
+        Stop::Back(params, error, description) => {
+            see_other(&request::failure(app, project_id, &params, error, description))
+        }
+    }
+}
+
+async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) -> Result<Response, Stop> {
+    let query = Form::parse(query.as_bytes()).ok_or(Stop::Page("invalid_request"))?;
+    let mut conn = app.db.read().await?;
+    let project = projects::find(&mut conn, project_id).await?.ok_or(Stop::Page("not_found"))?;
+    let client_id = query.get("client_id").ok_or(Stop::Page("unknown_client"))?;
+    let client = clients::find(&mut conn, client_id)
+        .await?
+        .filter(|client| client.project_id == project.id)
+        .ok_or(Stop::Page("unknown_client"))?;
+    drop(conn);
+    let redirect_uri = query
+        .get("redirect_uri")
+        .filter(|uri| client.has_redirect_uri(uri))
+        .ok_or(Stop::Page("invalid_redirect_uri"))?;
+    let params = Params {
+        redirect_uri: redirect_uri.to_owned(),
+        state: query.get("state").map(str::to_owned),
+        nonce: query.get("nonce").map(str::to_owned),
+        code_challenge: query.get("code_challenge").map(str::to_owned),
+        scope: scope::granted(query.get("scope").unwrap_or_default()),
+        org_id: query.get("org_id").map(str::to_owned),
+        login_hint: query.get("login_hint").map(str::to_owned),
+    };
+    if let Err((error, description)) = check(&query, &client, &project, &params) {
+        return Err(Stop::Back(Box::new(params), error, description));
+    }
+
+    let previous = session::of_project(app, headers, project_id).await?;
+    let usable = previous.filter(|session| is_enough(&query, session, app.now_ms()));
+    let silent = query.get("prompt") == Some("none");
+    let Some(session) = usable else {
+        if silent {
+            return Err(Stop::Back(Box::new(params), "login_required", "nobody is signed in"));
+        }
+        let opened = request::open(app, headers, project_id, &client.id, params, None).await?;
+        return Ok(with_cookie(
+            see_other(&page_url(app, project_id, "login", &opened.handle)),
+            opened.cookie,
+        ));
+    };
+    let next = choose::decide(app, &project, &session, &params).await?;
+    if silent && matches!(next, Next::Ask) {
+        return Err(Stop::Back(Box::new(params), "interaction_required", "an organization must be chosen"));
+    }
+    let opened = request::open(app, headers, project_id, &client.id, params.clone(), Some(&session)).await?;
+    let response = match next {
+        Next::Ask => see_other(&page_url(app, project_id, "organizations/choose", &opened.handle)),
+        Next::Go(member) => choose::finish(app, &opened.handle, &session, member).await?,
+    };
+    Ok(with_cookie(response, opened.cookie))
+}
+
+/// Everything that is told to the application if it is wrong.
+fn check(
+    query: &Form,
+    client: &Client,
+    project: &Project,
+    params: &Params,
+) -> Result<(), (&'static str, &'static str)> {
+    if query.get("request").is_some() {
+        return Err(("request_not_supported", "`request` is not supported"));
+    }
+    if query.get("request_uri").is_some() {
+        return Err(("request_uri_not_supported", "`request_uri` is not supported"));
+    }
+    match query.get("response_type") {
+        Some("code") => {}
+        None => return Err(("invalid_request", "`response_type` is missing")),
+        Some(_) => return Err(("unsupported_response_type", "only `code` is supported")),
+    }
+    if query.get("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(("invalid_request", "only the response mode `query` is supported"));
+    }
+    if !client.may_use("authorization_code") {
+        return Err(("unauthorized_client", "the client may not use this grant"));
+    }
+    match (query.get("code_challenge"), query.get("code_challenge_method")) {
+        (None, None) if client.require_pkce => {
+            return Err(("invalid_request", "`code_challenge` is missing"));
+        }
+        (None, None) => {}
+        // RFC 7636 §4.3: an absent method means `plain`, which proves nothing to a reader of the request.
+        (Some(challenge), Some("S256")) if is_s256(challenge) => {}
+        (Some(_), Some("S256")) => {
+            return Err(("invalid_request", "`code_challenge` is not the hash of a verifier"));
+        }
+        _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
+    }
+    let prompt = query.get("prompt").unwrap_or_default();
+    let words: Vec<&str> = prompt.split(' ').filter(|word| !word.is_empty()).collect();
+    if words.iter().any(|word| !["none", "login", "consent", "select_account"].contains(word))
+        || (words.contains(&"none") && words.len() > 1)
+    {
+        return Err(("invalid_request", "this `prompt` is not supported"));
+    }
+    if query.get("max_age").is_some_and(|age| age.parse::<u32>().is_err()) {
+        return Err(("invalid_request", "`max_age` is not a number of seconds"));
+    }
+    if !project.org_enabled && params.org_id.as_ref().is_some_and(|org| !org.is_empty()) {
+        return Err(("organizations_disabled", "organizations are switched off for this project"));
+    }
+    Ok(())
+}
+
+/// 32 bytes in base64url (RFC 7636 §4.2).
+fn is_s256(challenge: &str) -> bool {
+    crate::encoding::from_base64url(challenge).is_some_and(|bytes| bytes.len() == 32)
+}
+
+/// Whether the session answers the request without another sign-in.
+fn is_enough(query: &Form, session: &Session, now_ms: i64) -> bool {
+    let again = query
+        .get("prompt")
+        .unwrap_or_default()
+        .split(' ')
+        .any(|word| word == "login" || word == "select_account");
+    let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
+    let fresh = max_age.is_none_or(|seconds| now_ms - session.auth_time <= i64::from(seconds) * 1000);
+    !again && fresh
+}
+
+/// The address of one of the project's pages, for the request behind `handle`.
+pub(super) fn page_url(app: &App, project_id: &str, page: &str, handle: &str) -> String {
+    format!("{}/{page}?request={handle}", app.public.issuer(project_id))
+}
+
+fn with_cookie(mut response: Response, cookie: Option<http::HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}

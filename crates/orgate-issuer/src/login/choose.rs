@@ -1,0 +1,213 @@
+//! `GET` and `POST /p/{project}/organizations/choose`: for which organization the person signs in.
+//!
+//! The page appears whenever there are several and none was named; with none or one there is nothing to choose. What
+//! was chosen is bound to the code, and the membership is looked up again when the code is exchanged.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, StatusCode};
+use minijinja::{Value, context};
+use serde_json::json;
+
+use super::{
+    authorize::{Stop, render},
+    page::load,
+    queries,
+    request::{self, NewCode, Params, Request},
+    session::{self, Session},
+};
+use crate::{
+    app::{App, Shared},
+    clients::redirect_uri::form_target,
+    db::DbError,
+    events::{Actor, Event, EventType},
+    http::{body::Form, csrf, page::PageError, redirect::see_other},
+    members::{self, Membership},
+    projects::Project,
+    secret::{fingerprint, random_token},
+    users,
+};
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new().route("/p/{project}/organizations/choose", get(show).post(submit))
+}
+
+/// What follows a sign-in.
+pub(super) enum Next {
+    /// The person must choose.
+    Ask,
+    /// Back to the application, for this organization or for none.
+    Go(Option<Membership>),
+}
+
+/// Whether there is something to choose.
+pub(super) async fn decide(
+    app: &App,
+    project: &Project,
+    session: &Session,
+    params: &Params,
+) -> Result<Next, Stop> {
+    if !project.org_enabled {
+        return Ok(Next::Go(None));
+    }
+    let mut conn = app.db.read().await?;
+    match params.org_id.as_deref() {
+        Some("") => Ok(Next::Go(None)),
+        Some(org) => match members::find(&mut conn, &project.id, &session.user_id, org).await? {
+            Some(member) => Ok(Next::Go(Some(member))),
+            None => Err(Stop::Back(
+                Box::new(params.clone()),
+                "invalid_target",
+                "the organization cannot be used by this user",
+            )),
+        },
+        None => {
+            let mut all = members::all_of_user(&mut conn, &project.id, &session.user_id).await?;
+            Ok(if all.len() > 1 { Next::Ask } else { Next::Go(all.pop()) })
+        }
+    }
+}
+
+/// Uses the request up and sends the browser back with a code.
+pub(super) async fn finish(
+    app: &App,
+    handle: &str,
+    session: &Session,
+    member: Option<Membership>,
+) -> Result<Response, Stop> {
+    let code = random_token().map_err(|_| Stop::Page("internal"))?;
+    let (handle, code_hash, session, now) =
+        (fingerprint(handle), fingerprint(&code), session.clone(), app.now_ms());
+    let request = app
+        .db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let Some(request) = queries::take_request(tx, &handle, now).await? else { return Ok(None) };
+                let new = NewCode {
+                    hash: &code_hash,
+                    request: &request,
+                    session: &session,
+                    member_id: member.as_ref().map(|member| member.id.as_str()),
+                    org_id: member.as_ref().map(|member| member.org_id.as_str()),
+                    now_ms: now,
+                };
+                queries::insert_code(tx, &new).await?;
+                let member_id = member.as_ref().map(|member| member.id.clone());
+                if session.active_member_id != member_id {
+                    queries::set_active_member(tx, &session.id, member_id.as_deref()).await?;
+                    tx.record(Event {
+                        project_id: session.project_id.clone(),
+                        kind: EventType::SessionOrganizationChanged,
+                        actor: Actor::User(session.user_id.clone()),
+                        org_id: member.map(|member| member.org_id),
+                        target_id: session.id.clone(),
+                        data: json!({ "user_id": session.user_id, "member_id": member_id }),
+                        at: now,
+                    });
+                }
+                Ok(Some(request))
+            })
+        })
+        .await?
+        .ok_or(Stop::Page("request_expired"))?;
+    Ok(see_other(&request::success(app, &request, &code)))
+}
+
+async fn show(
+    State(app): State<Shared>,
+    Path(project_id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = Form::parse(query.unwrap_or_default().as_bytes());
+    let shown = async {
+        let handle =
+            query.as_ref().and_then(|query| query.get("request")).ok_or(Stop::Page("request_expired"))?;
+        let (project, request, session) = enter(&app, &project_id, &headers, handle).await?;
+        picker(&app, &project, &request, &session, handle).await
+    };
+    shown.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
+}
+
+async fn submit(
+    State(app): State<Shared>,
+    Path(project_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if csrf::page_form_is_foreign(&headers) {
+        return app.pages.error(&PageError::new("csrf"));
+    }
+    let chosen = async {
+        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
+        let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
+        let (project, _, session) = enter(&app, &project_id, &headers, handle).await?;
+        let org = fields.get("org_id").ok_or(Stop::Page("invalid_request"))?;
+        let member = if org.is_empty() {
+            None
+        } else {
+            let mut conn = app.db.read().await?;
+            let found = members::find(&mut conn, &project.id, &session.user_id, org).await?;
+            Some(found.filter(|_| project.org_enabled).ok_or(Stop::Page("unknown_organization"))?)
+        };
+        finish(&app, handle, &session, member).await
+    };
+    chosen.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
+}
+
+/// The request and the session that it is bound to.
+async fn enter(
+    app: &App,
+    project_id: &str,
+    headers: &HeaderMap,
+    handle: &str,
+) -> Result<(Project, Request, Session), Stop> {
+    let (project, request) = load(app, project_id, headers, handle).await?;
+    let session = session::of_project(app, headers, project_id)
+        .await?
+        .filter(|session| request.session_id.as_deref() == Some(&session.id))
+        .ok_or(Stop::Page("sign_in_required"))?;
+    Ok((project, request, session))
+}
+
+async fn picker(
+    app: &App,
+    project: &Project,
+    request: &Request,
+    session: &Session,
+    handle: &str,
+) -> Result<Response, Stop> {
+    let mut conn = app.db.read().await?;
+    let all = members::all_of_user(&mut conn, &project.id, &session.user_id).await?;
+    let user = users::find(&mut conn, &project.id, &session.user_id).await?;
+    let organizations: Vec<Value> = all
+        .iter()
+        .map(|member| {
+            context! {
+                id => member.org_id.as_str(),
+                name => member.org_name.as_str(),
+                slug => member.org_slug.as_str(),
+                role => member.role.as_str(),
+                chosen => session.active_member_id.as_deref() == Some(&member.id),
+            }
+        })
+        .collect();
+    let values = context! {
+        project => project.name.as_str(),
+        action => format!("{}/organizations/choose", app.public.issuer(&project.id)),
+        request => handle,
+        email => user.map(|user| user.email).unwrap_or_default(),
+        organizations => organizations,
+    };
+    Ok(app.pages.show(
+        StatusCode::OK,
+        "picker.html",
+        values,
+        form_target(&request.params.redirect_uri).as_deref(),
+    ))
+}

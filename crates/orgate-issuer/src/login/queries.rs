@@ -1,0 +1,232 @@
+//! The SQL of sessions, authorization requests and new codes.
+
+use super::{
+    request::{NewCode, Request},
+    session::Session,
+};
+use crate::db::{Conn, DbError, json_list, sql};
+
+/// How long a used or expired code is remembered, so that its second use is noticed.
+const CODE_MEMORY_MS: i64 = 24 * 3_600_000;
+
+pub(super) async fn session(
+    conn: &mut Conn,
+    token_hash: &str,
+    now_ms: i64,
+) -> Result<Option<Session>, DbError> {
+    let statement = sql("SELECT s.id, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
+                                s.last_seen_at, s.idle_exp, s.abs_exp
+                         FROM sessions s JOIN users u ON u.id = s.user_id
+                         WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_exp > $2 AND s.abs_exp > $2
+                           AND u.status = 'active'")
+    .bind(token_hash)
+    .bind(now_ms);
+    let Some(row) = conn.first(statement).await? else { return Ok(None) };
+    Ok(Some(Session {
+        id: row.text("id")?,
+        project_id: row.text("project_id")?,
+        user_id: row.text("user_id")?,
+        active_member_id: row.text_opt("active_member_id")?,
+        auth_time: row.int("auth_time")?,
+        amr: row.list("amr")?,
+        last_seen_at: row.int("last_seen_at")?,
+        idle_exp: row.int("idle_exp")?,
+        abs_exp: row.int("abs_exp")?,
+    }))
+}
+
+pub(super) async fn insert_session(
+    conn: &mut Conn,
+    session: &Session,
+    token_hash: &str,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("INSERT INTO sessions
+                 (id, project_id, user_id, token_hash, active_member_id, auth_time, amr, created_at, last_seen_at,
+                  idle_exp, abs_exp)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)")
+        .bind(&session.id)
+        .bind(&session.project_id)
+        .bind(&session.user_id)
+        .bind(token_hash)
+        .bind(&session.active_member_id)
+        .bind(session.auth_time)
+        .bind(&json_list(&session.amr))
+        .bind(session.last_seen_at)
+        .bind(session.idle_exp)
+        .bind(session.abs_exp),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// The same session under another cookie.
+pub(super) async fn renew_session(
+    conn: &mut Conn,
+    session: &Session,
+    token_hash: &str,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE sessions
+             SET token_hash = $2, auth_time = $3, amr = $4, last_seen_at = $5, idle_exp = $6, abs_exp = $7,
+                 ver = ver + 1
+             WHERE id = $1")
+        .bind(&session.id)
+        .bind(token_hash)
+        .bind(session.auth_time)
+        .bind(&json_list(&session.amr))
+        .bind(session.last_seen_at)
+        .bind(session.idle_exp)
+        .bind(session.abs_exp),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn touch_session(
+    conn: &mut Conn,
+    id: &str,
+    now_ms: i64,
+    idle_exp: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE sessions SET last_seen_at = $2, idle_exp = $3 WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id)
+            .bind(now_ms)
+            .bind(idle_exp),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Ends a session; `false` if it had ended.
+pub(super) async fn revoke_session(conn: &mut Conn, id: &str, now_ms: i64) -> Result<bool, DbError> {
+    let statement =
+        sql("UPDATE sessions SET revoked_at = $2, ver = ver + 1 WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id)
+            .bind(now_ms);
+    Ok(conn.run(statement).await? == 1)
+}
+
+/// Makes a membership the session's active one, if it is its user's.
+pub(super) async fn set_active_member(
+    conn: &mut Conn,
+    id: &str,
+    member_id: Option<&str>,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE sessions
+             SET active_member_id = (SELECT m.id FROM memberships m
+                                     WHERE m.id = $2 AND m.user_id = sessions.user_id AND m.status = 'active'),
+                 ver = ver + 1
+             WHERE id = $1")
+        .bind(id)
+        .bind(member_id),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn insert_request(
+    conn: &mut Conn,
+    token_hash: &str,
+    request: &Request,
+    now_ms: i64,
+    expires_at: i64,
+) -> Result<(), DbError> {
+    let params = serde_json::to_string(&request.params)
+        .map_err(|_| DbError::Inconsistent("a request cannot be written".to_owned()))?;
+    conn.run(
+        sql("INSERT INTO authz_requests
+                 (token_hash, project_id, client_id, browser_hash, params, session_id, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(token_hash)
+        .bind(&request.project_id)
+        .bind(&request.client_id)
+        .bind(&request.browser_hash)
+        .bind(&params)
+        .bind(&request.session_id)
+        .bind(now_ms)
+        .bind(expires_at),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn request(
+    conn: &mut Conn,
+    token_hash: &str,
+    now_ms: i64,
+) -> Result<Option<Request>, DbError> {
+    let statement = sql("SELECT project_id, client_id, browser_hash, params, session_id FROM authz_requests
+                         WHERE token_hash = $1 AND expires_at > $2")
+    .bind(token_hash)
+    .bind(now_ms);
+    conn.first(statement).await?.map(|row| read_request(&row)).transpose()
+}
+
+/// Takes the request out: it leads to one code.
+pub(super) async fn take_request(
+    conn: &mut Conn,
+    token_hash: &str,
+    now_ms: i64,
+) -> Result<Option<Request>, DbError> {
+    let statement = sql("DELETE FROM authz_requests WHERE token_hash = $1 AND expires_at > $2
+                         RETURNING project_id, client_id, browser_hash, params, session_id")
+    .bind(token_hash)
+    .bind(now_ms);
+    conn.first(statement).await?.map(|row| read_request(&row)).transpose()
+}
+
+fn read_request(row: &crate::db::Row) -> Result<Request, DbError> {
+    Ok(Request {
+        project_id: row.text("project_id")?,
+        client_id: row.text("client_id")?,
+        browser_hash: row.text("browser_hash")?,
+        params: serde_json::from_str(&row.text("params")?)
+            .map_err(|_| DbError::Inconsistent("a stored request cannot be read".to_owned()))?,
+        session_id: row.text_opt("session_id")?,
+    })
+}
+
+pub(super) async fn bind_request(conn: &mut Conn, token_hash: &str, session_id: &str) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE authz_requests SET session_id = $2 WHERE token_hash = $1")
+            .bind(token_hash)
+            .bind(session_id),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Forgets requests and codes that have ended.
+pub(super) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM authz_requests WHERE expires_at <= $1").bind(now_ms)).await?;
+    conn.run(sql("DELETE FROM auth_codes WHERE expires_at <= $1").bind(now_ms - CODE_MEMORY_MS)).await?;
+    Ok(())
+}
+
+pub(super) async fn insert_code(conn: &mut Conn, code: &NewCode<'_>) -> Result<(), DbError> {
+    let params = &code.request.params;
+    conn.run(
+        sql("INSERT INTO auth_codes
+                 (code_hash, project_id, client_id, user_id, session_id, member_id, org_id, redirect_uri,
+                  code_challenge, nonce, scope, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(code.hash)
+        .bind(&code.request.project_id)
+        .bind(&code.request.client_id)
+        .bind(&code.session.user_id)
+        .bind(&code.session.id)
+        .bind(code.member_id)
+        .bind(code.org_id)
+        .bind(&params.redirect_uri)
+        .bind(&params.code_challenge)
+        .bind(&params.nonce)
+        .bind(&params.scope)
+        .bind(code.now_ms)
+        .bind(code.expires_at()),
+    )
+    .await
+    .map(|_| ())
+}

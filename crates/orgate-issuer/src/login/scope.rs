@@ -1,0 +1,32 @@
+//! Scopes that may be asked for.
+
+/// What is known. Rights in an organization are not scopes: they follow the role.
+pub(crate) const KNOWN: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+/// The known ones of `asked`, each once, in the order they were asked for (RFC 6749 §3.3 lets the server grant less).
+pub(crate) fn granted(asked: &str) -> String {
+    let mut granted: Vec<&str> = Vec::new();
+    for scope in asked.split(' ').filter(|scope| KNOWN.contains(scope)) {
+        if !granted.contains(&scope) {
+            granted.push(scope);
+        }
+    }
+    granted.join(" ")
+}
+
+/// Whether `scope` is one of `scopes`.
+pub(crate) fn has(scopes: &str, scope: &str) -> bool {
+    scopes.split(' ').any(|own| own == scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_granted() {
+        assert_eq!(granted("openid admin email openid"), "openid email");
+        assert_eq!(granted(""), "");
+        assert!(has("openid email", "email") && !has("openid email", "e") && !has("", "openid"));
+    }
+}

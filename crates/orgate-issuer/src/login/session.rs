@@ -1,0 +1,164 @@
+//! Sessions of end users: a cookie with 256 random bits, whose hash is all that is stored.
+//!
+//! A session ends after seven days without use, after thirty in any case, and at once when it is revoked. Its value
+//! changes with each sign-in.
+
+use http::HeaderMap;
+
+use super::{new_session_id, queries, session_event};
+use crate::{
+    app::App,
+    db::{Conn, DbError, Tx},
+    events::{Actor, EventType},
+    http::{Problem, cookies, problem::Code},
+    secret::fingerprint,
+};
+
+const IDLE_MS: i64 = 7 * 24 * 3_600_000;
+/// The longest life of a session.
+pub(crate) const ABS_MS: i64 = 30 * 24 * 3_600_000;
+/// How stale `last_seen_at` may be: a session in use is written at most this often.
+const SEEN_EVERY_MS: i64 = 10 * 60_000;
+/// How many cookies are looked at when the project is not known.
+const MOST_COOKIES: usize = 16;
+
+/// A sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) project_id: String,
+    pub(crate) user_id: String,
+    pub(crate) active_member_id: Option<String>,
+    /// When the password was given, in milliseconds.
+    pub(crate) auth_time: i64,
+    /// How the person proved themselves (RFC 8176).
+    pub(crate) amr: Vec<String>,
+    pub(crate) last_seen_at: i64,
+    pub(crate) idle_exp: i64,
+    pub(crate) abs_exp: i64,
+}
+
+impl Session {
+    pub(super) fn start(project_id: &str, user_id: &str, now_ms: i64) -> Self {
+        Self {
+            id: new_session_id(now_ms),
+            project_id: project_id.to_owned(),
+            user_id: user_id.to_owned(),
+            active_member_id: None,
+            auth_time: now_ms,
+            amr: vec!["pwd".to_owned()],
+            last_seen_at: now_ms,
+            idle_exp: now_ms + IDLE_MS,
+            abs_exp: now_ms + ABS_MS,
+        }
+    }
+
+    /// When it ends if it is not used again.
+    pub(crate) fn expires_at(&self) -> i64 {
+        self.idle_exp.min(self.abs_exp)
+    }
+}
+
+/// Stores `new` in place of `previous`. The same person keeps the session's id and organization, under a new cookie;
+/// another person's session is revoked.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    previous: Option<Session>,
+    mut new: Session,
+    token_hash: &str,
+) -> Result<Session, DbError> {
+    let now = new.auth_time;
+    let actor = Actor::User(new.user_id.clone());
+    match previous {
+        Some(old) if old.user_id == new.user_id && old.project_id == new.project_id => {
+            new.id = old.id;
+            new.active_member_id = old.active_member_id;
+            queries::renew_session(tx, &new, token_hash).await?;
+            tx.record(session_event(&new, EventType::SessionRenewed, actor, now));
+        }
+        other => {
+            if let Some(old) = other {
+                revoke(tx, &old, actor.clone(), now).await?;
+            }
+            queries::insert_session(tx, &new, token_hash).await?;
+            tx.record(session_event(&new, EventType::SessionCreated, actor, now));
+        }
+    }
+    Ok(new)
+}
+
+/// Ends a session.
+pub(super) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+    if queries::revoke_session(tx, &session.id, now_ms).await? {
+        tx.record(session_event(session, EventType::SessionRevoked, actor, now_ms));
+    }
+    Ok(())
+}
+
+/// The live session of the browser in `project_id`.
+pub(crate) async fn of_project(
+    app: &App,
+    headers: &HeaderMap,
+    project_id: &str,
+) -> Result<Option<Session>, DbError> {
+    let name = cookies::session_name(&app.settings, &app.public, project_id);
+    let Some(token) = cookies::read(headers, &name) else { return Ok(None) };
+    let found = queries::session(&mut *app.db.read().await?, &fingerprint(&token), app.now_ms()).await?;
+    match found.filter(|session| session.project_id == project_id) {
+        Some(session) => seen(app, session).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The one live session of the browser, whatever its project.
+pub(crate) async fn of_any_project(app: &App, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
+    let mut conn = app.db.read().await?;
+    let mut found: Option<Session> = None;
+    for (name, value) in cookies::all(headers).take(MOST_COOKIES) {
+        if let Some(session) = by_cookie(app, &mut conn, headers, &name, &value).await?
+            && found.replace(session).is_some()
+        {
+            return Err(
+                Problem::new(Code::ProjectRequired).detail("the browser is signed in to several projects")
+            );
+        }
+    }
+    drop(conn);
+    match found {
+        Some(session) => Ok(Some(seen(app, session).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn by_cookie(
+    app: &App,
+    conn: &mut Conn,
+    headers: &HeaderMap,
+    name: &str,
+    value: &str,
+) -> Result<Option<Session>, DbError> {
+    let pattern = cookies::session_name(&app.settings, &app.public, "{project}");
+    let (before, after) = pattern.split_once("{project}").unwrap_or((pattern.as_str(), ""));
+    if !name.starts_with(before) || !name.ends_with(after) || cookies::read(headers, name).is_none() {
+        return Ok(None);
+    }
+    let found = queries::session(conn, &fingerprint(value), app.now_ms()).await?;
+    Ok(found.filter(|session| cookies::session_name(&app.settings, &app.public, &session.project_id) == name))
+}
+
+/// Moves the end of a session in use.
+async fn seen(app: &App, mut session: Session) -> Result<Session, DbError> {
+    let now = app.now_ms();
+    if now - session.last_seen_at < SEEN_EVERY_MS {
+        return Ok(session);
+    }
+    session.last_seen_at = now;
+    session.idle_exp = now + IDLE_MS;
+    let (id, idle_exp) = (session.id.clone(), session.idle_exp);
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move { queries::touch_session(tx, &id, now, idle_exp).await })
+        })
+        .await?;
+    Ok(session)
+}

@@ -1,0 +1,148 @@
+//! Operators: the console's accounts. They are not users of any project.
+//!
+//! An operator sees only the projects that were given to them; to everybody else a project is 404. The session is the
+//! cookie `session` on `/api/platform`; a request that changes something also passes the check of its origin.
+
+mod queries;
+pub(crate) mod routes;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use http::Method;
+
+use crate::{
+    address::Address,
+    app::{App, Shared},
+    db::{Conn, DbError, Tx},
+    http::{Problem, cookies, csrf, problem::Code},
+    ids::Kind,
+    password::Checked,
+    secret::{fingerprint, random_token},
+};
+
+const SESSION_IDLE_MS: i64 = 7 * 24 * 3_600_000;
+const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
+
+/// A signed-in operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator {
+    pub(crate) id: String,
+}
+
+/// What an operator may do in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    Viewer,
+    Admin,
+    Owner,
+}
+
+impl Rank {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Viewer, Self::Admin, Self::Owner].into_iter().find(|rank| rank.as_str() == text)
+    }
+}
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let token = cookies::read(&parts.headers, cookies::OPERATOR).ok_or(Code::Unauthenticated)?;
+        let found = queries::session(&mut *app.db.read().await?, &fingerprint(&token), app.now_ms()).await?;
+        let id = found.ok_or(Code::Unauthenticated)?;
+        if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            csrf::check(&parts.headers, &app.public, &[])?;
+        }
+        Ok(Self { id })
+    }
+}
+
+impl Operator {
+    /// Refuses, unless the operator has at least `rank` in the project. An operator without any is an outsider.
+    pub(crate) async fn require(&self, conn: &mut Conn, project_id: &str, rank: Rank) -> Result<(), Problem> {
+        match queries::rank(conn, project_id, &self.id).await? {
+            None => Err(Code::NotFound.into()),
+            Some(own) if own < rank => Err(Code::Forbidden.into()),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Starts a session for the operator with `email` and `password`; gives the cookie's value.
+async fn sign_in(app: &App, email: &str, password: String) -> Result<String, Problem> {
+    let account = match Address::parse(email) {
+        Some(address) => queries::credentials(&mut *app.db.read().await?, address.key()).await?,
+        None => None,
+    };
+    let (id, stored) = account.unzip();
+    let checked = app.passwords.check(password, stored).await?;
+    let (Some(id), Checked::Right { .. }) = (id, checked) else {
+        tracing::info!(reason = "invalid_credentials", "an operator's sign-in failed");
+        return Err(Code::InvalidCredentials.into());
+    };
+    let token = random_token()?;
+    let (hash, now) = (fingerprint(&token), app.now_ms());
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                queries::insert_session(tx, &hash, &id, now, now + SESSION_IDLE_MS, now + SESSION_ABS_MS)
+                    .await
+            })
+        })
+        .await?;
+    Ok(token)
+}
+
+/// What a stored operator is compared with.
+pub(crate) struct Account {
+    pub(crate) id: String,
+    pub(crate) password_phc: String,
+}
+
+/// The operator with this address.
+pub(crate) async fn find(conn: &mut Conn, address: &Address) -> Result<Option<Account>, DbError> {
+    let found = queries::credentials(conn, address.key()).await?;
+    Ok(found.map(|(id, password_phc)| Account { id, password_phc }))
+}
+
+/// Whether there is any operator.
+pub(crate) async fn any(conn: &mut Conn) -> Result<bool, DbError> {
+    queries::any(conn).await
+}
+
+/// Stores a new operator and gives the id.
+pub(crate) async fn create(
+    tx: &mut Tx,
+    address: &Address,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<String, DbError> {
+    let id = Kind::Operator.new_id(now_ms);
+    queries::insert(tx, &id, address, password_phc, now_ms).await?;
+    Ok(id)
+}
+
+/// Gives a stored operator another password.
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    id: &str,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    queries::set_password(tx, id, password_phc, now_ms).await
+}
+
+/// Gives the operator `rank` in the project, unless there is one already.
+pub(crate) async fn assign(tx: &mut Tx, id: &str, project_id: &str, rank: Rank) -> Result<bool, DbError> {
+    queries::assign(tx, id, project_id, rank).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The SQL of the operators and their sessions.
+
+use super::Rank;
+use crate::{
+    address::Address,
+    db::{Conn, DbError, sql},
+};
+
+/// Id and password hash.
+pub(super) async fn credentials(
+    conn: &mut Conn,
+    email_norm: &str,
+) -> Result<Option<(String, String)>, DbError> {
+    let statement = sql("SELECT id, password_phc FROM operators WHERE email_norm = $1").bind(email_norm);
+    conn.first(statement).await?.map(|row| Ok((row.text("id")?, row.text("password_phc")?))).transpose()
+}
+
+pub(super) async fn any(conn: &mut Conn) -> Result<bool, DbError> {
+    Ok(conn.first(sql("SELECT id FROM operators LIMIT 1")).await?.is_some())
+}
+
+pub(super) async fn insert(
+    conn: &mut Conn,
+    id: &str,
+    address: &Address,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("INSERT INTO operators (id, email, email_norm, password_phc, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $5)")
+        .bind(id)
+        .bind(address.shown())
+        .bind(address.key())
+        .bind(password_phc)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn set_password(
+    conn: &mut Conn,
+    id: &str,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE operators SET password_phc = $2, updated_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(password_phc)
+            .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn assign(conn: &mut Conn, id: &str, project_id: &str, rank: Rank) -> Result<bool, DbError> {
+    let statement = sql("INSERT INTO project_operators (project_id, operator_id, role) VALUES ($1, $2, $3)
+                         ON CONFLICT (project_id, operator_id) DO NOTHING")
+    .bind(project_id)
+    .bind(id)
+    .bind(rank.as_str());
+    Ok(conn.run(statement).await? == 1)
+}
+
+pub(super) async fn rank(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<Rank>, DbError> {
+    let statement = sql("SELECT role FROM project_operators WHERE project_id = $1 AND operator_id = $2")
+        .bind(project_id)
+        .bind(id);
+    match conn.first(statement).await? {
+        Some(row) => Ok(Rank::parse(&row.text("role")?)),
+        None => Ok(None),
+    }
+}
+
+pub(super) async fn insert_session(
+    conn: &mut Conn,
+    token_hash: &str,
+    operator_id: &str,
+    now_ms: i64,
+    idle_exp: i64,
+    abs_exp: i64,
+) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM operator_sessions WHERE idle_exp <= $1 OR abs_exp <= $1").bind(now_ms)).await?;
+    conn.run(
+        sql("INSERT INTO operator_sessions (token_hash, operator_id, created_at, idle_exp, abs_exp)
+             VALUES ($1, $2, $3, $4, $5)")
+        .bind(token_hash)
+        .bind(operator_id)
+        .bind(now_ms)
+        .bind(idle_exp)
+        .bind(abs_exp),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Whose session it is, if it has not ended.
+pub(super) async fn session(
+    conn: &mut Conn,
+    token_hash: &str,
+    now_ms: i64,
+) -> Result<Option<String>, DbError> {
+    let statement = sql("SELECT operator_id FROM operator_sessions
+                         WHERE token_hash = $1 AND idle_exp > $2 AND abs_exp > $2")
+    .bind(token_hash)
+    .bind(now_ms);
+    conn.first(statement).await?.map(|row| row.text("operator_id")).transpose()
+}
+
+pub(super) async fn delete_session(conn: &mut Conn, token_hash: &str) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM operator_sessions WHERE token_hash = $1").bind(token_hash)).await.map(|_| ())
+}

@@ -1,0 +1,48 @@
+//! `POST /api/platform/operators/login` and `logout`.
+
+use axum::{
+    Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use http::{HeaderMap, StatusCode, header};
+
+use super::{SESSION_ABS_MS, queries, sign_in};
+use crate::{
+    app::Shared,
+    db::DbError,
+    http::{Problem, body::Json, cookies, csrf},
+    secret::fingerprint,
+};
+
+pub(crate) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/api/platform/operators/login", post(login))
+        .route("/api/platform/operators/logout", post(logout))
+}
+
+async fn login(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    csrf::check_foreign(&headers, &app.public, &[])?;
+    let (email, password) = (body.required_text("email")?, body.required_text("password")?);
+    body.finish()?;
+    let token = sign_in(&app, &email, password).await?;
+    let cookie = cookies::set(&app.public, cookies::OPERATOR, &token, cookies::OPERATOR_PATH, SESSION_ABS_MS);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+async fn logout(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
+    csrf::check(&headers, &app.public, &[])?;
+    if let Some(token) = cookies::read(&headers, cookies::OPERATOR) {
+        let hash = fingerprint(&token);
+        app.db
+            .write::<_, DbError>(move |tx| Box::pin(async move { queries::delete_session(tx, &hash).await }))
+            .await?;
+    }
+    let cookie = cookies::set(&app.public, cookies::OPERATOR, "", cookies::OPERATOR_PATH, 0);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}

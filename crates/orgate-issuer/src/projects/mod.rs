@@ -1,0 +1,139 @@
+//! Projects: the tenants of an installation. Everything else belongs to exactly one of them.
+
+mod queries;
+pub(crate) mod routes;
+
+use serde_json::{Value, json};
+
+use crate::{
+    db::{Conn, DbError, Tx},
+    events::{Actor, Event, EventType},
+    http::{Problem, problem::Code},
+    keys::Algorithm,
+};
+
+/// How long an access token lives if nobody says otherwise.
+pub(crate) const ACCESS_TTL_MS: i64 = 5 * MINUTE_MS;
+/// The longest an access token may live.
+pub(crate) const MAX_ACCESS_TTL_MS: i64 = 24 * 60 * MINUTE_MS;
+const REFRESH_IDLE_TTL_MS: i64 = 30 * DAY_MS;
+const REFRESH_ABS_TTL_MS: i64 = 90 * DAY_MS;
+const REFRESH_GRACE_MS: i64 = 10_000;
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+/// A project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Project {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Whether tokens and pages know organizations.
+    pub(crate) org_enabled: bool,
+    /// Whether each new user gets an organization.
+    pub(crate) personal_orgs: bool,
+    /// Whom access tokens are for.
+    pub(crate) audience: Vec<String>,
+    /// Which other origins may use the end users' cookie.
+    pub(crate) trusted_origins: Vec<String>,
+    pub(crate) access_algorithm: Algorithm,
+    pub(crate) id_algorithm: Algorithm,
+    pub(crate) access_ttl_ms: i64,
+    /// How long a refresh token may lie unused.
+    pub(crate) refresh_idle_ttl_ms: i64,
+    /// How long one sign-in may be refreshed at all.
+    pub(crate) refresh_abs_ttl_ms: i64,
+    /// How long the previous refresh token still gives its successor.
+    pub(crate) refresh_grace_ms: i64,
+}
+
+impl Project {
+    /// A project with the usual lifetimes.
+    pub(crate) fn new(id: String, name: String, audience: Vec<String>) -> Self {
+        Self {
+            id,
+            name,
+            org_enabled: false,
+            personal_orgs: false,
+            audience,
+            trusted_origins: Vec::new(),
+            access_algorithm: Algorithm::Es256,
+            id_algorithm: Algorithm::Rs256,
+            access_ttl_ms: ACCESS_TTL_MS,
+            refresh_idle_ttl_ms: REFRESH_IDLE_TTL_MS,
+            refresh_abs_ttl_ms: REFRESH_ABS_TTL_MS,
+            refresh_grace_ms: REFRESH_GRACE_MS,
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "org_enabled": self.org_enabled,
+            "personal_orgs": self.personal_orgs,
+            "audience": self.audience,
+            "trusted_origins": self.trusted_origins,
+            "access_ttl": self.access_ttl_ms / 1000,
+        })
+    }
+}
+
+/// The project `id`.
+pub(crate) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, DbError> {
+    queries::find(conn, id).await
+}
+
+/// The only project, if there is exactly one.
+pub(crate) async fn only(conn: &mut Conn) -> Result<Option<Project>, DbError> {
+    let ids = queries::first_ids(conn).await?;
+    match ids.as_slice() {
+        [id] => queries::find(conn, id).await,
+        _ => Ok(None),
+    }
+}
+
+/// Refuses if the project has organizations switched off.
+pub(crate) async fn require_organizations(conn: &mut Conn, id: &str) -> Result<(), Problem> {
+    match queries::find(conn, id).await? {
+        None => Err(Code::NotFound.into()),
+        Some(project) if !project.org_enabled => Err(Code::OrganizationsDisabled.into()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The ids of all projects.
+pub(crate) async fn all_ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
+    queries::all_ids(conn).await
+}
+
+/// Stores a new project.
+pub(crate) async fn create(tx: &mut Tx, project: &Project, now_ms: i64) -> Result<(), DbError> {
+    queries::insert(tx, project, now_ms).await
+}
+
+/// Stores what changed about a project and says so in its events.
+pub(crate) async fn update(
+    tx: &mut Tx,
+    before: &Project,
+    after: &Project,
+    actor: Actor,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    if before == after {
+        return Ok(());
+    }
+    queries::update(tx, after, now_ms).await?;
+    tx.record(Event {
+        project_id: after.id.clone(),
+        kind: EventType::ProjectUpdated,
+        actor,
+        org_id: None,
+        target_id: after.id.clone(),
+        data: json!({ "before": before.to_json(), "after": after.to_json() }),
+        at: now_ms,
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

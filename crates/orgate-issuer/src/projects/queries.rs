@@ -1,0 +1,93 @@
+//! The SQL of the projects.
+
+use super::Project;
+use crate::{
+    db::{Conn, DbError, Row, json_list, sql},
+    keys::Algorithm,
+};
+
+pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, DbError> {
+    let statement =
+        sql("SELECT id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
+                                access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace
+                         FROM projects WHERE id = $1")
+        .bind(id);
+    conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
+fn read(row: &Row) -> Result<Project, DbError> {
+    let algorithm = |column: &str| {
+        let name = row.text(column)?;
+        Algorithm::parse(&name).ok_or_else(|| DbError::Inconsistent(format!("`{name}` is not an algorithm")))
+    };
+    Ok(Project {
+        id: row.text("id")?,
+        name: row.text("name")?,
+        org_enabled: row.flag("org_enabled")?,
+        personal_orgs: row.flag("personal_orgs")?,
+        audience: row.list("audience")?,
+        trusted_origins: row.list("trusted_origins")?,
+        access_algorithm: algorithm("access_alg")?,
+        id_algorithm: algorithm("id_alg")?,
+        access_ttl_ms: row.int("access_ttl")?,
+        refresh_idle_ttl_ms: row.int("refresh_idle_ttl")?,
+        refresh_abs_ttl_ms: row.int("refresh_abs_ttl")?,
+        refresh_grace_ms: row.int("refresh_grace")?,
+    })
+}
+
+/// At most two ids: enough to know whether there is exactly one project.
+pub(super) async fn first_ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
+    let rows = conn.all(sql("SELECT id FROM projects ORDER BY id LIMIT 2")).await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
+pub(super) async fn all_ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
+    let rows = conn.all(sql("SELECT id FROM projects ORDER BY id")).await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
+pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> Result<(), DbError> {
+    let (audience, origins) = (json_list(&project.audience), json_list(&project.trusted_origins));
+    conn.run(
+        sql("INSERT INTO projects
+                 (id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
+                  access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)")
+        .bind(&project.id)
+        .bind(&project.name)
+        .bind(project.org_enabled)
+        .bind(project.personal_orgs)
+        .bind(&audience)
+        .bind(&origins)
+        .bind(project.access_algorithm.as_str())
+        .bind(project.id_algorithm.as_str())
+        .bind(project.access_ttl_ms)
+        .bind(project.refresh_idle_ttl_ms)
+        .bind(project.refresh_abs_ttl_ms)
+        .bind(project.refresh_grace_ms)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> Result<(), DbError> {
+    let (audience, origins) = (json_list(&project.audience), json_list(&project.trusted_origins));
+    conn.run(
+        sql("UPDATE projects
+             SET name = $2, org_enabled = $3, personal_orgs = $4, audience = $5, trusted_origins = $6,
+                 access_ttl = $7, ver = ver + 1, updated_at = $8
+             WHERE id = $1")
+        .bind(&project.id)
+        .bind(&project.name)
+        .bind(project.org_enabled)
+        .bind(project.personal_orgs)
+        .bind(&audience)
+        .bind(&origins)
+        .bind(project.access_ttl_ms)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,61 @@
+//! `GET` and `PATCH /api/platform/projects/{id}`.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+
+use super::{find, update};
+use crate::{
+    app::Shared,
+    events::Actor,
+    http::{Problem, body::Json, problem::Code},
+    operators::{Operator, Rank},
+};
+
+pub(crate) fn router() -> Router<Shared> {
+    Router::new().route("/api/platform/projects/{project}", get(show).patch(change))
+}
+
+async fn show(
+    State(app): State<Shared>,
+    operator: Operator,
+    Path(project): Path<String>,
+) -> Result<Response, Problem> {
+    let mut conn = app.db.read().await?;
+    operator.require(&mut conn, &project, Rank::Viewer).await?;
+    let project = find(&mut conn, &project).await?.ok_or(Code::NotFound)?;
+    Ok(axum::Json(project.to_json()).into_response())
+}
+
+async fn change(
+    State(app): State<Shared>,
+    operator: Operator,
+    Path(project): Path<String>,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    operator.require(&mut *app.db.read().await?, &project, Rank::Admin).await?;
+    let org_enabled = body.flag("org_enabled")?;
+    let name = body.text("name")?;
+    body.finish()?;
+    if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
+        return Err(Problem::invalid("name", "has 1 to 100 characters"));
+    }
+    let now = app.now_ms();
+    let after = app
+        .db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                let before = find(tx, &project).await?.ok_or(Code::NotFound)?;
+                let mut after = before.clone();
+                after.org_enabled = org_enabled.unwrap_or(after.org_enabled);
+                after.name = name.unwrap_or(after.name);
+                update(tx, &before, &after, Actor::Operator(operator.id), now).await?;
+                Ok(after)
+            })
+        })
+        .await?;
+    Ok(axum::Json(after.to_json()).into_response())
+}

@@ -1,0 +1,423 @@
+//! What the tests of all slices stand on: an issuer in a temporary folder, a clock that is moved, and a browser.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{Router, body::Body};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::{
+    Issuer, ManualClock, Settings,
+    address::Address,
+    clients::{self, Client, ClientKind},
+    db::{BoxFuture, DbError, Tx},
+    events::Actor,
+    members::{self, NewMember},
+    operators::{self, Rank},
+    organizations::{self, NewOrganization},
+    projects::{self, Project},
+    setup::default_client,
+    users::{self, NewUser},
+};
+
+pub(crate) const NOW: i64 = 1_800_000_000_000;
+pub(crate) const ORIGIN: &str = "http://127.0.0.1:8090";
+pub(crate) const CALLBACK: &str = "http://127.0.0.1:3000/callback";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const SECRET: &str = "secret_here";
+
+/// A folder that goes with the value.
+pub(crate) struct TempDir(PathBuf);
+
+impl TempDir {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("orgate-issuer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An issuer with the project `proj_p` of the acceptance scenarios:
+/// `owner`, `admin`, `member`, `viewer` belong to `acme`, `x` to `globex` only, `d` to both, `n` to none.
+pub(crate) struct Site {
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: ManualClock,
+    pub(crate) dir: TempDir,
+    router: Router,
+}
+
+impl Site {
+    /// With the users and organizations.
+    pub(crate) async fn open() -> Self {
+        let site = Self::empty().await;
+        site.write(|tx| Box::pin(populate(tx))).await;
+        site
+    }
+
+    /// Without any data.
+    pub(crate) async fn empty() -> Self {
+        let dir = TempDir::new();
+        let settings = settings(&dir);
+        Self::with(settings, dir, ManualClock::at(NOW)).await
+    }
+
+    pub(crate) async fn with(settings: Settings, dir: TempDir, clock: ManualClock) -> Self {
+        let issuer = Issuer::open(settings, Arc::new(clock.clone())).await.unwrap();
+        let router = issuer.router();
+        Self { issuer, clock, dir, router }
+    }
+
+    pub(crate) fn browser(&self) -> Browser {
+        Browser { router: self.router.clone(), cookies: Mutex::default() }
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        operation: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    ) -> T {
+        self.issuer.app().db.write(operation).await.unwrap()
+    }
+
+    /// One number or text of the database.
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
+        let mut conn = self.issuer.app().db.read().await.unwrap();
+        conn.first(crate::db::sql(statement)).await.unwrap().unwrap().int("n").unwrap()
+    }
+
+    pub(crate) async fn events(&self) -> Vec<(i64, String)> {
+        let mut conn = self.issuer.app().db.read().await.unwrap();
+        let rows =
+            conn.all(crate::db::sql("SELECT seq, type FROM events ORDER BY project_id, seq")).await.unwrap();
+        rows.iter().map(|row| (row.int("seq").unwrap(), row.text("type").unwrap())).collect()
+    }
+
+    /// The bytes of every file in the folder of the database.
+    pub(crate) fn disk(&self) -> Vec<u8> {
+        std::fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| !path.to_string_lossy().ends_with(".secret"))
+            .flat_map(|path| std::fs::read(path).unwrap())
+            .collect()
+    }
+
+    /// Tokens by the code flow: `email` signs in and picks `org` (empty: none; `None`: as it comes).
+    pub(crate) async fn tokens(&self, email: &str, org: Option<&str>) -> Value {
+        let code = self.browser().code(email, org, "openid").await;
+        let reply = self.browser().token(&exchange(&code)).await;
+        assert_eq!(reply.status, 200, "{:?}", reply.json());
+        reply.json()
+    }
+}
+
+pub(crate) fn settings(dir: &TempDir) -> Settings {
+    let mut settings = Settings::new(ORIGIN);
+    settings.database = format!("sqlite://{}", dir.path().join("x.db").display());
+    settings
+}
+
+pub(crate) fn exchange(code: &str) -> Value {
+    json!({ "grant_type": "authorization_code", "code": code, "client_id": "proj_p", "client_secret": SECRET,
+            "redirect_uri": CALLBACK })
+}
+
+pub(crate) fn refresh(tokens: &Value) -> Value {
+    json!({ "grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "proj_p",
+            "client_secret": SECRET })
+}
+
+pub(crate) fn and(mut body: Value, name: &str, value: impl Into<Value>) -> Value {
+    body[name] = value.into();
+    body
+}
+
+/// What a signed token says; its signature is checked where that is the point.
+pub(crate) fn claims(token: &Value) -> Value {
+    let payload = token.as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&crate::encoding::from_base64url(payload).unwrap()).unwrap()
+}
+
+/// One hash for all: the hashing itself has its own tests.
+pub(crate) fn phc() -> &'static str {
+    static PHC: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    PHC.get_or_init(|| {
+        use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
+        let params = Params::new(19 * 1024, 2, 1, None).unwrap();
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password(PASSWORD.as_bytes())
+            .unwrap()
+            .to_string()
+    })
+}
+
+async fn populate(tx: &mut Tx) -> Result<(), DbError> {
+    let mut project = Project::new("proj_p".to_owned(), "Demo".to_owned(), vec!["demo-api".to_owned()]);
+    project.org_enabled = true;
+    project.trusted_origins = vec!["chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh".to_owned()];
+    projects::create(tx, &project, NOW).await?;
+    let other = Project::new("proj_q".to_owned(), "Other".to_owned(), vec!["other-api".to_owned()]);
+    projects::create(tx, &other, NOW).await?;
+    for (id, email) in [("ops", "ops@example.com"), ("ops2", "ops2@example.com")] {
+        let address = Address::parse(email).unwrap();
+        let operator = operators::create(tx, &address, phc(), NOW).await?;
+        let project = if id == "ops" { "proj_p" } else { "proj_q" };
+        operators::assign(tx, &operator, project, Rank::Owner).await?;
+    }
+    for name in ["owner", "admin", "member", "viewer", "x", "d", "n"] {
+        add_user(tx, "proj_p", name).await?;
+    }
+    add_user(tx, "proj_q", "q").await?;
+    for (slug, owner) in [("acme", "owner"), ("globex", "x")] {
+        let new = NewOrganization {
+            id: Some(format!("org_{slug}")),
+            project_id: "proj_p".to_owned(),
+            name: format!("The {slug}"),
+            slug: Some(slug.to_owned()),
+            creator: format!("usr_{owner}"),
+        };
+        organizations::create(tx, new, Actor::Setup, NOW).await.unwrap();
+    }
+    for (org, user, role) in [
+        ("acme", "admin", "admin"),
+        ("acme", "member", "member"),
+        ("acme", "viewer", "viewer"),
+        ("acme", "d", "member"),
+        ("globex", "d", "admin"),
+    ] {
+        let new = NewMember {
+            project_id: "proj_p".to_owned(),
+            org_id: format!("org_{org}"),
+            user_id: format!("usr_{user}"),
+            role: role.to_owned(),
+        };
+        members::add(tx, new, Actor::Setup, NOW).await.unwrap();
+    }
+    Ok(())
+}
+
+async fn add_user(tx: &mut Tx, project: &str, name: &str) -> Result<(), DbError> {
+    let user = NewUser {
+        id: format!("usr_{name}"),
+        address: Address::parse(&format!("{name}@example.com")).unwrap(),
+        email_verified: true,
+        name: Some(name.to_owned()),
+        password_phc: Some(phc().to_owned()),
+    };
+    assert!(users::create(tx, project, &user, NOW).await?);
+    Ok(())
+}
+
+/// Adds the clients; apart from the data, because the secret's hash needs the running issuer.
+pub(crate) async fn add_clients(site: &Site) {
+    let hash = site.issuer.app().secrets.hash_client_secret(SECRET);
+    site.write(move |tx| {
+        Box::pin(async move {
+            let project = projects::find(tx, "proj_p").await?.unwrap();
+            let confidential = default_client(&project, Some(hash.clone()), vec![CALLBACK.to_owned()]);
+            clients::create(tx, &confidential, NOW).await?;
+            let public = Client {
+                id: "app_spa".to_owned(),
+                kind: ClientKind::Public,
+                secret_hash: None,
+                require_pkce: true,
+                redirect_uris: vec![
+                    "http://127.0.0.1/cb".to_owned(),
+                    "https://spa.example.com/cb".to_owned(),
+                ],
+                ..confidential.clone()
+            };
+            clients::create(tx, &public, NOW).await?;
+            let strict = Client { id: "app_strict".to_owned(), require_pkce: true, ..confidential };
+            clients::create(tx, &strict, NOW).await
+        })
+    })
+    .await;
+}
+
+/// A site with clients: what most tests want.
+pub(crate) async fn site() -> Site {
+    let site = Site::open().await;
+    add_clients(&site).await;
+    site
+}
+
+/// An answer with its body.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn location(&self) -> String {
+        self.headers
+            .get(header::LOCATION)
+            .unwrap_or_else(|| panic!("{}: {}", self.status, self.text()))
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// A parameter of the address the browser is sent to.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        let location = self.location();
+        let query = location.split_once('?')?.1;
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    pub(crate) fn code(&self) -> Value {
+        self.json()["code"].clone()
+    }
+
+    /// `data-code` of the page.
+    pub(crate) fn page_code(&self) -> Option<String> {
+        let text = self.text();
+        let rest = text.split_once("<main data-code=\"")?.1;
+        Some(rest.split_once('"')?.0.to_owned())
+    }
+}
+
+/// A client that keeps cookies.
+pub(crate) struct Browser {
+    router: Router,
+    cookies: Mutex<Vec<(String, String)>>,
+}
+
+impl Browser {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Reply {
+        let uri = uri.strip_prefix(ORIGIN).unwrap_or(uri);
+        let mut request = Request::builder().method(method).uri(uri);
+        let cookies: Vec<String> =
+            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.set_cookie(name, value);
+        }
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
+        let mut cookies = self.cookies.lock().unwrap();
+        cookies.retain(|(known, _)| known != name);
+        if !value.is_empty() {
+            cookies.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().unwrap().iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Reply {
+        self.send(Method::GET, uri, &[], String::new()).await
+    }
+
+    pub(crate) async fn form(&self, uri: &str, fields: &[(&str, &str)]) -> Reply {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send(Method::POST, uri, &[("content-type", "application/x-www-form-urlencoded")], body).await
+    }
+
+    /// JSON as our own pages would send it.
+    pub(crate) async fn json(&self, method: Method, uri: &str, body: &Value) -> Reply {
+        let headers = [("content-type", "application/json"), ("origin", ORIGIN)];
+        self.send(method, uri, &headers, body.to_string()).await
+    }
+
+    pub(crate) async fn token(&self, body: &Value) -> Reply {
+        self.send(
+            Method::POST,
+            "/api/platform/token",
+            &[("content-type", "application/json")],
+            body.to_string(),
+        )
+        .await
+    }
+
+    pub(crate) async fn authorize(&self, more: &[(&str, &str)]) -> Reply {
+        let mut fields = vec![
+            ("response_type", "code"),
+            ("client_id", "proj_p"),
+            ("redirect_uri", CALLBACK),
+            ("state", "st&1"),
+        ];
+        for (name, value) in more {
+            fields.retain(|(known, _)| known != name);
+            fields.push((name, value));
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.get(&format!("/p/proj_p/authorize?{query}")).await
+    }
+
+    /// The sign-in page's answer to the password.
+    pub(crate) async fn login(&self, email: &str, password: &str, more: &[(&str, &str)]) -> Reply {
+        let request = self.authorize(more).await.parameter("request").unwrap();
+        self.form("/p/proj_p/login", &[("email", email), ("password", password), ("request", &request)]).await
+    }
+
+    /// The picker's answer.
+    pub(crate) async fn pick(&self, page: &Reply, org: &str) -> Reply {
+        let request = page.parameter("request").unwrap();
+        self.form("/p/proj_p/organizations/choose", &[("request", &request), ("org_id", org)]).await
+    }
+
+    /// A code by signing in and, if asked, picking.
+    pub(crate) async fn code(&self, name: &str, org: Option<&str>, scope: &str) -> String {
+        let mut reply = self.login(&format!("{name}@example.com"), PASSWORD, &[("scope", scope)]).await;
+        if reply.location().contains("/organizations/choose") {
+            reply = self.pick(&reply, org.unwrap()).await;
+        }
+        reply.parameter("code").unwrap_or_else(|| panic!("{reply:?}"))
+    }
+
+    pub(crate) async fn operator(&self, email: &str) -> Reply {
+        let body = json!({ "email": email, "password": PASSWORD });
+        self.json(Method::POST, "/api/platform/operators/login", &body).await
+    }
+}

@@ -1,0 +1,66 @@
+//! What a client needs to know about a project (OpenID Connect Discovery §3, RFC 8414 §2). Only what exists is listed.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::header;
+use serde_json::{Value, json};
+
+use crate::{
+    app::{App, Shared},
+    http::{Problem, problem::Code},
+    keys::Algorithm,
+    login::scope,
+    projects::{self, Project},
+};
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/p/{project}/.well-known/openid-configuration", get(show))
+        .route("/.well-known/oauth-authorization-server/p/{project}", get(show))
+}
+
+async fn show(State(app): State<Shared>, Path(project): Path<String>) -> Result<Response, Problem> {
+    let project = projects::find(&mut *app.db.read().await?, &project).await?.ok_or(Code::NotFound)?;
+    let headers = [
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, axum::Json(document(&app, &project))).into_response())
+}
+
+fn document(app: &App, project: &Project) -> Value {
+    let issuer = app.public.issuer(&project.id);
+    // RS256 is always there: clients refuse a provider that does not list it.
+    let mut id_algorithms = vec![project.id_algorithm.as_str()];
+    if project.id_algorithm != Algorithm::Rs256 {
+        id_algorithms.push(Algorithm::Rs256.as_str());
+    }
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks.json"),
+        "scopes_supported": scope::KNOWN,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": id_algorithms,
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "at_hash", "email", "email_verified",
+            "name",
+        ],
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}

@@ -1,0 +1,95 @@
+//! Refusals of the token endpoint (RFC 6749 §5.2).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::{clients::ClientError, db::DbError, keys::KeyError};
+
+/// A refusal. The names are OAuth's; `invalid_target` is RFC 8707's, `organizations_disabled` is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenError {
+    InvalidRequest(&'static str),
+    InvalidClient {
+        /// Whether the client tried the `Authorization` header.
+        basic: bool,
+    },
+    InvalidGrant(&'static str),
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    /// The organization does not exist, is another project's, is suspended, or the user is not a member: one answer.
+    InvalidTarget,
+    OrganizationsDisabled,
+    Unavailable,
+}
+
+impl TokenError {
+    fn row(self) -> (StatusCode, &'static str, &'static str) {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::InvalidRequest(why) => (bad, "invalid_request", why),
+            Self::InvalidClient { .. } => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", "the client is not known or not proven")
+            }
+            Self::InvalidGrant(why) => (bad, "invalid_grant", why),
+            Self::UnauthorizedClient => (bad, "unauthorized_client", "the client may not use this grant"),
+            Self::UnsupportedGrantType => {
+                (bad, "unsupported_grant_type", "the grants are authorization_code and refresh_token")
+            }
+            Self::InvalidScope => (bad, "invalid_scope", "the scope is wider than the one granted"),
+            Self::InvalidTarget => (bad, "invalid_target", "the organization cannot be used by this user"),
+            Self::OrganizationsDisabled => {
+                (bad, "organizations_disabled", "organizations are switched off for this project")
+            }
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again in a moment")
+            }
+        }
+    }
+}
+
+impl From<DbError> for TokenError {
+    fn from(error: DbError) -> Self {
+        tracing::error!(%error, "a token could not be issued");
+        Self::Unavailable
+    }
+}
+
+impl From<KeyError> for TokenError {
+    fn from(error: KeyError) -> Self {
+        tracing::error!(%error, "a token could not be signed");
+        Self::Unavailable
+    }
+}
+
+impl From<ClientError> for TokenError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Db(error) => error.into(),
+            ClientError::Malformed(why) => Self::InvalidRequest(why),
+            ClientError::Invalid { basic } => Self::InvalidClient { basic },
+        }
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let (status, error, description) = self.row();
+        let body = json!({ "error": error, "error_description": description });
+        let mut response = (status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        match self {
+            Self::InvalidClient { basic: true } => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
+            }
+            Self::Unavailable => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,74 @@
+//! End users of a project. The same address in two projects is two users.
+
+mod queries;
+
+use crate::{
+    address::Address,
+    db::{Conn, DbError, Tx},
+};
+
+/// An end user.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) password_phc: Option<String>,
+    pub(crate) active: bool,
+}
+
+/// A user to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct NewUser {
+    pub(crate) id: String,
+    pub(crate) address: Address,
+    pub(crate) email_verified: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) password_phc: Option<String>,
+}
+
+/// The user `id` of the project.
+pub(crate) async fn find(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<User>, DbError> {
+    queries::find(conn, project_id, id).await
+}
+
+/// The user of the project with this address.
+pub(crate) async fn find_by_address(
+    conn: &mut Conn,
+    project_id: &str,
+    address: &Address,
+) -> Result<Option<User>, DbError> {
+    queries::find_by_address(conn, project_id, address.key()).await
+}
+
+/// Stores a new user; `false` if the address or the id is taken.
+pub(crate) async fn create(
+    tx: &mut Tx,
+    project_id: &str,
+    user: &NewUser,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    queries::insert(tx, project_id, user, now_ms).await
+}
+
+/// Stores another password hash.
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    id: &str,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    queries::set_password(tx, id, password_phc, now_ms).await
+}
+
+/// Stores what a bootstrap file says about a known user.
+pub(crate) async fn set_profile(
+    tx: &mut Tx,
+    id: &str,
+    name: Option<&str>,
+    email_verified: bool,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    queries::set_profile(tx, id, name, email_verified, now_ms).await
+}

@@ -1,0 +1,98 @@
+//! The SQL of the users.
+
+use super::{NewUser, User};
+use crate::db::{Conn, DbError, Row, sql};
+
+pub(super) async fn find(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<User>, DbError> {
+    let statement = sql("SELECT id, email, email_verified_at, name, password_phc, status FROM users
+                         WHERE project_id = $1 AND id = $2")
+    .bind(project_id)
+    .bind(id);
+    conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn find_by_address(
+    conn: &mut Conn,
+    project_id: &str,
+    email_norm: &str,
+) -> Result<Option<User>, DbError> {
+    let statement = sql("SELECT id, email, email_verified_at, name, password_phc, status FROM users
+                         WHERE project_id = $1 AND email_norm = $2")
+    .bind(project_id)
+    .bind(email_norm);
+    conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
+fn read(row: &Row) -> Result<User, DbError> {
+    Ok(User {
+        id: row.text("id")?,
+        email: row.text("email")?,
+        email_verified: row.int_opt("email_verified_at")?.is_some(),
+        name: row.text_opt("name")?,
+        password_phc: row.text_opt("password_phc")?,
+        active: row.text("status")? == "active",
+    })
+}
+
+pub(super) async fn insert(
+    conn: &mut Conn,
+    project_id: &str,
+    user: &NewUser,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let inserted = conn
+        .run(
+            sql("INSERT INTO users
+                     (id, project_id, email, email_norm, email_verified_at, name, password_phc, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                 ON CONFLICT DO NOTHING")
+            .bind(&user.id)
+            .bind(project_id)
+            .bind(user.address.shown())
+            .bind(user.address.key())
+            .bind(user.email_verified.then_some(now_ms))
+            .bind(&user.name)
+            .bind(&user.password_phc)
+            .bind(now_ms),
+        )
+        .await?;
+    Ok(inserted == 1)
+}
+
+pub(super) async fn set_password(
+    conn: &mut Conn,
+    id: &str,
+    password_phc: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE users SET password_phc = $2, updated_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(password_phc)
+            .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn set_profile(
+    conn: &mut Conn,
+    id: &str,
+    name: Option<&str>,
+    email_verified: bool,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE users
+             SET name = $2,
+                 email_verified_at = CASE WHEN $3 = 1 THEN COALESCE(email_verified_at, $4) ELSE NULL END,
+                 updated_at = $4
+             WHERE id = $1")
+        .bind(id)
+        .bind(name)
+        .bind(email_verified)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
