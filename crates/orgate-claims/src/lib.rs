@@ -13,7 +13,9 @@ mod principal;
 mod time;
 pub mod wire;
 
-pub use names::{ClientId, IssuerUrl, NameError, OrganizationId, RoleName, SessionId, Slug, SubjectId, TokenId};
+pub use names::{
+    ClientId, IssuerUrl, NameError, OrganizationId, RoleName, SessionId, Slug, SubjectId, TokenId,
+};
 pub use permission::{Permission, PermissionError};
 pub use principal::{
     AuthenticationMethod, ClaimValue, Confirmation, Organization, Principal, PrincipalBuilder,

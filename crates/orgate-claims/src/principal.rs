@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::{ClientId, IssuerUrl, OrganizationId, Permission, RoleName, SessionId, Slug, SubjectId, TokenId, UnixTime};
+use crate::{
+    ClientId, IssuerUrl, OrganizationId, Permission, RoleName, SessionId, Slug, SubjectId, TokenId, UnixTime,
+};
 
 /// Who is asking, in which organization, with which rights: the typed reading of one credential.
 ///
