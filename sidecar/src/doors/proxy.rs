@@ -221,6 +221,9 @@ enum Unclear {
 
 /// The target of the request, if host, target and expectation can each be read in one way (RFC 9112 §3.2).
 fn only_reading(parts: &Parts) -> Result<PathAndQuery, Unclear> {
+    if parts.method == http::Method::CONNECT {
+        return Err(Unclear::Head(Refusal::BadRequest, "the methods TRACE and CONNECT are not served"));
+    }
     let host = only_host(&parts.headers)?;
     if let Some(authority) = parts.uri.authority() {
         if !authority.as_str().eq_ignore_ascii_case(host) {
@@ -324,7 +327,7 @@ mod tests {
         {
             assert!(matches!(read("GET", target, &host), Err(Unclear::Target(_))), "{target}");
         }
-        assert!(matches!(read("CONNECT", "a.example", &host), Err(Unclear::Target(_))));
+        assert!(matches!(read("CONNECT", "a.example", &host), Err(Unclear::Head(Refusal::BadRequest, _))));
     }
 
     #[test]

@@ -138,7 +138,7 @@ async fn refusals_have_one_shape_and_the_upstream_sees_none_of_them() {
         (with_token("TRACE /public"), 400, "bad_request"),
         (with_token("GET /public/../me"), 400, "bad_request_target"),
         (with_token("OPTIONS *"), 400, "bad_request_target"),
-        (with_token("CONNECT a:80"), 400, "bad_request_target"),
+        (with_token("CONNECT a:80"), 400, "bad_request"),
         (with_token("GET http://b/public"), 400, "bad_request_target"),
         ("GET /public HTTP/1.1\r\n\r\n".to_owned(), 400, "bad_request"),
         ("GET /public HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".to_owned(), 400, "bad_request"),

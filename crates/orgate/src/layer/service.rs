@@ -7,8 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, uri::PathAndQuery};
+use http::{Method, Request, Response, uri::PathAndQuery};
 use tower_service::Service;
+use tracing::debug;
 
 use super::{RejectionResponse, ResponseFuture};
 use crate::{Checked, Code, Gate, Permit, Rejection, RequestHead, Verdict, clock};
@@ -48,8 +49,9 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let Some(path_and_query) = path_and_query(&request) else {
-            let rejection =
-                Rejection::new(Code::BadRequestTarget).with_detail("the request target has no path");
+            let code =
+                if request.method() == Method::CONNECT { Code::BadRequest } else { Code::BadRequestTarget };
+            let rejection = Rejection::new(code).with_detail("the request target has no path");
             return ResponseFuture::rejected(self.reject(rejection));
         };
         match self.gate.check_now(&head(&request, &path_and_query), clock::now()) {
@@ -71,6 +73,7 @@ impl<S, R> GateService<S, R> {
     where
         R: RejectionResponse<B>,
     {
+        debug!(rule = rejection.rule(), code = %rejection.reason(), status = rejection.status().as_u16(), "denied");
         let mut response = self.rejection.response(&rejection);
         // The reason survives a replaced body, for whoever logs further out.
         response.extensions_mut().insert(rejection);
