@@ -1,7 +1,7 @@
 //! The application behind the gate, as the sidecar reaches it.
 //!
 //! [`Upstream::forward`] is the only way to it, and it takes an [`Outbound`], which only a permit of the gate makes.
-//! HTTP/1.1 over TCP. Other transports are other ways to a connection in [`pool`]; the rest does not change with them.
+//! HTTP/1.1 over TCP. Other transports are other ways to a connection in `pool`; the rest does not change with them.
 
 mod body;
 mod forward;
