@@ -228,3 +228,14 @@ fn help_and_version_are_complete() {
     }
     assert!(orgate().args(["--version"]).finish().stdout.starts_with("orgate "));
 }
+
+#[test]
+fn the_demo_shows_what_it_really_got_and_is_plain_when_piped() {
+    let told = orgate().args(["demo", "--once"]).finish();
+    assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
+    assert!(told.stdout.contains("agree in all 50 cells"), "{}", told.stdout);
+    assert!(!told.stdout.contains('\u{1b}'), "no escape codes in a pipe");
+    assert_eq!(told.stderr, "", "nothing but the story");
+    let coloured = orgate().args(["demo", "--once", "--color", "always"]).finish();
+    assert!(coloured.stdout.contains("\u{1b}[32m200"), "{}", coloured.stdout);
+}
