@@ -1,0 +1,91 @@
+//! From a policy file to a working gate, with keys from each place they can come from.
+
+#![cfg(all(feature = "config", feature = "remote"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use std::{fs, path::PathBuf};
+
+use common::check;
+use orgate::Gate;
+use orgate_testkit::{Stub, TestKey, access_token_claims, jwks};
+
+/// A folder of the test's own, removed with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("orgate-load-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn policy(issuer: &str, keys: &str) -> String {
+    format!(
+        "version: 1\nissuers:\n  main: {{issuer: \"{issuer}\", audience: api, profile: orgate, keys: {keys}}}\n\
+         rules:\n  GET /healthz: public\n  GET /docs: read\n"
+    )
+}
+
+async fn verdict(gate: &Gate, issuer: &str, key: &TestKey) -> String {
+    gate.ready().await;
+    let now = orgate::clock::now().seconds();
+    let bearer = format!("Bearer {}", key.mint(&access_token_claims(issuer, "api", now)));
+    check(gate, "GET /docs", &[("authorization", &bearer)], now)
+}
+
+#[tokio::test]
+async fn keys_come_from_discovery_from_a_url_or_from_a_file() {
+    let folder = Folder::new("keys");
+    let stub = Stub::start().await;
+    let url = stub.url();
+    stub.serve_issuer([TestKey::es256()]);
+    folder.write("keys.json", &jwks([TestKey::rs256()]));
+    for (keys, key) in [
+        ("discover".to_owned(), TestKey::es256()),
+        (format!("{{jwks_uri: \"{url}/jwks.json\"}}"), TestKey::es256()),
+        ("{file: keys.json}".to_owned(), TestKey::rs256()),
+    ] {
+        let file = folder.write("orgate.yaml", &policy(&url, &keys));
+        let gate = Gate::load(&file).await.unwrap();
+        assert_eq!(verdict(&gate, &url, key).await, "allow GET /docs", "{keys}");
+        assert_eq!(verdict(&gate, &url, TestKey::eddsa()).await, "needs Keys(IssuerIndex(0))", "{keys}");
+        let status = gate.status();
+        assert!(status.is_ready() && status.rules == 2, "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_policy_gives_no_gate_and_says_where() {
+    let folder = Folder::new("bad");
+    let file = folder
+        .write("orgate.yaml", &policy("https://issuer.example", "discover").replace(": read", ": raed"));
+    let error = Gate::load(&file).await.unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    assert!(
+        error.to_string().contains("orgate.yaml:6:14") && error.to_string().contains("`read`"),
+        "{error}"
+    );
+    let missing = Gate::load(folder.0.join("nowhere.yaml")).await.unwrap_err();
+    assert_eq!(missing.exit_code(), 2);
+}
