@@ -299,6 +299,21 @@ fn every_dependency_has_its_line_of_reason() {
             }
         }
     }
+    // And no line is left of a crate that is gone.
+    let used: BTreeSet<String> = packages()
+        .iter()
+        .flat_map(|package| {
+            [Value::Null, "dev".into(), "build".into()].map(|kind| dependencies(package, &kind))
+        })
+        .flatten()
+        .collect();
+    let (_, table) = architecture.split_once("## Dependencies").unwrap();
+    for row in table.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let name = row.split('`').next().unwrap();
+        if !used.contains(name) {
+            problems.push(format!("{name} has a row in ARCHITECTURE.md and is used nowhere"));
+        }
+    }
     problems.sort();
     problems.dedup();
     none(problems);
