@@ -14,29 +14,96 @@ use crate::{
 /// Every pair of rules that collide, each reported at the later one.
 pub(crate) fn collisions(rules: &[RuleSpec], bind: &[BindSpec], methods: &MethodNumbers) -> Vec<PolicyError> {
     let mut errors = Vec::new();
-    let mut shapes: HashMap<Vec<Option<&str>>, Vec<&RuleSpec>> = HashMap::new();
-    for rule in rules {
-        let same_shape = shapes.entry(shape(rule.key.pattern())).or_default();
-        for earlier in same_shape.iter() {
-            errors.extend(same_path(earlier, rule, methods));
-        }
-        same_shape.push(rule);
-    }
+    let mut shapes = Shapes::new(rules);
+    // All of them first: what two rules share may have its own rule further down.
+    (0..rules.len()).for_each(|at| shapes.insert(at));
     for (at, later) in rules.iter().enumerate() {
-        for earlier in rules.iter().take(at) {
-            errors.extend(ambiguous((earlier, later), &shapes, bind, methods));
+        for earlier in shapes.meeting(later.key.pattern()).into_iter().filter(|other| *other < at) {
+            let Some(earlier) = rules.get(earlier) else { continue };
+            let collision = match earlier.key.pattern().relation(later.key.pattern()) {
+                Relation::Equal => same_path(earlier, later, methods),
+                Relation::Crossing => ambiguous((earlier, later), &shapes, bind, methods),
+                Relation::Within | Relation::Around | Relation::Disjoint => None,
+            };
+            errors.extend(collision);
         }
     }
     errors
 }
 
-/// The path without the names of its parameters: literals, `None` for one segment, and a final empty text for `**`.
-fn shape(pattern: &Pattern) -> Vec<Option<&str>> {
-    let segments = pattern.segments().iter().map(|segment| match segment {
-        Segment::Literal(text) => Some(&**text),
-        Segment::Parameter(_) | Segment::Any => None,
-    });
-    segments.chain(pattern.has_rest().then_some(Some(""))).collect()
+/// The patterns of all rules as a tree over their segments, names left out, so that a rule is compared only with those
+/// that share a path with it.
+struct Shapes<'r> {
+    rules: &'r [RuleSpec],
+    nodes: Vec<Node<'r>>,
+}
+
+#[derive(Default)]
+struct Node<'r> {
+    literals: HashMap<&'r str, usize>,
+    any: Option<usize>,
+    /// The rules whose pattern ends here, and those whose `**` begins here.
+    here: Vec<usize>,
+    rest: Vec<usize>,
+}
+
+impl<'r> Shapes<'r> {
+    fn new(rules: &'r [RuleSpec]) -> Self {
+        Self { rules, nodes: vec![Node::default()] }
+    }
+
+    fn insert(&mut self, rule: usize) {
+        let Some(pattern) = self.rules.get(rule).map(|rule| rule.key.pattern()) else { return };
+        let mut at = 0;
+        for segment in pattern.segments() {
+            let next = self.nodes.len();
+            let Some(node) = self.nodes.get_mut(at) else { return };
+            at = match segment {
+                Segment::Literal(text) => *node.literals.entry(text).or_insert(next),
+                Segment::Parameter(_) | Segment::Any => *node.any.get_or_insert(next),
+            };
+            if at == next {
+                self.nodes.push(Node::default());
+            }
+        }
+        if let Some(node) = self.nodes.get_mut(at) {
+            if pattern.has_rest() { &mut node.rest } else { &mut node.here }.push(rule);
+        }
+    }
+
+    /// The rules that share a path with `pattern`, in the order of the file.
+    fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.walk(0, pattern.segments(), pattern.has_rest(), &mut found);
+        found.sort_unstable();
+        found
+    }
+
+    fn walk(&self, at: usize, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
+        let Some(node) = self.nodes.get(at) else { return };
+        found.extend(&node.rest);
+        match segments.split_first() {
+            None => {
+                found.extend(&node.here);
+                if rest {
+                    node.children().for_each(|child| self.walk(child, segments, rest, found));
+                }
+            }
+            Some((Segment::Literal(text), others)) => {
+                let same = node.literals.get(&**text).copied();
+                same.into_iter().chain(node.any).for_each(|child| self.walk(child, others, rest, found));
+            }
+            Some((Segment::Parameter(_) | Segment::Any, others)) => {
+                node.children().for_each(|child| self.walk(child, others, rest, found));
+            }
+        }
+    }
+}
+
+impl Node<'_> {
+    fn children(&self) -> impl Iterator<Item = usize> {
+        self.literals.values().copied().chain(self.any)
+    }
 }
 
 fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> Option<PolicyError> {
@@ -60,17 +127,18 @@ fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> O
 
 fn ambiguous(
     (earlier, later): (&RuleSpec, &RuleSpec),
-    shapes: &HashMap<Vec<Option<&str>>, Vec<&RuleSpec>>,
+    shapes: &Shapes<'_>,
     bind: &[BindSpec],
     methods: &MethodNumbers,
 ) -> Option<PolicyError> {
     let (a, b) = (earlier.key.pattern(), later.key.pattern());
     let mut open = methods.coverage(earlier.key.methods()) & methods.coverage(later.key.methods());
-    if open == 0 || a.relation(b) != Relation::Crossing || says_the_same(earlier, later, bind) {
+    if open == 0 || says_the_same(earlier, later, bind) {
         return None;
     }
     let meet = a.meet(b)?;
-    for rule in shapes.get(&shape(&meet)).into_iter().flatten() {
+    let same = |rule: &&RuleSpec| rule.key.pattern().relation(&meet) == Relation::Equal;
+    for rule in shapes.meeting(&meet).into_iter().filter_map(|at| shapes.rules.get(at)).filter(same) {
         open &= !methods.coverage(rule.key.methods());
     }
     (open != 0).then(|| {

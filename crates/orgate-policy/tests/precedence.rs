@@ -1,6 +1,6 @@
 //! The trie against a naive reading of the rule "the most specific path that covers the method wins".
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use orgate_claims::Permission;
 use orgate_policy::{
@@ -168,4 +168,29 @@ fn most_random_policies_are_accepted_so_that_the_properties_mean_something() {
     let accepted =
         (0..400).filter(|_| compile(&rules().new_tree(&mut runner).unwrap().current()).is_some()).count();
     assert!(accepted > 100, "{accepted} of 400");
+}
+
+#[test]
+fn a_policy_of_ten_thousand_rules_is_checked_rule_by_rule_with_its_neighbours_only() {
+    let resources = (0..2500).flat_map(|at| {
+        ["", "/{id}", "/{id}/members", "/{id}/members/{member}"]
+            .map(move |rest| ("GET".to_owned(), format!("/orgs/{{org_id}}/things{at}{rest}")))
+    });
+    let rules: Vec<(String, String)> = resources.collect();
+    let specs = rules.iter().map(|(method, pattern)| {
+        let key = RuleKey::parse(&format!("{method} {pattern}")).unwrap();
+        RuleSpec::new(key, Requirement::parse("read").unwrap(), Place::default())
+    });
+    let spec = PolicySpec {
+        rules: specs.collect(),
+        permissions: vec![Permission::parse("read").unwrap()],
+        ..PolicySpec::default()
+    };
+    let policy = Policy::compile(spec).unwrap();
+    for at in [0, 1234, 2499] {
+        let path = format!("/orgs/acme/things{at}/7/members/9");
+        let target = RequestTarget::parse("GET", &path).unwrap();
+        let Found::Rule(found) = policy.find(&target) else { panic!("{path}") };
+        assert_eq!(found.rule(), format!("GET /orgs/{{org_id}}/things{at}/{{id}}/members/{{member}}"));
+    }
 }
