@@ -180,6 +180,13 @@ organization there, say so.
 
     GET /orgs/{org_id}/logo: {require: public, unbound: [org_id]}";
 
+    WEAKER_HEAD = "E052", "a HEAD rule that is weaker than GET",
+"Most frameworks answer HEAD with the handler of GET, so whoever may send HEAD learns what GET would have told. Without a
+rule of its own, HEAD is judged by GET's.
+
+    GET /report: read
+    HEAD /report: public     # E052";
+
     INSECURE_URL = "E053", "an address that is not protected",
 "Keys fetched over plain http can be replaced on the way, and with them everything is open. Only loopback addresses
 (`127.0.0.1`, `[::1]`, `localhost`) may use http.";
@@ -202,6 +209,19 @@ organization there, say so.
     ANY_AUDIENCE = "W051", "tokens made for other services are accepted",
 "`audience: any` accepts every token of the issuer, also those made for other services. Whoever receives such a token can
 use it here.";
+
+    UNBOUND_ORGANIZATION = "W052", "a parameter that looks like an organization and is not bound",
+"`{org_id}`, `{org_slug}` and `{org}` are compared with the caller's organization by themselves. Another spelling is only a
+parameter: members of every organization get in. Rename it, or bind it.
+
+    bind: {tenant: org.id}";
+
+    OPEN_CATCH_ALL = "W053", "an open catch-all beside narrower rules",
+"Whatever misses the narrower rule by a letter, or is spelt as only the application understands it, falls into the open one.
+Name the paths that are open instead.
+
+    GET /files/**: public
+    GET /files/private/**: read     # /files/Private/x is public";
 }
 
 #[cfg(test)]

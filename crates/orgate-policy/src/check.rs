@@ -55,6 +55,19 @@ impl Check {
         })
     }
 
+    /// The facts it asks for, some perhaps more than once.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = u16> {
+        let (set, ops) = match self {
+            Self::AllOf(set) | Self::AnyOf(set) => (Some(set), None),
+            Self::Program(ops) => (None, Some(ops)),
+        };
+        let named = ops.into_iter().flatten().filter_map(|op| match op {
+            Op::Fact(fact) => Some(*fact),
+            Op::Not | Op::And | Op::Or => None,
+        });
+        set.into_iter().flat_map(Set::iter).chain(named)
+    }
+
     pub(crate) fn holds(&self, have: &Set) -> bool {
         match self {
             Self::AllOf(need) => need.is_within(have),

@@ -13,6 +13,7 @@ use crate::{
     check::Check,
     decision::{Found, RuleId, RuleMatch},
     key::Methods,
+    lint,
     names::{check_bindings, check_names, expand_roles, limits},
     overlap,
     requirement::Kind,
@@ -141,6 +142,7 @@ impl Policy {
             check_bindings(rule, &bind, &mut errors);
         }
         errors.extend(overlap::collisions(&spec.rules, &bind, &methods));
+        errors.extend(lint::weaker_heads(&spec.rules, &vocabulary));
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.place);
             return Err(errors);

@@ -16,6 +16,7 @@ mod compile;
 mod decision;
 mod error;
 mod key;
+mod lint;
 mod names;
 mod overlap;
 mod pattern;

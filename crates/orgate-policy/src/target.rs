@@ -2,7 +2,8 @@
 //!
 //! A request target is accepted only if it can be read in one way. Refused, not repaired (a repaired path is one that
 //! the upstream may read otherwise):
-//! 1. anything but the origin form: the path starts with `/` (RFC 9112 §3.2.1), methods TRACE and CONNECT;
+//! 1. anything but the origin form: the path starts with `/` (RFC 9112 §3.2.1), methods TRACE and CONNECT, methods that are
+//!    not in upper case;
 //! 2. bytes outside `!`…`~`, and `\`, `;`, `#` anywhere in the path;
 //! 3. an invalid `%XX`, or one that hides an unreserved character, `%`, `/`, `\`, `;`, `?`, `#`, a control character
 //!    or broken UTF-8;
@@ -36,6 +37,9 @@ pub struct RequestTarget<'r> {
 pub enum TargetError {
     /// TRACE and CONNECT are never forwarded.
     ForbiddenMethod,
+    /// A method that is not in upper case: some applications would read it as the one that is (RFC 9110 §9.1 makes
+    /// them two), and it would be judged by the rule of the other.
+    MethodCase,
     /// The target is not a path that starts with `/`.
     NotAPath,
     /// A byte that no path may hold.
@@ -58,6 +62,7 @@ impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ForbiddenMethod => "the methods TRACE and CONNECT are not served",
+            Self::MethodCase => "the method is not in upper case",
             Self::NotAPath => "the request target is not a path that starts with `/`",
             Self::ForbiddenByte => "the request target holds a byte that no path may hold",
             Self::InvalidEncoding => "a `%` in the path is not followed by two hexadecimal digits",
@@ -80,6 +85,9 @@ impl<'r> RequestTarget<'r> {
     pub fn parse(method: &'r str, path_and_query: &'r str) -> Result<Self, TargetError> {
         if matches!(method, "TRACE" | "CONNECT") {
             return Err(TargetError::ForbiddenMethod);
+        }
+        if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Err(TargetError::MethodCase);
         }
         let (raw, query) = match path_and_query.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -297,9 +305,22 @@ mod tests {
     }
 
     #[test]
+    fn a_method_that_an_application_could_read_as_another_is_refused() {
+        for method in ["delete", "Delete", "get", "trace", "pAtch"] {
+            assert_eq!(
+                RequestTarget::parse(method, "/docs").unwrap_err(),
+                TargetError::MethodCase,
+                "{method}"
+            );
+        }
+        for method in ["DELETE", "PURGE", "M-SEARCH", "X_Y".to_uppercase().as_str()] {
+            assert!(RequestTarget::parse(method, "/docs").is_ok(), "{method}");
+        }
+    }
+
+    #[test]
     fn trace_and_connect_are_refused_before_the_path_is_read() {
         assert_eq!(RequestTarget::parse("TRACE", "/..").unwrap_err(), TargetError::ForbiddenMethod);
         assert_eq!(RequestTarget::parse("CONNECT", "h:80").unwrap_err(), TargetError::ForbiddenMethod);
-        assert!(RequestTarget::parse("trace", "/").is_ok(), "another method, which no rule names");
     }
 }

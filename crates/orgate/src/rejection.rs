@@ -165,7 +165,7 @@ impl From<VerifyErrorKind> for Code {
 impl From<TargetError> for Code {
     fn from(error: TargetError) -> Self {
         match error {
-            TargetError::ForbiddenMethod => Self::BadRequest,
+            TargetError::ForbiddenMethod | TargetError::MethodCase => Self::BadRequest,
             _ => Self::BadRequestTarget,
         }
     }

@@ -26,6 +26,7 @@ fn a_decision_follows_the_order_target_route_credential_requirement() {
         ("GET /healthz", Some("not a token"), "allow GET /healthz"),
         ("GET /../docs", Some(&*reader), "400 bad_request_target"),
         ("TRACE /docs", Some(&reader), "400 bad_request"),
+        ("delete /closed", Some(&reader), "400 bad_request"),
         ("GET /nowhere", Some("not.a.token"), "403 no_rule"),
         ("PATCH /docs", Some("not.a.token"), "403 method_not_covered"),
         ("GET /closed", Some(&reader), "403 denied"),

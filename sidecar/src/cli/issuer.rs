@@ -86,9 +86,9 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
     let admin_shutdown = Shutdown::new();
     let administered = admin.map(|admin| {
         let subject = Arc::new(IssuerStatus { issuer: issuer.clone(), shutdown: shutdown.clone() });
-        tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::default(), admin_shutdown.clone()))
+        tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()))
     });
-    serve::serve(listener, Routed::new(issuer.router()), Limits::default(), shutdown).await;
+    serve::serve(listener, Routed::new(issuer.router()), Limits::of_this_process(), shutdown).await;
 
     issuer.shutdown().await;
     admin_shutdown.abort();

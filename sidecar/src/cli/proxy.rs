@@ -91,9 +91,9 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let subject = Arc::new(ProxyStatus { gate, upstream, metrics, shutdown: shutdown.clone() });
     let admin_shutdown = Shutdown::new();
     let administered =
-        tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::default(), admin_shutdown.clone()));
+        tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
     let flusher = tokio::spawn(flush_every_second(door.clone()));
-    serve::serve(proxy, door.clone(), Limits::default(), shutdown).await;
+    serve::serve(proxy, door.clone(), Limits::of_this_process(), shutdown).await;
 
     // The admin listener tells of the drain until the drain is over.
     flusher.abort();

@@ -7,6 +7,7 @@
 //! HTTP/1.1 in cleartext. HTTP/2, TLS and Unix sockets would be further kinds of connection in this folder.
 
 mod connection;
+mod descriptors;
 mod framing;
 mod handler;
 mod listener;

@@ -27,7 +27,8 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 /// mean nothing after the body (RFC 9110 §6.5.1) but might to someone who merges trailers into the head.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap, identity: Option<&IdentityHeaders>) {
     remove_where(trailers, |name| {
-        identity.is_some_and(|identity| is_of_the_gate(name, identity)) || NEVER_IN_TRAILERS.contains(name)
+        identity.is_some_and(|identity| is_of_the_gate(name, identity))
+            || NEVER_IN_TRAILERS.contains(&&*fold_name(name))
     });
     remove_hop_by_hop(trailers);
 }
@@ -59,9 +60,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+    remove_where(headers, |name| HOP_BY_HOP.contains(&&*fold_name(name)));
 }
 
 fn remove_where(headers: &mut HeaderMap, removed: impl Fn(&HeaderName) -> bool) {
@@ -83,35 +82,37 @@ fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
         .filter(|member| !member.is_empty())
 }
 
-static HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
+/// Of one connection. Folded.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "http2-settings",
     // Chunked is set anew where it is needed.
-    header::TRANSFER_ENCODING,
+    "transfer-encoding",
 ];
 
 static PROTECTED: [HeaderName; 4] =
     [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
 
-static NEVER_IN_TRAILERS: [HeaderName; 12] = [
-    header::AUTHORIZATION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::EXPECT,
-    header::HOST,
-    header::SET_COOKIE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::WWW_AUTHENTICATE,
+/// Folded.
+const NEVER_IN_TRAILERS: [&str; 12] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "set-cookie",
+    "trailer",
+    "transfer-encoding",
+    "www-authenticate",
 ];
 
 /// Who the client is, and where else the request could go. Folded.
@@ -160,6 +161,8 @@ mod tests {
             ("TE", "trailers"),
             ("Upgrade", "h2c"),
             ("HTTP2-Settings", "AAMAAABkAAQAAP__"),
+            ("Proxy_Authorization", "Basic eA=="),
+            ("Keep_Alive", "timeout=5"),
             ("Accept", "*/*"),
         ]);
         assert_eq!(left, ["accept: */*"]);
@@ -212,7 +215,16 @@ mod tests {
     #[test]
     fn trailers_carry_neither_identity_nor_framing() {
         let mut trailers = HeaderMap::new();
-        for name in ["x_orgate_sub", "content-length", "authorization", "grpc-status"] {
+        let names = [
+            "x_orgate_sub",
+            "content-length",
+            "content_length",
+            "transfer_encoding",
+            "authorization",
+            "cookie",
+            "grpc-status",
+        ];
+        for name in names {
             trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
         }
         let identity = IdentityHeaders::new("X-Orgate", &[]).expect("identity");

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     codes,
-    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
+    diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span},
     document::{self, Key, MapReader, Node, Value},
 };
 
@@ -220,6 +220,9 @@ pub(super) fn compile(
 ) -> Option<Policy> {
     let places = Places::of(sections);
     let has_rules = !spec.rules.is_empty();
+    for warning in spec.warnings() {
+        diagnostics.push(Diagnostic { severity: Severity::Warning, ..places.finding(&warning) });
+    }
     let policy = match Policy::compile(spec) {
         Ok(policy) => policy,
         Err(errors) => {
