@@ -27,7 +27,10 @@ mod credentials;
 #[cfg(feature = "axum")]
 mod extract;
 mod gate;
+#[cfg(feature = "axum")]
+mod guard;
 mod head;
+mod judge;
 mod layer;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
@@ -37,12 +40,16 @@ mod principal;
 #[cfg(feature = "axum")]
 mod protect;
 pub mod rejection;
+#[cfg(feature = "axum")]
+mod template;
 mod token_cache;
 
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
 pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+#[cfg(feature = "axum")]
+pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
