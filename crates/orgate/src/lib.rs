@@ -40,8 +40,10 @@ mod principal;
 #[cfg(feature = "axum")]
 mod protect;
 pub mod rejection;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "config"))]
 mod template;
+#[cfg(feature = "config")]
+pub mod testing;
 mod token_cache;
 
 pub use credentials::Credential;
