@@ -57,6 +57,28 @@ pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, Res
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
 pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+/// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
+/// feature `macros`.
+///
+/// ```
+/// orgate::permissions!("tests/orgate.yaml"); // from the folder of Cargo.toml
+///
+/// # #[cfg(feature = "axum")]
+/// async fn create(org: orgate::OrgContext) -> Result<String, orgate::Denied> {
+///     org.require(perm::WRITE)?;
+///     Ok(format!("written by {}", org.principal().subject()))
+/// }
+/// assert_eq!(perm::WRITE, "write");
+/// ```
+/// ```compile_fail,E0425
+/// orgate::permissions!("tests/orgate.yaml");
+/// let mistyped = perm::WIRTE;
+/// ```
+/// ```compile_fail
+/// orgate::permissions!("tests/no-such-file.yaml");
+/// ```
+#[cfg(feature = "macros")]
+pub use orgate_macros::permissions;
 pub use permit::Permit;
 pub use principal::Principal;
 #[cfg(feature = "axum")]
