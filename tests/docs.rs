@@ -87,6 +87,7 @@ fn the_issuers_of_others_compile() {
 fn the_rust_snippets_are_the_examples_which_run() {
     let folder = Folder::new();
     folder.write("orgate.yaml", &snippet("policy"));
+    assert_eq!(read("examples/axum-layer/orgate.yaml"), snippet("policy"), "what the example is built with");
     for (name, healthz) in [("axum-layer", "ok"), ("hyper-service", "hello, stranger")] {
         let source = read(&format!("examples/{name}/src/main.rs"));
         assert!(

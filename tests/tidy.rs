@@ -18,13 +18,24 @@ use std::{
 use serde_json::Value;
 
 /// Who may depend on whom, in normal dependencies. Whatever is not here may depend on none of ours.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("orgate-claims", &[]),
     ("orgate-policy", &["orgate-claims"]),
     ("orgate-verify", &["orgate-claims"]),
     ("orgate-config", &["orgate-claims", "orgate-policy", "orgate-verify"]),
     ("orgate-remote", &["orgate-claims", "orgate-verify"]),
-    ("orgate", &["orgate-claims", "orgate-config", "orgate-policy", "orgate-remote", "orgate-verify"]),
+    ("orgate-macros", &["orgate-config"]),
+    (
+        "orgate",
+        &[
+            "orgate-claims",
+            "orgate-config",
+            "orgate-macros",
+            "orgate-policy",
+            "orgate-remote",
+            "orgate-verify",
+        ],
+    ),
     ("orgate-issuer", &["orgate-claims", "orgate-config", "orgate-policy", "orgate-verify"]),
     ("orgate-sidecar", &["orgate", "orgate-config", "orgate-issuer"]),
     ("orgate-testkit", &["orgate-claims"]),

@@ -4,6 +4,7 @@
 //!   wrong with it. Both know nothing of policies.
 //! * [`discover`] finds the policy file, [`load`] reads it into a [`PolicyFile`]; [`compile`] does the same for a text
 //!   that is already there.
+//! * [`matrix`] says what the roles of the profiles `orgate` and `astapa` may do, for tools and tests.
 //! * [`codes`] lists every finding with its explanation.
 //!
 //! The rule of this crate: **a policy is never read as less than it says.** An unknown key, a key that this version does
@@ -16,6 +17,7 @@ pub mod diagnostic;
 mod discover;
 pub mod document;
 mod file;
+pub mod matrix;
 
 pub use self::{
     compile::compile,

@@ -221,6 +221,13 @@ impl Policy {
         self.vocabulary.roles()
     }
 
+    /// What `role` grants by itself and by what it extends, sorted by name; `None` for a role whose grants the policy
+    /// does not know, and whose tokens must bring their permissions themselves.
+    #[must_use]
+    pub fn role_grants(&self, role: &str) -> Option<Vec<&str>> {
+        self.grants(role).map(|grants| self.vocabulary.permissions_in(grants))
+    }
+
     pub(crate) fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }

@@ -99,7 +99,7 @@ impl IntoResponse for Denied {
 }
 
 /// A handler that needs the gate runs without it: our fault, and never an anonymous caller.
-fn no_gate() -> Response {
+pub(crate) fn no_gate() -> Response {
     let detail = "this handler needs the orgate layer, and no layer stands in front of it; serve the router with `gate.protect(router)`";
     problem(
         StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,12 +7,13 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Decision, DenyReason, Found, Policy, RequestTarget, RuleMatch, Subject};
+use orgate_policy::Policy;
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
     Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
     credentials::{self, CredentialError},
+    judge::Refusal,
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -40,7 +41,7 @@ pub struct GateParts {
     verifier: Verifier,
     token: TokenOptions,
     identity: IdentityOptions,
-    deny: DenyOptions,
+    pub(crate) deny: DenyOptions,
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
@@ -220,32 +221,15 @@ impl Gate {
     #[must_use]
     pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
         let parts = self.inner.parts.load();
-        let target = match RequestTarget::parse(head.method.as_str(), head.path_and_query.as_str()) {
-            Ok(target) => target,
-            Err(error) => return parts.refuse(Rejection::new(error.into()).with_detail(error.to_string())),
-        };
-        let found = match parts.policy.find(&target) {
-            Found::Rule(found) => found,
-            Found::NoRule => return parts.unmatched(Code::NoRule),
-            Found::MethodNotCovered => return parts.unmatched(Code::MethodNotCovered),
-        };
-        let token = match found.access() {
-            Access::Public | Access::Nobody => None,
-            Access::Optional | Access::Credential => match self.token(&parts, head, now) {
-                Ok(token) => token,
-                Err(Refusal::Rejection(rejection)) => return parts.refuse(rejection.with_rule(found.rule())),
-                Err(Refusal::Need(need)) => return Checked::Needs(need),
-            },
-        };
-        match found.decide(token.as_ref().map(|token| &token.subject)) {
-            Decision::Allow => {
-                let parts = Arc::clone(&parts);
-                let path_and_query = head.path_and_query.clone();
-                Checked::Done(Verdict::Forward(Permit { parts, token, rule: found.id(), path_and_query }))
+        let path_and_query = head.path_and_query;
+        let caller = || self.token(&parts, head, now);
+        match parts.judge(head.method.as_str(), path_and_query.as_str(), caller) {
+            Ok((rule, token)) => {
+                let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
+                Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))
             }
-            Decision::Deny(reason) => {
-                parts.refuse(parts.denied(reason, &found, token.as_ref().map(|token| &token.subject)))
-            }
+            Err(Refusal::Rejection(rejection)) => Checked::Done(Verdict::Reject(rejection)),
+            Err(Refusal::Need(need)) => Checked::Needs(need),
         }
     }
 
@@ -319,18 +303,6 @@ impl Gate {
     }
 }
 
-/// Why there is no verified token.
-enum Refusal {
-    Rejection(Rejection),
-    Need(Need),
-}
-
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejection(rejection)
-    }
-}
-
 impl GateParts {
     fn verify(&self, text: &str, now: UnixTime) -> Result<VerifiedToken, Refusal> {
         let verified =
@@ -369,29 +341,5 @@ impl GateParts {
                 .key_source(token.issuer)
                 .and_then(|source| source.current())
                 .is_some_and(|keys| keys.generation() == token.key_generation)
-    }
-
-    fn refuse(&self, rejection: Rejection) -> Checked {
-        Checked::Done(Verdict::Reject(rejection.flat(self.deny.flat)))
-    }
-
-    fn unmatched(&self, code: Code) -> Checked {
-        let rejection = Rejection::new(code);
-        self.refuse(if self.deny.unmatched_not_found { rejection.hide() } else { rejection })
-    }
-
-    fn denied(&self, reason: DenyReason, found: &RuleMatch<'_>, subject: Option<&Subject>) -> Rejection {
-        let rejection = Rejection::new(reason.into()).with_rule(found.rule());
-        match reason {
-            DenyReason::OrganizationMismatch if self.deny.hide || found.hides() => rejection.hide(),
-            DenyReason::MissingPermission
-            | DenyReason::MissingRole
-            | DenyReason::ConditionFailed
-            | DenyReason::NoActiveOrganization => {
-                let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
-                rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
-            }
-            DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
-        }
     }
 }

@@ -27,7 +27,10 @@ mod credentials;
 #[cfg(feature = "axum")]
 mod extract;
 mod gate;
+#[cfg(feature = "axum")]
+mod guard;
 mod head;
+mod judge;
 mod layer;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
@@ -37,17 +40,45 @@ mod principal;
 #[cfg(feature = "axum")]
 mod protect;
 pub mod rejection;
+#[cfg(any(feature = "axum", feature = "config"))]
+mod template;
+#[cfg(feature = "config")]
+pub mod testing;
 mod token_cache;
 
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
 pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+#[cfg(feature = "axum")]
+pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
 pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+/// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
+/// feature `macros`.
+///
+/// ```
+/// orgate::permissions!("tests/orgate.yaml"); // from the folder of Cargo.toml
+///
+/// # #[cfg(feature = "axum")]
+/// async fn create(org: orgate::OrgContext) -> Result<String, orgate::Denied> {
+///     org.require(perm::WRITE)?;
+///     Ok(format!("written by {}", org.principal().subject()))
+/// }
+/// assert_eq!(perm::WRITE, "write");
+/// ```
+/// ```compile_fail,E0425
+/// orgate::permissions!("tests/orgate.yaml");
+/// let mistyped = perm::WIRTE;
+/// ```
+/// ```compile_fail
+/// orgate::permissions!("tests/no-such-file.yaml");
+/// ```
+#[cfg(feature = "macros")]
+pub use orgate_macros::permissions;
 pub use permit::Permit;
 pub use principal::Principal;
 #[cfg(feature = "axum")]

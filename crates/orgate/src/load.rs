@@ -1,11 +1,11 @@
 //! From a policy file to a gate.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, mem, path::Path, sync::Arc};
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
 use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
-use orgate_verify::{KeySource, TrustedIssuer, Verifier, VerifierError};
+use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
 use crate::{DenyOptions, Gate, GateParts, IdentityOptions, TokenOptions, TokenSource};
@@ -85,11 +85,11 @@ impl Gate {
     }
 }
 
-fn parts(file: PolicyFile) -> Result<GateParts, LoadError> {
+fn parts(mut file: PolicyFile) -> Result<GateParts, LoadError> {
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let mut remote = Vec::new();
-    for IssuerSpec { name, trust, keys, .. } in file.issuers {
+    for IssuerSpec { name, trust, keys, .. } in mem::take(&mut file.issuers) {
         let location = match keys {
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
@@ -103,17 +103,39 @@ fn parts(file: PolicyFile) -> Result<GateParts, LoadError> {
     let verifier = Verifier::new(issuers).map_err(LoadError::Issuers)?;
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     remote.iter().for_each(RemoteKeys::spawn);
+    Ok(assemble(file, verifier).fetching(remote))
+}
+
+/// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).
+pub(crate) fn without_keys(policy: &str) -> Result<GateParts, LoadError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut file = if policy.contains('\n') || policy.trim_start().starts_with('{') {
+        orgate_config::compile("policy", policy.as_bytes(), &environment)
+            .map_err(orgate_config::LoadError::Findings)
+    } else {
+        orgate_config::load(Path::new(policy), &environment)
+    }
+    .map_err(LoadError::Policy)?;
+    let issuers = mem::take(&mut file.issuers).into_iter().map(|issuer| {
+        let no_keys: Arc<dyn KeySource> = Arc::new(StaticKeys::new(KeySet::empty()));
+        (issuer.trust, no_keys)
+    });
+    let verifier = Verifier::new(issuers.collect()).map_err(LoadError::Issuers)?;
+    Ok(assemble(file, verifier))
+}
+
+/// Everything but the issuers.
+fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     let sources = file.token.from.iter().filter_map(|source| match source {
         orgate_config::TokenSource::Bearer => Some(TokenSource::Bearer),
         orgate_config::TokenSource::Header(name) => HeaderName::try_from(name).ok().map(TokenSource::Header),
     });
-    let parts = GateParts::new(file.policy, verifier)
+    GateParts::new(file.policy, verifier)
         .token(TokenOptions { sources: sources.collect() })
         .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
         .deny(DenyOptions {
             flat: file.deny.flat,
             unmatched_not_found: file.deny.unmatched_404,
             hide: file.deny.hide,
-        });
-    Ok(parts.fetching(remote))
+        })
 }

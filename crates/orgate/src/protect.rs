@@ -12,7 +12,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Gate, GateService, ResponseFuture};
+use crate::{Gate, GateService, ResponseFuture, TemplateGuard};
 
 /// A router that nobody reaches but through the gate; made by [`Gate::protect`].
 ///
@@ -24,10 +24,11 @@ pub struct Protected {
 }
 
 impl Gate {
-    /// Puts the gate around the whole router: its routes, its nested services and its fallback.
+    /// Puts the gate around the whole router, its routes, its nested services and its fallback, and a
+    /// [`TemplateGuard`] inside of it, which makes sure that the route that is taken is one that the rule speaks of.
     #[must_use]
     pub fn protect(&self, router: Router) -> Protected {
-        Protected { service: self.layer().layer(router) }
+        Protected { service: self.layer().layer(router.layer(TemplateGuard::new())) }
     }
 }
 

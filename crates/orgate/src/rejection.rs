@@ -177,7 +177,7 @@ pub struct Rejection {
     code: Code,
     /// The real reason where `code` hides it.
     hidden: Option<Code>,
-    detail: Option<String>,
+    pub(crate) detail: Option<String>,
     rule: Option<Box<str>>,
     required: Option<Box<str>>,
     missing: Vec<Box<str>>,

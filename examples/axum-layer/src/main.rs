@@ -9,6 +9,8 @@ use axum::{
 use orgate::{Denied, Gate, OrgContext};
 use tokio::net::TcpListener;
 
+orgate::permissions!("orgate.yaml"); // `perm::WRITE`: a mistyped permission does not compile
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let gate = Gate::load("orgate.yaml").await?;
@@ -28,7 +30,7 @@ async fn list(org: OrgContext) -> String {
 
 // Whose document it is only the application knows: rights on single objects are checked here.
 async fn create(org: OrgContext) -> Result<String, Denied> {
-    org.require("write")?;
+    org.require(perm::WRITE)?;
     Ok(format!("written by {}", org.principal().subject()))
 }
 

@@ -29,11 +29,11 @@ pin_project! {
 }
 
 impl<F, B, E> ResponseFuture<F, B, E> {
-    pub(super) fn forward(future: F) -> Self {
+    pub(crate) fn forward(future: F) -> Self {
         Self { kind: Kind::Forward { future } }
     }
 
-    pub(super) fn rejected(response: Response<B>) -> Self {
+    pub(crate) fn rejected(response: Response<B>) -> Self {
         Self { kind: Kind::Rejected { response: Some(response) } }
     }
 
