@@ -7,12 +7,13 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Decision, DenyReason, Found, Policy, RequestTarget, RuleMatch, Subject};
+use orgate_policy::{Access, Decision, Found, Policy, RequestTarget};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
     Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
     credentials::{self, CredentialError},
+    judge,
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -222,12 +223,14 @@ impl Gate {
         let parts = self.inner.parts.load();
         let target = match RequestTarget::parse(head.method.as_str(), head.path_and_query.as_str()) {
             Ok(target) => target,
-            Err(error) => return parts.refuse(Rejection::new(error.into()).with_detail(error.to_string())),
+            Err(error) => return parts.refuse(judge::unreadable(error)),
         };
         let found = match parts.policy.find(&target) {
             Found::Rule(found) => found,
-            Found::NoRule => return parts.unmatched(Code::NoRule),
-            Found::MethodNotCovered => return parts.unmatched(Code::MethodNotCovered),
+            Found::NoRule => return parts.refuse(judge::unmatched(Code::NoRule, parts.deny)),
+            Found::MethodNotCovered => {
+                return parts.refuse(judge::unmatched(Code::MethodNotCovered, parts.deny));
+            }
         };
         let token = match found.access() {
             Access::Public | Access::Nobody => None,
@@ -244,7 +247,8 @@ impl Gate {
                 Checked::Done(Verdict::Forward(Permit { parts, token, rule: found.id(), path_and_query }))
             }
             Decision::Deny(reason) => {
-                parts.refuse(parts.denied(reason, &found, token.as_ref().map(|token| &token.subject)))
+                let subject = token.as_ref().map(|token| &token.subject);
+                parts.refuse(judge::denied(reason, &found, subject, parts.deny))
             }
         }
     }
@@ -373,25 +377,5 @@ impl GateParts {
 
     fn refuse(&self, rejection: Rejection) -> Checked {
         Checked::Done(Verdict::Reject(rejection.flat(self.deny.flat)))
-    }
-
-    fn unmatched(&self, code: Code) -> Checked {
-        let rejection = Rejection::new(code);
-        self.refuse(if self.deny.unmatched_not_found { rejection.hide() } else { rejection })
-    }
-
-    fn denied(&self, reason: DenyReason, found: &RuleMatch<'_>, subject: Option<&Subject>) -> Rejection {
-        let rejection = Rejection::new(reason.into()).with_rule(found.rule());
-        match reason {
-            DenyReason::OrganizationMismatch if self.deny.hide || found.hides() => rejection.hide(),
-            DenyReason::MissingPermission
-            | DenyReason::MissingRole
-            | DenyReason::ConditionFailed
-            | DenyReason::NoActiveOrganization => {
-                let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
-                rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
-            }
-            DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
-        }
     }
 }

@@ -28,6 +28,7 @@ mod credentials;
 mod extract;
 mod gate;
 mod head;
+mod judge;
 mod layer;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
@@ -44,6 +45,7 @@ pub use credentials::Credential;
 pub use extract::{Denied, OrgContext};
 pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
 pub use head::RequestHead;
+pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
