@@ -3,12 +3,17 @@
 //! Results go to stdout, logs and diagnostics to stderr. Every flag can be given as `ORGATE_<FLAG>` in the environment;
 //! the command line wins.
 
+mod caller;
+mod check;
 #[cfg(feature = "issuer")]
 mod demo;
 mod exit;
+mod explain;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod matrix;
 mod output;
+mod policy_file;
 mod proxy;
 mod signals;
 
@@ -43,7 +48,7 @@ struct Cli {
 /// What every verb takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo].
+    /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo and the policy tools].
     #[arg(long, global = true, env = "ORGATE_LOG", value_name = "FILTER", help_heading = "Output")]
     pub(crate) log: Option<String>,
     /// How log lines look.
@@ -80,6 +85,12 @@ enum Verb {
     /// Run the companion issuer: sign-in, organizations, tokens.
     #[cfg(feature = "issuer")]
     Issuer(issuer::Options),
+    /// Find everything that is wrong in policy files.
+    Check(check::Options),
+    /// Tell what a request is answered with, and why.
+    Explain(explain::Options),
+    /// Show who may do what: every rule against every role.
+    Matrix(matrix::Options),
 }
 
 impl Verb {
@@ -89,7 +100,10 @@ impl Verb {
             // What it shows is its output; a line for each refusal would bury it.
             #[cfg(feature = "issuer")]
             Self::Demo(_) => "warn",
-            _ => "info",
+            Self::Proxy(_) => "info",
+            #[cfg(feature = "issuer")]
+            Self::Issuer(_) => "info",
+            _ => "warn",
         }
     }
 }
@@ -108,6 +122,9 @@ pub fn run() -> ExitCode {
             Verb::Proxy(options) => proxy::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
+            Verb::Check(options) => check::run(&options, &common),
+            Verb::Explain(options) => explain::run(&options, &common),
+            Verb::Matrix(options) => matrix::run(&options, &common),
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,

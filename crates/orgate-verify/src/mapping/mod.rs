@@ -22,7 +22,7 @@ pub use source::{ClaimSource, Pick};
 use self::source::BareString;
 use crate::{
     VerifyError,
-    VerifyErrorKind::{MalformedClaim, MissingClaim},
+    VerifyErrorKind::{Malformed, MalformedClaim, MissingClaim},
     json::{Map, Value, parse_object},
 };
 
@@ -175,9 +175,8 @@ impl ClaimMapping {
     /// # Errors
     /// A [`VerifyError`] if the text is not one strict JSON object, or if a claim has the wrong form.
     pub fn read_unproven(&self, issuer: &IssuerUrl, claims: &str) -> Result<Principal, VerifyError> {
-        let claims = parse_object(claims.as_bytes()).map_err(|fault| {
-            VerifyError::new(VerifyErrorKind::Malformed, format!("the text of the claims {fault}"))
-        })?;
+        let claims = parse_object(claims.as_bytes())
+            .map_err(|fault| VerifyError::new(Malformed, format!("the text of the claims {fault}")))?;
         self.principal(issuer, &claims)
     }
 
