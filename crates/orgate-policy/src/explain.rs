@@ -44,6 +44,10 @@ pub struct RuleEntry<'p> {
     pub place: Place,
     /// Whether it covers the method that was asked for.
     pub covers_method: bool,
+    /// Whether it lets anybody in.
+    pub can_allow: bool,
+    /// Whether it keeps anybody out.
+    pub can_deny: bool,
 }
 
 /// The parts of a decision.
@@ -130,6 +134,12 @@ impl Rule {
             requirement: self.requirement.as_str(),
             place: self.place,
             covers_method,
+            can_allow: !matches!(self.requirement.kind(), Kind::Deny),
+            can_deny: match self.requirement.kind() {
+                Kind::Public => false,
+                Kind::Optional => !self.bindings.is_empty(),
+                Kind::Deny | Kind::Expression(_) => true,
+            },
         }
     }
 

@@ -3,7 +3,6 @@
 //! Results go to stdout, logs and diagnostics to stderr. Every flag can be given as `ORGATE_<FLAG>` in the environment;
 //! the command line wins.
 
-mod caller;
 mod check;
 #[cfg(feature = "issuer")]
 mod demo;

@@ -1,12 +1,10 @@
 //! What a request is answered with, and by which rule.
 
 use orgate::{Code, Rejection, judge};
-use orgate_claims::Principal;
+use orgate_claims::{Principal, RoleName, Slug};
 use orgate_config::PolicyFile;
 use orgate_policy::{Found, RequestTarget};
 use serde_json::{Map, Value, json};
-
-use crate::cli::caller;
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -87,7 +85,7 @@ impl Answer {
             "required": rule.map(|rule| &rule.requirement),
             "missing": self.missing,
             "allowed_roles": rule.map(|rule| rule.allowed_roles.as_slice()).unwrap_or_default(),
-            "principal": caller::to_json(file, principal),
+            "principal": principal_json(file, principal),
             "challenge": self.challenge,
         });
         if let (Some(object), Some(reason)) = (object.as_object_mut(), self.hidden_reason()) {
@@ -107,4 +105,18 @@ fn challenge(rejection: &Rejection) -> Option<String> {
     let response = rejection.response(None);
     let value = response.headers().get(http::header::WWW_AUTHENTICATE)?;
     value.to_str().ok().map(str::to_owned)
+}
+
+/// The principal in the answers of the tools.
+fn principal_json(file: &PolicyFile, principal: Option<&Principal>) -> Value {
+    let Some(principal) = principal else { return Value::Null };
+    let organization = principal.organization();
+    let subject = file.policy.subject(principal);
+    json!({
+        "sub": principal.subject().as_str(),
+        "org_id": organization.map(|organization| organization.id.as_str()),
+        "org_slug": organization.and_then(|organization| organization.slug.as_ref()).map(Slug::as_str),
+        "roles": principal.roles().iter().map(RoleName::as_str).collect::<Vec<_>>(),
+        "permissions": file.policy.effective_permissions(&subject),
+    })
 }

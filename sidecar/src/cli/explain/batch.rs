@@ -7,11 +7,11 @@ use std::{
 };
 
 use orgate_claims::Principal;
-use orgate_config::PolicyFile;
+use orgate_config::{PolicyFile, caller::Caller};
 use serde_json::{Map, Value};
 
 use super::Answer;
-use crate::cli::{Failure, caller::Description};
+use crate::cli::Failure;
 
 /// What a line may say.
 const KEYS: [&str; 5] = ["method", "path", "host", "headers", "principal"];
@@ -89,7 +89,7 @@ fn principal(file: &PolicyFile, value: Option<&Value>) -> Result<Option<Principa
         }
         Some(_) => Err(format!("`{key}` is not a list of texts")),
     };
-    let description = Description {
+    let description = Caller {
         sub: text("sub")?,
         org_id: text("org_id")?,
         org_slug: text("org_slug")?,

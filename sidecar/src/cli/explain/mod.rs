@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use orgate_claims::Principal;
-use orgate_config::PolicyFile;
+use orgate_config::{PolicyFile, caller};
 
 pub(crate) use self::{answer::Answer, text::told};
-use super::{Common, Failure, caller, output, policy_file::PolicyFlag};
+use super::{Common, Failure, output, policy_file::PolicyFlag};
 
 /// Flags of `orgate explain`.
 #[derive(Debug, Args)]
@@ -159,7 +159,10 @@ impl CallerFlags {
                     .map_err(|error| Failure::could_not_run(format!("cannot read `{path}`: {error}")))?,
                 None => claims.clone(),
             };
-            return caller::from_claims(file, &text, self.issuer.as_deref())
+            // What is no JSON is told by the reader of the claims.
+            let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+            let iss = value.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+            return caller::from_claims(file, &text, iss, self.issuer.as_deref())
                 .map(Some)
                 .map_err(Failure::could_not_run);
         }
@@ -178,7 +181,7 @@ impl CallerFlags {
             let help = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
             output::note(&format!("warning: no rule can ask for the permission `{permission}`{help}"));
         }
-        let description = caller::Description {
+        let description = caller::Caller {
             sub: self.sub.clone(),
             org_id: self.org.clone(),
             org_slug: self.org_slug.clone(),

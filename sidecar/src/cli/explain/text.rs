@@ -63,7 +63,10 @@ pub(crate) fn told(
     let roles = answer.rule.as_ref().map(|rule| rule.allowed_roles.as_slice()).unwrap_or_default();
     let mut text = headline(&answer, color) + &rows.render();
     if !answer.allowed && !roles.is_empty() {
-        text.push_str(&format!("  would be allowed for roles: {}\n", roles.join(", ")));
+        let elsewhere =
+            matches!(answer.reason, Some(Code::OrganizationMismatch | Code::NoActiveOrganization));
+        let where_ = if elsewhere { ", in their own organization" } else { "" };
+        text.push_str(&format!("  would be allowed for roles: {}{where_}\n", roles.join(", ")));
     } else if !answer.allowed && answer.rule.is_some() && file.policy.table_roles().next().is_some() {
         text.push_str("  no role would be allowed\n");
     }
@@ -123,11 +126,10 @@ fn unused(rows: &mut Rows, file: &PolicyFile, method: &str, path: &str, found: &
         .policy
         .rules_on(&target)
         .into_iter()
-        .filter(|rule| rule.key != found.rule() || rule.place != found.place())
+        .filter(|rule| rule.covers_method && (rule.key != found.rule() || rule.place != found.place()))
         .collect();
     for rule in others.iter().take(MOST_UNUSED) {
-        let why = if rule.covers_method { "broader" } else { "another method" };
-        rows.add("not used", format!("{}  {why}", rule.key), file.position(rule.place));
+        rows.add("not used", format!("{}  broader", rule.key), file.position(rule.place));
     }
     if let Some(more) = others.len().checked_sub(MOST_UNUSED).filter(|more| *more > 0) {
         rows.add("not used", format!("and {more} more"), "");

@@ -7,26 +7,33 @@
 use orgate_claims::{
     IssuerUrl, NameError, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
 };
-use orgate_config::{IssuerSpec, PolicyFile};
-use serde_json::{Value, json};
+
+use crate::{IssuerSpec, PolicyFile, document::closest};
 
 /// Whom a caller is taken for who is not named.
-pub(crate) const SOMEBODY: &str = "usr_example";
+pub const SOMEBODY: &str = "usr_example";
 
-/// What is known of a caller.
+/// What is known of a caller who is described by hand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Description {
-    pub(crate) sub: Option<String>,
-    pub(crate) org_id: Option<String>,
-    pub(crate) org_slug: Option<String>,
-    pub(crate) roles: Vec<String>,
-    /// `None`: what the roles hold.
-    pub(crate) permissions: Option<Vec<String>>,
+pub struct Caller {
+    /// Who it is; [`SOMEBODY`] by default.
+    pub sub: Option<String>,
+    /// The id of the active organization.
+    pub org_id: Option<String>,
+    /// Its slug.
+    pub org_slug: Option<String>,
+    /// The roles held in it.
+    pub roles: Vec<String>,
+    /// What the token says of permissions; `None` stands for what the roles hold.
+    pub permissions: Option<Vec<String>>,
 }
 
-impl Description {
+impl Caller {
     /// The principal, as the verified token of such a caller would give it.
-    pub(crate) fn principal(&self, file: &PolicyFile) -> Result<Principal, String> {
+    ///
+    /// # Errors
+    /// A sentence, if a name is none.
+    pub fn principal(&self, file: &PolicyFile) -> Result<Principal, String> {
         let issuer = match file.issuers.first() {
             Some(issuer) => issuer.trust.url().clone(),
             None => name("issuer", "https://issuer.invalid", IssuerUrl::parse)?,
@@ -58,16 +65,18 @@ fn name<T>(what: &str, text: &str, parse: fn(&str) -> Result<T, NameError>) -> R
     parse(text).map_err(|error| format!("the {what} `{}` {error}", text.escape_debug()))
 }
 
-/// The principal of raw claims, read by the mapping of one issuer of the file: the one that is named, else the one that
-/// `iss` names, else the only one.
-pub(crate) fn from_claims(
+/// The principal of raw claims, a JSON object, read by the mapping of one issuer of the file: the one that is named, else
+/// the one whose URL is `iss`, else the only one. Nothing is verified.
+///
+/// # Errors
+/// A sentence, if there is no such issuer or if a token with these claims would be refused.
+pub fn from_claims(
     file: &PolicyFile,
     claims: &str,
+    iss: Option<&str>,
     issuer: Option<&str>,
 ) -> Result<Principal, String> {
-    let value: Value =
-        serde_json::from_str(claims).map_err(|error| format!("the claims are not JSON: {error}"))?;
-    let trust = &issuer_of(file, &value, issuer)?.trust;
+    let trust = &issuer_of(file, iss, issuer)?.trust;
     trust
         .claim_mapping()
         .read_unproven(trust.url(), claims)
@@ -76,21 +85,20 @@ pub(crate) fn from_claims(
 
 fn issuer_of<'f>(
     file: &'f PolicyFile,
-    claims: &Value,
+    iss: Option<&str>,
     issuer: Option<&str>,
 ) -> Result<&'f IssuerSpec, String> {
     let names = || file.issuers.iter().map(|issuer| issuer.name.as_str());
     if let Some(wanted) = issuer {
         return file.issuer(wanted).ok_or_else(|| {
-            let help = match orgate_policy::closest(wanted, names()) {
+            let help = match closest(wanted, names()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the policy trusts: {}", names().collect::<Vec<_>>().join(", ")),
             };
             format!("the policy has no issuer named `{wanted}`\nhelp: {help}")
         });
     }
-    let by_url = claims.get("iss").and_then(Value::as_str);
-    match (by_url, file.issuers.as_slice()) {
+    match (iss, file.issuers.as_slice()) {
         (Some(url), issuers) => issuers
             .iter()
             .find(|issuer| issuer.trust.url().as_str() == url)
@@ -104,20 +112,6 @@ fn issuer_of<'f>(
     }
 }
 
-/// The principal in the answers of the tools.
-pub(crate) fn to_json(file: &PolicyFile, principal: Option<&Principal>) -> Value {
-    let Some(principal) = principal else { return Value::Null };
-    let organization = principal.organization();
-    let subject = file.policy.subject(principal);
-    json!({
-        "sub": principal.subject().as_str(),
-        "org_id": organization.map(|organization| organization.id.as_str()),
-        "org_slug": organization.and_then(|organization| organization.slug.as_ref()).map(Slug::as_str),
-        "roles": principal.roles().iter().map(RoleName::as_str).collect::<Vec<_>>(),
-        "permissions": file.policy.effective_permissions(&subject),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,16 +120,13 @@ mod tests {
         let text = format!(
             "version: 1\nissuers:\n  main: {{issuer: \"https://i.example\", audience: a, profile: orgate}}\n  other: {{issuer: \"https://j.example\", audience: a, profile: hellojohn}}\n{more}rules:\n  GET /docs: read\n"
         );
-        orgate_config::compile("orgate.yaml", text.as_bytes(), &|_| None).unwrap()
+        crate::compile("orgate.yaml", text.as_bytes(), &|_| None).unwrap()
     }
 
     fn held(file: &PolicyFile, roles: &[&str], permissions: Option<&[&str]>) -> String {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let description = Description {
-            roles: owned(roles),
-            permissions: permissions.map(owned),
-            ..Description::default()
-        };
+        let description =
+            Caller { roles: owned(roles), permissions: permissions.map(owned), ..Caller::default() };
         let principal = description.principal(file).unwrap();
         file.policy.effective_permissions(&file.policy.subject(&principal)).join(" ")
     }
@@ -159,21 +150,16 @@ mod tests {
     fn claims_are_read_by_the_mapping_of_their_issuer() {
         let file = file("");
         let claims = r#"{"sub": "u1", "org_id": "acme", "role": "admin"}"#;
-        let principal = from_claims(&file, claims, Some("other")).unwrap();
-        assert_eq!(principal.roles().len(), 1);
-        assert_eq!(from_claims(&file, claims, Some("main")).unwrap().roles().len(), 0);
-        let by_url = r#"{"sub": "u1", "iss": "https://j.example", "role": "admin"}"#;
-        assert_eq!(from_claims(&file, by_url, None).unwrap().roles().len(), 1);
-        for (claims, issuer, problem) in [
-            (claims, Some("othr"), "did you mean `other`?"),
-            (claims, None, "several issuers"),
-            (r#"{"sub": "u1", "iss": "https://x.example"}"#, None, "none of the policy's issuers"),
-            (r#"{"org_id": "acme"}"#, Some("main"), "the token has no `sub`"),
-            (r#"{"sub": "u1", "sub": "u2"}"#, Some("main"), "names a member twice"),
-            ("{", None, "not JSON"),
-        ] {
-            let error = from_claims(&file, claims, issuer).unwrap_err();
-            assert!(error.contains(problem), "{error}");
-        }
+        let roles = |iss, issuer| from_claims(&file, claims, iss, issuer).map(|p| p.roles().len());
+        assert_eq!(roles(None, Some("other")), Ok(1));
+        assert_eq!(roles(None, Some("main")), Ok(0));
+        assert_eq!(roles(Some("https://j.example"), None), Ok(1));
+        assert!(roles(None, Some("othr")).unwrap_err().contains("did you mean `other`?"));
+        assert!(roles(None, None).unwrap_err().contains("several issuers"));
+        assert!(roles(Some("https://x.example"), None).unwrap_err().contains("none of the policy's issuers"));
+        let refused = |claims: &str| from_claims(&file, claims, None, Some("main")).unwrap_err();
+        assert!(refused(r#"{"org_id": "acme"}"#).contains("the token has no `sub`"));
+        assert!(refused(r#"{"sub": "u1", "sub": "u2"}"#).contains("names a member twice"));
+        assert!(refused("{").contains("is not JSON"));
     }
 }
