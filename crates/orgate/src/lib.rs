@@ -24,6 +24,7 @@
 
 pub mod clock;
 mod credentials;
+mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
 mod gate;

@@ -8,6 +8,8 @@ mod check;
 mod demo;
 mod exit;
 mod explain;
+mod generate;
+mod help;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod matrix;
@@ -15,6 +17,7 @@ mod output;
 mod policy_file;
 mod proxy;
 mod signals;
+mod test;
 
 use std::process::ExitCode;
 
@@ -86,10 +89,18 @@ enum Verb {
     Issuer(issuer::Options),
     /// Find everything that is wrong in policy files.
     Check(check::Options),
+    /// Check who gets in, as written down beside the policy.
+    Test(test::Options),
     /// Tell what a request is answered with, and why.
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Explain a verb, a finding or a refusal.
+    Help(help::Options),
+    /// Print the completions of a shell.
+    Completions(generate::Completions),
+    /// Print the manual page, as roff.
+    Man(generate::Man),
 }
 
 impl Verb {
@@ -122,8 +133,12 @@ pub fn run() -> ExitCode {
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
             Verb::Check(options) => check::run(&options, &common),
+            Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Help(options) => help::run(&options),
+            Verb::Completions(options) => generate::completions(&options),
+            Verb::Man(options) => generate::man(&options),
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,
