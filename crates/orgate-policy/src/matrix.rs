@@ -4,7 +4,7 @@
 //! Every holder of a role has an active organization. A cell speaks of the requests that the rule wins, so the matrix is
 //! exact: it is made of the same checks that decide.
 
-use crate::{Place, Policy, compile::Rule, requirement::Kind, set::Set, vocabulary};
+use crate::{PermissionsFrom, Place, Policy, compile::Rule, requirement::Kind, set::Set, vocabulary};
 
 /// Whether a role gets in by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +102,12 @@ impl Policy {
         if let Some(number) = self.vocabulary().role(role) {
             facts.insert(number);
         }
-        let expanded = self.grants(role);
+        let from = self.permissions_from();
+        let expanded = self.grants(role).filter(|_| from != PermissionsFrom::Token);
         let held = self.role_table().iter().find(|(name, _)| **name == *role).map(|(_, grants)| grants);
-        let held = if self.permissions_from() == crate::PermissionsFrom::Role { None } else { held };
-        for grants in [expanded.filter(|_| self.permissions_from() != crate::PermissionsFrom::Token), held] {
-            if let Some(grants) = grants {
-                facts.extend(grants);
-            }
+        let held = held.filter(|_| from != PermissionsFrom::Role);
+        for grants in [expanded, held].into_iter().flatten() {
+            facts.extend(grants);
         }
         facts
     }
@@ -139,9 +138,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        Decision, Found, PermissionsFrom, PolicySpec, RequestTarget, Requirement, RoleSpec, RuleKey, RuleSpec,
-    };
+    use crate::{Decision, Found, PolicySpec, RequestTarget, Requirement, RoleSpec, RuleKey, RuleSpec};
 
     const RULES: [(&str, &str); 8] = [
         ("GET /health", "public"),

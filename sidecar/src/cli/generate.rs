@@ -56,7 +56,9 @@ fn page(verb: Option<&str>) -> Result<String, Failure> {
                 let help = meant.map(|meant| format!("\nhelp: did you mean `{meant}`?")).unwrap_or_default();
                 Failure::could_not_run(format!("there is no verb `{}`{help}", name.escape_debug()))
             })?;
-            clap_mangen::Man::new(verb.clone()).title(format!("orgate-{name}"))
+            clap_mangen::Man::new(verb.clone())
+                .title(format!("orgate-{name}"))
+                .source(format!("orgate {}", env!("CARGO_PKG_VERSION")))
         }
     };
     let mut roff = Vec::new();
