@@ -220,7 +220,7 @@ fn epoch() -> u64 {
 fn help_and_version_are_complete() {
     let help = orgate().args(["--help"]).finish();
     assert_eq!(help.code, Some(0));
-    for verb in ["proxy", "issuer", "demo"] {
+    for verb in ["proxy", "issuer", "demo", "check", "test", "explain", "matrix"] {
         assert!(help.stdout.contains(verb), "{}", help.stdout);
         let own = orgate().args([verb, "--help"]).finish();
         assert_eq!(own.code, Some(0));

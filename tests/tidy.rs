@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("orgate-issuer", &["orgate-claims", "orgate-config", "orgate-policy", "orgate-verify"]),
-    ("orgate-sidecar", &["orgate", "orgate-config", "orgate-issuer"]),
+    ("orgate-sidecar", &["orgate", "orgate-claims", "orgate-config", "orgate-issuer", "orgate-policy"]),
     ("orgate-testkit", &["orgate-claims"]),
     ("orgate-e2e", &["orgate-config", "orgate-testkit"]),
     ("example-axum-layer", &["orgate"]),

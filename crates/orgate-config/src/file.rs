@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use orgate_policy::Policy;
+use orgate_policy::{Place, Policy};
 use orgate_verify::TrustedIssuer;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, FileId};
 
 /// A policy file that was read, checked and compiled.
 #[derive(Debug)]
@@ -38,6 +38,24 @@ impl PolicyFile {
             counted(self.policy.roles().count(), "role"),
             counted(self.policy.permissions().count(), "permission"),
         )
+    }
+
+    /// The file and the line of a place in the policy, as people write it: `orgate.yaml:14`.
+    #[must_use]
+    pub fn position(&self, place: Place) -> String {
+        format!("{}:{}", self.file_name(place), place.line)
+    }
+
+    /// The name of the file that a place in the policy is in.
+    #[must_use]
+    pub fn file_name(&self, place: Place) -> &str {
+        self.warnings.file_name(FileId(place.file))
+    }
+
+    /// The issuer of this name.
+    #[must_use]
+    pub fn issuer(&self, name: &str) -> Option<&IssuerSpec> {
+        self.issuers.iter().find(|issuer| issuer.name == name)
     }
 }
 

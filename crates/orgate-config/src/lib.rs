@@ -5,12 +5,15 @@
 //! * [`discover`] finds the policy file, [`load`] reads it into a [`PolicyFile`]; [`compile`] does the same for a text
 //!   that is already there.
 //! * [`matrix`] says what the roles of the profiles `orgate` and `astapa` may do, for tools and tests.
+//! * [`caller`] describes callers by hand and [`cases`] reads the tests of a policy, for the tools.
 //! * [`codes`] lists every finding with its explanation.
 //!
 //! The rule of this crate: **a policy is never read as less than it says.** An unknown key, a key that this version does
 //! not enforce, and a value with two readings are errors; all of them are reported at once, and a file with an error
 //! gives no policy at all. Where keys come from is only named here ([`KeyLocation`]); fetching them is not done here.
 
+pub mod caller;
+pub mod cases;
 pub mod codes;
 mod compile;
 pub mod diagnostic;

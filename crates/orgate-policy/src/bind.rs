@@ -33,6 +33,16 @@ impl BindTarget {
         }
     }
 
+    /// Its name in a policy file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrganizationId => "org.id",
+            Self::OrganizationSlug => "org.slug",
+            Self::Subject => "sub",
+        }
+    }
+
     pub(crate) fn is_organization(self) -> bool {
         matches!(self, Self::OrganizationId | Self::OrganizationSlug)
     }

@@ -35,6 +35,9 @@ pub struct PolicySpec {
     pub known_roles: Vec<RoleName>,
     /// What roles grant, for tokens that carry a role and no permissions.
     pub roles: Vec<RoleSpec>,
+    /// What the roles of a profile hold, for the tools: they explain and tabulate by it, and no decision expands it.
+    /// Where `roles` declares something, that is the table.
+    pub role_table: Vec<(RoleName, Vec<Permission>)>,
     /// Where permissions come from.
     pub permissions_from: PermissionsFrom,
     /// Bindings besides the default ones.
@@ -99,6 +102,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     vocabulary: Vocabulary,
     grants: HashMap<Box<str>, Set>,
+    role_table: Vec<(Box<str>, Set)>,
     permissions_from: PermissionsFrom,
     generation: u64,
 }
@@ -155,12 +159,18 @@ impl Policy {
                 .for_each(|number| set.insert(number));
             set
         };
-        let grants = grants.iter().map(|(role, names)| (role.as_str().into(), numbered(names))).collect();
+        let written: Vec<(Box<str>, Set)> =
+            grants.iter().map(|(role, names)| (role.as_str().into(), numbered(names))).collect();
+        let grants = written.iter().cloned().collect();
+        let of_profile =
+            || spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(names)));
+        let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let rules: Vec<Rule> =
             spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &vocabulary)).collect();
         let table = Table::build(rules.iter().map(|rule| (rule.key.methods(), rule.key.pattern())), methods);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { table, rules, vocabulary, grants, permissions_from: spec.permissions_from, generation })
+        let permissions_from = spec.permissions_from;
+        Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, generation })
     }
 
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
@@ -226,6 +236,14 @@ impl Policy {
     #[must_use]
     pub fn role_grants(&self, role: &str) -> Option<Vec<&str>> {
         self.grants(role).map(|grants| self.vocabulary.permissions_in(grants))
+    }
+
+    pub(crate) fn compiled_rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub(crate) fn role_table(&self) -> &[(Box<str>, Set)] {
+        &self.role_table
     }
 
     pub(crate) fn vocabulary(&self) -> &Vocabulary {

@@ -19,10 +19,10 @@ pub enum Found<'p> {
 /// A rule that won a request target.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleMatch<'p> {
-    policy: &'p Policy,
-    rule: &'p Rule,
+    pub(crate) policy: &'p Policy,
+    pub(crate) rule: &'p Rule,
     id: RuleId,
-    target: &'p RequestTarget<'p>,
+    pub(crate) target: &'p RequestTarget<'p>,
 }
 
 /// A rule of one policy, by its place in the file.

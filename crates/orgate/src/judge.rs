@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
-use orgate_policy::{Access, Decision, DenyReason, Found, RequestTarget, RuleId, RuleMatch, Subject};
+use orgate_policy::{
+    Access, Decision, DenyReason, Found, Policy, RequestTarget, RuleId, RuleMatch, Subject, TargetError,
+};
 
-use crate::{Code, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
+use crate::{Code, DenyOptions, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
 
 /// Why a request does not go on, now or at all.
 #[derive(Debug)]
@@ -43,12 +45,12 @@ impl GateParts {
         path_and_query: &str,
         caller: impl FnOnce() -> Result<Option<C>, Refusal>,
     ) -> Result<(RuleId, Option<C>), Refusal> {
-        let target = RequestTarget::parse(method, path_and_query)
-            .map_err(|error| self.refuse(Rejection::new(error.into()).with_detail(error.to_string())))?;
+        let target =
+            RequestTarget::parse(method, path_and_query).map_err(|error| self.refuse(unreadable(error)))?;
         let found = match self.policy().find(&target) {
             Found::Rule(found) => found,
-            Found::NoRule => return Err(self.unmatched(Code::NoRule)),
-            Found::MethodNotCovered => return Err(self.unmatched(Code::MethodNotCovered)),
+            Found::NoRule => return Err(self.refuse(unmatched(Code::NoRule, self.deny))),
+            Found::MethodNotCovered => return Err(self.refuse(unmatched(Code::MethodNotCovered, self.deny))),
         };
         let caller = match found.access() {
             Access::Public | Access::Nobody => None,
@@ -60,31 +62,65 @@ impl GateParts {
         let subject = caller.as_ref().map(Caller::subject);
         match found.decide(subject) {
             Decision::Allow => Ok((found.id(), caller)),
-            Decision::Deny(reason) => Err(self.refuse(self.denied(reason, &found, subject))),
+            Decision::Deny(reason) => Err(self.refuse(denied(reason, &found, subject, self.deny))),
         }
     }
 
     fn refuse(&self, rejection: Rejection) -> Refusal {
         Refusal::Rejection(rejection.flat(self.deny.flat))
     }
+}
 
-    fn unmatched(&self, code: Code) -> Refusal {
-        let rejection = Rejection::new(code);
-        self.refuse(if self.deny.unmatched_not_found { rejection.hide() } else { rejection })
-    }
+/// What a request that was read, of a caller who is known, is answered with: nothing if it may go on. For the tools,
+/// which tell what a door would answer because it is the same code.
+///
+/// `subject` is `None` for a caller without a credential. `target` is what [`RequestTarget::parse`] made of the request.
+///
+/// # Errors
+/// The refusal, ready to be rendered.
+pub fn judge(
+    policy: &Policy,
+    target: &Result<RequestTarget<'_>, TargetError>,
+    subject: Option<&Subject>,
+    deny: DenyOptions,
+) -> Result<(), Rejection> {
+    let target = target.as_ref().map_err(|error| unreadable(*error).flat(deny.flat))?;
+    let rejection = match policy.find(target) {
+        Found::NoRule => unmatched(Code::NoRule, deny),
+        Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
+        Found::Rule(found) => match found.decide(subject) {
+            Decision::Allow => return Ok(()),
+            Decision::Deny(reason) => denied(reason, &found, subject, deny),
+        },
+    };
+    Err(rejection.flat(deny.flat))
+}
 
-    fn denied(&self, reason: DenyReason, found: &RuleMatch<'_>, subject: Option<&Subject>) -> Rejection {
-        let rejection = Rejection::new(reason.into()).with_rule(found.rule());
-        match reason {
-            DenyReason::OrganizationMismatch if self.deny.hide || found.hides() => rejection.hide(),
-            DenyReason::MissingPermission
-            | DenyReason::MissingRole
-            | DenyReason::ConditionFailed
-            | DenyReason::NoActiveOrganization => {
-                let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
-                rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
-            }
-            DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
+fn unreadable(error: TargetError) -> Rejection {
+    Rejection::new(error.into()).with_detail(error.to_string())
+}
+
+fn unmatched(code: Code, deny: DenyOptions) -> Rejection {
+    let rejection = Rejection::new(code);
+    if deny.unmatched_not_found { rejection.hide() } else { rejection }
+}
+
+fn denied(
+    reason: DenyReason,
+    found: &RuleMatch<'_>,
+    subject: Option<&Subject>,
+    deny: DenyOptions,
+) -> Rejection {
+    let rejection = Rejection::new(reason.into()).with_rule(found.rule());
+    match reason {
+        DenyReason::OrganizationMismatch if deny.hide || found.hides() => rejection.hide(),
+        DenyReason::MissingPermission
+        | DenyReason::MissingRole
+        | DenyReason::ConditionFailed
+        | DenyReason::NoActiveOrganization => {
+            let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
+            rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
         }
+        DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
     }
 }

@@ -24,6 +24,7 @@
 
 pub mod clock;
 mod credentials;
+mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
 mod gate;
@@ -53,6 +54,7 @@ pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict
 #[cfg(feature = "axum")]
 pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
+pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;

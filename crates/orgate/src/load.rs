@@ -8,7 +8,7 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{DenyOptions, Gate, GateParts, IdentityOptions, TokenOptions, TokenSource};
+use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -133,9 +133,5 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     GateParts::new(file.policy, verifier)
         .token(TokenOptions { sources: sources.collect() })
         .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
-        .deny(DenyOptions {
-            flat: file.deny.flat,
-            unmatched_not_found: file.deny.unmatched_404,
-            hide: file.deny.hide,
-        })
+        .deny(file.deny.into())
 }

@@ -50,3 +50,10 @@ impl Default for IdentityOptions {
         Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new() }
     }
 }
+
+#[cfg(feature = "config")]
+impl From<orgate_config::DenyOptions> for DenyOptions {
+    fn from(file: orgate_config::DenyOptions) -> Self {
+        Self { flat: file.flat, unmatched_not_found: file.unmatched_404, hide: file.hide }
+    }
+}

@@ -22,6 +22,12 @@ impl Failure {
         Self { code, text, rendered: true }
     }
 
+    /// Exit code 1, for a tool that has printed what it found as its result.
+    #[must_use]
+    pub fn findings() -> Self {
+        Self::rendered(1, String::new())
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub fn code(&self) -> ExitCode {

@@ -3,14 +3,21 @@
 //! Results go to stdout, logs and diagnostics to stderr. Every flag can be given as `ORGATE_<FLAG>` in the environment;
 //! the command line wins.
 
+mod check;
 #[cfg(feature = "issuer")]
 mod demo;
 mod exit;
+mod explain;
+mod generate;
+mod help;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod matrix;
 mod output;
+mod policy_file;
 mod proxy;
 mod signals;
+mod test;
 
 use std::process::ExitCode;
 
@@ -43,7 +50,7 @@ struct Cli {
 /// What every verb takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo].
+    /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo and the policy tools].
     #[arg(long, global = true, env = "ORGATE_LOG", value_name = "FILTER", help_heading = "Output")]
     pub(crate) log: Option<String>,
     /// How log lines look.
@@ -80,6 +87,20 @@ enum Verb {
     /// Run the companion issuer: sign-in, organizations, tokens.
     #[cfg(feature = "issuer")]
     Issuer(issuer::Options),
+    /// Find everything that is wrong in policy files.
+    Check(check::Options),
+    /// Check who gets in, as written down beside the policy.
+    Test(test::Options),
+    /// Tell what a request is answered with, and why.
+    Explain(explain::Options),
+    /// Show who may do what: every rule against every role.
+    Matrix(matrix::Options),
+    /// Explain a verb, a finding or a refusal.
+    Help(help::Options),
+    /// Print the completions of a shell.
+    Completions(generate::Completions),
+    /// Print the manual page, as roff.
+    Man(generate::Man),
 }
 
 impl Verb {
@@ -89,7 +110,10 @@ impl Verb {
             // What it shows is its output; a line for each refusal would bury it.
             #[cfg(feature = "issuer")]
             Self::Demo(_) => "warn",
-            _ => "info",
+            Self::Proxy(_) => "info",
+            #[cfg(feature = "issuer")]
+            Self::Issuer(_) => "info",
+            _ => "warn",
         }
     }
 }
@@ -108,6 +132,13 @@ pub fn run() -> ExitCode {
             Verb::Proxy(options) => proxy::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
+            Verb::Check(options) => check::run(&options, &common),
+            Verb::Test(options) => test::run(&options, &common),
+            Verb::Explain(options) => explain::run(&options, &common),
+            Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Help(options) => help::run(&options),
+            Verb::Completions(options) => generate::completions(&options),
+            Verb::Man(options) => generate::man(&options),
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,8 +29,28 @@ pub(crate) fn first_start(url: &str) {
     );
 }
 
+/// The result of a tool.
+pub(crate) fn result(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// One JSON object, on lines of its own.
+pub(crate) fn json(value: &serde_json::Value) {
+    result(&format!("{value:#}\n"));
+}
+
+/// Something that the person at the terminal should know, beside the result.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// The last words of a program that failed.
 pub(crate) fn failure(failure: &Failure, color: ColorChoice) {
+    if failure.is_rendered() && failure.to_string().is_empty() {
+        return; // its result has said everything
+    }
     let mut err = std::io::stderr().lock();
     let _ = if failure.is_rendered() {
         writeln!(err, "{failure}")

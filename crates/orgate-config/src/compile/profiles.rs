@@ -62,6 +62,15 @@ pub(super) const PERMISSIONS: [&str; 7] =
 /// The roles that the profiles `orgate` and `astapa` bring, strongest first.
 pub(super) const ROLES: [&str; 4] = ["owner", "admin", "member", "viewer"];
 
+/// What these roles hold, weakest first: for tools that explain and tabulate. No decision rests on it; at run time a role
+/// means permissions only where `roles:` says so.
+pub(super) const ROLE_TABLE: [(&str, &[&str]); 4] = [
+    ("viewer", &["read"]),
+    ("member", &["read", "write"]),
+    ("admin", &["read", "write", "invite", "remove_members", "change_roles"]),
+    ("owner", &PERMISSIONS),
+];
+
 /// Profiles of the whole language that need more than a mapping, or more than this version reads.
 pub(super) const LATER: [&str; 3] = ["clerk-v2", "cognito", "entra"];
 

@@ -57,6 +57,13 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
     if issuers.brings_names {
         spec.permissions.extend(profiles::PERMISSIONS.iter().filter_map(|name| Permission::parse(name).ok()));
         spec.known_roles.extend(profiles::ROLES.iter().filter_map(|name| RoleName::parse(name).ok()));
+        spec.role_table = profiles::ROLE_TABLE
+            .iter()
+            .filter_map(|(role, grants)| {
+                let grants = grants.iter().filter_map(|name| Permission::parse(name).ok());
+                Some((RoleName::parse(role).ok()?, grants.collect()))
+            })
+            .collect();
     }
     check_renames(&spec, &issuers.renamed, diagnostics);
     if let Some((_, node)) = sections.rules {

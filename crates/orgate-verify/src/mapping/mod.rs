@@ -22,8 +22,8 @@ pub use source::{ClaimSource, Pick};
 use self::source::BareString;
 use crate::{
     VerifyError,
-    VerifyErrorKind::{MalformedClaim, MissingClaim},
-    json::{Map, Value},
+    VerifyErrorKind::{Malformed, MalformedClaim, MissingClaim},
+    json::{Map, Value, parse_object},
 };
 
 /// Which claims make the principal.
@@ -165,6 +165,19 @@ impl ClaimMapping {
         };
         self.claims.insert(reference.into(), (kind, source));
         Ok(self)
+    }
+
+    /// The principal that a token of `issuer` with these claims would give, for `explain` and for tests of a policy.
+    ///
+    /// SECURITY: nothing is verified here, not even a time. What comes out is no more than a principal that was built by
+    /// hand; a permit holds only what came out of a [`Verified`](crate::Verified).
+    ///
+    /// # Errors
+    /// A [`VerifyError`] if the text is not one strict JSON object, or if a claim has the wrong form.
+    pub fn read_unproven(&self, issuer: &IssuerUrl, claims: &str) -> Result<Principal, VerifyError> {
+        let claims = parse_object(claims.as_bytes())
+            .map_err(|fault| VerifyError::new(Malformed, format!("the text of the claims {fault}")))?;
+        self.principal(issuer, &claims)
     }
 
     /// The principal that `claims`, which are proven, speak of.

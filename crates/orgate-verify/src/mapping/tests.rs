@@ -243,3 +243,20 @@ fn a_source_that_cannot_fill_its_slot_is_refused_when_it_is_made() {
     assert_eq!(none().roles(from(&["a"]).rename("x", [""; 0])).unwrap_err(), MappingError::BadRename);
     assert_eq!(none().permissions(from(&["a"]).split("")).unwrap_err(), MappingError::EmptySeparator);
 }
+
+#[test]
+fn claims_without_a_proof_are_read_as_those_of_a_token_would_be() {
+    let issuer = IssuerUrl::parse("https://issuer.example").unwrap();
+    let mapping = ClaimMapping::orgate();
+    let text = r#"{"sub":"u1","org_id":"acme","org_role":"admin","org_permissions":["read"]}"#;
+    let principal = mapping.read_unproven(&issuer, text).unwrap();
+    assert_eq!(principal.to_string(), "u1 in acme");
+    assert_eq!(principal.permissions().len(), 1);
+    for (text, kind) in [
+        (r#"{"sub":"u1","sub":"u2"}"#, VerifyErrorKind::Malformed),
+        (r#"{"org_id":"acme"}"#, MissingClaim),
+        (r#"{"sub":"u1","org_permissions":"read"}"#, MalformedClaim),
+    ] {
+        assert_eq!(mapping.read_unproven(&issuer, text).unwrap_err().kind(), kind, "{text}");
+    }
+}

@@ -1,0 +1,146 @@
+//! `orgate check`: everything that is wrong in policy files, at once.
+
+mod github;
+mod sarif;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use orgate_config::{
+    LoadError,
+    diagnostic::{Diagnostic, Diagnostics},
+    document,
+};
+use serde_json::{Value, json};
+
+use super::{Common, Failure, output, policy_file::environment};
+
+/// Flags of `orgate check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  orgate check
+      check ./orgate.yaml; every finding has its place, and most have a way out
+  orgate check policies/*.yaml --deny-warnings
+      several policies; warnings count as well
+  orgate check --format github
+      findings as annotations of a pull request
+  orgate check --format sarif > orgate.sarif
+      for code scanning
+
+`orgate help E031` explains a code.
+
+Exit codes: 0 no findings · 1 findings · 2 could not run")]
+pub(crate) struct Options {
+    /// The policy files [default: ./orgate.yaml, .yml, .toml or .json].
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The policy file, where no FILE is named.
+    #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// End with exit code 1 also if there are only warnings.
+    #[arg(long, env = "ORGATE_DENY_WARNINGS", value_parser = clap::builder::BoolishValueParser::new())]
+    deny_warnings: bool,
+    /// How the findings look.
+    #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the lines they speak of.
+    #[default]
+    Text,
+    /// One object.
+    Json,
+    /// Workflow commands of GitHub Actions.
+    Github,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
+/// One file that was checked.
+struct Checked {
+    findings: Diagnostics,
+    rules: usize,
+    /// Its size in words.
+    size: String,
+}
+
+pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
+    let files = match options.files.as_slice() {
+        [] => {
+            vec![orgate_config::discover(Path::new("."), options.policy.as_deref()).map_err(could_not_run)?]
+        }
+        files => files.to_vec(),
+    };
+    let checked: Vec<Checked> = files.iter().map(|path| check(path)).collect::<Result<_, _>>()?;
+    match options.format {
+        Format::Text => output::result(&text(&checked, common.color.on_stdout())),
+        Format::Json => output::json(&to_json(&checked)),
+        Format::Github => {
+            output::result(&checked.iter().map(|one| github::render(&one.findings)).collect::<String>())
+        }
+        Format::Sarif => output::json(&sarif::render(checked.iter().map(|one| &one.findings))),
+    }
+    let counts =
+        |one: &Checked| one.findings.has_errors() || options.deny_warnings && !one.findings.is_empty();
+    if checked.iter().any(counts) { Err(Failure::findings()) } else { Ok(()) }
+}
+
+fn check(path: &Path) -> Result<Checked, Failure> {
+    match orgate_config::load(path, &environment) {
+        Ok(file) => {
+            Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings: file.warnings })
+        }
+        Err(LoadError::Findings(findings)) => {
+            let rules = written_rules(path);
+            let size = format!("{rules} {}", if rules == 1 { "rule" } else { "rules" });
+            Ok(Checked { findings, rules, size })
+        }
+        Err(error) => Err(could_not_run(error)),
+    }
+}
+
+/// How many rules are written in a file that does not compile.
+fn written_rules(path: &Path) -> usize {
+    let Ok(bytes) = std::fs::read(path) else { return 0 };
+    let root = document::read(&path.display().to_string(), &bytes, &mut Diagnostics::new());
+    let rules = root.as_ref().and_then(|root| root.get("rules")?.entries());
+    rules.map_or(0, |rules| rules.iter().filter(|(key, _)| !key.text.starts_with("x-")).count())
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is the function of a `map_err`")]
+fn could_not_run(error: LoadError) -> Failure {
+    Failure::rendered(error.exit_code(), error.render(false))
+}
+
+fn text(checked: &[Checked], color: bool) -> String {
+    let mut text = String::new();
+    for one in checked {
+        text.push_str(&one.findings.render(color));
+        text.push_str(&one.findings.summary(&one.size));
+        text.push('\n');
+    }
+    text
+}
+
+fn to_json(checked: &[Checked]) -> Value {
+    let findings: Vec<Value> = checked
+        .iter()
+        .flat_map(|one| one.findings.iter().map(|finding| finding_json(&one.findings, finding)))
+        .collect();
+    json!({ "findings": findings, "rules": checked.iter().map(|one| one.rules).sum::<usize>() })
+}
+
+fn finding_json(findings: &Diagnostics, finding: &Diagnostic) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": finding.severity.as_str(),
+        "message": finding.message,
+        "file": finding.span.map(|span| findings.file_name(span.file)),
+        "line": finding.span.map(|span| span.line),
+        "column": finding.span.map(|span| span.column),
+        "help": finding.help,
+    })
+}

@@ -1,0 +1,193 @@
+//! An explanation for people.
+
+use anstyle::{AnsiColor, Style};
+use orgate::Code;
+use orgate_claims::{Principal, RoleName};
+use orgate_config::PolicyFile;
+use orgate_policy::{Access, Explanation, Found, MethodFit, RequestTarget, RuleMatch};
+
+use super::Answer;
+
+/// How many of the rules that were not used are shown.
+const MOST_UNUSED: usize = 8;
+
+/// The lines below the decision: a label, what there is to say, and a remark in a column of its own.
+#[derive(Default)]
+struct Rows(Vec<(&'static str, String, String)>);
+
+impl Rows {
+    fn add(&mut self, label: &'static str, text: impl Into<String>, remark: impl Into<String>) {
+        self.0.push((label, text.into(), remark.into()));
+    }
+
+    fn render(&self) -> String {
+        let width = |text: &str| text.chars().count();
+        let labels = self.0.iter().map(|(label, ..)| width(label)).max().unwrap_or_default();
+        let with_remark = self.0.iter().filter(|(.., remark)| !remark.is_empty());
+        let texts = with_remark.map(|(_, text, _)| width(text)).filter(|width| *width <= 72).max();
+        let texts = texts.unwrap_or_default();
+        let line = |(label, text, remark): &(&str, String, String)| {
+            format!("  {label:labels$}  {text:texts$}  {remark}").trim_end().to_owned() + "\n"
+        };
+        self.0.iter().map(line).collect()
+    }
+}
+
+/// The whole explanation of one request.
+pub(crate) fn told(
+    file: &PolicyFile,
+    method: &str,
+    path: &str,
+    principal: Option<&Principal>,
+    color: bool,
+) -> String {
+    let answer = Answer::of(file, method, path, principal);
+    let mut rows = Rows::default();
+    match RequestTarget::parse(method, path) {
+        Err(error) => {
+            rows.add("path", printable(path), "");
+            rows.add("refused", error.to_string(), "");
+        }
+        Ok(target) => match file.policy.find(&target) {
+            Found::Rule(found) => matched(&mut rows, file, (method, path), &found, principal),
+            Found::NoRule => rows.add("path", printable(path), "no rule has this path"),
+            Found::MethodNotCovered => {
+                rows.add("path", printable(path), "");
+                rows.add("method", printable(method), "no rule with this path covers it");
+                for rule in file.policy.rules_on(&target).iter().take(MOST_UNUSED) {
+                    rows.add("not used", rule.key, file.position(rule.place));
+                }
+            }
+        },
+    }
+    let roles = answer.rule.as_ref().map(|rule| rule.allowed_roles.as_slice()).unwrap_or_default();
+    let mut text = headline(&answer, color) + &rows.render();
+    if !answer.allowed && !roles.is_empty() {
+        let elsewhere =
+            matches!(answer.reason, Some(Code::OrganizationMismatch | Code::NoActiveOrganization));
+        let where_ = if elsewhere { ", in their own organization" } else { "" };
+        text.push_str(&format!("  would be allowed for roles: {}{where_}\n", roles.join(", ")));
+    } else if !answer.allowed && answer.rule.is_some() && file.policy.table_roles().next().is_some() {
+        text.push_str("  no role would be allowed\n");
+    }
+    if let Some(reason) = answer.hidden_reason() {
+        text.push_str(&format!("  the reason is {reason}; the client is not told\n"));
+    }
+    if let Some(challenge) = &answer.challenge {
+        text.push_str(&format!("  the client gets WWW-Authenticate: {challenge}\n"));
+    }
+    text
+}
+
+fn headline(answer: &Answer, color: bool) -> String {
+    let (word, style) = match answer.allowed {
+        true => ("ALLOW", Style::new().bold().fg_color(Some(AnsiColor::Green.into()))),
+        false => ("DENY", Style::new().bold().fg_color(Some(AnsiColor::Red.into()))),
+    };
+    let word = if color { format!("{style}{word}{style:#}") } else { word.to_owned() };
+    match answer.code {
+        Some(code) => format!("{word} {} {}\n", answer.status, Code::as_str(code)),
+        None => format!("{word}\n"),
+    }
+}
+
+fn matched(
+    rows: &mut Rows,
+    file: &PolicyFile,
+    (method, path): (&str, &str),
+    found: &RuleMatch<'_>,
+    principal: Option<&Principal>,
+) {
+    let subject = principal.map(|principal| file.policy.subject(principal));
+    let explanation = found.explain(subject.as_ref());
+    let parameters: Vec<String> =
+        found.parameters().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    let parameters =
+        if parameters.is_empty() { String::new() } else { format!("  ({})", parameters.join(", ")) };
+    let line = format!("{} -> {}{parameters}", printable(path), found.pattern());
+    rows.add("path", line, file.position(found.place()));
+    unused(rows, file, method, path, found);
+    let fit = match explanation.method {
+        MethodFit::Named => format!("{method} named"),
+        MethodFit::GetForHead => format!("{method} answered by GET"),
+        MethodFit::Any => format!("{} covered by ANY", printable(method)),
+    };
+    rows.add("method", fit, "ok");
+    who(rows, file, principal);
+    if matches!(found.access(), Access::Credential | Access::Optional) {
+        bindings(rows, &explanation, principal.is_some());
+    }
+    rows.add("require", found.requirement(), requirement(found.access(), &explanation, principal));
+}
+
+fn unused(rows: &mut Rows, file: &PolicyFile, method: &str, path: &str, found: &RuleMatch<'_>) {
+    let Ok(target) = RequestTarget::parse(method, path) else { return };
+    let others: Vec<_> = file
+        .policy
+        .rules_on(&target)
+        .into_iter()
+        .filter(|rule| rule.covers_method && (rule.key != found.rule() || rule.place != found.place()))
+        .collect();
+    for rule in others.iter().take(MOST_UNUSED) {
+        rows.add("not used", format!("{}  broader", rule.key), file.position(rule.place));
+    }
+    if let Some(more) = others.len().checked_sub(MOST_UNUSED).filter(|more| *more > 0) {
+        rows.add("not used", format!("and {more} more"), "");
+    }
+}
+
+fn who(rows: &mut Rows, file: &PolicyFile, principal: Option<&Principal>) {
+    let Some(principal) = principal else {
+        rows.add("who", "anonymous, no credential", "");
+        return;
+    };
+    let mut text = printable(principal.subject().as_str());
+    match principal.organization() {
+        Some(organization) => text.push_str(&format!(" in {}", printable(organization.id.as_str()))),
+        None => text.push_str(", no active organization"),
+    }
+    let roles: Vec<String> = principal.roles().iter().map(RoleName::as_str).map(printable).collect();
+    if !roles.is_empty() {
+        text.push_str(&format!(", role {}", roles.join(", ")));
+    }
+    rows.add("who", text, "");
+    let subject = file.policy.subject(principal);
+    let held = file.policy.effective_permissions(&subject);
+    let held = if held.is_empty() { "no permission that a rule knows".to_owned() } else { held.join(" ") };
+    rows.add("holds", held, "");
+}
+
+fn bindings(rows: &mut Rows, explanation: &Explanation<'_>, has_credential: bool) {
+    for binding in &explanation.bindings {
+        let targets = binding.targets.iter().map(|(target, value)| match value {
+            Some(value) => format!("{} {value:?}", target.as_str()),
+            None => format!("{} (absent)", target.as_str()),
+        });
+        let targets = targets.collect::<Vec<_>>().join(" or ");
+        let sign = if binding.holds { "==" } else { "!=" };
+        let text = format!("{} {:?} {sign} {targets}", binding.parameter, binding.value);
+        let remark = match (binding.holds, has_credential) {
+            (true, _) => "ok",
+            (false, true) => "MISMATCH",
+            (false, false) => "NO CREDENTIAL",
+        };
+        rows.add("bind", text, remark);
+    }
+}
+
+fn requirement(access: Access, explanation: &Explanation<'_>, principal: Option<&Principal>) -> String {
+    match access {
+        Access::Public => "ok, anybody".to_owned(),
+        Access::Nobody => "NOBODY".to_owned(),
+        Access::Optional => "ok, with or without a credential".to_owned(),
+        Access::Credential if explanation.holds => "ok".to_owned(),
+        Access::Credential if principal.is_none() => "NO CREDENTIAL".to_owned(),
+        Access::Credential if explanation.missing.is_empty() => "DOES NOT HOLD".to_owned(),
+        Access::Credential => format!("MISSING {}", explanation.missing.join(", ")),
+    }
+}
+
+/// Text of the command line or of a path, without what could drive a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
