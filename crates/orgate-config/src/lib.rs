@@ -22,6 +22,6 @@ mod file;
 
 pub use self::{
     compile::compile,
-    discover::{FILE_NAMES, LoadError, discover, load},
+    discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
 };
