@@ -59,6 +59,10 @@ fn every_snippet_says_what_executes_it() {
         "examples/axum-layer",
         "examples/hyper-service",
         "proxy",
+        "explain",
+        "explained",
+        "cases",
+        "review",
         "issuer",
         "bootstrap",
     ];
@@ -102,9 +106,41 @@ fn the_rust_snippets_are_the_examples_which_run() {
     }
 }
 
+#[test]
+fn the_explanation_is_told_as_shown() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", &snippet("policy"));
+    let finished = orgate().args(arguments("explain")).folder(folder.path()).finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(finished.stdout, snippet("explained").trim_end());
+}
+
+#[test]
+fn the_commands_of_a_review_pass_over_the_policy_and_its_cases() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", &snippet("policy"));
+    folder.write("orgate.test.yaml", &snippet("cases"));
+    let commands = snippet("review");
+    let told: Vec<String> = commands
+        .lines()
+        .map(|line| {
+            let finished = orgate().args(words(line)).folder(folder.path()).finish();
+            assert_eq!(finished.code, Some(0), "{line}: {}{}", finished.stdout, finished.stderr);
+            finished.stdout
+        })
+        .collect();
+    let [checked, tested, matrix] = told.as_slice() else { panic!("three commands: {told:?}") };
+    assert!(checked.starts_with("no findings"), "{checked}");
+    assert!(tested.contains("16 decisions as expected"), "{tested}");
+    assert!(matrix.contains("| `DELETE /orgs/{org_id}` | `delete_org` | - | - | - | - | own |"), "{matrix}");
+}
+
 /// The arguments of a command line that starts with `orgate`.
 fn arguments(label: &str) -> Vec<String> {
-    let line = snippet(label);
+    words(&snippet(label))
+}
+
+fn words(line: &str) -> Vec<String> {
     let mut words = line.split_whitespace().map(str::to_owned);
     assert_eq!(words.next().as_deref(), Some("orgate"));
     words.collect()

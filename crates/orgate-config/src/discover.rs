@@ -133,11 +133,18 @@ pub fn discover(directory: &Path, explicit: Option<&Path>) -> Result<PathBuf, Lo
 /// # Errors
 /// [`LoadError::Unreadable`], or every finding of the file.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<PolicyFile, LoadError> {
-    let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    // One byte more than is accepted, so that a file that is too large is known to be.
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = read_bytes(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
     compile(&path.display().to_string(), &bytes, env).map_err(LoadError::Findings)
+}
+
+/// The bytes of a file that is to be read as a [`document`](crate::document): of one that is too large for that, one more
+/// than is accepted, so that it is known to be.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -24,6 +24,6 @@ pub mod matrix;
 
 pub use self::{
     compile::compile,
-    discover::{FILE_NAMES, LoadError, discover, load},
+    discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
 };

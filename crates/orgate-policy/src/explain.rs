@@ -108,6 +108,7 @@ impl<'p> RuleMatch<'p> {
 
 impl Policy {
     /// Every rule whose path covers that of `target`, whatever its methods, in the order of the file.
+    #[must_use]
     pub fn rules_on<'p>(&'p self, target: &RequestTarget<'_>) -> Vec<RuleEntry<'p>> {
         let path: Vec<&str> = target.segments().collect();
         let covering = self.compiled_rules().iter().filter(|rule| rule.key.pattern().matches(&path));

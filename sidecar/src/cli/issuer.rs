@@ -103,9 +103,8 @@ fn public_url(options: &Options, listener: &Listener) -> Result<String, Failure>
     match &options.public_url {
         Some(url) => Ok(url.clone()),
         None if listener.address().ip().is_unspecified() => Err(Failure::could_not_run(format!(
-            "`{}` means every address of this machine, and tokens need one\nhelp: say which with `--public-url http://HOST:{}`",
-            options.listen,
-            listener.address().port()
+            "`{}` means every address of this machine, and tokens need one\nhelp: say which with `--public-url https://HOST`",
+            options.listen
         ))),
         None => Ok(listener.url()),
     }

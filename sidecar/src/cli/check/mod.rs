@@ -104,7 +104,7 @@ fn check(path: &Path) -> Result<Checked, Failure> {
 
 /// How many rules are written in a file that does not compile.
 fn written_rules(path: &Path) -> usize {
-    let Ok(bytes) = std::fs::read(path) else { return 0 };
+    let Ok(bytes) = orgate_config::read_bytes(path) else { return 0 };
     let root = document::read(&path.display().to_string(), &bytes, &mut Diagnostics::new());
     let rules = root.as_ref().and_then(|root| root.get("rules")?.entries());
     rules.map_or(0, |rules| rules.iter().filter(|(key, _)| !key.text.starts_with("x-")).count())

@@ -93,7 +93,7 @@ fn matrix<'f>(file: &'f PolicyFile, roles: &[String]) -> Result<Matrix<'f>, Fail
     if roles.is_empty() {
         return Ok(file.policy.matrix(&all));
     }
-    for role in roles.iter().filter(|role| !all.contains(&role.as_str())) {
+    if let Some(role) = roles.iter().find(|role| !all.contains(&role.as_str())) {
         check_role(file, role)?;
         let text = format!(
             "nothing says what the role `{role}` holds\nhelp: the roles with a column are: {}",

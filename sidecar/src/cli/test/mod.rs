@@ -93,7 +93,7 @@ fn beside(policy: Option<&Path>) -> PathBuf {
 
 fn judge(path: &Path, policy: Option<&Path>, common: &Common) -> Result<Judged, Failure> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = orgate_config::read_bytes(path).map_err(|error| {
         let help = "write one beside the policy, or name it: `orgate test FILE`; `orgate test --help` shows its form";
         Failure::could_not_run(format!("cannot read `{name}`: {error}\nhelp: {help}"))
     })?;
