@@ -41,8 +41,8 @@ async fn show(
 ) -> Response {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let shown = async {
-        let handle =
-            query.as_ref().and_then(|query| query.get("request")).ok_or(Stop::Page("request_expired"))?;
+        let query = query.as_ref().ok_or(Stop::Page("invalid_request"))?;
+        let handle = query.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request) = load(&app, &project_id, &headers, handle).await?;
         let email = request.params.login_hint.clone().unwrap_or_default();
         Ok(form(&app, &project, &request, handle, &email, None))

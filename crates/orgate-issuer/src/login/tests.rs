@@ -441,3 +441,38 @@ async fn an_old_request_leads_nowhere() {
     browser.authorize(&[]).await;
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM authz_requests").await, 1, "old ones are forgotten");
 }
+
+#[tokio::test]
+async fn too_many_parameters_are_refused_at_every_door() {
+    let site = site().await;
+    let browser = site.browser();
+    let handle = browser.authorize(&[]).await.parameter("request").unwrap();
+    let many: String = (0..80).map(|at| format!("&n{at}=")).collect();
+    for path in ["authorize?client_id=proj_p", "login?request=", "organizations/choose?request="] {
+        let reply = browser.get(&format!("/p/proj_p/{path}{handle}{many}")).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.page_code().as_deref()),
+            (400, Some("invalid_request")),
+            "{path}"
+        );
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let json_type = [("content-type", "application/json")];
+    let object = format!("{{{}}}", (0..80).map(|at| format!("\"n{at}\":\"\"")).collect::<Vec<_>>().join(","));
+    for path in ["login", "organizations/choose"] {
+        let body = format!("request={handle}{many}");
+        let reply = browser.send(Method::POST, &format!("/p/proj_p/{path}"), &form, body).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.page_code().as_deref()),
+            (400, Some("invalid_request")),
+            "{path}"
+        );
+    }
+    // The token endpoint says so before it asks who the client is.
+    for (headers, body) in [(&form, &many), (&json_type, &object)] {
+        let reply = browser.send(Method::POST, "/p/proj_p/token", headers, body.clone()).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["error"]), (400, &json!("invalid_request")));
+    }
+    let reply = browser.send(Method::POST, "/p/proj_p/v1/auth/login", &json_type, object).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (400, json!("bad_request")));
+}

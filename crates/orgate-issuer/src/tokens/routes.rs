@@ -109,7 +109,7 @@ impl Parameters {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, TokenError> {
         let fields = match media_type(headers).as_deref() {
             Some("application/x-www-form-urlencoded") => Form::parse(body)
-                .ok_or(TokenError::InvalidRequest("a parameter appears twice"))?
+                .ok_or(TokenError::InvalidRequest("a parameter appears twice, or there are too many"))?
                 .into_fields(),
             Some("application/json") => Self::of_json(body)?,
             _ => return Err(TokenError::InvalidRequest("the body must be a form or JSON")),
@@ -118,8 +118,11 @@ impl Parameters {
     }
 
     fn of_json(body: &[u8]) -> Result<Vec<(String, String)>, TokenError> {
-        let object = Object::parse(body)
-            .map_err(|_| TokenError::InvalidRequest("the body is not one JSON object with each name once"))?;
+        let object = Object::parse(body).map_err(|_| {
+            TokenError::InvalidRequest(
+                "the body is not one JSON object with each name once and at most 64 names",
+            )
+        })?;
         let mut fields = Vec::new();
         for (name, value) in object.into_members() {
             match value {
