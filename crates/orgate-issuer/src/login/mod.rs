@@ -92,8 +92,8 @@ pub(crate) async fn sign_in(
     };
     let token = random_token().map_err(|error| SignInError::Other(error.into()))?;
     let now = app.now_ms();
-    let session = Session::start(&project.id, &user.id, now);
-    let (hash, user_id) = (fingerprint(&token), user.id.clone());
+    let session = Session::start(&project.id, &user.id, fingerprint(&token), now);
+    let user_id = user.id.clone();
     let session = app
         .db
         .write::<_, DbError>(move |tx| {
@@ -101,7 +101,7 @@ pub(crate) async fn sign_in(
                 if let Some(phc) = rehashed {
                     users::set_password(tx, &user_id, &phc, now).await?;
                 }
-                session::replace(tx, previous, session, &hash).await
+                session::replace(tx, previous, session).await
             })
         })
         .await?;

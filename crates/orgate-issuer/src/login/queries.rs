@@ -14,7 +14,7 @@ pub(super) async fn session(
     token_hash: &str,
     now_ms: i64,
 ) -> Result<Option<Session>, DbError> {
-    let statement = sql("SELECT s.id, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
+    let statement = sql("SELECT s.id, s.token_hash, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
                                 s.last_seen_at, s.idle_exp, s.abs_exp
                          FROM sessions s JOIN users u ON u.id = s.user_id
                          WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_exp > $2 AND s.abs_exp > $2
@@ -24,6 +24,7 @@ pub(super) async fn session(
     let Some(row) = conn.first(statement).await? else { return Ok(None) };
     Ok(Some(Session {
         id: row.text("id")?,
+        token_hash: row.text("token_hash")?,
         project_id: row.text("project_id")?,
         user_id: row.text("user_id")?,
         active_member_id: row.text_opt("active_member_id")?,
@@ -35,11 +36,7 @@ pub(super) async fn session(
     }))
 }
 
-pub(super) async fn insert_session(
-    conn: &mut Conn,
-    session: &Session,
-    token_hash: &str,
-) -> Result<(), DbError> {
+pub(super) async fn insert_session(conn: &mut Conn, session: &Session) -> Result<(), DbError> {
     conn.run(
         sql("INSERT INTO sessions
                  (id, project_id, user_id, token_hash, active_member_id, auth_time, amr, created_at, last_seen_at,
@@ -48,7 +45,7 @@ pub(super) async fn insert_session(
         .bind(&session.id)
         .bind(&session.project_id)
         .bind(&session.user_id)
-        .bind(token_hash)
+        .bind(&session.token_hash)
         .bind(&session.active_member_id)
         .bind(session.auth_time)
         .bind(&json_list(&session.amr))
@@ -60,27 +57,26 @@ pub(super) async fn insert_session(
     .map(|_| ())
 }
 
-/// The same session under another cookie.
+/// The same session under another cookie; `false` if it has ended, or has another cookie than `old_hash` by now.
 pub(super) async fn renew_session(
     conn: &mut Conn,
     session: &Session,
-    token_hash: &str,
-) -> Result<(), DbError> {
-    conn.run(
-        sql("UPDATE sessions
-             SET token_hash = $2, auth_time = $3, amr = $4, last_seen_at = $5, idle_exp = $6, abs_exp = $7,
-                 ver = ver + 1
-             WHERE id = $1")
-        .bind(&session.id)
-        .bind(token_hash)
-        .bind(session.auth_time)
-        .bind(&json_list(&session.amr))
-        .bind(session.last_seen_at)
-        .bind(session.idle_exp)
-        .bind(session.abs_exp),
-    )
-    .await
-    .map(|_| ())
+    old_hash: &str,
+) -> Result<bool, DbError> {
+    let amr = json_list(&session.amr);
+    let statement = sql("UPDATE sessions
+                         SET token_hash = $3, auth_time = $4, amr = $5, last_seen_at = $6, idle_exp = $7,
+                             abs_exp = $8, ver = ver + 1
+                         WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL")
+    .bind(&session.id)
+    .bind(old_hash)
+    .bind(&session.token_hash)
+    .bind(session.auth_time)
+    .bind(&amr)
+    .bind(session.last_seen_at)
+    .bind(session.idle_exp)
+    .bind(session.abs_exp);
+    Ok(conn.run(statement).await? == 1)
 }
 
 pub(super) async fn touch_session(

@@ -476,3 +476,44 @@ async fn too_many_parameters_are_refused_at_every_door() {
     let reply = browser.send(Method::POST, "/p/proj_p/v1/auth/login", &json_type, object).await;
     assert_eq!((reply.status.as_u16(), reply.code()), (400, json!("bad_request")));
 }
+
+#[tokio::test]
+async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
+    let site = site().await;
+    let app = site.issuer.app();
+    let browser = site.browser();
+    let body = json!({ "email": "x@example.com", "password": PASSWORD });
+    let project = crate::projects::find(&mut app.db.read().await.unwrap(), "proj_p").await.unwrap().unwrap();
+    let stale = async || {
+        assert_eq!(browser.json(Method::POST, "/p/proj_p/v1/auth/login", &body).await.status, 200);
+        let mut headers = http::HeaderMap::new();
+        let cookie = format!("orgate-proj_p={}", browser.cookie("orgate-proj_p").unwrap());
+        headers.insert("cookie", cookie.parse().unwrap());
+        super::session::of_project(app, &headers, "proj_p").await.unwrap().unwrap()
+    };
+    let sign_in = async |previous| {
+        super::sign_in(app, &project, "x@example.com", PASSWORD.to_owned(), Some(previous))
+            .await
+            .unwrap_or_else(|error| panic!("{error:?}"))
+    };
+    let lives = async |token: &str| {
+        let browser = site.browser();
+        browser.set_cookie("orgate-proj_p", token);
+        browser.get("/v1/auth/session").await.status == 200
+    };
+
+    // Signed out between the look at the cookie and the end of the sign-in.
+    let previous = stale().await;
+    let out = browser.send(Method::POST, "/v1/auth/logout", &[("origin", ORIGIN)], String::new()).await;
+    assert_eq!(out.status, 204);
+    let signed_in = sign_in(previous.clone()).await;
+    assert_ne!(signed_in.session.id, previous.id);
+    assert!(lives(&signed_in.token).await);
+
+    // Two at once with the same old cookie: whoever is told 200 is signed in.
+    let previous = stale().await;
+    let (first, second) = (sign_in(previous.clone()).await, sign_in(previous.clone()).await);
+    assert_eq!(first.session.id, previous.id);
+    assert_ne!(second.session.id, previous.id);
+    assert!(lives(&first.token).await && lives(&second.token).await);
+}
