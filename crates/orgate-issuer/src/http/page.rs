@@ -93,7 +93,11 @@ impl Pages {
     pub(crate) fn error(&self, error: &PageError) -> Response {
         let (status, title, advice) = error.row();
         let values = context! { code => error.code, title => title, advice => advice };
-        self.show(status, "error.html", values, None)
+        let mut response = self.show(status, "error.html", values, None);
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 
@@ -139,6 +143,11 @@ impl PageError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many people are signing in",
                 "Wait a few seconds and try again.",
+            ),
+            "rate_limited" => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many sign-ins at once",
+                "Several come from your network, or to this account. Wait a few seconds and try again.",
             ),
             "setup_link_invalid" => (
                 StatusCode::GONE,

@@ -1,6 +1,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::http::peer::Peer;
 use crate::testing::{CALLBACK, ORIGIN, PASSWORD, and, claims, exchange, site};
 
 #[tokio::test]
@@ -492,7 +493,7 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
         super::session::of_project(app, &headers, "proj_p").await.unwrap().unwrap()
     };
     let sign_in = async |previous| {
-        super::sign_in(app, &project, "x@example.com", PASSWORD.to_owned(), Some(previous))
+        super::sign_in(app, &project, Peer(None), "x@example.com", PASSWORD.to_owned(), Some(previous))
             .await
             .unwrap_or_else(|error| panic!("{error:?}"))
     };
@@ -516,4 +517,35 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
     assert_eq!(first.session.id, previous.id);
     assert_ne!(second.session.id, previous.id);
     assert!(lives(&first.token).await && lives(&second.token).await);
+}
+
+#[tokio::test]
+async fn every_door_with_a_password_gives_a_peer_its_share_and_no_more() {
+    use crate::password::For;
+    use std::task::{Context, Waker};
+    let site = site().await;
+    let app = site.issuer.app();
+    let pause = app.passwords.pause().await;
+    let mut waiting: Vec<_> = ["a", "b", "c", "d"]
+        .map(|account| {
+            let who = For::Request { peer: None, realm: "proj_p", account };
+            Box::pin(app.passwords.check(who, "x".to_owned(), None))
+        })
+        .into();
+    for work in &mut waiting {
+        assert!(work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let browser = site.browser();
+    let body = json!({ "email": "x@example.com", "password": PASSWORD });
+    let account = browser.json(Method::POST, "/p/proj_p/v1/auth/login", &body).await;
+    let operator = browser.operator("ops@example.com").await;
+    for reply in [account, operator] {
+        assert_eq!((reply.status.as_u16(), reply.code()), (429, json!("rate_limited")));
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    let page = browser.login("x@example.com", PASSWORD, &[]).await;
+    assert_eq!((page.status.as_u16(), page.page_code().as_deref()), (429, Some("rate_limited")));
+    assert_eq!(page.headers["retry-after"], "1");
+    drop((waiting, pause));
+    assert_eq!(browser.operator("ops@example.com").await.status, 204);
 }
