@@ -25,6 +25,23 @@ use crate::{
     projects::{self, Project},
 };
 
+/// The longest `state`, in bytes. A longer one is shown to the person: an answer without it helps no application.
+const MAX_STATE: usize = 2048;
+/// The longest redirect URI, in bytes.
+const MAX_REDIRECT_URI: usize = 2048;
+/// The longest of the other parameters that are read, in bytes: anybody can have a request stored.
+const MAX_BYTES: [(&str, usize, &str); 9] = [
+    ("nonce", 512, "`nonce` is too long"),
+    ("login_hint", 320, "`login_hint` is too long"),
+    ("org_id", 256, "`org_id` is too long"),
+    ("scope", 512, "`scope` is too long"),
+    ("prompt", 256, "`prompt` is too long"),
+    ("max_age", 256, "`max_age` is too long"),
+    ("response_type", 256, "`response_type` is too long"),
+    ("code_challenge", 256, "`code_challenge` is too long"),
+    ("code_challenge_method", 256, "`code_challenge_method` is too long"),
+];
+
 pub(super) fn router() -> Router<Shared> {
     Router::new().route("/p/{project}/authorize", get(authorize))
 }
@@ -86,8 +103,11 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
     drop(conn);
     let redirect_uri = query
         .get("redirect_uri")
-        .filter(|uri| client.has_redirect_uri(uri))
+        .filter(|uri| uri.len() <= MAX_REDIRECT_URI && client.has_redirect_uri(uri))
         .ok_or(Stop::Page("invalid_redirect_uri"))?;
+    if query.get("state").is_some_and(|state| state.len() > MAX_STATE) {
+        return Err(Stop::Page("invalid_request"));
+    }
     let params = Params {
         redirect_uri: redirect_uri.to_owned(),
         state: query.get("state").map(str::to_owned),
@@ -133,6 +153,11 @@ fn check(
     project: &Project,
     params: &Params,
 ) -> Result<(), (&'static str, &'static str)> {
+    for (name, most, too_long) in MAX_BYTES {
+        if query.get(name).is_some_and(|value| value.len() > most) {
+            return Err(("invalid_request", too_long));
+        }
+    }
     if query.get("request").is_some() {
         return Err(("request_not_supported", "`request` is not supported"));
     }

@@ -549,3 +549,49 @@ async fn every_door_with_a_password_gives_a_peer_its_share_and_no_more() {
     drop((waiting, pause));
     assert_eq!(browser.operator("ops@example.com").await.status, 204);
 }
+
+#[tokio::test]
+async fn what_a_stranger_can_have_stored_has_bounds() {
+    let site = site().await;
+    let browser = site.browser();
+    let most = [("state", 2048), ("nonce", 512), ("login_hint", 320), ("org_id", 256), ("scope", 512)];
+    for (name, most) in most {
+        let fits = browser.authorize(&[(name, "x".repeat(most).as_str())]).await;
+        assert!(fits.location().contains("/login?request="), "{name}: {}", fits.location());
+    }
+    let stored = site.count("SELECT COUNT(*) AS n FROM authz_requests").await;
+    for (name, most) in &most[1..] {
+        let reply = browser.authorize(&[(name, "x".repeat(most + 1).as_str())]).await;
+        assert!(reply.location().starts_with(CALLBACK), "{name}");
+        assert_eq!(reply.parameter("error").as_deref(), Some("invalid_request"), "{name}");
+        assert_eq!(reply.parameter("state").as_deref(), Some("st&1"));
+    }
+    for (name, code) in [("state", "invalid_request"), ("redirect_uri", "invalid_redirect_uri")] {
+        let reply = browser.authorize(&[(name, "x".repeat(2049).as_str())]).await;
+        assert_eq!((reply.status.as_u16(), reply.page_code().as_deref()), (400, Some(code)), "{name}");
+    }
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM authz_requests").await, stored);
+}
+
+#[tokio::test]
+async fn ended_requests_are_forgotten_some_at_a_time() {
+    let site = site().await;
+    let browser = site.browser();
+    browser.authorize(&[]).await;
+    site.write(|tx| {
+        Box::pin(async move {
+            let copy = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+                        INSERT INTO authz_requests
+                            (token_hash, project_id, client_id, browser_hash, params, created_at, expires_at)
+                        SELECT token_hash || i, project_id, client_id, browser_hash, params, created_at, expires_at
+                        FROM authz_requests, n";
+            tx.run(crate::db::sql(copy)).await.map(|_| ())
+        })
+    })
+    .await;
+    site.clock.advance(30 * 60_000);
+    for left in [102, 2, 3] {
+        browser.authorize(&[]).await;
+        assert_eq!(site.count("SELECT COUNT(*) AS n FROM authz_requests").await, left);
+    }
+}
