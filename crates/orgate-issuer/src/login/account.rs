@@ -44,7 +44,11 @@ async fn login(
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     let named = body.text("project")?;
     body.finish()?;
-    let project = match path.map(|Path(project)| project).or(named) {
+    let path = path.map(|Path(project)| project);
+    if path.is_some() && named.is_some() && path != named {
+        return Err(Problem::invalid("project", "is not the project of the path"));
+    }
+    let project = match path.or(named) {
         Some(id) => find_project(&app, &id).await?,
         None => match session::of_any_project(&app, &headers).await? {
             Some(session) => find_project(&app, &session.project_id).await?,

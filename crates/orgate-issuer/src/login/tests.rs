@@ -402,6 +402,18 @@ async fn scripts_sign_in_with_json() {
 }
 
 #[tokio::test]
+async fn a_body_cannot_name_another_project_than_the_path() {
+    let site = site().await;
+    let body = json!({ "email": "x@example.com", "password": PASSWORD });
+    for (project, status) in [("proj_p", 200), ("proj_q", 422), ("", 422)] {
+        let named = and(body.clone(), "project", project);
+        let reply = site.browser().json(Method::POST, "/p/proj_p/v1/auth/login", &named).await;
+        assert_eq!(reply.status, status, "{project}");
+        assert!(status == 200 || reply.json()["field"] == "project");
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_with_disuse_and_with_age() {
     let day = 24 * 3_600_000;
     let site = site().await;
