@@ -123,7 +123,7 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
 
     let previous = session::of_project(app, headers, project_id).await?;
     let usable = previous.filter(|session| is_enough(&query, session, app.now_ms()));
-    let silent = query.get("prompt") == Some("none");
+    let silent = prompts(&query).any(|word| word == "none");
     let Some(session) = usable else {
         if silent {
             return Err(Stop::Back(Box::new(params), "login_required", "nobody is signed in"));
@@ -187,8 +187,7 @@ fn check(
         }
         _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
     }
-    let prompt = query.get("prompt").unwrap_or_default();
-    let words: Vec<&str> = prompt.split(' ').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = prompts(query).collect();
     if words.iter().any(|word| !["none", "login", "consent", "select_account"].contains(word))
         || (words.contains(&"none") && words.len() > 1)
     {
@@ -203,6 +202,11 @@ fn check(
     Ok(())
 }
 
+/// The words of `prompt` (OpenID Connect Core §3.1.2.1).
+fn prompts(query: &Form) -> impl Iterator<Item = &str> {
+    query.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty())
+}
+
 /// 32 bytes in base64url (RFC 7636 §4.2).
 fn is_s256(challenge: &str) -> bool {
     crate::encoding::from_base64url(challenge).is_some_and(|bytes| bytes.len() == 32)
@@ -210,11 +214,7 @@ fn is_s256(challenge: &str) -> bool {
 
 /// Whether the session answers the request without another sign-in.
 fn is_enough(query: &Form, session: &Session, now_ms: i64) -> bool {
-    let again = query
-        .get("prompt")
-        .unwrap_or_default()
-        .split(' ')
-        .any(|word| word == "login" || word == "select_account");
+    let again = prompts(query).any(|word| word == "login" || word == "select_account");
     let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
     let fresh = max_age.is_none_or(|seconds| now_ms - session.auth_time <= i64::from(seconds) * 1000);
     !again && fresh

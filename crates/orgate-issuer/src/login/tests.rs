@@ -295,6 +295,8 @@ async fn mistakes_of_the_application_go_back_to_it() {
         (vec![("request", "x.y.z")], "request_not_supported"),
         (vec![("request_uri", "https://evil.test/")], "request_uri_not_supported"),
         (vec![("prompt", "none")], "login_required"),
+        (vec![("prompt", "none ")], "login_required"),
+        (vec![("prompt", " none")], "login_required"),
         (vec![("prompt", "none login")], "invalid_request"),
         (vec![("prompt", "create")], "invalid_request"),
         (vec![("max_age", "soon")], "invalid_request"),
