@@ -6,10 +6,15 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    extract::rejection::BytesRejection,
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+
+use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
 const TEMPLATES: [(&str, &str); 6] = [
@@ -87,6 +92,14 @@ impl Pages {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         response
+    }
+
+    /// The page for a form that did not come.
+    pub(crate) fn unreadable(&self, rejection: BytesRejection) -> Response {
+        self.error(&PageError::new(match unreadable(rejection).code() {
+            Code::TooLarge => "too_large",
+            _ => "invalid_request",
+        }))
     }
 
     /// The page for something that went wrong: what, and what to do.

@@ -6,7 +6,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -138,8 +138,12 @@ async fn submit(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
     if csrf::page_form_is_foreign(&headers) {
         return app.pages.error(&PageError::new("csrf"));
     }

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -55,8 +55,12 @@ async fn submit(
     Path(project_id): Path<String>,
     peer: Peer,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
     if csrf::page_form_is_foreign(&headers) {
         return render(&app, &project_id, Stop::Page("csrf"));
     }
