@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
     db::{DatabaseUrl, Db, DbError},
-    http::{Problem, body::MAX_BODY, page::PageError, page::Pages, problem::Code},
+    http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     keys::{Algorithm, Keys},
     login, members, operators, organizations,
     password::{self, Passwords},
@@ -120,6 +120,7 @@ impl Issuer {
             .merge(setup::routes::router())
             .fallback(nothing_here)
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&self.app))
     }

@@ -14,7 +14,7 @@ use crate::{
     members::{self, AddError, NewMember},
     operators::{self, Rank},
     organizations::{self, CreateError, NewOrganization},
-    password::{Checked, PasswordError, Passwords},
+    password::{Checked, For, PasswordError, Passwords},
     projects::{self, Project},
     users::{self, NewUser},
 };
@@ -106,12 +106,12 @@ async fn new_hash(
     stored: Option<String>,
 ) -> Result<Option<String>, PasswordError> {
     if stored.is_some() {
-        match passwords.check(password.0.clone(), stored).await? {
+        match passwords.check(For::Start, password.0.clone(), stored).await? {
             Checked::Right { rehashed } => return Ok(rehashed),
             Checked::Wrong => {}
         }
     }
-    passwords.hash(password.0.clone()).await.map(Some)
+    passwords.hash(For::Start, password.0.clone()).await.map(Some)
 }
 
 async fn wanted_client(

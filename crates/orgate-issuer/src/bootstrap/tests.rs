@@ -193,6 +193,56 @@ fn a_file_that_cannot_be_read_shows_no_password() {
 }
 
 #[test]
+fn without_users_there_is_no_empty_list_of_known_ones() {
+    let text = findings("projects: [{id: proj_a, organizations: [{slug: acme, owner: bob@example.com}]}]\n");
+    assert!(text.contains("help: name somebody who is under `users`") && !text.contains("known:"), "{text}");
+}
+
+#[test]
+fn nothing_that_may_be_a_secret_is_shown() {
+    for (name, text) in [
+        (
+            "written twice",
+            "projects:\n  - id: proj_a\n    client_secret: hunter22\n    client_secret: hunter22\n",
+        ),
+        ("written twice", "projects: [{id: proj_a, client_secret: a, client_secret: hunter22}]\n"),
+        (
+            "a misspelt key",
+            "projects:\n  - id: proj_a\n    operators: [{email: o@example.com, passwrod: hunter22}]\n",
+        ),
+        ("another spelling", "projects: [{id: proj_a, clientSecret: hunter22, nmae: x}]\n"),
+        ("a list", "projects: [{id: proj_a, client_secret: [hunter22], nmae: x}]\n"),
+        ("a map", "projects: [{id: proj_a, client_secret: {hunter22: x}}]\n"),
+        ("a map, twice", "projects: [{id: proj_a, client_secret: {hunter22: x, hunter22: y}}]\n"),
+        ("a deeper map", "projects: [{id: proj_a, client_secret: {value: hunter22}}]\n"),
+        ("a map under a name", "projects: [{id: proj_a, name: {hunter22: x}}]\n"),
+        ("no list", "projects: [{id: proj_a, users: hunter22}]\n"),
+        ("no project", "projects: [hunter22]\n"),
+        ("a comment", "projects: [{id: proj_a, nmae: x}] # hunter22\n"),
+        ("a quoted key", "projects: [{id: proj_a, \"pass word\": \"hunter22\"}]\n"),
+        ("a number", "projects: [{id: proj_a, client_secret: 22}, {id: proj_a, secret: 0x22}]\n"),
+    ] {
+        let found = findings(text);
+        assert!(!found.contains("hunter") && !found.contains("22"), "{name}:\n{found}");
+        assert!(
+            found.contains("boot.yaml:") && found.contains("id: proj_a") == text.contains("{id: proj_a"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_finding_names_nobody_it_is_not_about() {
+    let text = findings(
+        "projects:\n  - id: proj_a\n    users: [{email: ann@example.com, nmae: x}, {email: nobody, name: a@b.c}]\n    \
+         organizations: [{slug: acme, owner: bob@example.com, members: [{user: ann@example.com, role: x}]}]\n",
+    );
+    assert!(!text.contains("ann@example.com") && !text.contains("a@b.c"), "{text}");
+    assert!(text.contains("`nobody` is not an email") && text.contains("{email: nobody"), "{text}");
+    assert!(text.contains("no user `bob@example.com`") && text.contains("owner: bob@example.com"), "{text}");
+}
+
+#[test]
 fn what_is_no_file_of_projects_is_refused() {
     for bad in ["", "[]", "projects: {}", "project: []", "projects: [1]", "projects:\n\t- x"] {
         assert!(plan("boot.yaml", bad.as_bytes(), &env).is_err(), "{bad:?}");

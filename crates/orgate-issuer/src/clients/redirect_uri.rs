@@ -54,7 +54,8 @@ pub(crate) fn differ_in_loopback_port(registered: &str, uri: &str) -> bool {
         && without_port(registered) == without_port(uri)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::StartError;
+use crate::clients::redirect_uri::is_loopback;
 
 /// The origin under which the issuer is reached; the only source of links, issuer names and cookie rules.
 #[derive(Clone, Debug)]
@@ -25,6 +26,12 @@ impl PublicUrl {
             "http" => false,
             _ => return Err(wrong("it is neither https nor http")),
         };
+        if !https && !is_loopback(&url) {
+            return Err(StartError::could_not_run(format!(
+                "`{text}` cannot be the public URL: passwords and tokens would travel in the clear\nhelp: use https, or \
+                 a loopback address such as `http://127.0.0.1:8090`"
+            )));
+        }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("it has a path, a query or a fragment"));
         }
@@ -64,6 +71,23 @@ mod tests {
             ["", "id.example.com", "ftp://x", "https://x/path", "https://x/?q", "https://a@x", "https://x#f"]
         {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_https_the_issuer_is_for_this_machine_only() {
+        for good in ["http://127.0.0.1:8090", "http://[::1]:8090", "http://localhost", "https://192.0.2.1"] {
+            assert!(PublicUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://id.example.com",
+            "http://192.0.2.1:8090",
+            "http://0.0.0.0:8090",
+            "http://localhost.evil.test",
+        ] {
+            let error = PublicUrl::parse(bad).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("help: use https, or a loopback address"), "{error}");
         }
     }
 }

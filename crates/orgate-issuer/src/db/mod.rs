@@ -211,6 +211,11 @@ impl DatabaseUrl {
             Some(path) if path.contains('?') => {
                 Err(format!("`{text}` has options\nhelp: write only the file's name after `sqlite://`"))
             }
+            // The library behind reads these two as something else than a file of that name: the file that is made for
+            // its owner only would stay empty, and another would hold the data.
+            Some(path) if path.starts_with("file:") || path == ":memory:" => Err(format!(
+                "`{text}` names no file\nhelp: `sqlite::memory:` is a database in memory; a file is `sqlite://orgate.db`"
+            )),
             Some(path) => Ok(Self::SqliteFile(path.into())),
             None => Err(format!(
                 "cannot use `{text}` as a database\nhelp: `sqlite://orgate.db` is a file in the working directory, \

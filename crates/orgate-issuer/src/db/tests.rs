@@ -28,6 +28,13 @@ fn a_database_is_named_by_its_url() {
     }
 }
 
+#[test]
+fn what_sqlite_would_not_read_as_a_file_is_refused() {
+    for bad in ["sqlite://file:x.db", "sqlite://file:///var/x.db", "sqlite://:memory:"] {
+        assert!(DatabaseUrl::parse(bad).unwrap_err().contains("help: `sqlite::memory:`"), "{bad}");
+    }
+}
+
 #[tokio::test]
 async fn what_fails_leaves_nothing_behind() {
     let db = memory().await;

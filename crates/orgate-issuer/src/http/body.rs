@@ -1,6 +1,7 @@
-//! JSON bodies, read strictly: one object, no name twice, no name that nobody asked for.
+//! JSON bodies, read strictly: one object, no name twice, no name that nobody asked for. Forms and queries: no name
+//! twice. Neither has more than [`MAX_FIELDS`] names: reading what a stranger sent costs no more than its length.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use axum::{
     body::Bytes,
@@ -15,6 +16,9 @@ use super::problem::{Code, Problem};
 
 /// The most bytes a body may have.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// The most names an object, a form or a query may have.
+pub(crate) const MAX_FIELDS: usize = 64;
 
 /// The members of a JSON object, in the order they came.
 #[derive(Debug)]
@@ -87,8 +91,12 @@ impl<'de> Deserialize<'de> for Object {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut members: Vec<(String, Value)> = Vec::new();
+                let mut names = HashSet::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.iter().any(|(known, _)| *known == name) {
+                    if members.len() == MAX_FIELDS {
+                        return Err(de::Error::custom("too many names"));
+                    }
+                    if !names.insert(name.clone()) {
                         return Err(de::Error::custom("a name appears twice"));
                     }
                     members.push((name, value));
@@ -130,15 +138,16 @@ pub(crate) fn unreadable(rejection: BytesRejection) -> Problem {
     }
 }
 
-/// The fields of a form (`application/x-www-form-urlencoded`); none may come twice.
+/// The fields of a form (`application/x-www-form-urlencoded`); none may come twice, and there is a limit to them.
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a form or a query; `None` if a name comes twice.
+    /// Reads a form or a query; `None` if a name comes twice or there are too many.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut fields: Vec<(String, String)> = Vec::new();
+        let mut names = HashSet::new();
         for (name, value) in form_urlencoded::parse(bytes) {
-            if fields.iter().any(|(known, _)| *known == name) {
+            if fields.len() == MAX_FIELDS || !names.insert(name.clone()) {
                 return None;
             }
             fields.push((name.into_owned(), value.into_owned()));
@@ -185,6 +194,21 @@ mod tests {
         assert_eq!(body.text("a").unwrap_err().code(), Code::InvalidValue);
         assert_eq!(body.flag("b").unwrap_err().code(), Code::InvalidValue);
         assert_eq!(body.required_text("c").unwrap_err().code(), Code::InvalidValue);
+    }
+
+    #[test]
+    fn more_than_sixty_four_names_are_not_read() {
+        let object = |count: usize| {
+            let members: Vec<_> = (0..count).map(|at| format!("\"n{at}\":1")).collect();
+            Object::parse(format!("{{{}}}", members.join(",")).as_bytes())
+        };
+        let form = |count: usize| {
+            let fields: Vec<_> = (0..count).map(|at| format!("n{at}=1")).collect();
+            Form::parse(fields.join("&").as_bytes())
+        };
+        assert!(object(64).is_ok() && form(64).is_some());
+        assert_eq!(object(65).unwrap_err().code(), Code::BadRequest);
+        assert!(form(65).is_none());
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod page;
 pub(crate) mod paging;
+pub(crate) mod path;
+pub(crate) mod peer;
 pub(crate) mod problem;
 pub(crate) mod redirect;
 

@@ -6,10 +6,15 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    extract::rejection::BytesRejection,
+    response::{IntoResponse as _, Response},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+
+use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
 const TEMPLATES: [(&str, &str); 6] = [
@@ -89,11 +94,23 @@ impl Pages {
         response
     }
 
+    /// The page for a form that did not come.
+    pub(crate) fn unreadable(&self, rejection: BytesRejection) -> Response {
+        self.error(&PageError::new(match unreadable(rejection).code() {
+            Code::TooLarge => "too_large",
+            _ => "invalid_request",
+        }))
+    }
+
     /// The page for something that went wrong: what, and what to do.
     pub(crate) fn error(&self, error: &PageError) -> Response {
         let (status, title, advice) = error.row();
         let values = context! { code => error.code, title => title, advice => advice };
-        self.show(status, "error.html", values, None)
+        let mut response = self.show(status, "error.html", values, None);
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 
@@ -139,6 +156,11 @@ impl PageError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many people are signing in",
                 "Wait a few seconds and try again.",
+            ),
+            "rate_limited" => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many sign-ins at once",
+                "Several come from your network, or to this account. Wait a few seconds and try again.",
             ),
             "setup_link_invalid" => (
                 StatusCode::GONE,

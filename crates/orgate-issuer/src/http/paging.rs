@@ -20,7 +20,7 @@ impl Page {
     /// Reads `limit` and `cursor` from a query.
     pub(crate) fn of(query: Option<&str>) -> Result<Self, Problem> {
         let query = Form::parse(query.unwrap_or_default().as_bytes())
-            .ok_or_else(|| Problem::invalid("query", "a parameter appears twice"))?;
+            .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
         let limit = match query.get("limit").map(str::parse::<i64>) {
             None => DEFAULT,
             Some(Ok(limit @ 1..=MOST)) => limit,

@@ -56,6 +56,7 @@ codes! {
     UnknownUser 422 "unknown_user" "The project has no such user";
     SlugReserved 422 "slug_reserved" "This slug is reserved";
     ProjectRequired 422 "project_required" "Name the project";
+    RateLimited 429 "rate_limited" "Too many sign-ins from here, or to this account, at the moment";
     Internal 500 "internal" "Something went wrong here";
     Unavailable 503 "unavailable" "Not available at the moment";
     Busy 503 "busy" "Too many sign-ins at the moment";
@@ -153,7 +154,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self.code, Code::Unavailable | Code::Busy) {
+        if matches!(self.code, Code::Unavailable | Code::Busy | Code::RateLimited) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

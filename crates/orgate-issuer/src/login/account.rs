@@ -19,7 +19,7 @@ use crate::{
     clock::rfc3339,
     db::DbError,
     events::Actor,
-    http::{Problem, body::Json, cookies, csrf, paging::Page, problem::Code},
+    http::{Problem, body::Json, cookies, csrf, paging::Page, peer::Peer, problem::Code},
     members, projects,
     projects::Project,
     roles, users,
@@ -37,13 +37,18 @@ pub(super) fn router(base: &str) -> Router<Shared> {
 async fn login(
     State(app): State<Shared>,
     path: Option<Path<String>>,
+    peer: Peer,
     headers: HeaderMap,
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     let named = body.text("project")?;
     body.finish()?;
-    let project = match path.map(|Path(project)| project).or(named) {
+    let path = path.map(|Path(project)| project);
+    if path.is_some() && named.is_some() && path != named {
+        return Err(Problem::invalid("project", "is not the project of the path"));
+    }
+    let project = match path.or(named) {
         Some(id) => find_project(&app, &id).await?,
         None => match session::of_any_project(&app, &headers).await? {
             Some(session) => find_project(&app, &session.project_id).await?,
@@ -53,7 +58,7 @@ async fn login(
     csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
     let previous = session::of_project(&app, &headers, &project.id).await?;
     let signed_in =
-        sign_in(&app, &project, &email, password, previous).await.map_err(|error| match error {
+        sign_in(&app, &project, peer, &email, password, previous).await.map_err(|error| match error {
             SignInError::Invalid => Problem::new(Code::InvalidCredentials),
             SignInError::Password(error) => error.into(),
             SignInError::Other(problem) => problem,

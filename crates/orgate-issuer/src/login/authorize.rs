@@ -25,6 +25,23 @@ use crate::{
     projects::{self, Project},
 };
 
+/// The longest `state`, in bytes. A longer one is shown to the person: an answer without it helps no application.
+const MAX_STATE: usize = 2048;
+/// The longest redirect URI, in bytes.
+const MAX_REDIRECT_URI: usize = 2048;
+/// The longest of the other parameters that are read, in bytes: anybody can have a request stored.
+const MAX_BYTES: [(&str, usize, &str); 9] = [
+    ("nonce", 512, "`nonce` is too long"),
+    ("login_hint", 320, "`login_hint` is too long"),
+    ("org_id", 256, "`org_id` is too long"),
+    ("scope", 512, "`scope` is too long"),
+    ("prompt", 256, "`prompt` is too long"),
+    ("max_age", 256, "`max_age` is too long"),
+    ("response_type", 256, "`response_type` is too long"),
+    ("code_challenge", 256, "`code_challenge` is too long"),
+    ("code_challenge_method", 256, "`code_challenge_method` is too long"),
+];
+
 pub(super) fn router() -> Router<Shared> {
     Router::new().route("/p/{project}/authorize", get(authorize))
 }
@@ -86,8 +103,11 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
     drop(conn);
     let redirect_uri = query
         .get("redirect_uri")
-        .filter(|uri| client.has_redirect_uri(uri))
+        .filter(|uri| uri.len() <= MAX_REDIRECT_URI && client.has_redirect_uri(uri))
         .ok_or(Stop::Page("invalid_redirect_uri"))?;
+    if query.get("state").is_some_and(|state| state.len() > MAX_STATE) {
+        return Err(Stop::Page("invalid_request"));
+    }
     let params = Params {
         redirect_uri: redirect_uri.to_owned(),
         state: query.get("state").map(str::to_owned),
@@ -103,7 +123,7 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
 
     let previous = session::of_project(app, headers, project_id).await?;
     let usable = previous.filter(|session| is_enough(&query, session, app.now_ms()));
-    let silent = query.get("prompt") == Some("none");
+    let silent = prompts(&query).any(|word| word == "none");
     let Some(session) = usable else {
         if silent {
             return Err(Stop::Back(Box::new(params), "login_required", "nobody is signed in"));
@@ -133,6 +153,11 @@ fn check(
     project: &Project,
     params: &Params,
 ) -> Result<(), (&'static str, &'static str)> {
+    for (name, most, too_long) in MAX_BYTES {
+        if query.get(name).is_some_and(|value| value.len() > most) {
+            return Err(("invalid_request", too_long));
+        }
+    }
     if query.get("request").is_some() {
         return Err(("request_not_supported", "`request` is not supported"));
     }
@@ -162,8 +187,7 @@ fn check(
         }
         _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
     }
-    let prompt = query.get("prompt").unwrap_or_default();
-    let words: Vec<&str> = prompt.split(' ').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = prompts(query).collect();
     if words.iter().any(|word| !["none", "login", "consent", "select_account"].contains(word))
         || (words.contains(&"none") && words.len() > 1)
     {
@@ -178,6 +202,11 @@ fn check(
     Ok(())
 }
 
+/// The words of `prompt` (OpenID Connect Core §3.1.2.1).
+fn prompts(query: &Form) -> impl Iterator<Item = &str> {
+    query.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty())
+}
+
 /// 32 bytes in base64url (RFC 7636 §4.2).
 fn is_s256(challenge: &str) -> bool {
     crate::encoding::from_base64url(challenge).is_some_and(|bytes| bytes.len() == 32)
@@ -185,11 +214,7 @@ fn is_s256(challenge: &str) -> bool {
 
 /// Whether the session answers the request without another sign-in.
 fn is_enough(query: &Form, session: &Session, now_ms: i64) -> bool {
-    let again = query
-        .get("prompt")
-        .unwrap_or_default()
-        .split(' ')
-        .any(|word| word == "login" || word == "select_account");
+    let again = prompts(query).any(|word| word == "login" || word == "select_account");
     let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
     let fresh = max_age.is_none_or(|seconds| now_ms - session.auth_time <= i64::from(seconds) * 1000);
     !again && fresh

@@ -6,7 +6,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -126,8 +126,8 @@ async fn show(
 ) -> Response {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let shown = async {
-        let handle =
-            query.as_ref().and_then(|query| query.get("request")).ok_or(Stop::Page("request_expired"))?;
+        let query = query.as_ref().ok_or(Stop::Page("invalid_request"))?;
+        let handle = query.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request, session) = enter(&app, &project_id, &headers, handle).await?;
         picker(&app, &project, &request, &session, handle).await
     };
@@ -138,8 +138,12 @@ async fn submit(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
     if csrf::page_form_is_foreign(&headers) {
         return app.pages.error(&PageError::new("csrf"));
     }

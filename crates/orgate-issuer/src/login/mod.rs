@@ -22,9 +22,9 @@ use crate::{
     app::{App, Shared},
     db::DbError,
     events::{Actor, EventType},
-    http::Problem,
+    http::{Problem, peer::Peer},
     ids::Kind,
-    password::{Checked, PasswordError},
+    password::{Checked, For, PasswordError},
     projects::Project,
     secret::{fingerprint, random_token},
     users::{self, User},
@@ -67,16 +67,23 @@ impl From<DbError> for SignInError {
 pub(crate) async fn sign_in(
     app: &App,
     project: &Project,
+    peer: Peer,
     email: &str,
     password: String,
     previous: Option<Session>,
 ) -> Result<SignedIn, SignInError> {
-    let user = match Address::parse(email) {
-        Some(address) => users::find_by_address(&mut *app.db.read().await?, &project.id, &address).await?,
+    let address = Address::parse(email);
+    let who = For::Request {
+        peer: peer.0,
+        realm: &project.id,
+        account: address.as_ref().map_or(email, |address| address.key()),
+    };
+    let user = match &address {
+        Some(address) => users::find_by_address(&mut *app.db.read().await?, &project.id, address).await?,
         None => None,
     };
     let stored = user.as_ref().and_then(|user| user.password_phc.clone());
-    let checked = app.passwords.check(password, stored).await.map_err(SignInError::Password)?;
+    let checked = app.passwords.check(who, password, stored).await.map_err(SignInError::Password)?;
     let (user, rehashed) = match (user, checked) {
         (Some(user), Checked::Right { rehashed }) if user.active => (user, rehashed),
         (user, checked) => {
@@ -92,8 +99,8 @@ pub(crate) async fn sign_in(
     };
     let token = random_token().map_err(|error| SignInError::Other(error.into()))?;
     let now = app.now_ms();
-    let session = Session::start(&project.id, &user.id, now);
-    let (hash, user_id) = (fingerprint(&token), user.id.clone());
+    let session = Session::start(&project.id, &user.id, fingerprint(&token), now);
+    let user_id = user.id.clone();
     let session = app
         .db
         .write::<_, DbError>(move |tx| {
@@ -101,7 +108,7 @@ pub(crate) async fn sign_in(
                 if let Some(phc) = rehashed {
                     users::set_password(tx, &user_id, &phc, now).await?;
                 }
-                session::replace(tx, previous, session, &hash).await
+                session::replace(tx, previous, session).await
             })
         })
         .await?;

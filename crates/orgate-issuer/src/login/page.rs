@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -23,7 +23,7 @@ use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     db::DbError,
-    http::{body::Form, cookies, csrf, problem::Code, redirect::see_other},
+    http::{body::Form, cookies, csrf, peer::Peer, problem::Code, redirect::see_other},
     password::PasswordError,
     projects::{self, Project},
     secret::fingerprint,
@@ -41,8 +41,8 @@ async fn show(
 ) -> Response {
     let query = Form::parse(query.unwrap_or_default().as_bytes());
     let shown = async {
-        let handle =
-            query.as_ref().and_then(|query| query.get("request")).ok_or(Stop::Page("request_expired"))?;
+        let query = query.as_ref().ok_or(Stop::Page("invalid_request"))?;
+        let handle = query.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request) = load(&app, &project_id, &headers, handle).await?;
         let email = request.params.login_hint.clone().unwrap_or_default();
         Ok(form(&app, &project, &request, handle, &email, None))
@@ -53,13 +53,18 @@ async fn show(
 async fn submit(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
     if csrf::page_form_is_foreign(&headers) {
         return render(&app, &project_id, Stop::Page("csrf"));
     }
-    match enter(&app, &project_id, &headers, &body).await {
+    match enter(&app, &project_id, peer, &headers, &body).await {
         Ok(response) => response,
         Err(stop) => render(&app, &project_id, stop),
     }
@@ -81,7 +86,13 @@ pub(super) async fn load(
     }
 }
 
-async fn enter(app: &App, project_id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Stop> {
+async fn enter(
+    app: &App,
+    project_id: &str,
+    peer: Peer,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Stop> {
     let fields = Form::parse(body).ok_or(Stop::Page("invalid_request"))?;
     let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
     let (project, request) = load(app, project_id, headers, handle).await?;
@@ -89,7 +100,7 @@ async fn enter(app: &App, project_id: &str, headers: &HeaderMap, body: &[u8]) ->
     let password = fields.get("password").unwrap_or_default().to_owned();
     let previous = session::of_project(app, headers, project_id).await?;
 
-    let signed_in = match sign_in(app, &project, email, password, previous).await {
+    let signed_in = match sign_in(app, &project, peer, email, password, previous).await {
         Ok(signed_in) => signed_in,
         Err(SignInError::Invalid) => {
             let wrong = Code::InvalidCredentials;
@@ -97,6 +108,7 @@ async fn enter(app: &App, project_id: &str, headers: &HeaderMap, body: &[u8]) ->
         }
         Err(SignInError::Password(PasswordError::TooLong)) => return Err(Stop::Page("too_large")),
         Err(SignInError::Password(PasswordError::Busy)) => return Err(Stop::Page("busy")),
+        Err(SignInError::Password(PasswordError::RateLimited)) => return Err(Stop::Page("rate_limited")),
         Err(SignInError::Password(PasswordError::Failed)) => return Err(Stop::Page("internal")),
         Err(SignInError::Other(problem)) => {
             return Err(Stop::Page(if problem.code() == Code::Unavailable {

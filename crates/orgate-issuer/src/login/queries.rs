@@ -14,7 +14,7 @@ pub(super) async fn session(
     token_hash: &str,
     now_ms: i64,
 ) -> Result<Option<Session>, DbError> {
-    let statement = sql("SELECT s.id, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
+    let statement = sql("SELECT s.id, s.token_hash, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
                                 s.last_seen_at, s.idle_exp, s.abs_exp
                          FROM sessions s JOIN users u ON u.id = s.user_id
                          WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_exp > $2 AND s.abs_exp > $2
@@ -24,6 +24,7 @@ pub(super) async fn session(
     let Some(row) = conn.first(statement).await? else { return Ok(None) };
     Ok(Some(Session {
         id: row.text("id")?,
+        token_hash: row.text("token_hash")?,
         project_id: row.text("project_id")?,
         user_id: row.text("user_id")?,
         active_member_id: row.text_opt("active_member_id")?,
@@ -35,11 +36,7 @@ pub(super) async fn session(
     }))
 }
 
-pub(super) async fn insert_session(
-    conn: &mut Conn,
-    session: &Session,
-    token_hash: &str,
-) -> Result<(), DbError> {
+pub(super) async fn insert_session(conn: &mut Conn, session: &Session) -> Result<(), DbError> {
     conn.run(
         sql("INSERT INTO sessions
                  (id, project_id, user_id, token_hash, active_member_id, auth_time, amr, created_at, last_seen_at,
@@ -48,7 +45,7 @@ pub(super) async fn insert_session(
         .bind(&session.id)
         .bind(&session.project_id)
         .bind(&session.user_id)
-        .bind(token_hash)
+        .bind(&session.token_hash)
         .bind(&session.active_member_id)
         .bind(session.auth_time)
         .bind(&json_list(&session.amr))
@@ -60,27 +57,26 @@ pub(super) async fn insert_session(
     .map(|_| ())
 }
 
-/// The same session under another cookie.
+/// The same session under another cookie; `false` if it has ended, or has another cookie than `old_hash` by now.
 pub(super) async fn renew_session(
     conn: &mut Conn,
     session: &Session,
-    token_hash: &str,
-) -> Result<(), DbError> {
-    conn.run(
-        sql("UPDATE sessions
-             SET token_hash = $2, auth_time = $3, amr = $4, last_seen_at = $5, idle_exp = $6, abs_exp = $7,
-                 ver = ver + 1
-             WHERE id = $1")
-        .bind(&session.id)
-        .bind(token_hash)
-        .bind(session.auth_time)
-        .bind(&json_list(&session.amr))
-        .bind(session.last_seen_at)
-        .bind(session.idle_exp)
-        .bind(session.abs_exp),
-    )
-    .await
-    .map(|_| ())
+    old_hash: &str,
+) -> Result<bool, DbError> {
+    let amr = json_list(&session.amr);
+    let statement = sql("UPDATE sessions
+                         SET token_hash = $3, auth_time = $4, amr = $5, last_seen_at = $6, idle_exp = $7,
+                             abs_exp = $8, ver = ver + 1
+                         WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL")
+    .bind(&session.id)
+    .bind(old_hash)
+    .bind(&session.token_hash)
+    .bind(session.auth_time)
+    .bind(&amr)
+    .bind(session.last_seen_at)
+    .bind(session.idle_exp)
+    .bind(session.abs_exp);
+    Ok(conn.run(statement).await? == 1)
 }
 
 pub(super) async fn touch_session(
@@ -199,10 +195,17 @@ pub(super) async fn bind_request(conn: &mut Conn, token_hash: &str, session_id: 
     .map(|_| ())
 }
 
-/// Forgets requests and codes that have ended.
+/// Forgets requests and codes that have ended, a bounded number at a time: each new request makes one row, so many
+/// more go than come, and nobody's sign-in waits for a long clean-up.
 pub(super) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<(), DbError> {
-    conn.run(sql("DELETE FROM authz_requests WHERE expires_at <= $1").bind(now_ms)).await?;
-    conn.run(sql("DELETE FROM auth_codes WHERE expires_at <= $1").bind(now_ms - CODE_MEMORY_MS)).await?;
+    let requests = sql("DELETE FROM authz_requests WHERE token_hash IN
+                            (SELECT token_hash FROM authz_requests WHERE expires_at <= $1
+                             ORDER BY expires_at LIMIT 200)");
+    conn.run(requests.bind(now_ms)).await?;
+    let codes = sql("DELETE FROM auth_codes WHERE code_hash IN
+                         (SELECT code_hash FROM auth_codes WHERE expires_at <= $1
+                          ORDER BY expires_at LIMIT 200)");
+    conn.run(codes.bind(now_ms - CODE_MEMORY_MS)).await?;
     Ok(())
 }
 

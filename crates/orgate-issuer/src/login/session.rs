@@ -26,6 +26,8 @@ const MOST_COOKIES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) id: String,
+    /// The fingerprint of its cookie.
+    pub(crate) token_hash: String,
     pub(crate) project_id: String,
     pub(crate) user_id: String,
     pub(crate) active_member_id: Option<String>,
@@ -39,9 +41,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn start(project_id: &str, user_id: &str, now_ms: i64) -> Self {
+    pub(super) fn start(project_id: &str, user_id: &str, token_hash: String, now_ms: i64) -> Self {
         Self {
             id: new_session_id(now_ms),
+            token_hash,
             project_id: project_id.to_owned(),
             user_id: user_id.to_owned(),
             active_member_id: None,
@@ -60,30 +63,29 @@ impl Session {
 }
 
 /// Stores `new` in place of `previous`. The same person keeps the session's id and organization, under a new cookie;
-/// another person's session is revoked.
+/// another person's session is revoked. `previous` was read before the password was checked: if it was revoked or
+/// renewed since, the sign-in starts a session of its own, because a cookie is never given out for a dead one and
+/// never takes the place of one given out a moment ago.
 pub(super) async fn replace(
     tx: &mut Tx,
     previous: Option<Session>,
-    mut new: Session,
-    token_hash: &str,
+    new: Session,
 ) -> Result<Session, DbError> {
     let now = new.auth_time;
     let actor = Actor::User(new.user_id.clone());
-    match previous {
-        Some(old) if old.user_id == new.user_id && old.project_id == new.project_id => {
-            new.id = old.id;
-            new.active_member_id = old.active_member_id;
-            queries::renew_session(tx, &new, token_hash).await?;
-            tx.record(session_event(&new, EventType::SessionRenewed, actor, now));
-        }
-        other => {
-            if let Some(old) = other {
-                revoke(tx, &old, actor.clone(), now).await?;
+    if let Some(old) = previous {
+        if old.user_id == new.user_id && old.project_id == new.project_id {
+            let renewed = Session { id: old.id, active_member_id: old.active_member_id, ..new.clone() };
+            if queries::renew_session(tx, &renewed, &old.token_hash).await? {
+                tx.record(session_event(&renewed, EventType::SessionRenewed, actor, now));
+                return Ok(renewed);
             }
-            queries::insert_session(tx, &new, token_hash).await?;
-            tx.record(session_event(&new, EventType::SessionCreated, actor, now));
+        } else {
+            revoke(tx, &old, actor.clone(), now).await?;
         }
     }
+    queries::insert_session(tx, &new).await?;
+    tx.record(session_event(&new, EventType::SessionCreated, actor, now));
     Ok(new)
 }
 

@@ -13,9 +13,9 @@ use crate::{
     address::Address,
     app::{App, Shared},
     db::{Conn, DbError, Tx},
-    http::{Problem, cookies, csrf, problem::Code},
+    http::{Problem, cookies, csrf, peer::Peer, problem::Code},
     ids::Kind,
-    password::Checked,
+    password::{Checked, For},
     secret::{fingerprint, random_token},
 };
 
@@ -76,13 +76,19 @@ impl Operator {
 }
 
 /// Starts a session for the operator with `email` and `password`; gives the cookie's value.
-async fn sign_in(app: &App, email: &str, password: String) -> Result<String, Problem> {
-    let account = match Address::parse(email) {
+async fn sign_in(app: &App, peer: Peer, email: &str, password: String) -> Result<String, Problem> {
+    let address = Address::parse(email);
+    let who = For::Request {
+        peer: peer.0,
+        realm: "operators",
+        account: address.as_ref().map_or(email, |address| address.key()),
+    };
+    let account = match &address {
         Some(address) => queries::credentials(&mut *app.db.read().await?, address.key()).await?,
         None => None,
     };
     let (id, stored) = account.unzip();
-    let checked = app.passwords.check(password, stored).await?;
+    let checked = app.passwords.check(who, password, stored).await?;
     let (Some(id), Checked::Right { .. }) = (id, checked) else {
         tracing::info!(reason = "invalid_credentials", "an operator's sign-in failed");
         return Err(Code::InvalidCredentials.into());

@@ -12,7 +12,7 @@ use super::{SESSION_ABS_MS, queries, sign_in};
 use crate::{
     app::Shared,
     db::DbError,
-    http::{Problem, body::Json, cookies, csrf},
+    http::{Problem, body::Json, cookies, csrf, peer::Peer},
     secret::fingerprint,
 };
 
@@ -24,13 +24,14 @@ pub(crate) fn router() -> Router<Shared> {
 
 async fn login(
     State(app): State<Shared>,
+    peer: Peer,
     headers: HeaderMap,
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
     csrf::check_foreign(&headers, &app.public, &[])?;
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     body.finish()?;
-    let token = sign_in(&app, &email, password).await?;
+    let token = sign_in(&app, peer, &email, password).await?;
     let cookie = cookies::set(&app.public, cookies::OPERATOR, &token, cookies::OPERATOR_PATH, SESSION_ABS_MS);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

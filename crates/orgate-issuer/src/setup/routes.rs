@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -15,8 +15,8 @@ use crate::{
     address::Address,
     app::{App, Shared},
     db::DbError,
-    http::{Problem, body::Form, csrf, page::PageError, problem::Code},
-    password::MIN_PASSWORD,
+    http::{Problem, body::Form, csrf, page::PageError, peer::Peer, problem::Code},
+    password::{For, MIN_PASSWORD},
     secret::{fingerprint, random_token},
 };
 
@@ -91,24 +91,30 @@ impl Entries {
 async fn submit(
     State(app): State<Shared>,
     Path(token): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
     if csrf::page_form_is_foreign(&headers) {
         return app.pages.error(&PageError::new("csrf"));
     }
-    match enter(&app, &token, &body).await {
+    match enter(&app, &token, peer, &body).await {
         Ok(response) => response,
         Err(problem) => app.pages.error(&PageError::new(match problem.code() {
             Code::TooLarge => "too_large",
             Code::Busy => "busy",
+            Code::RateLimited => "rate_limited",
             Code::Unavailable => "unavailable",
             _ => "internal",
         })),
     }
 }
 
-async fn enter(app: &App, token: &str, body: &[u8]) -> Result<Response, Problem> {
+async fn enter(app: &App, token: &str, peer: Peer, body: &[u8]) -> Result<Response, Problem> {
     // Before the hashing: a stranger without the link costs nothing.
     if !is_live(app, token).await? {
         return Ok(ended(app));
@@ -121,8 +127,9 @@ async fn enter(app: &App, token: &str, body: &[u8]) -> Result<Response, Problem>
     }
     let address = Address::parse(&entries.email).ok_or(Code::InvalidValue)?;
     let client_secret = random_token()?;
+    let who = For::Request { peer: peer.0, realm: "setup", account: address.key() };
     let wishes = Wishes {
-        password_phc: app.passwords.hash(entries.password).await?,
+        password_phc: app.passwords.hash(who, entries.password).await?,
         secret_hash: app.secrets.hash_client_secret(&client_secret),
         name: entries.name,
         redirect_uri: entries.redirect_uri,

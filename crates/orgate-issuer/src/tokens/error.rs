@@ -1,15 +1,25 @@
 //! Refusals of the token endpoint (RFC 6749 §5.2).
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::rejection::BytesRejection,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::{clients::ClientError, db::DbError, keys::KeyError};
+use crate::{
+    clients::ClientError,
+    db::DbError,
+    http::{body::unreadable, problem::Code},
+    keys::KeyError,
+};
 
 /// A refusal. The names are OAuth's; `invalid_target` is RFC 8707's, `organizations_disabled` is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
     InvalidRequest(&'static str),
+    /// The body is over the limit; RFC 6749 has no name of its own for that.
+    TooLarge,
     InvalidClient {
         /// Whether the client tried the `Authorization` header.
         basic: bool,
@@ -29,6 +39,7 @@ impl TokenError {
         let bad = StatusCode::BAD_REQUEST;
         match self {
             Self::InvalidRequest(why) => (bad, "invalid_request", why),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the request is too large"),
             Self::InvalidClient { .. } => {
                 (StatusCode::UNAUTHORIZED, "invalid_client", "the client is not known or not proven")
             }
@@ -60,6 +71,15 @@ impl From<KeyError> for TokenError {
     fn from(error: KeyError) -> Self {
         tracing::error!(%error, "a token could not be signed");
         Self::Unavailable
+    }
+}
+
+impl From<BytesRejection> for TokenError {
+    fn from(rejection: BytesRejection) -> Self {
+        match unreadable(rejection).code() {
+            Code::TooLarge => Self::TooLarge,
+            _ => Self::InvalidRequest("the body cannot be read"),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod routes;
 
 use axum::Router;
 
+pub(crate) use self::error::TokenError;
 use crate::app::Shared;
 
 pub(crate) fn router() -> Router<Shared> {

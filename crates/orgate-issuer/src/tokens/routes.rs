@@ -5,7 +5,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
     routing::post,
 };
@@ -23,6 +23,21 @@ use crate::{
     projects::{self, Project},
 };
 
+/// The parameters of both grants, under all their names.
+const KNOWN: [&str; 11] = [
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+    "client_id",
+    "client_secret",
+    "org_id",
+    "organization_id",
+    "organization",
+];
+
 pub(super) fn router() -> Router<Shared> {
     Router::new()
         .route("/p/{project}/token", post(of_project))
@@ -33,17 +48,30 @@ async fn of_project(
     State(app): State<Shared>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    respond(&app, Some(&project), &headers, &body).await
+    respond(&app, Some(&project), &headers, body).await
 }
 
-async fn of_any_project(State(app): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
-    respond(&app, None, &headers, &body).await
+async fn of_any_project(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    respond(&app, None, &headers, body).await
 }
 
-async fn respond(app: &App, project_id: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Response {
-    match issue(app, project_id, headers, body).await {
+async fn respond(
+    app: &App,
+    project_id: Option<&str>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let issued = match body {
+        Ok(body) => issue(app, project_id, headers, &body).await,
+        Err(rejection) => Err(rejection.into()),
+    };
+    match issued {
         Ok(body) => {
             let mut response = axum::Json(body).into_response();
             let headers = response.headers_mut();
@@ -109,7 +137,7 @@ impl Parameters {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, TokenError> {
         let fields = match media_type(headers).as_deref() {
             Some("application/x-www-form-urlencoded") => Form::parse(body)
-                .ok_or(TokenError::InvalidRequest("a parameter appears twice"))?
+                .ok_or(TokenError::InvalidRequest("a parameter appears twice, or there are too many"))?
                 .into_fields(),
             Some("application/json") => Self::of_json(body)?,
             _ => return Err(TokenError::InvalidRequest("the body must be a form or JSON")),
@@ -118,14 +146,18 @@ impl Parameters {
     }
 
     fn of_json(body: &[u8]) -> Result<Vec<(String, String)>, TokenError> {
-        let object = Object::parse(body)
-            .map_err(|_| TokenError::InvalidRequest("the body is not one JSON object with each name once"))?;
+        let object = Object::parse(body).map_err(|_| {
+            TokenError::InvalidRequest(
+                "the body is not one JSON object with each name once and at most 64 names",
+            )
+        })?;
         let mut fields = Vec::new();
         for (name, value) in object.into_members() {
             match value {
                 Value::String(text) => fields.push((name, text)),
                 Value::Null => {}
-                _ => return Err(TokenError::InvalidRequest("every parameter must be a text")),
+                _ if !KNOWN.contains(&name.as_str()) => {}
+                _ => return Err(TokenError::InvalidRequest("a parameter is not a text")),
             }
         }
         Ok(fields)

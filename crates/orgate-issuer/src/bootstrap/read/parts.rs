@@ -3,7 +3,7 @@
 use orgate_config::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
-    document::{MapReader, Node, Spanned},
+    document::{MapReader, Node, Spanned, closest},
 };
 
 use super::{
@@ -271,11 +271,15 @@ fn known_user(
     if let Some(user) = found {
         return Some(user.address.clone());
     }
-    let known = project.users.iter().map(|user| user.address.shown());
+    // The others are not listed: a finding names nobody it is not about.
+    let meant = closest(text.value, project.users.iter().map(|user| user.address.shown()));
     diagnostics.push(
         Diagnostic::error(codes::BAD_VALUE, format!("the project has no user `{}`", text.value))
             .at(text.span)
-            .help(did_you_mean(text.value, known)),
+            .help(match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "name somebody who is under `users`".to_owned(),
+            }),
     );
     None
 }
