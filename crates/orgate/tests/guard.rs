@@ -11,11 +11,7 @@
 
 mod common;
 
-use std::{
-    convert::Infallible,
-    fmt::Write as _,
-    sync::{Arc, Mutex},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
