@@ -94,8 +94,13 @@ fn winner(policy: &Policy, method: &str, path: &[&str]) -> Option<String> {
     }
 }
 
+/// How many cases each property is tried with; `./tests/run --long` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_accepted_policy_always_has_one_winner_and_the_walk_finds_it(rules in rules()) {

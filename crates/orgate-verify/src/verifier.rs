@@ -42,6 +42,13 @@ impl fmt::Display for VerifierError {
 impl std::error::Error for VerifierError {}
 
 /// A token that was verified: its principal, and how long it stands. Nothing but a [`Verifier`] makes one.
+///
+/// ```compile_fail
+/// // Its fields are nobody else's.
+/// fn forge(verified: orgate_verify::Verified) -> orgate_verify::Verified {
+///     orgate_verify::Verified { ..verified }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Verified {
     principal: Principal,

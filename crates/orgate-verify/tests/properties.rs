@@ -8,8 +8,13 @@ use orgate_testkit::{TestKey, b64url, compact};
 use orgate_verify::KeySet;
 use proptest::prelude::*;
 
+/// How many cases each property is tried with; `./tests/run --long` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_token_with_any_bit_flipped_is_refused(which in 0..3_usize, at in any::<prop::sample::Index>(), bit in 0..7_u32) {

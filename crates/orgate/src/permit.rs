@@ -11,8 +11,10 @@ use crate::{Principal, gate::GateParts, token_cache::VerifiedToken};
 /// value, so nothing is sent on without having been judged, and nothing is sent twice.
 ///
 /// ```compile_fail
-/// // A permit cannot be made by hand…
-/// let permit = orgate::Permit { principal: None };
+/// // A permit cannot be made by hand: its fields are nobody else's…
+/// fn forge(permit: orgate::Permit) -> orgate::Permit {
+///     orgate::Permit { ..permit }
+/// }
 /// ```
 /// ```compile_fail
 /// // …nor used twice.
