@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use orgate_policy::{Place, Policy};
 use orgate_verify::TrustedIssuer;
 
-use crate::diagnostic::{Diagnostics, FileId};
+use crate::{
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, Preflight},
+    diagnostic::{Diagnostics, FileId},
+};
 
 /// A policy file that was read, checked and compiled.
 #[derive(Debug)]
@@ -15,12 +18,18 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// Whose tokens are believed, in the order of the file.
     pub issuers: Vec<IssuerSpec>,
+    /// Who else may prove themselves, without a token.
+    pub authenticators: Vec<AuthenticatorSpec>,
     /// Where a request carries its token.
     pub token: TokenOptions,
     /// How the caller is told to the application.
     pub identity: IdentityOptions,
     /// How refusals look.
     pub deny: DenyOptions,
+    /// What becomes of CORS preflights.
+    pub cors: Preflight,
+    /// Whether refusals are made or only told.
+    pub mode: Mode,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -69,6 +78,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// Where it says whether a token still stands.
+    pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.
     pub profile: Option<&'static str>,
 }
@@ -90,11 +101,13 @@ pub enum KeyLocation {
 pub struct TokenOptions {
     /// The places that are looked at; there must not be a credential in more than one of them.
     pub from: Vec<TokenSource>,
+    /// Where a session cookie is exchanged for a token, if no source has one.
+    pub exchange: Option<ExchangeSpec>,
 }
 
 impl Default for TokenOptions {
     fn default() -> Self {
-        Self { from: vec![TokenSource::Bearer] }
+        Self { from: vec![TokenSource::Bearer], exchange: None }
     }
 }
 

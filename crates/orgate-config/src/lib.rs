@@ -23,7 +23,10 @@ mod file;
 pub mod matrix;
 
 pub use self::{
-    compile::compile,
+    compile::{
+        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Mode, Preflight,
+        SecretSource, SecretUnreadable, Until, compile,
+    },
     discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
 };

@@ -61,7 +61,14 @@ pub(super) fn check_places(root: &Node, diagnostics: &mut Diagnostics) {
 }
 
 fn may_hold_variables(path: &[&str]) -> bool {
-    matches!(path, ["issuers", _, "issuer" | "audience"] | ["issuers", _, "keys", "jwks_uri" | "file"])
+    matches!(
+        path,
+        ["issuers", _, "issuer" | "audience"]
+            | ["issuers", _, "keys", "jwks_uri" | "file"]
+            | ["issuers", _, "introspect", "url" | "client_id"]
+            | ["token", "exchange", "url"]
+            | ["cors", "preflight", "answer", "origins"]
+    )
 }
 
 /// The depth of a tree is bounded by [`MAX_DEPTH`](crate::document::MAX_DEPTH).

@@ -8,7 +8,7 @@ use orgate_verify::{Algorithm, TokenTypes, TrustedIssuer};
 use super::{
     address::{self, AddressError},
     claims::{self, Renamed},
-    environment,
+    environment, exchange,
     profiles::{self, Profile},
     texts,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// The most issuers of one policy.
 const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
-const LATER: [&str; 6] = ["permissions_from", "introspect", "dpop", "feed", "max_stale", "on_stale"];
+const LATER: [&str; 5] = ["permissions_from", "dpop", "feed", "max_stale", "on_stale"];
 /// Algorithms that exist and that this version does not verify.
 const LATER_ALGORITHMS: [&str; 11] =
     ["RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "HS256", "HS384", "HS512", "Ed448"];
@@ -89,6 +89,7 @@ fn issuer(
     let leeway = map.optional("leeway").duration(0..=u64::from(TrustedIssuer::MAX_LEEWAY));
     let profile = map.optional("profile").text();
     let overrides = map.optional("claims").node();
+    let introspect = map.optional("introspect").node();
     for key in LATER {
         map.unsupported(key);
     }
@@ -102,6 +103,10 @@ fn issuer(
     let algorithms = algorithms.map(|node| self::algorithms(node, &path, diagnostics));
     let types = types.map(|node| token_types(node, &path, diagnostics));
     let mapping = claims::mapping(profile, overrides, &path, &mut read.renamed, diagnostics);
+    let introspect = match introspect {
+        Some(node) => Some(exchange::introspect(node, &path, directory, env, diagnostics)?),
+        None => None,
+    };
     let discover = keys == Some(KeyLocation::Discover);
     let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
 
@@ -121,7 +126,7 @@ fn issuer(
         trust = trust.leeway(u32::try_from(Duration::as_secs(&leeway.value)).ok()?).ok()?;
     }
     let profile = profile.map(|profile| profile.name);
-    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, profile }, url.span))
+    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, introspect, profile }, url.span))
 }
 
 fn find_profile(name: &Spanned<&str>, diagnostics: &mut Diagnostics) -> Option<&'static Profile> {

@@ -4,15 +4,28 @@
 //! and a key of the language that this version does not enforce is an error, never ignored.
 
 mod address;
+mod authenticators;
 mod claims;
+mod cors;
 mod environment;
+mod exchange;
 mod issuers;
+mod mode;
 mod options;
 mod profiles;
 mod rules;
+mod secrets;
 mod vocabulary;
 
 use std::path::Path;
+
+pub use self::{
+    authenticators::{AuthenticatorKind, AuthenticatorSpec},
+    cors::{CorsAnswer, Preflight},
+    exchange::{ExchangeSpec, IntrospectSpec},
+    mode::{Mode, Until},
+    secrets::{SecretSource, SecretUnreadable},
+};
 
 use crate::{
     codes,
@@ -22,18 +35,7 @@ use crate::{
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 10] = [
-    "include",
-    "authenticators",
-    "conditions",
-    "paths",
-    "cors",
-    "mode",
-    "until",
-    "lint",
-    "min_orgate",
-    "feed",
-];
+const LATER: [&str; 6] = ["include", "conditions", "paths", "lint", "min_orgate", "feed"];
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -93,20 +95,37 @@ fn read(
         start,
         ..rules::Sections::default()
     };
+    let authenticators = map.optional("authenticators").node();
+    let cors = map.optional("cors").node();
+    let mode = mode::Written::of(&mut map);
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     map.finish();
 
     environment::check_places(&root, diagnostics);
-    let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
-    let token = options::token(token, diagnostics);
+    let authenticators = authenticators::read(authenticators, directory, diagnostics);
+    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    read.renamed.extend(authenticators.named);
+    let token = options::token(token, env, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let deny = options::deny(deny, diagnostics);
+    let cors = cors::read(cors, env, diagnostics);
+    let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
-    Some(PolicyFile { policy, issuers: read.issuers, token, identity, deny, warnings: Diagnostics::new() })
+    Some(PolicyFile {
+        policy,
+        issuers: read.issuers,
+        authenticators: authenticators.authenticators,
+        token,
+        identity,
+        deny,
+        cors,
+        mode,
+        warnings: Diagnostics::new(),
+    })
 }
 
 /// Whether reading on makes sense: the keys of another version may mean anything.

@@ -1,6 +1,6 @@
 //! The sections `token:`, `identity:` and `deny:`.
 
-use super::texts;
+use super::{exchange, texts};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
@@ -25,7 +25,7 @@ const TAKEN_PREFIXES: [&str; 12] = [
 ];
 
 /// Headers in which a token cannot travel, or that have a word of their own.
-const TAKEN_HEADERS: [&str; 7] = [
+pub(super) const TAKEN_HEADERS: [&str; 7] = [
     "authorization",
     "connection",
     "content-length",
@@ -35,16 +35,22 @@ const TAKEN_HEADERS: [&str; 7] = [
     "transfer-encoding",
 ];
 
-pub(super) fn token(node: Option<&Node>, diagnostics: &mut Diagnostics) -> TokenOptions {
+pub(super) fn token(
+    node: Option<&Node>,
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> TokenOptions {
     let mut options = TokenOptions::default();
     let Some(mut map) = node.and_then(|node| MapReader::new(node, "token", diagnostics)) else {
         return options;
     };
     let from = map.optional("from").node();
-    for key in ["exchange", "csrf", "several"] {
+    let exchange = map.optional("exchange").node();
+    for key in ["csrf", "several"] {
         map.unsupported(key);
     }
     map.finish();
+    options.exchange = exchange.and_then(|node| exchange::exchange(node, env, diagnostics));
     let Some(from) = from else { return options };
     let items = match &from.value {
         Value::List(items) => items.as_slice(),
@@ -139,7 +145,7 @@ pub(super) fn identity(node: Option<&Node>, diagnostics: &mut Diagnostics) -> Id
 }
 
 /// The name of a header in lower case (RFC 9110 §5.1), of letters, digits, `-` and `_`.
-fn header_name(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(super) fn header_name(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     let text = Field::of(node, path, diagnostics).text()?;
     let fits = text.value.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.value.len() <= 64

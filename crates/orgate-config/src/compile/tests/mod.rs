@@ -1,7 +1,9 @@
 //! What a policy file may say, and how everything else is named.
 
+mod authenticators;
 mod files;
 mod issuers;
+mod modes;
 mod policies;
 mod profiles;
 mod properties;

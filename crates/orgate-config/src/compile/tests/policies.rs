@@ -199,10 +199,6 @@ fn what_this_version_does_not_enforce_is_never_passed_over() {
          --> orgate.yaml:3:1
         3 | include: [a.yaml]
           | ^^^^^^^
-        error[E014]: `authenticators` is not supported by this version
-         --> orgate.yaml:4:1
-        4 | authenticators: {}
-          | ^^^^^^^^^^^^^^
         error[E014]: `conditions` is not supported by this version
          --> orgate.yaml:5:1
         5 | conditions: {}
@@ -211,18 +207,10 @@ fn what_this_version_does_not_enforce_is_never_passed_over() {
          --> orgate.yaml:6:1
         6 | paths: {}
           | ^^^^^
-        error[E014]: `cors` is not supported by this version
-         --> orgate.yaml:7:1
+        error[E011]: `cors` has no `preflight`
+         --> orgate.yaml:7:7
         7 | cors: {}
-          | ^^^^
-        error[E014]: `mode` is not supported by this version
-         --> orgate.yaml:8:1
-        8 | mode: observe
-          | ^^^^
-        error[E014]: `until` is not supported by this version
-         --> orgate.yaml:9:1
-        9 | until: 2027-01-01
-          | ^^^^^
+          |       ^^
         error[E014]: `lint` is not supported by this version
           --> orgate.yaml:10:1
         10 | lint: {}
@@ -233,10 +221,18 @@ fn what_this_version_does_not_enforce_is_never_passed_over() {
          --> orgate.yaml:3:17
         3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
           |                 ^^^^^^
-        error[E014]: `exchange` in `token` is not supported by this version
-         --> orgate.yaml:3:32
+        error[E011]: `token.exchange` has no `cookie`
+         --> orgate.yaml:3:42
         3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                                ^^^^^^^^
+          |                                          ^^
+        error[E011]: `token.exchange` has no `url`
+         --> orgate.yaml:3:42
+        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
+          |                                          ^^
+        error[E011]: `token.exchange` has no `field`
+         --> orgate.yaml:3:42
+        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
+          |                                          ^^
         error[E014]: `csrf` in `token` is not supported by this version
          --> orgate.yaml:3:46
         3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
