@@ -68,6 +68,9 @@ impl Code {
             Self::Csrf => {
                 "The credential came from a cookie, which a browser sends with requests of other sites too, and nothing shows\nthat this one came from the application itself. Send it from the same origin, or send a bearer token."
             }
+            Self::ContentTooLarge => {
+                "The request is a signed delivery, whose body is read before anything is decided, and it is larger than the\nauthenticator's `max_body`."
+            }
             Self::RateLimited => {
                 "The caller, or its organization, asked more often than the rule's `limit:` allows. `Retry-After` says when to\ntry again."
             }

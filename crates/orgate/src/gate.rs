@@ -7,14 +7,16 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts, Policy, RuleMatch};
+use orgate_policy::Policy;
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
+    Code, Credential, DenyOptions, IdentityOptions, Permit, PreflightAnswer, Preflights, Rejection, RequestHead,
+    TokenOptions,
+    authenticate::{Authenticator, Authenticators, Deliveries},
     credentials::{self, CredentialError},
-    head::Fields,
-    judge::{Asked, Refusal},
+    judge::Refusal,
+    observe::Told,
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -31,6 +33,8 @@ pub struct Gate {
 struct Inner {
     parts: ArcSwap<GateParts>,
     cache: TokenCache,
+    deliveries: Deliveries,
+    told: Told,
     marks: Marks,
 }
 
@@ -47,6 +51,12 @@ pub struct GateParts {
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
     remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    /// Where the issuers say whether a token stands, by issuer.
+    #[cfg(feature = "remote")]
+    introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    authenticators: Authenticators,
+    pub(crate) preflights: Preflights,
+    observe: bool,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -70,6 +80,12 @@ pub enum Need {
     Exchange,
     /// The rule wants the caller's rights as they are now.
     LiveStatus(IssuerIndex),
+    /// The caller has signed the body. A door reads it, up to `limit` bytes, and asks [`Gate::check_body`]; one without
+    /// bodies asks [`Gate::check`], which refuses.
+    Body {
+        /// The most bytes that are read; more are answered 413.
+        limit: usize,
+    },
 }
 
 /// What is to be done with a request.
@@ -79,6 +95,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
+    /// It is a CORS preflight that the gate answers itself.
+    Answer(PreflightAnswer),
 }
 
 /// How a gate is doing.
@@ -127,6 +145,11 @@ impl GateParts {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
+            #[cfg(feature = "remote")]
+            introspection: Vec::new(),
+            authenticators: Authenticators::default(),
+            preflights: Preflights::default(),
+            observe: false,
         }
     }
 
@@ -162,6 +185,70 @@ impl GateParts {
         self
     }
 
+    /// Adds the authenticator that rules `via(name)` mean. The policy must be complete: its principal is read by it.
+    #[must_use]
+    pub fn authenticator(mut self, name: &str, authenticator: Authenticator) -> Self {
+        self.authenticators.add(name, authenticator, &self.policy);
+        self
+    }
+
+    /// What becomes of CORS preflights.
+    #[must_use]
+    pub fn preflights(mut self, preflights: Preflights) -> Self {
+        self.preflights = preflights;
+        self
+    }
+
+    /// Only observes the policy: what it would refuse is let through and told in the [`Permit`]. Requests that have two
+    /// readings are refused still.
+    #[must_use]
+    pub fn observe(mut self, observe: bool) -> Self {
+        self.observe = observe;
+        self
+    }
+
+    /// Where the issuers of the verifier say whether a token still stands, in their order, for rules `fresh: live`.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn introspecting(mut self, introspection: Vec<Option<Arc<orgate_remote::Introspection>>>) -> Self {
+        self.introspection = introspection;
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<Arc<orgate_remote::Introspection>> {
+        self.introspection.get(issuer.as_usize()).cloned().flatten()
+    }
+
+    pub(crate) fn authenticators(&self) -> &Authenticators {
+        &self.authenticators
+    }
+
+    /// Whether the policy is only observed.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.observe
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn identity_options(&self) -> &IdentityOptions {
+        &self.identity
+    }
+
+    /// The text of the token of a request whose token was verified.
+    #[cfg(feature = "remote")]
+    pub(crate) fn credential<'h>(&self, head: &RequestHead<'h>) -> Option<&'h str> {
+        let Credential::Token(text) = credentials::extract(head.headers, &self.token).ok().flatten()?;
+        Some(text.as_str())
+    }
+
     /// The policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
@@ -176,6 +263,8 @@ impl Gate {
         let inner = Inner {
             parts: ArcSwap::from_pointee(parts),
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
+            deliveries: Deliveries::new(),
+            told: Told::default(),
             marks: Marks::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -215,77 +304,20 @@ impl Gate {
         GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count() }
     }
 
-    /// Decides without waiting: the way of every request whose token or keys are known.
-    ///
-    /// The order: target → rule → method → credential → revocation marks → binding → requirement. Nothing is awaited
-    /// and no lock is held across it; what must be fetched is named in [`Checked::Needs`].
-    #[must_use]
-    pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
-        let parts = self.inner.parts.load();
-        let path_and_query = head.path_and_query;
-        let fields = Fields(head.headers);
-        let asked = Asked {
-            method: head.method.as_str(),
-            path_and_query: path_and_query.as_str(),
-            facts: Facts { headers: &fields, now },
-        };
-        let caller = |rule: &RuleMatch<'_>| match rule.access() {
-            Access::Authenticator(_) => Ok(None),
-            _ => self.token(&parts, head, now),
-        };
-        match parts.judge(asked, caller) {
-            Ok((rule, token)) => {
-                let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
-                Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))
-            }
-            Err(Refusal::Rejection(rejection)) => Checked::Done(Verdict::Reject(rejection)),
-            Err(Refusal::Need(need)) => Checked::Needs(need),
-        }
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<GateParts>> {
+        self.inner.parts.load()
     }
 
-    /// Decides, and fetches what is missing: once, then the request is judged again from the beginning, so that a policy
-    /// replaced meanwhile cannot mix with an old match.
-    pub async fn check(&self, head: &RequestHead<'_>) -> Verdict {
-        let need = match self.check_now(head, clock::now()) {
-            Checked::Done(verdict) => return verdict,
-            Checked::Needs(need) => need,
-        };
-        if let Need::Keys(issuer) = need {
-            let source = self.inner.parts.load().verifier.key_source(issuer).cloned();
-            if let Some(source) = source {
-                // A failure shows below: either keys are in hand or they are not.
-                let _ = source.refresh().await;
-            }
-        }
-        self.settle(head, clock::now())
+    pub(crate) fn told(&self) -> &Told {
+        &self.inner.told
     }
 
-    /// Decides with what is in hand: what would still have to be fetched is refused.
-    fn settle(&self, head: &RequestHead<'_>, now: UnixTime) -> Verdict {
-        match self.check_now(head, now) {
-            Checked::Done(verdict) => verdict,
-            Checked::Needs(need) => {
-                let parts = self.inner.parts.load();
-                let known = match need {
-                    Need::Keys(issuer) => {
-                        parts.verifier.key_source(issuer).is_some_and(|source| source.current().is_some())
-                    }
-                    Need::Introspection(_) | Need::Exchange | Need::LiveStatus(_) => false,
-                };
-                let rejection = if known {
-                    Rejection::new(Code::InvalidToken)
-                        .with_detail("the token was signed with a key that its issuer does not publish")
-                } else {
-                    Rejection::new(Code::KeysUnavailable)
-                        .with_detail("the issuer's keys could not be fetched yet; try again")
-                };
-                Verdict::Reject(rejection.flat(parts.deny.flat))
-            }
-        }
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.inner.deliveries
     }
 
     /// The verified token of a request; `None` if it carries no credential.
-    fn token(
+    pub(crate) fn token(
         &self,
         parts: &GateParts,
         head: &RequestHead<'_>,
@@ -334,7 +366,7 @@ impl GateParts {
         Ok(VerifiedToken {
             subject: self.policy.subject(&principal),
             principal: Arc::new(principal),
-            issuer,
+            issuer: Some(issuer),
             key_generation,
             parts_generation: self.generation,
             valid_until,
@@ -346,9 +378,9 @@ impl GateParts {
     fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
         token.parts_generation == self.generation
             && now < token.valid_until
-            && self
-                .verifier
-                .key_source(token.issuer)
+            && token
+                .issuer
+                .and_then(|issuer| self.verifier.key_source(issuer))
                 .and_then(|source| source.current())
                 .is_some_and(|keys| keys.generation() == token.key_generation)
     }

@@ -22,9 +22,11 @@
 //! # Ok(()) }
 //! ```
 
+mod authenticate;
 pub mod clock;
 mod code;
 mod credentials;
+mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
@@ -34,10 +36,13 @@ mod guard;
 mod head;
 mod judge;
 mod layer;
+mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
+mod observe;
 mod options;
 mod permit;
+mod preflight;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
@@ -48,6 +53,7 @@ mod template;
 pub mod testing;
 mod token_cache;
 
+pub use authenticate::Authenticator;
 pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
@@ -84,6 +90,7 @@ pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
 pub use permit::Permit;
+pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
