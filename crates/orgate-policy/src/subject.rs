@@ -47,13 +47,19 @@ impl Policy {
     /// are expanded to permissions only as [`PermissionsFrom`] says.
     #[must_use]
     pub fn subject(&self, principal: &Principal) -> Subject {
+        self.subject_from(principal, self.permissions_from())
+    }
+
+    /// [`Policy::subject`], where the issuer of the principal has a choice of its own.
+    #[must_use]
+    pub fn subject_from(&self, principal: &Principal, from: PermissionsFrom) -> Subject {
         let vocabulary = self.vocabulary();
         let mut facts = vocabulary.empty_set();
         facts.insert(AUTHENTICATED);
         if principal.organization().is_some() {
             facts.insert(ORGANIZATION);
         }
-        let (token, roles) = match self.permissions_from() {
+        let (token, roles) = match from {
             PermissionsFrom::Token => (true, false),
             PermissionsFrom::Role => (false, true),
             PermissionsFrom::Union => (true, true),

@@ -94,6 +94,8 @@ impl std::fmt::Debug for TokenTypes {
 pub enum Telltale {
     /// The claim is one of these texts.
     Says(&'static str, &'static [&'static str]),
+    /// The claim, where there is one, is one of these texts.
+    SaysNothingElse(&'static str, &'static [&'static str]),
     /// One of these claims is there.
     HasOneOf(&'static [&'static str]),
 }
@@ -103,7 +105,8 @@ impl Telltale {
     pub(crate) fn check(self, claims: &Map<'_>) -> Result<(), VerifyError> {
         let present = |name: &str| claims.get(name).filter(|value| **value != Value::Null);
         match self {
-            Self::Says(claim, texts) => match present(claim).map(Value::as_text) {
+            Self::SaysNothingElse(claim, _) if present(claim).is_none() => Ok(()),
+            Self::Says(claim, texts) | Self::SaysNothingElse(claim, texts) => match present(claim).map(Value::as_text) {
                 Some(Some(text)) if texts.contains(&text) => Ok(()),
                 Some(_) => {
                     Err(VerifyError::new(WrongType, format!("the `{claim}` of the token is not {}", any(texts))))
@@ -175,6 +178,7 @@ mod tests {
     #[test]
     fn a_telltale_must_show() {
         let says = Telltale::Says("token_use", &["access"]);
+        let status = Telltale::SaysNothingElse("sts", &["active"]);
         let has = Telltale::HasOneOf(&["azp", "appid"]);
         for (telltale, claims, shows) in [
             (says, r#"{"token_use":"access"}"#, true),
@@ -182,6 +186,10 @@ mod tests {
             (says, r#"{"token_use":["access"]}"#, false),
             (says, r#"{"token_use":null}"#, false),
             (says, "{}", false),
+            (status, r#"{"sts":"active"}"#, true),
+            (status, r#"{"sts":"pending"}"#, false),
+            (status, r#"{"sts":true}"#, false),
+            (status, "{}", true),
             (has, r#"{"azp":"a"}"#, true),
             (has, r#"{"appid":"a"}"#, true),
             (has, r#"{"azp":null}"#, false),
