@@ -226,6 +226,12 @@ was committed is known; change it.
     secret: whsec_…                 # E056
     secret: {env: STRIPE_SECRET}    # or {file: /run/secrets/stripe}";
 
+    LIVE_WITHOUT_INTROSPECTION = "E057", "an issuer that cannot be asked",
+"A rule says `fresh: live`: the issuer is asked for each request whether the token still stands (RFC 7662). Every issuer
+whose tokens could come there must say where it is asked.
+
+    introspect: {url: https://auth.example.com/introspect, client_id: gate, secret: {env: GATE_SECRET}}";
+
     OBSERVED_TOO_LONG = "E058", "a policy that was to be enforced by now",
 "`mode: observe` lets everything through and only tells what it would refuse. Its last day, `until`, is over. A gate that
 runs goes on as it is; one that starts says so in its log.
@@ -261,6 +267,21 @@ Name the paths that are open instead.
 
     GET /files/**: public
     GET /files/private/**: read     # /files/Private/x is public";
+
+    UNION = "W057", "rights that the issuer took away come back",
+"With `permissions_from: union` a role grants its permissions also where the token lists fewer: what the issuer took away
+from one person is given back by the role.
+
+    permissions_from: token_else_role       # the role counts only where the token lists no permissions";
+
+    UNUSED_CLAIM = "W058", "a claim is declared and no rule compares it",
+"`claims.NAME` under an issuer says where a rule finds that claim. No rule or condition compares this one; perhaps the name
+is misspelt here or there.
+
+    issuers:
+      main: {issuer: https://auth.example.com, audience: my-api, claims: {claims.team: [/team/id]}}
+    rules:
+      GET /teams/{team}: path.team == claims.team";
 }
 
 #[cfg(test)]

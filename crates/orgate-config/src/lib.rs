@@ -25,7 +25,7 @@ pub mod matrix;
 pub use self::{
     compile::{
         AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Mode, Preflight,
-        SecretSource, SecretUnreadable, Until, compile,
+        SecretSource, SecretUnreadable, Until, compile, profile_names,
     },
     discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},

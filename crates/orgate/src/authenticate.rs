@@ -3,7 +3,11 @@
 //! On such a route every other credential of the request is ignored: it is neither read nor can it spoil the answer. A
 //! signed delivery is judged by its headers first, and only one that could be good has its body read.
 
-use std::{collections::HashMap, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName};
 use moka::{Expiry, sync::Cache};
@@ -81,9 +85,9 @@ impl Authenticators {
             Proof::Webhook { webhook, max_body } => match (webhook.delivery(header, now), body) {
                 (Err(error), _) => Err(error),
                 (Ok(_), None) => return Err(Refusal::Need(Need::Body { limit: *max_body })),
-                (Ok(delivery), Some(body)) => delivery
-                    .verify(webhook, body)
-                    .map(|fingerprint| Some(fingerprint).zip(webhook.replay_window().map(Duration::from_secs))),
+                (Ok(delivery), Some(body)) => delivery.verify(webhook, body).map(|fingerprint| {
+                    Some(fingerprint).zip(webhook.replay_window().map(Duration::from_secs))
+                }),
             },
         };
         match proven {

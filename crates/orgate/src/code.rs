@@ -118,7 +118,9 @@ impl Code {
                 ("step_up_required", StatusCode::UNAUTHORIZED, "A newer or stronger sign-in is required")
             }
             Self::Csrf => ("csrf", StatusCode::FORBIDDEN, "Cross-site request"),
-            Self::ContentTooLarge => ("content_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Content too large"),
+            Self::ContentTooLarge => {
+                ("content_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Content too large")
+            }
             Self::RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             Self::StaleFeed => ("stale_feed", StatusCode::SERVICE_UNAVAILABLE, "Rights could not be checked"),
             Self::KeysUnavailable => {

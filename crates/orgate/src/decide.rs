@@ -80,7 +80,7 @@ impl Gate {
     }
 
     fn check_with(&self, head: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
-        let parts = self.load();
+        let parts = self.snapshot();
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }
@@ -116,7 +116,8 @@ impl Gate {
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
         {
-            let rejection = Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
+            let rejection =
+                Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
             judged.refused = Some(parts.of_rule(rejection, judged.rule));
         }
         Checked::Done(Verdict::give(&parts, head, judged))
@@ -127,8 +128,12 @@ impl GateParts {
     fn refused_by(&self, standing: &Standing, rule: Option<orgate_policy::RuleId>) -> Option<Rejection> {
         let (code, detail) = match standing {
             Standing::Active => return None,
-            Standing::Withdrawn => (Code::Revoked, "the issuer says that the token does not stand any longer"),
-            Standing::Unknown => (Code::StaleFeed, "the issuer could not be asked whether the token still stands"),
+            Standing::Withdrawn => {
+                (Code::Revoked, "the issuer says that the token does not stand any longer")
+            }
+            Standing::Unknown => {
+                (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
+            }
         };
         Some(self.of_rule(Rejection::new(code).with_detail(detail), rule))
     }
@@ -150,7 +155,9 @@ fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken
             (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
         }
         Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
-        Need::LiveStatus(_) => (Code::StaleFeed, "the issuer could not be asked whether the token still stands"),
+        Need::LiveStatus(_) => {
+            (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
+        }
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
     let refused = Some(Rejection::new(code).with_detail(detail).flat(parts.deny.flat));

@@ -7,12 +7,12 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::Policy;
+use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, IdentityOptions, Permit, PreflightAnswer, Preflights, Rejection, RequestHead,
-    TokenOptions,
+    Code, Credential, DenyOptions, IdentityOptions, Permit, PreflightAnswer, Preflights, Rejection,
+    RequestHead, TokenOptions,
     authenticate::{Authenticator, Authenticators, Deliveries},
     credentials::{self, CredentialError},
     judge::Refusal,
@@ -47,6 +47,8 @@ pub struct GateParts {
     token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
+    /// By issuer, where the permissions of its callers come from, if not from where the policy says.
+    permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
@@ -142,6 +144,7 @@ impl GateParts {
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
+            permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
@@ -168,6 +171,14 @@ impl GateParts {
     #[must_use]
     pub fn token(mut self, token: TokenOptions) -> Self {
         self.token = token;
+        self
+    }
+
+    /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in
+    /// the list, is as the policy says.
+    #[must_use]
+    pub fn permissions_from(mut self, choices: Vec<Option<PermissionsFrom>>) -> Self {
+        self.permissions_from = choices;
         self
     }
 
@@ -304,7 +315,7 @@ impl Gate {
         GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count() }
     }
 
-    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<GateParts>> {
+    pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<GateParts>> {
         self.inner.parts.load()
     }
 
@@ -363,8 +374,12 @@ impl GateParts {
                 "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
             return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
         }
+        let subject = match self.permissions_from.get(issuer.as_usize()) {
+            Some(Some(from)) => self.policy.subject_from(&principal, *from),
+            Some(None) | None => self.policy.subject(&principal),
+        };
         Ok(VerifiedToken {
-            subject: self.policy.subject(&principal),
+            subject,
             principal: Arc::new(principal),
             issuer: Some(issuer),
             key_generation,

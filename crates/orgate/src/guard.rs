@@ -141,7 +141,7 @@ fn admit(patterns: &Patterns, parts: &mut Parts) -> Result<(), Box<Response>> {
 
 fn compare(patterns: &Patterns, permit: &Permit, template: &str, parts: &mut Parts) -> Result<(), Mismatch> {
     // The rule of a preflight is that of the request it asks for; the method that is routed is OPTIONS.
-    let method = permit.preflight.as_ref().unwrap_or(&parts.method);
+    let method = permit.preflight.clone().unwrap_or_else(|| parts.method.clone());
     if permit.preflight.is_some() && parts.method != http::Method::OPTIONS {
         return Err(Mismatch::Method);
     }

@@ -110,10 +110,11 @@ impl GateParts {
         // The shadow stands in for the requirement; what a binding refuses, it would refuse as well.
         let by_binding =
             refused.as_ref().is_some_and(|rejection| rejection.reason() == Code::OrganizationMismatch);
-        let shadow = found.shadow(subject, facts).filter(|allows| !by_binding && *allows != refused.is_none());
+        let shadow =
+            found.shadow(subject, facts).filter(|allows| !by_binding && *allows != refused.is_none());
         let refused = refused.map(|rejection| self.finish(rejection, found));
         let caller = caller.filter(|_| wanted);
-        Ok(Judged { rule: Some(found.id()), caller, refused, live: found.live(), shadow })
+        Ok(Judged { rule: Some(found.id()), caller, refused, live: found.is_live(), shadow })
     }
 
     /// Gives a refusal by `found` its form.
@@ -158,9 +159,7 @@ pub fn judge(
         Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
         Found::Rule(found) => match found.decide(subject, facts) {
             Decision::Allow => return Ok(()),
-            Decision::Deny(reason) => {
-                denied(reason, &found, subject, facts, deny).asked_by(found.access())
-            }
+            Decision::Deny(reason) => denied(reason, &found, subject, facts, deny).asked_by(found.access()),
         },
     };
     Err(rejection.flat(deny.flat))

@@ -30,6 +30,8 @@ mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(all(feature = "config", feature = "remote"))]
+mod from_file;
 mod gate;
 #[cfg(feature = "axum")]
 mod guard;

@@ -43,7 +43,9 @@ fn word(allows: bool) -> &'static str {
 impl Gate {
     /// Tells what is to be told of a request that was let through.
     pub(crate) fn tell_forwarded(&self, permit: &Permit, method: &Method) {
-        if permit.would().is_none() && permit.shadow().is_none() || !self.told().admits(permit.rule(), Instant::now()) {
+        if permit.would().is_none() && permit.shadow().is_none()
+            || !self.told().admits(permit.rule(), Instant::now())
+        {
             return;
         }
         let (rule, method) = (permit.rule(), method.as_str());

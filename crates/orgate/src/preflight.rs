@@ -97,7 +97,9 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
     let requested = Method::from_bytes(requested.as_bytes()).ok()?;
     let path_and_query = head.path_and_query.as_str();
     let asked = Asked { method: requested.as_str(), path_and_query, facts: Facts::at(now) };
-    let found = unmatched_or(parts, asked, |found| (found.id(), found.rule().into(), found.access() == Access::Nobody));
+    let found = unmatched_or(parts, asked, |found| {
+        (found.id(), found.rule().into(), found.access() == Access::Nobody)
+    });
     let (rule, name, closed): (_, Box<str>, bool) = match found {
         Ok(found) => found,
         Err(rejection) => return Some(Verdict::Reject(rejection)),
@@ -124,7 +126,9 @@ impl CorsOptions {
         headers.insert(VARY, HeaderValue::from_static(VARIES));
         let allowed = match &self.origins {
             None => HeaderValue::from_static("*"),
-            Some(origins) if origins.iter().any(|known| known.as_bytes() == origin.as_bytes()) => origin.clone(),
+            Some(origins) if origins.iter().any(|known| known.as_bytes() == origin.as_bytes()) => {
+                origin.clone()
+            }
             // Nothing is said, which is a no (Fetch, "CORS check").
             Some(_) => return headers,
         };
@@ -132,7 +136,8 @@ impl CorsOptions {
         if self.credentials && self.origins.is_some() {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        let methods = self.methods.as_ref().map_or_else(|| requested.as_str().to_owned(), |names| names.join(", "));
+        let methods =
+            self.methods.as_ref().map_or_else(|| requested.as_str().to_owned(), |names| names.join(", "));
         for (name, text) in [
             (ACCESS_CONTROL_ALLOW_METHODS, methods),
             (ACCESS_CONTROL_ALLOW_HEADERS, self.headers.join(", ")),

@@ -38,7 +38,15 @@ impl VerifiedToken {
     pub(crate) fn without_token(principal: Arc<Principal>, subject: Subject) -> Self {
         let (key_generation, parts_generation) = (0, 0);
         let never = UnixTime::from_seconds(0);
-        Self { principal, subject, issuer: None, key_generation, parts_generation, valid_until: never, verified_at: never }
+        Self {
+            principal,
+            subject,
+            issuer: None,
+            key_generation,
+            parts_generation,
+            valid_until: never,
+            verified_at: never,
+        }
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::{path::Path, time::Duration};
 
+use orgate_policy::PolicySpec;
 use orgate_verify::ClaimRef;
 
 use super::{
     address::{self, AddressError},
     environment,
+    issuers::Issuers,
     secrets::{self, SecretSource},
 };
 use crate::{
     codes,
-    diagnostic::{Diagnostic, Diagnostics},
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
     document::{Field, MapReader, Node, Spanned},
 };
 
@@ -113,6 +115,25 @@ pub(super) fn exchange(
         field: field?,
         cache: cache.map_or(CACHE, |cache| cache.value),
     })
+}
+
+/// Reports rules that want the caller's rights as they are now where an issuer cannot be asked for them.
+pub(super) fn check_live(spec: &PolicySpec, issuers: &Issuers, diagnostics: &mut Diagnostics) {
+    let silent: Vec<&str> = issuers
+        .issuers
+        .iter()
+        .filter(|issuer| issuer.introspect.is_none())
+        .map(|issuer| issuer.name.as_str())
+        .collect();
+    let Some(first) = silent.first() else { return };
+    for rule in spec.rules.iter().filter(|rule| rule.live) {
+        let message =
+            format!("`fresh: live` asks the issuer for each request, and `{first}` cannot be asked");
+        let place = rule.place;
+        let finding = Diagnostic::error(codes::LIVE_WITHOUT_INTROSPECTION, message);
+        let finding = finding.at(Span::point(FileId(place.file), place.line, place.column));
+        diagnostics.push(finding.help(format!("write `introspect:` under `issuers.{first}`")));
+    }
 }
 
 /// An address that a secret may be sent to: https, or this machine.

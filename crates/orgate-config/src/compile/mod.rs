@@ -15,6 +15,7 @@ mod options;
 mod profiles;
 mod rules;
 mod secrets;
+mod signing;
 mod vocabulary;
 
 use std::path::Path;
@@ -36,6 +37,11 @@ use crate::{
 
 /// Keys of the whole language that this version does not enforce.
 const LATER: [&str; 5] = ["include", "paths", "lint", "min_orgate", "feed"];
+
+/// The names that `profile:` of an issuer can have.
+pub fn profile_names() -> impl Iterator<Item = &'static str> {
+    profiles::ALL.iter().map(|profile| profile.name)
+}
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -89,16 +95,14 @@ fn read(
         bind: map.optional("bind").node(),
         conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
-        permissions_from: map
-            .optional("permissions_from")
-            .one_of(&rules::PERMISSIONS_FROM)
-            .map(|from| from.value),
         start,
         ..rules::Sections::default()
     };
     let authenticators = map.optional("authenticators").node();
     let cors = map.optional("cors").node();
     let mode = mode::Written::of(&mut map);
+    let from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
+    sections.permissions_from = from.map(|from| issuers::check_union(from, map.diagnostics()));
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
@@ -114,8 +118,12 @@ fn read(
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
-    let spec = rules::read(&sections, &read, diagnostics);
+    let mut spec = rules::read(&sections, &read, diagnostics);
+    spec.authenticators = authenticators.names;
+    exchange::check_live(&spec, &read, diagnostics);
+    let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
+    claims::add_named_claims(&mut read, &compared, diagnostics);
     Some(PolicyFile {
         policy,
         issuers: read.issuers,

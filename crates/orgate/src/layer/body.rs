@@ -6,9 +6,9 @@
 
 use std::{any::Any, error::Error};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{
-    BodyExt, Full, LengthLimitError, Limited,
+    BodyExt, Full,
     combinators::{BoxBody, UnsyncBoxBody},
 };
 
@@ -52,17 +52,22 @@ fn is<B: 'static, C: 'static>() -> bool {
 async fn read_as<B, C>(body: B, limit: usize, make: impl FnOnce(Bytes) -> C) -> Result<(Bytes, B), Unread>
 where
     B: 'static,
-    C: http_body::Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+    C: http_body::Body<Data = Bytes> + Unpin + 'static,
 {
-    let body: C = same(body).ok_or(Unread::OtherType)?;
+    let mut body: C = same(body).ok_or(Unread::OtherType)?;
     // What says that it is too large is not read at all.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(Unread::TooLarge);
     }
-    let read = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken }
-    })?;
-    let bytes = read.to_bytes();
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if data.len() > limit.saturating_sub(read.len()) {
+            return Err(Unread::TooLarge);
+        }
+        read.extend_from_slice(&data);
+    }
+    let bytes = read.freeze();
     let body = same(make(bytes.clone())).ok_or(Unread::OtherType)?;
     Ok((bytes, body))
 }

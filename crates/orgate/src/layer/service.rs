@@ -156,7 +156,9 @@ fn refused(unread: Unread, limit: usize) -> Rejection {
         }
         Unread::Broken => Rejection::new(Code::BadRequest).with_detail("the body of the request broke off"),
         Unread::OtherType => {
-            error!("a signed delivery cannot be judged: the layer cannot hold bodies of this type; box them before it");
+            error!(
+                "a signed delivery cannot be judged: the layer cannot hold bodies of this type; box them before it"
+            );
             Rejection::new(Code::KeysUnavailable).with_detail("this service cannot judge signed deliveries")
         }
     }
