@@ -14,12 +14,13 @@ use crate::{
     decision::{Found, RuleId, RuleMatch},
     key::Methods,
     lint,
+    methods::MethodNumbers,
     names::{check_bindings, check_names, expand_roles, limits},
     overlap,
     requirement::Kind,
     set::Set,
     subject::Subject,
-    table::{MethodNumbers, Table, Walk},
+    table::{Table, Walk},
     target::RequestTarget,
     vocabulary::Vocabulary,
 };
@@ -167,7 +168,7 @@ impl Policy {
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let rules: Vec<Rule> =
             spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &vocabulary)).collect();
-        let table = Table::build(rules.iter().map(|rule| (rule.key.methods(), rule.key.pattern())), methods);
+        let table = Table::build(rules.iter().map(|rule| &rule.key), methods);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, generation })

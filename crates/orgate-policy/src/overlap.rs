@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use crate::{
     BindSpec, PolicyError, RuleSpec,
+    methods::MethodNumbers,
     pattern::{Pattern, Relation, Segment},
-    table::MethodNumbers,
 };
 
 /// Every pair of rules that collide, each reported at the later one.
