@@ -9,6 +9,7 @@ use orgate_claims::{Permission, RoleName};
 
 use crate::{
     Place, PolicyError, Requirement, RuleKey,
+    audience::Audiences,
     bind::{BindSpec, with_defaults},
     check::Check,
     decision::{Found, RuleId, RuleMatch},
@@ -19,6 +20,7 @@ use crate::{
     overlap,
     requirement::Kind,
     set::Set,
+    shapes::Shapes,
     subject::Subject,
     table::{Table, Walk},
     target::RequestTarget,
@@ -130,9 +132,7 @@ impl Policy {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let mut errors = limits(&spec);
         let grants = expand_roles(&spec.roles, &mut errors);
-        let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
-        let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
-        let vocabulary = Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str));
+        let vocabulary = vocabulary_of(&spec);
         let bind = with_defaults(&spec.bind);
         let mut methods = MethodNumbers::default();
         for rule in &spec.rules {
@@ -146,8 +146,9 @@ impl Policy {
             check_names(rule, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
         }
-        errors.extend(overlap::collisions(&spec.rules, &bind, &methods));
-        errors.extend(lint::weaker_heads(&spec.rules, &vocabulary));
+        let shapes = Shapes::new(&spec);
+        errors.extend(overlap::collisions(&shapes, &bind, &methods));
+        errors.extend(lint::errors(&shapes, &mut Audiences::new(&spec, &bind, &vocabulary), &methods));
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.place);
             return Err(errors);
@@ -276,6 +277,13 @@ impl Rule {
         let RuleSpec { key, requirement, hide, place, .. } = spec;
         Self { key, requirement, check, bindings, hide, place }
     }
+}
+
+/// The names that the rules of a policy may use.
+pub(crate) fn vocabulary_of(spec: &PolicySpec) -> Vocabulary {
+    let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
+    let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
+    Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
 }
 
 /// The bound parameters of a rule, each with the index of its segment.

@@ -256,7 +256,7 @@ mod tests {
             ("DELETE /files/{id}", "delete_org"),
             ("ANY /files/{id}/meta", "deny"),
             ("GET /files/public/meta", "public"),
-            ("HEAD /files/{id}", "write"),
+            ("HEAD /files/{id}", "read and write"),
             ("HEAD /files/public", "public"),
             ("GET /", "public"),
         ]);

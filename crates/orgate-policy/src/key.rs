@@ -96,6 +96,16 @@ impl RuleKey {
         &self.pattern
     }
 
+    /// Host and path, as they stand behind the method.
+    pub(crate) fn paths(&self) -> String {
+        self.paths_of(&self.pattern)
+    }
+
+    /// The same host with another path.
+    pub(crate) fn paths_of(&self, pattern: &Pattern) -> String {
+        self.host.as_ref().map_or_else(|| pattern.to_string(), |host| format!("{host}{pattern}"))
+    }
+
     /// The key as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,12 +10,14 @@
 //! decided follows from the arguments alone. The compiled form is immutable; a decision allocates nothing unless the
 //! path is percent-encoded.
 
+mod audience;
 mod bind;
 mod check;
 mod compile;
 mod decision;
 mod error;
 mod explain;
+mod fall;
 mod host;
 mod key;
 mod lint;
@@ -24,9 +26,11 @@ mod methods;
 mod names;
 mod overlap;
 mod pattern;
+mod reach;
 pub mod requirement;
 mod roots;
 mod set;
+mod shapes;
 mod subject;
 mod suggest;
 mod table;

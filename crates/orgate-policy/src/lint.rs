@@ -1,77 +1,33 @@
 //! What a policy may say and probably does not mean.
 //!
-//! Errors: a HEAD rule that lets in somebody whom the GET of the same path refuses (many frameworks answer HEAD with
-//! GET's handler). Warnings: an open catch-all beside narrower rules, a parameter that looks like an organization and
-//! is not bound, a binding that no rule uses.
+//! Errors: methods that are left to a weaker rule (`fall`), rules that no request reaches (`reach`). Warnings: an open
+//! catch-all beside narrower rules, a parameter that looks like an organization and is not bound, a requirement that
+//! nobody or everybody meets, a right that comes from lacking one.
 
 use crate::{
     BindSpec, PolicyError, PolicySpec, Relation, RuleSpec,
+    audience::{Audiences, Callers, Share},
     bind::with_defaults,
-    check::Check,
+    compile::vocabulary_of,
+    fall,
+    host::host_relation,
     key::Methods,
+    methods::MethodNumbers,
+    reach,
     requirement::{Expression, Kind},
-    set::Set,
-    vocabulary::{AUTHENTICATED, Vocabulary},
+    shapes::Shapes,
 };
 
-/// Up to how many facts two requirements are compared over, fact by fact; beyond it they must be the same.
-const MAX_COMPARED_FACTS: usize = 14;
-
-/// HEAD rules that are weaker than what GET demands at the same path.
-pub(crate) fn weaker_heads(rules: &[RuleSpec], vocabulary: &Vocabulary) -> Vec<PolicyError> {
-    let named = |rule: &RuleSpec, method: &str| match rule.key.methods() {
-        Methods::Named(names) => names.iter().any(|name| name.as_str() == method),
-        Methods::Any => false,
-    };
-    let heads = rules.iter().filter(|rule| named(rule, "HEAD") && !named(rule, "GET"));
-    heads
-        .filter_map(|head| {
-            let same_path =
-                |rule: &&RuleSpec| rule.key.pattern().relation(head.key.pattern()) == Relation::Equal;
-            let get = rules.iter().filter(same_path).find(|rule| named(rule, "GET"));
-            let any = || rules.iter().filter(same_path).find(|rule| *rule.key.methods() == Methods::Any);
-            let get = get.or_else(any)?;
-            if implies(head.requirement.kind(), get.requirement.kind(), vocabulary) {
-                return None;
-            }
-            let message = format!("HEAD {} lets in callers whom GET refuses", head.key.pattern());
-            Some(
-                PolicyError::new("E052", head.place, message).related(get.place, get.key.to_string()).help(
-                    format!("demand at least `{}`, or leave the HEAD rule away", get.requirement.as_str()),
-                ),
-            )
-        })
-        .collect()
-}
-
-/// Whether everybody whom `a` lets in is let in by `b` too.
-fn implies(a: &Kind, b: &Kind, vocabulary: &Vocabulary) -> bool {
-    match (a, b) {
-        (Kind::Deny, _) | (_, Kind::Public) => true,
-        (Kind::Public | Kind::Optional, Kind::Optional) => true,
-        (Kind::Expression(_), Kind::Optional) => true,
-        (Kind::Expression(a), Kind::Expression(b)) => expression_implies(a, b, vocabulary),
-        _ => false,
-    }
-}
-
-fn expression_implies(a: &Expression, b: &Expression, vocabulary: &Vocabulary) -> bool {
-    let (a, b) = (Check::compile(a, vocabulary), Check::compile(b, vocabulary));
-    let mut facts: Vec<u16> = a.facts().chain(b.facts()).filter(|fact| *fact != AUTHENTICATED).collect();
-    facts.sort_unstable();
-    facts.dedup();
-    if facts.len() > MAX_COMPARED_FACTS {
-        return a == b;
-    }
-    (0u32..1 << facts.len()).all(|bits| {
-        let mut have: Set = vocabulary.empty_set();
-        have.insert(AUTHENTICATED);
-        for (at, fact) in facts.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0) {
-            debug_assert!(at < MAX_COMPARED_FACTS);
-            have.insert(*fact);
-        }
-        !a.holds(&have) || b.holds(&have)
-    })
+/// What is never meant, although each rule by itself is well written.
+pub(crate) fn errors(
+    shapes: &Shapes<'_>,
+    audiences: &mut Audiences<'_>,
+    methods: &MethodNumbers,
+) -> Vec<PolicyError> {
+    let mut errors = fall::weaker_heads(shapes, audiences, methods);
+    errors.extend(fall::weaker_any(shapes, audiences, methods));
+    errors.extend(reach::unreachable(shapes, methods));
+    errors
 }
 
 impl PolicySpec {
@@ -79,13 +35,64 @@ impl PolicySpec {
     #[must_use]
     pub fn warnings(&self) -> Vec<PolicyError> {
         let bind = with_defaults(&self.bind);
+        let vocabulary = vocabulary_of(self);
+        let audiences = Audiences::new(self, &bind, &vocabulary);
         let mut warnings = Vec::new();
-        for rule in &self.rules {
+        for (at, rule) in self.rules.iter().enumerate() {
             warnings.extend(looks_like_an_organization(rule, &bind));
             warnings.extend(open_catch_all(rule, &self.rules));
+            warnings.extend(nobody_or_everybody(at, rule, &audiences));
+            warnings.extend(negative_permission(rule));
         }
         warnings
     }
+}
+
+/// A requirement that no role meets, that nobody can meet, or that every caller meets.
+fn nobody_or_everybody(at: usize, rule: &RuleSpec, audiences: &Audiences<'_>) -> Option<PolicyError> {
+    let text = rule.requirement.as_str();
+    let (code, message, help) = match audiences.share(at, Callers::Everybody) {
+        Some(Share::None) => {
+            ("W021", format!("`{text}` can never hold"), "write `deny` if nobody is to get in")
+        }
+        Some(Share::All) if audiences.asks(at) => (
+            "W022",
+            format!("`{text}` always holds"),
+            "write `authenticated` if every caller with a valid credential is to get in",
+        ),
+        _ if audiences.has_roles() && audiences.share(at, Callers::Roles) == Some(Share::None) => (
+            "W020",
+            format!("no declared role can satisfy `{text}`"),
+            "grant what it demands to a role, or leave the rule away",
+        ),
+        _ => return None,
+    };
+    let error = PolicyError::new(code, rule.place, message).help(help);
+    Some(error.in_requirement(0, text.len()))
+}
+
+/// A permission under an odd number of `not`.
+fn negative_permission(rule: &RuleSpec) -> Option<PolicyError> {
+    let Kind::Expression(expression) = rule.requirement.kind() else { return None };
+    let mut pending = vec![(expression, false)];
+    while let Some((next, negated)) = pending.pop() {
+        match next {
+            Expression::Permission(permission) if negated => {
+                let name = &permission.name;
+                let message = format!("whoever lacks `{name}` gets in, and whoever has it does not");
+                let error = PolicyError::new("W023", rule.place, message).help(
+                    "demand what the caller must have; a token with fewer rights should never open more",
+                );
+                return Some(error.in_requirement(permission.at, name.as_str().len()));
+            }
+            Expression::Not(inner) => pending.push((inner, !negated)),
+            Expression::All(terms) | Expression::Any(terms) => {
+                pending.extend(terms.iter().rev().map(|term| (term, negated)));
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A parameter by whose name one would expect it to be the caller's organization.
@@ -116,6 +123,7 @@ fn open_catch_all(rule: &RuleSpec, rules: &[RuleSpec]) -> Option<PolicyError> {
     let narrower = rules.iter().find(|other| {
         !open(other)
             && shares_a_method(other)
+            && matches!(host_relation(other.key.host(), rule.key.host()), Relation::Within | Relation::Equal)
             && other.key.pattern().relation(rule.key.pattern()) == Relation::Within
     })?;
     let message = format!("`{}` is open, and narrower rules below it are not", rule.key);
@@ -131,7 +139,7 @@ mod tests {
     use orgate_claims::{Permission, RoleName};
 
     use super::*;
-    use crate::{Place, Policy, Requirement, RuleKey};
+    use crate::{PermissionsFrom, Place, Policy, Requirement, RuleKey};
 
     fn spec(rules: &[&str]) -> PolicySpec {
         let rules = (1u32..).zip(rules).map(|(line, rule)| {
@@ -169,6 +177,9 @@ mod tests {
         errors(&["GET /a: read", "HEAD /a: deny"], &[]);
         errors(&["GET /a: public", "HEAD /a: optional"], &[]);
         errors(&["HEAD /a: public"], &[]);
+        errors(&["GET /**: read", "HEAD /a: public"], &["2:E052"]);
+        errors(&["GET /**: read", "GET /a: public", "HEAD /a: public"], &[]);
+        errors(&["GET /a/x: read", "HEAD /a/**: public"], &[]);
     }
 
     #[track_caller]
@@ -197,5 +208,57 @@ mod tests {
         warnings(&["GET /files/**: public", "POST /files/{id}: write"], &[]);
         warnings(&["GET /files/**: read", "GET /files/public/**: public"], &[]);
         warnings(&["GET /files/**: public", "GET /other: read"], &[]);
+        warnings(&["GET /files/**: public", "GET a.example/files/x: read"], &["1:W053"]);
+        warnings(&["GET a.example/files/**: public", "GET /files/x: read"], &[]);
+        warnings(&["GET a.example/files/**: public", "GET b.example/files/x: read"], &[]);
+    }
+
+    #[test]
+    fn requirements_that_nobody_or_everybody_meets_are_pointed_out() {
+        warnings(
+            &["GET /a: read and not read", "GET /b: not authenticated"],
+            &["1:W021", "1:W023", "2:W021"],
+        );
+        warnings(&["GET /a: role(owner) and not (org or role(owner))"], &["1:W021"]);
+        warnings(
+            &["GET /a: role(owner) or not role(owner)", "GET /b: authenticated or read"],
+            &["1:W022", "2:W022"],
+        );
+        warnings(
+            &["GET /a: authenticated", "GET /b: org", "GET /c: read", "GET /d: deny", "GET /e: public"],
+            &[],
+        );
+        warnings(&["GET /a: not role(owner)", "GET /b: raed"], &[]);
+    }
+
+    #[test]
+    fn a_right_that_comes_from_lacking_one_is_pointed_out() {
+        warnings(&["GET /a: not read"], &["1:W023"]);
+        warnings(&["GET /a: write and not (role(owner) or read)"], &["1:W023"]);
+        warnings(&["GET /a: not not read", "GET /b: write and not role(owner)"], &[]);
+        let found = spec(&["GET /a: write and not (role(owner) or read)"]).warnings().remove(0);
+        assert_eq!(found.in_requirement, Some((30, 4)));
+    }
+
+    #[test]
+    fn a_rule_that_no_declared_role_satisfies_is_pointed_out() {
+        let warnings = |requirement: &str, from: PermissionsFrom| -> Vec<String> {
+            let mut spec = spec(&[&format!("GET /a: {requirement}")]);
+            let grants = vec![Permission::parse("read").unwrap()];
+            spec.role_table = vec![(RoleName::parse("owner").unwrap(), grants)];
+            spec.permissions_from = from;
+            spec.warnings().into_iter().map(|warning| warning.message).collect()
+        };
+        let token = PermissionsFrom::TokenElseRole;
+        assert_eq!(warnings("read and write", token), ["no declared role can satisfy `read and write`"]);
+        assert_eq!(warnings("role(owner) and read", token), [""; 0]);
+        assert_eq!(warnings("read or write", token), [""; 0]);
+        assert_eq!(
+            warnings("read", PermissionsFrom::Role),
+            ["no declared role can satisfy `read`"],
+            "what a profile grants is not expanded"
+        );
+        let spec = spec(&["GET /a: read and write"]);
+        assert!(spec.warnings().is_empty(), "without a table of roles nothing is said");
     }
 }

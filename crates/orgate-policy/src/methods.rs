@@ -55,6 +55,19 @@ impl MethodNumbers {
         }
     }
 
+    /// How strongly a rule speaks for a method, the strongest first: by name, as GET for HEAD, as `ANY`.
+    pub(crate) fn rank(&self, methods: &Methods, method: usize) -> Option<u8> {
+        let names = |number| match methods {
+            Methods::Any => false,
+            Methods::Named(names) => names.iter().any(|name| self.number(name.as_str()) == number),
+        };
+        match methods {
+            Methods::Any => Some(2),
+            Methods::Named(_) if names(method) => Some(0),
+            Methods::Named(_) => (method == HEAD && names(GET)).then_some(1),
+        }
+    }
+
     /// The methods that a rule names, as bits by number; `ANY` counts as a name of its own, the highest bit.
     pub(crate) fn named(&self, key: &RuleKey) -> u64 {
         match key.methods() {

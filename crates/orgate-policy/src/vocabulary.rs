@@ -44,6 +44,11 @@ impl Vocabulary {
         usize::from(FIRST_NAME) + self.permissions.len() + self.roles.len()
     }
 
+    /// Whether a fact is one that the caller's roles settle, and none that depends on the request besides.
+    pub(crate) fn is_of_the_caller(&self, fact: u16) -> bool {
+        usize::from(fact) < usize::from(FIRST_NAME) + self.permissions.len() + self.roles.len()
+    }
+
     pub(crate) fn empty_set(&self) -> Set {
         Set::empty(self.width())
     }
