@@ -8,11 +8,11 @@
 use std::collections::HashMap;
 
 use crate::{
-    BindSpec, PermissionsFrom, PolicySpec,
+    BindSource, BindSpec, PermissionsFrom, PolicySpec, Requirement,
+    bind::bound,
     check::Check,
-    compile::bound,
     names::expand_roles,
-    requirement::Kind,
+    requirement::{Expression, Kind},
     set::Set,
     vocabulary::{AUTHENTICATED, ORGANIZATION, Vocabulary},
 };
@@ -54,6 +54,9 @@ pub(crate) struct Audiences<'s> {
     class_of: Vec<usize>,
     /// What is known of the holder of each role of the table.
     roles: Vec<Set>,
+    /// The facts that a role settles: all that are not judged per request; but of permissions that a profile does not
+    /// know, and that tokens bring besides, nothing is known.
+    settled: Set,
     vocabulary: &'s Vocabulary,
     compared: HashMap<(usize, usize, Callers), Option<Compared>>,
 }
@@ -66,6 +69,8 @@ struct Audience {
     facts: Vec<u16>,
     /// Whether it lets in callers of one organization only, or one person.
     bound: bool,
+    /// Whether every name in it is declared.
+    known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,18 +83,34 @@ enum Simple {
 
 impl<'s> Audiences<'s> {
     pub(crate) fn new(spec: &PolicySpec, bind: &[BindSpec], vocabulary: &'s Vocabulary) -> Self {
+        let roles = role_facts(spec, vocabulary);
+        let mut settled = vocabulary.empty_set();
+        let all = (0..vocabulary.first_atom()).filter(|fact| {
+            let profile = spec.roles.is_empty() && vocabulary.permission_name(*fact).is_some();
+            !profile
+                || spec
+                    .role_table
+                    .iter()
+                    .flat_map(|(_, grants)| grants)
+                    .any(|grant| vocabulary.permission(grant.as_str()) == Some(*fact))
+        });
+        all.for_each(|fact| settled.insert(fact));
         let mut audiences = Self {
             classes: Vec::new(),
             class_of: Vec::with_capacity(spec.rules.len()),
-            roles: role_facts(spec, vocabulary),
+            roles,
+            settled,
             vocabulary,
             compared: HashMap::new(),
         };
         let mut known: HashMap<(&str, bool), usize> = HashMap::new();
         for rule in &spec.rules {
-            let is_bound = bound(rule, bind).next().is_some();
+            // A header or a query binds only where it is sent.
+            let captured =
+                |bind: &&BindSpec| matches!(bind.source, BindSource::Path(_) | BindSource::Host(_));
+            let is_bound = bound(rule, bind).any(|bind| captured(&bind));
             let class = *known.entry((rule.requirement.as_str(), is_bound)).or_insert_with(|| {
-                audiences.classes.push(Audience::new(rule.requirement.kind(), is_bound, vocabulary));
+                audiences.classes.push(Audience::new(&rule.requirement, is_bound, vocabulary));
                 audiences.classes.len() - 1
             });
             audiences.class_of.push(class);
@@ -170,13 +191,13 @@ impl<'s> Audiences<'s> {
         let mut free: Vec<u16> = of.iter().flat_map(|audience| audience.facts.iter().copied()).collect();
         free.sort_unstable();
         free.dedup();
-        if free.iter().any(|fact| usize::from(*fact) >= self.vocabulary.width()) {
-            return None;
-        }
         if by_role {
-            free.retain(|fact| !self.vocabulary.is_of_the_caller(*fact));
+            free.retain(|fact| !self.settled.contains(*fact));
         }
-        if free.len() > MAX_FREE || bases.len() << free.len() > MAX_CASES {
+        if !of.iter().all(|audience| audience.known)
+            || free.len() > MAX_FREE
+            || bases.len() << free.len() > MAX_CASES
+        {
             return None;
         }
         for base in bases {
@@ -192,8 +213,14 @@ impl<'s> Audiences<'s> {
 }
 
 impl Audience {
-    fn new(kind: &Kind, bound: bool, vocabulary: &Vocabulary) -> Self {
-        let (kind, check) = match kind {
+    fn new(requirement: &Requirement, bound: bool, vocabulary: &Vocabulary) -> Self {
+        let mut parts = requirement.expression().into_iter().flat_map(Expression::walk);
+        let known = parts.all(|part| match part {
+            Expression::Permission(name) => vocabulary.permission(name.name.as_str()).is_some(),
+            Expression::Role(names) => names.iter().all(|role| vocabulary.role(role.name.as_str()).is_some()),
+            _ => true,
+        });
+        let (kind, check) = match requirement.kind() {
             Kind::Public => (Simple::Public, None),
             Kind::Optional => (Simple::Optional, None),
             Kind::Deny => (Simple::Deny, None),
@@ -205,7 +232,7 @@ impl Audience {
             check.iter().flat_map(Check::facts).filter(|f| *f != AUTHENTICATED).collect();
         facts.sort_unstable();
         facts.dedup();
-        Self { kind, check, facts, bound }
+        Self { kind, check, facts, bound, known }
     }
 
     fn admits_anonymous(&self) -> bool {

@@ -5,11 +5,11 @@
 //! nobody or everybody meets, a right that comes from lacking one.
 
 use crate::{
-    BindSpec, PolicyError, PolicySpec, Relation, RuleSpec,
+    BindSource, BindSpec, HostPattern, PolicyError, PolicySpec, Relation, RuleSpec,
     audience::{Audiences, Callers, Share},
     bind::with_defaults,
     compile::vocabulary_of,
-    fall,
+    conditions, fall,
     host::host_relation,
     key::Methods,
     methods::MethodNumbers,
@@ -34,6 +34,12 @@ impl PolicySpec {
     /// What somebody should look at before this policy is enforced. None of it keeps the policy from working.
     #[must_use]
     pub fn warnings(&self) -> Vec<PolicyError> {
+        if !self.conditions.is_empty() {
+            let mut spec = self.clone();
+            conditions::put_in_place(&mut spec, &mut Vec::new());
+            spec.conditions.clear();
+            return spec.warnings();
+        }
         let bind = with_defaults(&self.bind);
         let vocabulary = vocabulary_of(self);
         let audiences = Audiences::new(self, &bind, &vocabulary);
@@ -97,17 +103,32 @@ fn negative_permission(rule: &RuleSpec) -> Option<PolicyError> {
 
 /// A parameter by whose name one would expect it to be the caller's organization.
 fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<PolicyError> {
-    let (name, _) = rule.key.pattern().parameters().find(|(name, _)| {
+    let looks = |name: &str| {
         let folded: String =
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         let stem = folded.strip_suffix("id").or_else(|| folded.strip_suffix("slug")).unwrap_or(&folded);
         ["org", "organization", "organisation", "tenant", "workspace"].contains(&stem)
-            && !bind.iter().any(|bind| *bind.parameter == **name)
+    };
+    let in_path = rule.key.pattern().parameters().map(|(name, _)| BindSource::Path(name.into()));
+    let in_host = rule.key.host().and_then(HostPattern::parameter).map(|name| BindSource::Host(name.into()));
+    let mut captured =
+        in_path.chain(in_host).filter(|source| !bind.iter().any(|bind| bind.source == *source));
+    let source = captured.find(|source| match source {
+        BindSource::Path(name) => looks(name),
+        BindSource::Host(name) => looks(name),
+        BindSource::Header(_) | BindSource::Query(_) => false,
     })?;
+    let (name, help) = match &source {
+        BindSource::Host(name) => (name, format!("write `bind: {{{source}: org.slug}}`")),
+        BindSource::Path(name) | BindSource::Header(name) | BindSource::Query(name) => {
+            (name, format!("call it `{{org_id}}`, or write `bind: {{{source}: org.id}}`"))
+        }
+    };
     let message = format!("`{{{name}}}` looks like an organization and is not compared with the caller's");
-    Some(PolicyError::new("W052", rule.place, message).help(format!(
-        "call it `{{org_id}}`, or write `bind: {{{name}: org.id}}`; without it, members of every organization get in"
-    )))
+    Some(
+        PolicyError::new("W052", rule.place, message)
+            .help(format!("{help}; without it, members of every organization get in")),
+    )
 }
 
 /// `GET /files/**: public` beside `GET /files/private/**: read`: whatever misses the narrower rule by a hair is open.
@@ -196,6 +217,9 @@ mod tests {
         {
             warnings(&[&format!("GET /o/{{{name}}}: read")], &["1:W052"]);
         }
+        warnings(&["GET {tenant}.example.com/x: read"], &["1:W052"]);
+        warnings(&["GET {org_slug}.example.com/x: read"], &["1:W052"]);
+        warnings(&["GET {region}.example.com/x: read"], &[]);
         for name in ["org_id", "org", "org_slug", "id", "organizer", "project_id"] {
             warnings(&[&format!("GET /o/{{{name}}}: read")], &[]);
         }
@@ -244,8 +268,11 @@ mod tests {
     fn a_rule_that_no_declared_role_satisfies_is_pointed_out() {
         let warnings = |requirement: &str, from: PermissionsFrom| -> Vec<String> {
             let mut spec = spec(&[&format!("GET /a: {requirement}")]);
-            let grants = vec![Permission::parse("read").unwrap()];
-            spec.role_table = vec![(RoleName::parse("owner").unwrap(), grants)];
+            let role = |name: &str, grant: &str| {
+                (RoleName::parse(name).unwrap(), vec![Permission::parse(grant).unwrap()])
+            };
+            spec.role_table = vec![role("owner", "read"), role("clerk", "write")];
+            spec.permissions.push(Permission::parse("export").unwrap());
             spec.permissions_from = from;
             spec.warnings().into_iter().map(|warning| warning.message).collect()
         };
@@ -253,6 +280,7 @@ mod tests {
         assert_eq!(warnings("read and write", token), ["no declared role can satisfy `read and write`"]);
         assert_eq!(warnings("role(owner) and read", token), [""; 0]);
         assert_eq!(warnings("read or write", token), [""; 0]);
+        assert_eq!(warnings("read and export", token), [""; 0], "the profile does not know it, a token may");
         assert_eq!(
             warnings("read", PermissionsFrom::Role),
             ["no declared role can satisfy `read`"],

@@ -4,7 +4,11 @@
 //! requirement, or a rule of its own for the paths they share. Hosts never cross, so only rules of one host collide.
 
 use crate::{
-    BindSpec, PolicyError, RuleSpec, compile::bound, methods::MethodNumbers, pattern::Relation,
+    BindSource, BindSpec, PolicyError, RuleSpec,
+    bind::bound,
+    methods::MethodNumbers,
+    pattern::Relation,
+    requirement::{Expression, Operand},
     shapes::Shapes,
 };
 
@@ -82,10 +86,37 @@ fn ambiguous(
 
 /// Whether it does not matter which of the two wins.
 fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
+    // By where the value stands, since the same name may stand elsewhere.
+    let bound = |rule: &RuleSpec| -> Vec<(String, Option<usize>)> {
+        let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
+        bound(rule, bind)
+            .map(|bind| match &bind.source {
+                BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
+                other => (other.to_string(), None),
+            })
+            .collect()
+    };
+    let same_shadow = match (&a.shadow, &b.shadow) {
+        (Some(a), Some(b)) => a.same_as(b),
+        (None, None) => true,
+        _ => false,
+    };
     a.requirement.same_as(&b.requirement)
-        && a.hide == b.hide
         && a.key.host() == b.key.host()
-        && bound(a, bind).eq(bound(b, bind))
+        && !compares_captures(a)
+        && same_shadow
+        && (a.hide, a.live) == (b.hide, b.live)
+        && bound(a) == bound(b)
+}
+
+/// Whether the requirement looks at what the key captures, which two keys may capture at different places.
+fn compares_captures(rule: &RuleSpec) -> bool {
+    let captured = |operand: &Operand| matches!(operand, Operand::Path(_) | Operand::Host(_));
+    let expression = rule.requirement.expression();
+    expression.into_iter().flat_map(Expression::walk).any(|part| match part {
+        Expression::Compare(comparison) => captured(&comparison.left) || captured(&comparison.right),
+        _ => false,
+    })
 }
 
 #[cfg(test)]
