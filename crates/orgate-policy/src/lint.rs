@@ -27,7 +27,25 @@ pub(crate) fn errors(
     let mut errors = fall::weaker_heads(shapes, audiences, methods);
     errors.extend(fall::weaker_any(shapes, audiences, methods));
     errors.extend(reach::unreachable(shapes, methods));
+    errors.extend(too_slow(shapes));
     errors
+}
+
+/// The most places that a walk may visit for one request.
+const MAX_VISITS: u64 = 256;
+
+/// Patterns among which one request could be made to take long on purpose.
+fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
+    let (visits, rule) = shapes.worst_case();
+    if visits <= MAX_VISITS {
+        return None;
+    }
+    let rule = shapes.rule(rule?)?;
+    let message =
+        format!("a request could have to be compared at {visits} places; at most {MAX_VISITS} are allowed");
+    Some(PolicyError::new("E091", rule.place, message).help(
+        "many patterns mix literals and parameters at the same depths; let them begin with different literals",
+    ))
 }
 
 impl PolicySpec {
@@ -201,6 +219,27 @@ mod tests {
         errors(&["GET /**: read", "HEAD /a: public"], &["2:E052"]);
         errors(&["GET /**: read", "GET /a: public", "HEAD /a: public"], &[]);
         errors(&["GET /a/x: read", "HEAD /a/**: public"], &[]);
+    }
+
+    #[test]
+    fn a_request_that_could_be_made_slow_is_no_surprise_at_run_time() {
+        let mixed = |depth: u32| -> Vec<String> {
+            (0..1u32 << depth)
+                .map(|bits| {
+                    let segment = |at: u32| if bits & (1 << at) == 0 { "/a" } else { "/*" };
+                    format!("GET {}: read", (0..depth).map(segment).collect::<String>())
+                })
+                .collect()
+        };
+        let rules = |depth| mixed(depth).iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        for (depth, expected) in [(7, &[][..]), (8, &["256:E091"])] {
+            let text = rules(depth);
+            errors(&text.lines().collect::<Vec<_>>(), expected);
+        }
+        let text = rules(7);
+        let beside = |rule| text.lines().chain([rule]).collect::<Vec<_>>();
+        errors(&beside("GET x.y/: read"), &[]);
+        errors(&beside("GET x.y/a: read"), &["129:E091"]);
     }
 
     #[track_caller]

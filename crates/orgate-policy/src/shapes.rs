@@ -43,9 +43,14 @@ pub(crate) struct Node<'r> {
 
 impl<'r> Shapes<'r> {
     pub(crate) fn new(spec: &'r PolicySpec) -> Self {
-        let mut shapes =
-            Self { rules: &spec.rules, hosts: Vec::new(), host_of: Vec::new(), nodes: Vec::new() };
-        let mut known: HashMap<(Option<&str>, Option<&str>), usize> = HashMap::new();
+        let everywhere = Host { pattern: None, root: 0, around: Vec::new() };
+        let mut shapes = Self {
+            rules: &spec.rules,
+            hosts: vec![everywhere],
+            host_of: Vec::new(),
+            nodes: vec![Node::default()],
+        };
+        let mut known: HashMap<(Option<&str>, Option<&str>), usize> = HashMap::from([((None, None), 0)]);
         // All of them first: what two rules share may have its own rule further down.
         for (rule, spec) in spec.rules.iter().enumerate() {
             let pattern = spec.key.host();
@@ -200,6 +205,38 @@ impl<'r> Shapes<'r> {
             }
         };
         narrower.or_else(|| pick(&node.rest))
+    }
+
+    /// How many places a walk may have to visit for one request, and a rule at the end of the longest way. Counted as if
+    /// every branch could be followed to its own longest end, so it is never less than the truth. Hosts around count too:
+    /// a request falls through to them.
+    pub(crate) fn worst_case(&self) -> (u64, Option<usize>) {
+        // A place comes after the one that leads to it.
+        let mut visits: Vec<u64> = vec![0; self.nodes.len()];
+        let of = |visits: &[u64], node: usize| visits.get(node).copied().unwrap_or(0);
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            let literal = node.literals.values().map(|child| of(&visits, *child)).max().unwrap_or(0);
+            let any = node.any.map_or(0, |child| of(&visits, child));
+            if let Some(here) = visits.get_mut(at) {
+                *here = literal.saturating_add(any).saturating_add(1);
+            }
+        }
+        let in_all = |host: &Host<'_>| {
+            let around = host.around.iter().filter_map(|host| self.hosts.get(*host));
+            around.fold(of(&visits, host.root), |sum, host| sum.saturating_add(of(&visits, host.root)))
+        };
+        let Some(slowest) = self.hosts.iter().max_by_key(|host| in_all(host)) else { return (0, None) };
+        let mut node = self.nodes.get(slowest.root);
+        let mut rule = None;
+        while let Some(here) = node {
+            rule = here.here.iter().chain(&here.rest).next().copied().or(rule);
+            // The last of equals by number, so that the same file is always reported in the same way.
+            node = here
+                .children()
+                .max_by_key(|child| (of(&visits, *child), *child))
+                .and_then(|c| self.nodes.get(c));
+        }
+        (in_all(slowest), rule)
     }
 
     /// Of rules with one path, the one that answers `method`: by name, as GET for HEAD, as `ANY`.

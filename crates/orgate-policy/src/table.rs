@@ -94,8 +94,7 @@ impl Table {
 
     /// The rule that wins `target`.
     pub(crate) fn find(&self, target: &RequestTarget<'_>) -> Walk {
-        let method = self.methods.number(target.method());
-        let mut walker = Walker { table: self, target, method, seen: false };
+        let mut walker = Walker::new(self, target);
         for root in self.roots.of(target.host()) {
             let Some(root) = self.nodes.get(root as usize) else { continue };
             if let Some(rule) = walker.walk(*root, 0) {
@@ -134,11 +133,29 @@ struct Walker<'w> {
     method: usize,
     /// Whether a leaf was passed over for its methods.
     seen: bool,
+    #[cfg(test)]
+    visits: u64,
 }
 
-impl Walker<'_> {
+impl<'w> Walker<'w> {
+    fn new(table: &'w Table, target: &'w RequestTarget<'w>) -> Self {
+        let method = table.methods.number(target.method());
+        Self {
+            table,
+            target,
+            method,
+            seen: false,
+            #[cfg(test)]
+            visits: 0,
+        }
+    }
+
     /// One visit of a node. A path has at most 32 segments, so the depth is bounded.
     fn walk(&mut self, here: Node, depth: usize) -> Option<u16> {
+        #[cfg(test)]
+        {
+            self.visits += 1;
+        }
         match self.target.segment(depth) {
             None => {
                 if let Some(rule) = self.leaf(here.leaf) {
@@ -355,5 +372,90 @@ impl Table {
             let len = u32::try_from(text.len()).unwrap_or(NONE);
             *edge = Edge { label: label.words, len, parent, child, node };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+    use crate::{Place, PolicySpec, Requirement, RuleSpec, shapes::Shapes};
+
+    fn spec(keys: &[String]) -> PolicySpec {
+        let rules = keys.iter().map(|key| {
+            let requirement = Requirement::parse("public").unwrap();
+            RuleSpec::new(RuleKey::parse(key).unwrap(), requirement, Place::default())
+        });
+        PolicySpec { rules: rules.collect(), ..PolicySpec::default() }
+    }
+
+    fn visits(table: &Table, target: &RequestTarget<'_>) -> u64 {
+        let mut walker = Walker::new(table, target);
+        for root in table.roots.of(target.host()) {
+            assert_eq!(walker.walk(table.nodes[root as usize], 0), None, "no rule is for this method");
+        }
+        walker.visits
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_takes_longer_than_the_worst_case(
+            keys in vec((select(vec!["", "x.y", "*.y"]), vec(select(vec!["a", "b", "*"]), 0..6), any::<bool>()), 1..40),
+            paths in vec((select(vec!["x.y", "z.y", "q"]), vec(select(vec!["a", "b", "c"]), 0..7)), 20),
+        ) {
+            let keys: Vec<String> = keys
+                .iter()
+                .map(|(host, path, rest)| format!("GET {host}/{}{}", path.join("/"), match (rest, path.is_empty()) {
+                    (false, _) => "",
+                    (true, true) => "**",
+                    (true, false) => "/**",
+                }))
+                .collect();
+            let spec = spec(&keys);
+            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+            let (most, _) = Shapes::new(&spec).worst_case();
+            for (host, path) in paths {
+                let path = format!("/{}", path.join("/"));
+                let target = RequestTarget::parse("POST", &path).unwrap().at_host(Some(host)).unwrap();
+                prop_assert!(visits(&table, &target) <= most, "{} {}", host, path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_case_is_met_by_the_request_that_fits_everywhere() {
+        let keys: Vec<String> = (0..8u32)
+            .map(|bits| (0..3).map(|at| if bits & (1 << at) == 0 { "/a" } else { "/*" }).collect::<String>())
+            .map(|path| format!("GET {path}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let target = RequestTarget::parse("POST", "/a/a/a").unwrap();
+        assert_eq!((visits(&table, &target), Shapes::new(&spec).worst_case().0), (15, 15));
+    }
+
+    #[test]
+    fn labels_are_compared_whole_whatever_their_length() {
+        let names =
+            ["a", "aaaaaaaa", "aaaaaaaaa", &"a".repeat(32), &"a".repeat(33), &"a".repeat(40), "b", "é"];
+        let long = [format!("{}x", "a".repeat(32)), format!("{}y", "a".repeat(32)), "a".repeat(300)];
+        let keys: Vec<String> = names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(long)
+            .map(|name| format!("GET /{name}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let found = |path: &str| table.find(&RequestTarget::parse("GET", path).unwrap());
+        for (number, key) in (0u16..).zip(&keys).filter(|(_, key)| key.is_ascii()) {
+            assert_eq!(found(key.strip_prefix("GET ").unwrap()), Walk::Rule(number), "{key}");
+        }
+        assert_eq!(found("/%C3%A9"), Walk::Rule(7));
+        for length in (2..400).filter(|length| ![8, 9, 32, 33, 40, 300].contains(length)) {
+            assert_eq!(found(&format!("/{}", "a".repeat(length))), Walk::Nothing, "{length}");
+        }
+        assert_eq!(found(&format!("/{}z", "a".repeat(32))), Walk::Nothing);
     }
 }
