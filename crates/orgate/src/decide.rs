@@ -18,6 +18,7 @@ use crate::{
     judge::{Asked, Judged},
     live::{self, Standing},
     preflight,
+    session::Exchanged,
     token_cache::VerifiedToken,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Brought<'b> {
     standing: Option<(u64, Standing)>,
     /// Whose keys were fetched.
     keys: Option<IssuerIndex>,
+    /// What its session was exchanged for, asked under the parts of this generation.
+    session: Option<(u64, Exchanged)>,
 }
 
 impl Gate {
@@ -71,8 +74,12 @@ impl Gate {
                     }
                 }
                 Need::LiveStatus(issuer) if brought.standing.is_none() => {
-                    let standing = live::ask(&parts, head, issuer).await;
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let standing = live::ask(self, &parts, head, session, issuer).await;
                     brought.standing = Some((parts.generation(), standing));
+                }
+                Need::Exchange if brought.session.is_none() => {
+                    brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
                 }
                 missing => return Verdict::give(&parts, head, refused_without(&parts, missing)),
             }
@@ -99,7 +106,11 @@ impl Gate {
                     caller
                 }))
             }
-            _ => self.token(&parts, head, now),
+            _ => {
+                let session =
+                    brought.session.as_ref().filter(|(generation, _)| *generation == parts.generation());
+                self.token(&parts, head, now, session.map(|(_, exchanged)| exchanged))
+            }
         };
         let mut judged = match parts.judge(asked, caller) {
             Ok(judged) => judged,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use orgate_config::{AuthenticatorKind, AuthenticatorSpec, IntrospectSpec, Mode, Preflight, SecretSource};
-use orgate_remote::{HttpClient, Introspection, Limits};
+use orgate_config::{
+    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, Preflight, SecretSource,
+};
+use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
 use orgate_verify::authenticator::{ApiKey, Webhook};
 use tracing::{error, warn};
 
@@ -54,6 +56,12 @@ pub(crate) fn introspection(
     let secret = spec.secret.read(env).map_err(|error| unreadable(&owner, error))?;
     let made = Introspection::new(&spec.url, &spec.client_id, &secret, client.clone());
     made.map(Arc::new).map_err(|error| LoadError::Keys { issuer: issuer.to_owned(), error })
+}
+
+/// Where a session cookie is exchanged.
+pub(crate) fn exchange(spec: &ExchangeSpec, client: &HttpClient) -> Result<SessionExchange, LoadError> {
+    SessionExchange::new(&spec.url, &spec.cookie, spec.field.as_str(), client.clone())
+        .map_err(|error| LoadError::Keys { issuer: "token.exchange".to_owned(), error })
 }
 
 /// The client for questions that a request waits for.

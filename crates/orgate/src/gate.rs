@@ -1,8 +1,11 @@
 //! The one decision that every door asks for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -17,6 +20,7 @@ use crate::{
     credentials::{self, CredentialError},
     judge::Refusal,
     observe::Told,
+    session::{self, Exchanged, Sessions},
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -33,6 +37,7 @@ pub struct Gate {
 struct Inner {
     parts: ArcSwap<GateParts>,
     cache: TokenCache,
+    sessions: Sessions,
     deliveries: Deliveries,
     told: Told,
     marks: Marks,
@@ -56,6 +61,9 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Where session cookies are exchanged, and how long a token of one is used again.
+    #[cfg(feature = "remote")]
+    exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
     authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     observe: bool,
@@ -150,6 +158,8 @@ impl GateParts {
             remote: Vec::new(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            #[cfg(feature = "remote")]
+            exchange: None,
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
             observe: false,
@@ -253,11 +263,28 @@ impl GateParts {
         &self.identity
     }
 
-    /// The text of the token of a request whose token was verified.
+    /// Exchanges a session cookie for a token where a request carries no other credential; a token that holds is used
+    /// again for `lifetime`.
     #[cfg(feature = "remote")]
-    pub(crate) fn credential<'h>(&self, head: &RequestHead<'h>) -> Option<&'h str> {
-        let Credential::Token(text) = credentials::extract(head.headers, &self.token).ok().flatten()?;
-        Some(text.as_str())
+    #[must_use]
+    pub fn exchanging(mut self, exchange: orgate_remote::SessionExchange, lifetime: Duration) -> Self {
+        self.exchange = Some((Arc::new(exchange), lifetime));
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchange(&self) -> Option<&Arc<orgate_remote::SessionExchange>> {
+        self.exchange.as_ref().map(|(exchange, _)| exchange)
+    }
+
+    #[cfg(feature = "remote")]
+    fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        self.exchange.as_ref().map(|(exchange, lifetime)| (exchange.cookie(), *lifetime))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        None
     }
 
     /// The policy.
@@ -274,6 +301,7 @@ impl Gate {
         let inner = Inner {
             parts: ArcSwap::from_pointee(parts),
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
+            sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             told: Told::default(),
             marks: Marks::new(),
@@ -285,6 +313,7 @@ impl Gate {
     pub fn replace(&self, parts: GateParts) {
         self.inner.parts.store(Arc::new(parts));
         self.inner.cache.clear();
+        self.inner.sessions.clear();
     }
 
     /// The parts in force.
@@ -333,6 +362,7 @@ impl Gate {
         parts: &GateParts,
         head: &RequestHead<'_>,
         now: UnixTime,
+        brought: Option<&Exchanged>,
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
         let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
@@ -340,19 +370,76 @@ impl Gate {
                 CredentialError::Malformed => "the credential of the request cannot be read",
             })
         })?;
-        let Some(Credential::Token(text)) = credential else { return Ok(None) };
-        let token = match self.inner.cache.get(text.as_str()).filter(|token| parts.still_holds(token, now)) {
+        match credential {
+            Some(Credential::Token(text)) => self.verified(parts, text.as_str(), now).map(Some),
+            None => self.session(parts, head, now, brought),
+        }
+    }
+
+    fn verified(&self, parts: &GateParts, text: &str, now: UnixTime) -> Result<Arc<VerifiedToken>, Refusal> {
+        let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
             None => {
-                let token = Arc::new(parts.verify(text.as_str(), now)?);
-                self.inner.cache.insert(text.as_str(), Arc::clone(&token));
+                let token = Arc::new(parts.verify(text, now)?);
+                self.inner.cache.insert(text, Arc::clone(&token));
                 token
             }
         };
         match self.inner.marks.check(&token.principal) {
-            Ok(()) => Ok(Some(token)),
+            Ok(()) => Ok(token),
             Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
         }
+    }
+
+    /// The verified token of a request's session; `None` if it has none, or the policy exchanges none.
+    fn session(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        now: UnixTime,
+        brought: Option<&Exchanged>,
+    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+        let Some((name, lifetime)) = parts.exchanged_cookie() else { return Ok(None) };
+        let Some(cookie) = session::cookie(head.headers, name)? else { return Ok(None) };
+        session::check_origin(head)?;
+        if let Some(token) = self.inner.sessions.get(cookie) {
+            match self.verified(parts, &token, now) {
+                // The token has ended, the session perhaps not.
+                Err(Refusal::Rejection(_)) => {}
+                settled => return settled.map(Some),
+            }
+        }
+        let (code, detail) = match brought {
+            None => return Err(Refusal::Need(Need::Exchange)),
+            Some(Exchanged::Token(token)) => {
+                let verified = self.verified(parts, token, now)?;
+                self.inner.sessions.insert(cookie, Arc::clone(token), lifetime);
+                return Ok(Some(verified));
+            }
+            Some(Exchanged::NoSession) => (Code::InvalidToken, "the session has ended, or never was one"),
+            Some(Exchanged::Unavailable) => {
+                (Code::KeysUnavailable, "the session could not be looked up; try again")
+            }
+        };
+        Err(Rejection::new(code).with_detail(detail).into())
+    }
+
+    /// The text of the token of a request that was verified: to ask its issuer about it.
+    #[cfg(feature = "remote")]
+    pub(crate) fn token_text(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        brought: Option<&Exchanged>,
+    ) -> Option<Arc<str>> {
+        if let Ok(Some(Credential::Token(text))) = credentials::extract(head.headers, &parts.token) {
+            return Some(text.as_str().into());
+        }
+        if let Some(Exchanged::Token(token)) = brought {
+            return Some(Arc::clone(token));
+        }
+        let (name, _) = parts.exchanged_cookie()?;
+        self.inner.sessions.get(session::cookie(head.headers, name).ok()??)
     }
 }
 

@@ -49,6 +49,7 @@ mod principal;
 #[cfg(feature = "axum")]
 mod protect;
 pub mod rejection;
+mod session;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
 #[cfg(feature = "config")]

@@ -1,3 +1,5 @@
+//! What is asked of others about one caller: `fresh: live` and `token.exchange`.
+//!
 //! `fresh: live`: whether a caller still stands with the issuer, asked for each request (RFC 7662).
 //!
 //! The question is asked after everything else let the request pass, so that nobody without the right can cause one. No
@@ -5,7 +7,7 @@
 
 use orgate_verify::IssuerIndex;
 
-use crate::{RequestHead, gate::GateParts};
+use crate::{Gate, RequestHead, gate::GateParts, session::Exchanged};
 
 /// How a caller stands with the issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +21,19 @@ pub(crate) enum Standing {
 }
 
 #[cfg(feature = "remote")]
-pub(crate) async fn ask(parts: &GateParts, head: &RequestHead<'_>, issuer: IssuerIndex) -> Standing {
+pub(crate) async fn ask(
+    gate: &Gate,
+    parts: &GateParts,
+    head: &RequestHead<'_>,
+    session: Option<&Exchanged>,
+    issuer: IssuerIndex,
+) -> Standing {
     let Some(introspection) = parts.introspection(issuer) else {
         tracing::error!("a rule says `fresh: live`, and the issuer of the token has no `introspect`");
         return Standing::Unknown;
     };
-    let Some(token) = parts.credential(head) else { return Standing::Unknown };
-    match introspection.is_active(token).await {
+    let Some(token) = gate.token_text(parts, head, session) else { return Standing::Unknown };
+    match introspection.is_active(&token).await {
         Ok(true) => Standing::Active,
         Ok(false) => Standing::Withdrawn,
         Err(error) => {
@@ -35,8 +43,37 @@ pub(crate) async fn ask(parts: &GateParts, head: &RequestHead<'_>, issuer: Issue
     }
 }
 
+/// What the session of a request is exchanged for.
+#[cfg(feature = "remote")]
+pub(crate) async fn exchange(parts: &GateParts, head: &RequestHead<'_>) -> Exchanged {
+    let Some(exchange) = parts.exchange() else { return Exchanged::Unavailable };
+    let Ok(Some(cookie)) = crate::session::cookie(head.headers, exchange.cookie()) else {
+        return Exchanged::NoSession;
+    };
+    match exchange.token(cookie).await {
+        Ok(Some(token)) => Exchanged::Token(token.into()),
+        Ok(None) => Exchanged::NoSession,
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be exchanged");
+            Exchanged::Unavailable
+        }
+    }
+}
+
 #[cfg(not(feature = "remote"))]
 #[allow(clippy::unused_async, reason = "the same as with the feature")]
-pub(crate) async fn ask(_: &GateParts, _: &RequestHead<'_>, _: IssuerIndex) -> Standing {
+pub(crate) async fn ask(
+    _: &Gate,
+    _: &GateParts,
+    _: &RequestHead<'_>,
+    _: Option<&Exchanged>,
+    _: IssuerIndex,
+) -> Standing {
     Standing::Unknown
+}
+
+#[cfg(not(feature = "remote"))]
+#[allow(clippy::unused_async, reason = "the same as with the feature")]
+pub(crate) async fn exchange(_: &GateParts, _: &RequestHead<'_>) -> Exchanged {
+    Exchanged::Unavailable
 }

@@ -120,10 +120,17 @@ fn parts(mut file: PolicyFile, env: &dyn Fn(&str) -> Option<String>) -> Result<G
         .into_iter()
         .map(|spec| Ok((spec.name.clone(), from_file::authenticator(spec, env)?)))
         .collect::<Result<Vec<_>, LoadError>>()?;
+    let exchange = match file.token.exchange.take() {
+        Some(spec) => Some((from_file::exchange(&spec, &questions)?, spec.cache)),
+        None => None,
+    };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     remote.iter().for_each(RemoteKeys::spawn);
     let mut parts =
         assemble(file, verifier).permissions_from(choices).fetching(remote).introspecting(introspection);
+    if let Some((exchange, lifetime)) = exchange {
+        parts = parts.exchanging(exchange, lifetime);
+    }
     for (name, authenticator) in authenticators {
         parts = parts.authenticator(&name, authenticator);
     }
