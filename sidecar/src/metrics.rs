@@ -101,7 +101,17 @@ impl Metrics {
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
         register_build(&mut registry);
-        Self { registry, requests, rules, duration, would_deny, shadow, upstream_connections, upstream_errors, keys_loaded }
+        Self {
+            registry,
+            requests,
+            rules,
+            duration,
+            would_deny,
+            shadow,
+            upstream_connections,
+            upstream_errors,
+            keys_loaded,
+        }
     }
 
     /// Counts a request; `rule` is its key in the policy or empty.

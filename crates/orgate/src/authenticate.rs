@@ -15,7 +15,7 @@ use orgate_claims::{Principal, UnixTime};
 use orgate_policy::Policy;
 use orgate_verify::authenticator::{ApiKey, AuthenticatorError, Fingerprint, HeaderText, Webhook};
 
-use crate::{Code, Need, Rejection, judge::Refusal, token_cache::VerifiedToken};
+use crate::{Code, Need, Rejection, gate::GateParts, judge::Refusal, token_cache::VerifiedToken};
 
 /// How many deliveries are remembered. What is beyond is forgotten early, least recently used first.
 const REMEMBERED: u64 = 65_536;
@@ -61,7 +61,7 @@ pub(crate) struct Proven {
 impl Authenticators {
     pub(crate) fn add(&mut self, name: &str, authenticator: Authenticator, policy: &Policy) {
         let Authenticator { proof, principal } = authenticator;
-        let subject = policy.subject(&principal);
+        let subject = policy.subject(&principal).authenticated_by(name);
         let caller = Arc::new(VerifiedToken::without_token(Arc::new(principal), subject));
         self.0.insert(name.into(), (proof, caller));
     }
@@ -138,5 +138,18 @@ struct Window;
 impl Expiry<Fingerprint, Duration> for Window {
     fn expire_after_create(&self, _: &Fingerprint, window: &Duration, _: Instant) -> Option<Duration> {
         Some(*window)
+    }
+}
+
+impl GateParts {
+    /// Adds the authenticator that rules `via(name)` mean. The policy must be complete: its principal is read by it.
+    #[must_use]
+    pub fn authenticator(mut self, name: &str, authenticator: Authenticator) -> Self {
+        self.authenticators.add(name, authenticator, &self.policy);
+        self
+    }
+
+    pub(crate) fn authenticators(&self) -> &Authenticators {
+        &self.authenticators
     }
 }

@@ -16,11 +16,11 @@ use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 use crate::{
     Code, Credential, DenyOptions, IdentityOptions, Permit, PreflightAnswer, Preflights, Rejection,
     RequestHead, TokenOptions,
-    authenticate::{Authenticator, Authenticators, Deliveries},
+    authenticate::{Authenticators, Deliveries},
     credentials::{self, CredentialError},
     judge::Refusal,
     observe::Told,
-    session::{self, Exchanged, Sessions},
+    session::{Exchanged, Sessions},
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -47,9 +47,9 @@ struct Inner {
 /// end.
 #[derive(Debug)]
 pub struct GateParts {
-    policy: Policy,
+    pub(crate) policy: Policy,
     verifier: Verifier,
-    token: TokenOptions,
+    pub(crate) token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
@@ -60,13 +60,13 @@ pub struct GateParts {
     remote: Vec<Arc<orgate_remote::RemoteKeys>>,
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
-    introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
-    exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
-    authenticators: Authenticators,
+    pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
+    pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
-    observe: bool,
+    pub(crate) observe: bool,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -206,51 +206,6 @@ impl GateParts {
         self
     }
 
-    /// Adds the authenticator that rules `via(name)` mean. The policy must be complete: its principal is read by it.
-    #[must_use]
-    pub fn authenticator(mut self, name: &str, authenticator: Authenticator) -> Self {
-        self.authenticators.add(name, authenticator, &self.policy);
-        self
-    }
-
-    /// What becomes of CORS preflights.
-    #[must_use]
-    pub fn preflights(mut self, preflights: Preflights) -> Self {
-        self.preflights = preflights;
-        self
-    }
-
-    /// Only observes the policy: what it would refuse is let through and told in the [`Permit`]. Requests that have two
-    /// readings are refused still.
-    #[must_use]
-    pub fn observe(mut self, observe: bool) -> Self {
-        self.observe = observe;
-        self
-    }
-
-    /// Where the issuers of the verifier say whether a token still stands, in their order, for rules `fresh: live`.
-    #[cfg(feature = "remote")]
-    #[must_use]
-    pub fn introspecting(mut self, introspection: Vec<Option<Arc<orgate_remote::Introspection>>>) -> Self {
-        self.introspection = introspection;
-        self
-    }
-
-    #[cfg(feature = "remote")]
-    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<Arc<orgate_remote::Introspection>> {
-        self.introspection.get(issuer.as_usize()).cloned().flatten()
-    }
-
-    pub(crate) fn authenticators(&self) -> &Authenticators {
-        &self.authenticators
-    }
-
-    /// Whether the policy is only observed.
-    #[must_use]
-    pub fn observes(&self) -> bool {
-        self.observe
-    }
-
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
     }
@@ -261,30 +216,6 @@ impl GateParts {
 
     pub(crate) fn identity_options(&self) -> &IdentityOptions {
         &self.identity
-    }
-
-    /// Exchanges a session cookie for a token where a request carries no other credential; a token that holds is used
-    /// again for `lifetime`.
-    #[cfg(feature = "remote")]
-    #[must_use]
-    pub fn exchanging(mut self, exchange: orgate_remote::SessionExchange, lifetime: Duration) -> Self {
-        self.exchange = Some((Arc::new(exchange), lifetime));
-        self
-    }
-
-    #[cfg(feature = "remote")]
-    pub(crate) fn exchange(&self) -> Option<&Arc<orgate_remote::SessionExchange>> {
-        self.exchange.as_ref().map(|(exchange, _)| exchange)
-    }
-
-    #[cfg(feature = "remote")]
-    fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
-        self.exchange.as_ref().map(|(exchange, lifetime)| (exchange.cookie(), *lifetime))
-    }
-
-    #[cfg(not(feature = "remote"))]
-    fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
-        None
     }
 
     /// The policy.
@@ -352,6 +283,10 @@ impl Gate {
         &self.inner.told
     }
 
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
     }
@@ -376,7 +311,12 @@ impl Gate {
         }
     }
 
-    fn verified(&self, parts: &GateParts, text: &str, now: UnixTime) -> Result<Arc<VerifiedToken>, Refusal> {
+    pub(crate) fn verified(
+        &self,
+        parts: &GateParts,
+        text: &str,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken>, Refusal> {
         let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
             None => {
@@ -389,57 +329,6 @@ impl Gate {
             Ok(()) => Ok(token),
             Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
         }
-    }
-
-    /// The verified token of a request's session; `None` if it has none, or the policy exchanges none.
-    fn session(
-        &self,
-        parts: &GateParts,
-        head: &RequestHead<'_>,
-        now: UnixTime,
-        brought: Option<&Exchanged>,
-    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
-        let Some((name, lifetime)) = parts.exchanged_cookie() else { return Ok(None) };
-        let Some(cookie) = session::cookie(head.headers, name)? else { return Ok(None) };
-        session::check_origin(head)?;
-        if let Some(token) = self.inner.sessions.get(cookie) {
-            match self.verified(parts, &token, now) {
-                // The token has ended, the session perhaps not.
-                Err(Refusal::Rejection(_)) => {}
-                settled => return settled.map(Some),
-            }
-        }
-        let (code, detail) = match brought {
-            None => return Err(Refusal::Need(Need::Exchange)),
-            Some(Exchanged::Token(token)) => {
-                let verified = self.verified(parts, token, now)?;
-                self.inner.sessions.insert(cookie, Arc::clone(token), lifetime);
-                return Ok(Some(verified));
-            }
-            Some(Exchanged::NoSession) => (Code::InvalidToken, "the session has ended, or never was one"),
-            Some(Exchanged::Unavailable) => {
-                (Code::KeysUnavailable, "the session could not be looked up; try again")
-            }
-        };
-        Err(Rejection::new(code).with_detail(detail).into())
-    }
-
-    /// The text of the token of a request that was verified: to ask its issuer about it.
-    #[cfg(feature = "remote")]
-    pub(crate) fn token_text(
-        &self,
-        parts: &GateParts,
-        head: &RequestHead<'_>,
-        brought: Option<&Exchanged>,
-    ) -> Option<Arc<str>> {
-        if let Ok(Some(Credential::Token(text))) = credentials::extract(head.headers, &parts.token) {
-            return Some(text.as_str().into());
-        }
-        if let Some(Exchanged::Token(token)) = brought {
-            return Some(Arc::clone(token));
-        }
-        let (name, _) = parts.exchanged_cookie()?;
-        self.inner.sessions.get(session::cookie(head.headers, name).ok()??)
     }
 }
 

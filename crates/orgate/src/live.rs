@@ -5,6 +5,10 @@
 //! The question is asked after everything else let the request pass, so that nobody without the right can cause one. No
 //! answer is kept, and no answer is a no: a caller whose issuer is out of reach is refused with 503.
 
+#[cfg(feature = "remote")]
+use std::sync::Arc;
+use std::time::Duration;
+
 use orgate_verify::IssuerIndex;
 
 use crate::{Gate, RequestHead, gate::GateParts, session::Exchanged};
@@ -76,4 +80,43 @@ pub(crate) async fn ask(
 #[allow(clippy::unused_async, reason = "the same as with the feature")]
 pub(crate) async fn exchange(_: &GateParts, _: &RequestHead<'_>) -> Exchanged {
     Exchanged::Unavailable
+}
+
+impl GateParts {
+    /// Where the issuers of the verifier say whether a token still stands, in their order, for rules `fresh: live`.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn introspecting(mut self, introspection: Vec<Option<Arc<orgate_remote::Introspection>>>) -> Self {
+        self.introspection = introspection;
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<Arc<orgate_remote::Introspection>> {
+        self.introspection.get(issuer.as_usize()).cloned().flatten()
+    }
+
+    /// Exchanges a session cookie for a token where a request carries no other credential; a token that holds is used
+    /// again for `lifetime`.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn exchanging(mut self, exchange: orgate_remote::SessionExchange, lifetime: Duration) -> Self {
+        self.exchange = Some((Arc::new(exchange), lifetime));
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchange(&self) -> Option<&Arc<orgate_remote::SessionExchange>> {
+        self.exchange.as_ref().map(|(exchange, _)| exchange)
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        self.exchange.as_ref().map(|(exchange, lifetime)| (exchange.cookie(), *lifetime))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        None
+    }
 }

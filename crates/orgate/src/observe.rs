@@ -13,7 +13,7 @@ use std::{
 use http::Method;
 use tracing::info;
 
-use crate::{Gate, Permit, Rejection};
+use crate::{Gate, Permit, Rejection, gate::GateParts};
 
 /// How much was told lately, by rule. A rule is never taken from a request, so this is bounded by the policy.
 #[derive(Debug, Default)]
@@ -67,6 +67,22 @@ impl Gate {
         {
             info!(rule, enforced = "deny", shadow = word(shadow), "the shadow disagrees");
         }
+    }
+}
+
+impl GateParts {
+    /// Only observes the policy: what it would refuse is let through and told in the [`Permit`]. Requests that have two
+    /// readings are refused still.
+    #[must_use]
+    pub fn observe(mut self, observe: bool) -> Self {
+        self.observe = observe;
+        self
+    }
+
+    /// Whether the policy is only observed.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.observe
     }
 }
 

@@ -159,3 +159,12 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     let first = values.next();
     if values.next().is_some() { None } else { first }
 }
+
+impl GateParts {
+    /// What becomes of CORS preflights.
+    #[must_use]
+    pub fn preflights(mut self, preflights: Preflights) -> Self {
+        self.preflights = preflights;
+        self
+    }
+}

@@ -15,7 +15,12 @@ use std::{
 use http::{HeaderMap, Method, header::COOKIE};
 use moka::{Expiry, sync::Cache};
 
-use crate::{Code, Rejection, RequestHead};
+use orgate_claims::UnixTime;
+
+use crate::{
+    Code, Credential, Gate, Need, Rejection, RequestHead, credentials, gate::GateParts, judge::Refusal,
+    token_cache::VerifiedToken,
+};
 
 /// How much memory the tokens of sessions may take, about.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -140,6 +145,59 @@ impl Expiry<u64, Arc<Entry>> for Lifetime {
         _: Option<Duration>,
     ) -> Option<Duration> {
         Some(entry.lifetime)
+    }
+}
+
+impl Gate {
+    /// The verified token of a request's session; `None` if it has none, or the policy exchanges none.
+    pub(crate) fn session(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        now: UnixTime,
+        brought: Option<&Exchanged>,
+    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+        let Some((name, lifetime)) = parts.exchanged_cookie() else { return Ok(None) };
+        let Some(value) = cookie(head.headers, name)? else { return Ok(None) };
+        check_origin(head)?;
+        if let Some(token) = self.sessions().get(value) {
+            match self.verified(parts, &token, now) {
+                // The token has ended, the session perhaps not.
+                Err(Refusal::Rejection(_)) => {}
+                settled => return settled.map(Some),
+            }
+        }
+        let (code, detail) = match brought {
+            None => return Err(Refusal::Need(Need::Exchange)),
+            Some(Exchanged::Token(token)) => {
+                let verified = self.verified(parts, token, now)?;
+                self.sessions().insert(value, Arc::clone(token), lifetime);
+                return Ok(Some(verified));
+            }
+            Some(Exchanged::NoSession) => (Code::InvalidToken, "the session has ended, or never was one"),
+            Some(Exchanged::Unavailable) => {
+                (Code::KeysUnavailable, "the session could not be looked up; try again")
+            }
+        };
+        Err(Rejection::new(code).with_detail(detail).into())
+    }
+
+    /// The text of the token of a request that was verified: to ask its issuer about it.
+    #[cfg(feature = "remote")]
+    pub(crate) fn token_text(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        brought: Option<&Exchanged>,
+    ) -> Option<Arc<str>> {
+        if let Ok(Some(Credential::Token(text))) = credentials::extract(head.headers, &parts.token) {
+            return Some(text.as_str().into());
+        }
+        if let Some(Exchanged::Token(token)) = brought {
+            return Some(Arc::clone(token));
+        }
+        let (name, _) = parts.exchanged_cookie()?;
+        self.sessions().get(cookie(head.headers, name).ok()??)
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) enum Unread {
 /// All of `body`, if that is at most `limit` bytes. Trailers are dropped: they are not signed.
 pub(super) async fn read(mut body: Incoming, headers: &HeaderMap, limit: usize) -> Result<Bytes, Unread> {
     // What says how large it is need not be read to be refused.
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
         return Err(Unread::TooLarge(body));
     }
