@@ -118,11 +118,10 @@ async fn an_observed_policy_refuses_nothing_and_says_so() {
     let answer = guarded.ask("GET /wider HTTP/1.1\r\nHost: a\r\nX-Orgate-Sub: forged\r\n\r\n").await;
     assert_eq!((answer.status(), answer.text()), (200, "ok"));
     assert_eq!(answer.header("x-orgate-would").as_deref(), Some("401 no_credential"));
-    let answer = guarded.ask(&format!(
-        "GET /wider HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
-        token("https://issuer.example")
-    ));
-    assert_eq!(answer.await.header("x-orgate-would").as_deref(), Some("403 missing_permission"));
+    let bearer = token("https://issuer.example");
+    let request = format!("GET /wider HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {bearer}\r\n\r\n");
+    let answer = guarded.ask(&request).await;
+    assert_eq!(answer.header("x-orgate-would").as_deref(), Some("403 missing_permission"));
     let answer = guarded.ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(answer.header("x-orgate-would").as_deref(), Some("403 no_rule"));
     let answer = guarded.ask(&delivery(&"0".repeat(64), "Content-Length: 7\r\n", BODY)).await;

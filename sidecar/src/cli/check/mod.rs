@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use orgate_config::{
-    LoadError,
+    LoadError, Mode,
     diagnostic::{Diagnostic, Diagnostics},
     document,
 };
@@ -91,6 +91,16 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
 fn check(path: &Path) -> Result<Checked, Failure> {
     match orgate_config::load(path, &environment) {
         Ok(file) => {
+            let mut file = file;
+            // What is wrong only from a certain day on.
+            let overdue = match &file.mode {
+                Mode::Observe(until) => until.finding(orgate::clock::now()),
+                Mode::Enforce => None,
+            };
+            if let Some(finding) = overdue {
+                file.warnings.push(finding);
+                file.warnings.sort();
+            }
             Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings: file.warnings })
         }
         Err(LoadError::Findings(findings)) => {
