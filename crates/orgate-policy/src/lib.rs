@@ -20,6 +20,7 @@ mod decision;
 mod error;
 mod explain;
 mod facts;
+mod failure;
 mod fall;
 mod host;
 mod key;
