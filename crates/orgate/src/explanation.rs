@@ -59,6 +59,9 @@ impl Code {
             Self::ConditionFailed => {
                 "Another condition of the rule does not hold; `required` in the answer shows it."
             }
+            Self::Csrf => {
+                "The credential came in a cookie, which a browser adds to whatever any page makes it send, and nothing shows that\nthe application's own page sent the request. Send `Sec-Fetch-Site: same-origin` or the application's `Origin`, as\nbrowsers do; other origins that may are named under `token: {csrf: {origins: […]}}`. Programs use `Authorization`."
+            }
             Self::NotFound => {
                 "There is nothing here, or nothing that the caller may know of: the policy hides what belongs to other\norganizations (`hide: true`) or what no rule covers (`deny: {unmatched: 404}`). The log has the real reason."
             }

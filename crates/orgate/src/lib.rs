@@ -40,6 +40,7 @@ mod permit;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
+mod redirect;
 pub mod rejection;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
@@ -58,7 +59,7 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
-pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///

@@ -4,10 +4,14 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+mod render;
+
+use http::{HeaderValue, StatusCode};
 use orgate_policy::{DenyReason, TargetError};
 use orgate_verify::VerifyErrorKind;
+
+pub use self::render::problem;
+use crate::{DenyOptions, Disclose};
 
 /// Why a request is refused. The names are stable: clients, logs and metrics rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +49,8 @@ pub enum Code {
     MissingRole,
     /// Another condition does not hold.
     ConditionFailed,
+    /// A page of another site may have made the browser send it.
+    Csrf,
     /// There is nothing, or nothing that the caller may know of.
     NotFound,
     /// The issuer's keys were never loaded; the token may well be good.
@@ -60,7 +66,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequestTarget,
         Self::BadRequest,
         Self::NoCredential,
@@ -77,6 +83,7 @@ impl Code {
         Self::MissingPermission,
         Self::MissingRole,
         Self::ConditionFailed,
+        Self::Csrf,
         Self::NotFound,
         Self::KeysUnavailable,
     ];
@@ -103,6 +110,7 @@ impl Code {
             Self::MissingPermission => ("missing_permission", StatusCode::FORBIDDEN, "Missing permission"),
             Self::MissingRole => ("missing_role", StatusCode::FORBIDDEN, "Missing role"),
             Self::ConditionFailed => ("condition_failed", StatusCode::FORBIDDEN, "Condition failed"),
+            Self::Csrf => ("csrf", StatusCode::FORBIDDEN, "Cross-site request"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
             Self::KeysUnavailable => {
                 ("keys_unavailable", StatusCode::SERVICE_UNAVAILABLE, "Keys unavailable")
@@ -182,6 +190,11 @@ pub struct Rejection {
     required: Option<Box<str>>,
     missing: Vec<Box<str>>,
     flat: bool,
+    disclose: Disclose,
+    /// The file and the line of the rule.
+    place: Option<(Box<str>, u32)>,
+    /// Where the caller is sent instead.
+    location: Option<HeaderValue>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
 }
@@ -198,6 +211,9 @@ impl Rejection {
             required: None,
             missing: Vec::new(),
             flat: false,
+            disclose: Disclose::default(),
+            place: None,
+            location: None,
             unreadable_credential: false,
         }
     }
@@ -235,8 +251,22 @@ impl Rejection {
         self
     }
 
-    pub(crate) fn flat(mut self, flat: bool) -> Self {
-        self.flat = flat;
+    /// Renders as `deny` says.
+    pub(crate) fn rendered(mut self, deny: DenyOptions) -> Self {
+        self.flat = deny.flat;
+        self.disclose = deny.disclose;
+        self
+    }
+
+    /// Says where the rule stands, to whom it may be told.
+    pub(crate) fn with_place(mut self, file: &str, line: u32) -> Self {
+        self.place = Some((file.into(), line));
+        self
+    }
+
+    /// Sends the caller elsewhere; code and rule stay as they are for logs and metrics.
+    pub(crate) fn sent_to(mut self, location: Option<HeaderValue>) -> Self {
+        self.location = location;
         self
     }
 
@@ -255,7 +285,7 @@ impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.code.status()
+        if self.location.is_some() { StatusCode::FOUND } else { self.code.status() }
     }
 
     /// The rule that refused; `None` where none matched.
@@ -268,132 +298,4 @@ impl Rejection {
     pub fn missing(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().map(|name| &**name)
     }
-
-    /// The answer.
-    #[must_use]
-    pub fn response(&self, request_id: Option<&str>) -> Response<Bytes> {
-        let shown_rule = self.rule.as_deref().filter(|_| self.hidden.is_none());
-        let problem = Problem {
-            status: self.status(),
-            code: self.code.as_str(),
-            title: self.code.title(),
-            detail: self.detail.as_deref(),
-            request_id,
-        };
-        let mut response = if self.flat {
-            problem.respond("application/json", &format!("{{\"error\":{}}}", json(self.code.title())))
-        } else {
-            let mut body = problem.fields();
-            if let Some(required) = &self.required {
-                body.push_str(&format!(",\"required\":{}", json(required)));
-            }
-            if !self.missing.is_empty() {
-                let names: Vec<String> = self.missing.iter().map(|name| json(name)).collect();
-                body.push_str(&format!(",\"missing\":[{}]", names.join(",")));
-            }
-            if let Some(rule) = shown_rule {
-                body.push_str(&format!(",\"rule\":{}", json(rule)));
-            }
-            problem.respond("application/problem+json", &format!("{{{body}}}"))
-        };
-        if let Some(challenge) = self.challenge() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if self.code == Code::KeysUnavailable {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        response
-    }
-
-    /// RFC 6750 §3.
-    fn challenge(&self) -> Option<HeaderValue> {
-        let challenge = match (self.code, self.status()) {
-            (Code::NoCredential, _) => "Bearer realm=\"orgate\"".to_owned(),
-            (Code::BadRequest, _) if self.unreadable_credential => {
-                "Bearer realm=\"orgate\", error=\"invalid_request\"".to_owned()
-            }
-            (_, StatusCode::UNAUTHORIZED) => {
-                let title = self.code.title();
-                format!("Bearer realm=\"orgate\", error=\"invalid_token\", error_description=\"{title}\"")
-            }
-            (Code::MissingPermission | Code::NoActiveOrganization, _) => {
-                let mut challenge = "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned();
-                if !self.missing.is_empty() {
-                    challenge.push_str(&format!(", scope=\"{}\"", self.missing.join(" ")));
-                }
-                challenge
-            }
-            (Code::MissingRole | Code::ConditionFailed, _) => {
-                "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned()
-            }
-            _ => return None,
-        };
-        HeaderValue::try_from(challenge).ok()
-    }
-}
-
-/// A refusal that is not the gate's: of the transport, or of the upstream. Same body, same headers.
-#[must_use]
-pub fn problem(
-    status: StatusCode,
-    code: &str,
-    title: &str,
-    detail: Option<&str>,
-    request_id: Option<&str>,
-) -> Response<Bytes> {
-    let problem = Problem { status, code, title, detail, request_id };
-    problem.respond("application/problem+json", &format!("{{{}}}", problem.fields()))
-}
-
-struct Problem<'p> {
-    status: StatusCode,
-    code: &'p str,
-    title: &'p str,
-    detail: Option<&'p str>,
-    request_id: Option<&'p str>,
-}
-
-impl Problem<'_> {
-    /// The members that every problem has, without the braces.
-    fn fields(&self) -> String {
-        let mut fields = format!(
-            "\"type\":{},\"title\":{},\"status\":{},\"code\":{}",
-            json(&format!("urn:orgate:error:{}", self.code)),
-            json(self.title),
-            self.status.as_u16(),
-            json(self.code),
-        );
-        if let Some(detail) = self.detail {
-            fields.push_str(&format!(",\"detail\":{}", json(detail)));
-        }
-        if let Some(request_id) = self.request_id {
-            fields.push_str(&format!(",\"request_id\":{}", json(request_id)));
-        }
-        fields
-    }
-
-    fn respond(&self, content_type: &'static str, body: &str) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-}
-
-/// A text as a JSON string (RFC 8259 §7).
-fn json(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -229,30 +229,19 @@ fn what_this_version_does_not_enforce_is_never_passed_over() {
            | ^^^^
         ");
     check!(findings_with("token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}\nidentity: {sign: {}}\ndeny: {disclose: none, redirect: {}}\n"), @"
-        error[E014]: `cookie` in `token.from` is not supported by this version
-         --> orgate.yaml:3:17
-        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                 ^^^^^^
         error[E014]: `exchange` in `token` is not supported by this version
          --> orgate.yaml:3:32
         3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
           |                                ^^^^^^^^
-        error[E014]: `csrf` in `token` is not supported by this version
-         --> orgate.yaml:3:46
-        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                                              ^^^^
         error[E014]: `sign` in `identity` is not supported by this version
          --> orgate.yaml:4:12
         4 | identity: {sign: {}}
           |            ^^^^
-        error[E014]: `disclose` in `deny` is not supported by this version
-         --> orgate.yaml:5:8
+        error[E013]: `deny.redirect` leads nowhere
+         --> orgate.yaml:5:34
         5 | deny: {disclose: none, redirect: {}}
-          |        ^^^^^^^^
-        error[E014]: `redirect` in `deny` is not supported by this version
-         --> orgate.yaml:5:24
-        5 | deny: {disclose: none, redirect: {}}
-          |                        ^^^^^^^^
+          |                                  ^^
+          = help: write `redirect: {login: https://auth.example.com/login}`
         ");
     check!(findings_with("rules:\n  GET /a: {require: read, shadow: write, fresh: live}\n  GET /b: via(stripe)\n  GET a.example/c: read\n"), @"
         error[E014]: `shadow` in `GET /a` is not supported by this version
