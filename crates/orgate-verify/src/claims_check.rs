@@ -80,9 +80,7 @@ fn check_audience(issuer: &TrustedIssuer, claims: &Map<'_>) -> Result<(), Verify
     };
     let named: Vec<&str> = match value {
         Value::Text(one) => vec![one],
-        Value::List(many) => {
-            many.iter().map(Value::as_text).collect::<Option<_>>().ok_or_else(malformed)?
-        }
+        Value::List(many) => many.iter().map(Value::as_text).collect::<Option<_>>().ok_or_else(malformed)?,
         _ => return Err(malformed()),
     };
     match issuer.audience() {

@@ -106,16 +106,19 @@ impl Telltale {
         let present = |name: &str| claims.get(name).filter(|value| **value != Value::Null);
         match self {
             Self::SaysNothingElse(claim, _) if present(claim).is_none() => Ok(()),
-            Self::Says(claim, texts) | Self::SaysNothingElse(claim, texts) => match present(claim).map(Value::as_text) {
-                Some(Some(text)) if texts.contains(&text) => Ok(()),
-                Some(_) => {
-                    Err(VerifyError::new(WrongType, format!("the `{claim}` of the token is not {}", any(texts))))
+            Self::Says(claim, texts) | Self::SaysNothingElse(claim, texts) => {
+                match present(claim).map(Value::as_text) {
+                    Some(Some(text)) if texts.contains(&text) => Ok(()),
+                    Some(_) => Err(VerifyError::new(
+                        WrongType,
+                        format!("the `{claim}` of the token is not {}", any(texts)),
+                    )),
+                    None => Err(VerifyError::new(
+                        WrongType,
+                        format!("the token has no `{claim}`, as access tokens of its issuer have"),
+                    )),
                 }
-                None => Err(VerifyError::new(
-                    WrongType,
-                    format!("the token has no `{claim}`, as access tokens of its issuer have"),
-                )),
-            },
+            }
             Self::HasOneOf(names) if names.iter().any(|name| present(name).is_some()) => Ok(()),
             Self::HasOneOf(names) => Err(VerifyError::new(
                 WrongType,
@@ -162,7 +165,8 @@ mod tests {
 
     #[test]
     fn every_set_but_the_strict_one_looks_for_the_marks_of_other_tokens() {
-        for claims in [r#"{"token_use":"id"}"#, r#"{"nonce":"n"}"#, r#"{"at_hash":1}"#, r#"{"c_hash":null}"#] {
+        for claims in [r#"{"token_use":"id"}"#, r#"{"nonce":"n"}"#, r#"{"at_hash":1}"#, r#"{"c_hash":null}"#]
+        {
             let claims = parse_object(claims.as_bytes()).unwrap();
             for (types, typ) in [
                 (TokenTypes::JWT, Some("JWT")),

@@ -7,14 +7,15 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{PermissionsFrom, Policy};
+use orgate_policy::{Access, Facts, PermissionsFrom, Policy, RuleMatch};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, IdentityOptions, Permit, RedirectOptions, Rejection, RequestHead,
-    TokenOptions, clock,
+    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, RedirectOptions,
+    Rejection, RequestHead, TokenOptions, clock,
     credentials::{self, CredentialError, Presented, csrf},
-    judge::Refusal,
+    head::Fields,
+    judge::{Asked, Refusal},
     redirect,
     token_cache::{TokenCache, VerifiedToken},
 };
@@ -85,38 +86,6 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
-}
-
-/// How a gate is doing.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GateStatus {
-    /// Every issuer, in the order of the policy file.
-    pub issuers: Vec<IssuerStatus>,
-    /// How many rules are enforced.
-    pub rules: usize,
-}
-
-/// How a gate stands with one issuer.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct IssuerStatus {
-    /// Its `iss`.
-    pub issuer: String,
-    /// Where its keys come from.
-    pub location: String,
-    /// Whether keys are in hand.
-    pub keys_loaded: bool,
-    /// Why the last attempt to fetch them failed, if it did.
-    pub last_error: Option<String>,
-}
-
-impl GateStatus {
-    /// Whether every issuer's keys are in hand.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.issuers.iter().all(|issuer| issuer.keys_loaded)
-    }
 }
 
 impl GateParts {
@@ -259,8 +228,17 @@ impl Gate {
     pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
         let parts = self.inner.parts.load();
         let path_and_query = head.path_and_query;
-        let caller = || self.token(&parts, head, now);
-        match parts.judge(head.method.as_str(), path_and_query.as_str(), caller) {
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: path_and_query.as_str(),
+            facts: Facts { headers: &fields, now },
+        };
+        let caller = |rule: &RuleMatch<'_>| match rule.access() {
+            Access::Authenticator(_) => Ok(None),
+            _ => self.token(&parts, head, now),
+        };
+        match parts.judge(asked, caller) {
             Ok((rule, token)) => {
                 let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
                 Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))

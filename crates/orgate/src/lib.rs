@@ -23,6 +23,7 @@
 //! ```
 
 pub mod clock;
+mod code;
 mod credentials;
 mod explanation;
 #[cfg(feature = "axum")]
@@ -42,16 +43,18 @@ mod principal;
 mod protect;
 mod redirect;
 pub mod rejection;
+mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
 #[cfg(feature = "config")]
 pub mod testing;
 mod token_cache;
 
+pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
-pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+pub use gate::{Checked, Gate, GateParts, Need, Verdict};
 #[cfg(feature = "axum")]
 pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
@@ -86,4 +89,5 @@ pub use permit::Permit;
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
-pub use rejection::{Code, Rejection};
+pub use rejection::Rejection;
+pub use status::{GateStatus, IssuerStatus};

@@ -130,13 +130,17 @@ fn every_profile_refuses_what_its_issuer_did_not_mean() {
                 claims[name] = value.clone();
             }
             for name in case["without"].as_array().into_iter().flatten() {
-                assert!(claims.as_object_mut().unwrap().remove(name.as_str().unwrap()).is_some(), "{profile}");
+                assert!(
+                    claims.as_object_mut().unwrap().remove(name.as_str().unwrap()).is_some(),
+                    "{profile}"
+                );
             }
             let mut case = case.clone();
             if case.get("typ").is_none() {
                 case["typ"] = good["typ"].clone();
             }
-            let expected = (case["code"].as_str().unwrap().to_owned(), case["says"].as_str().unwrap().to_owned());
+            let expected =
+                (case["code"].as_str().unwrap().to_owned(), case["says"].as_str().unwrap().to_owned());
             assert_eq!(
                 judged(&profile, &vector, &case, &claims),
                 Err(expected),

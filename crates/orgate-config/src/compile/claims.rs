@@ -1,5 +1,6 @@
 //! Which claims of an issuer's tokens mean what: the profile, and what `claims:` says instead, slot by slot.
 
+use orgate_policy::{ClaimUse, PolicySpec};
 use orgate_verify::{ClaimKind, ClaimMapping, ClaimRef, ClaimSource, MappingError, Pick};
 
 use super::{
@@ -67,7 +68,8 @@ pub(super) fn mapping(
             continue;
         };
         let path = format!("{path}.{name}");
-        let renamed = |name: &str, span| found.renamed.push(Renamed { slot: *slot, name: name.to_owned(), span });
+        let renamed =
+            |name: &str, span| found.renamed.push(Renamed { slot: *slot, name: name.to_owned(), span });
         let Some(source) = written(value, &path, renamed, diagnostics) else { continue };
         match slot.fill(mapping.clone(), source) {
             Ok(filled) => mapping = filled,
@@ -83,7 +85,9 @@ fn no_slot(key: &Key) -> Diagnostic {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the slots are {}, and `claims.` with a name of your own", names.join(", ")),
     };
-    Diagnostic::error(codes::UNKNOWN_KEY, format!("`{}` is no slot of a caller", key.text)).at(key.span).help(help)
+    Diagnostic::error(codes::UNKNOWN_KEY, format!("`{}` is no slot of a caller", key.text))
+        .at(key.span)
+        .help(help)
 }
 
 fn unfit(path: &str, error: &MappingError, span: Span) -> Diagnostic {
@@ -103,8 +107,7 @@ fn declare(
     if !fits {
         let message = format!("`{}` is nothing that a rule could compare", key.text);
         let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);
-        diagnostics
-            .push(finding.help("write `claims.` and a name, without spaces, commas and parentheses"));
+        diagnostics.push(finding.help("write `claims.` and a name, without spaces, commas and parentheses"));
         return;
     }
     let path = format!("{path}.{}", key.text);
@@ -117,6 +120,28 @@ fn declare(
             span: key.span,
         });
     }
+}
+
+/// The claims that rules compare, each with how; one that no token could have is reported.
+pub(super) fn compared(
+    spec: &PolicySpec,
+    start: Span,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, ClaimKind)> {
+    let mut compared = Vec::new();
+    for (reference, how) in spec.claims() {
+        if let Err(error) = ClaimRef::parse(&reference) {
+            let message = format!("`claims.{reference}` names no claim: {error}");
+            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(start));
+            continue;
+        }
+        let kind = match how {
+            ClaimUse::Scalar => ClaimKind::Scalar,
+            ClaimUse::Set => ClaimKind::Set,
+        };
+        compared.push((reference, kind));
+    }
+    compared
 }
 
 /// Keeps in every issuer's mapping the claims that rules compare: as the issuer declares them, or else the claim of that

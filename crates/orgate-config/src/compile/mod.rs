@@ -23,18 +23,8 @@ use crate::{
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 10] = [
-    "include",
-    "authenticators",
-    "conditions",
-    "paths",
-    "cors",
-    "mode",
-    "until",
-    "lint",
-    "min_orgate",
-    "feed",
-];
+const LATER: [&str; 9] =
+    ["include", "authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
 
 /// The names that `profile:` of an issuer can have.
 pub fn profile_names() -> impl Iterator<Item = &'static str> {
@@ -91,6 +81,7 @@ fn read(
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
+        conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
         start,
         ..rules::Sections::default()
@@ -109,8 +100,9 @@ fn read(
     let (deny, redirect) = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
+    let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
-    claims::add_named_claims(&mut read, &[], diagnostics);
+    claims::add_named_claims(&mut read, &compared, diagnostics);
     let (issuers, warnings) = (read.issuers, Diagnostics::new());
     Some(PolicyFile { policy, issuers, token, identity, deny, redirect, warnings })
 }

@@ -114,7 +114,12 @@ mod tests {
     #[test]
     fn the_lowest_bit_is_the_first_name() {
         for (features, names, masks, expected) in [
-            ("o:dashboard,o:teams", "manage,read", "3,2", "org:dashboard:manage org:dashboard:read org:teams:read"),
+            (
+                "o:dashboard,o:teams",
+                "manage,read",
+                "3,2",
+                "org:dashboard:manage org:dashboard:read org:teams:read",
+            ),
             ("o:a,o:b,o:c", "x,y,z", "1,0,6", "org:a:x org:c:y org:c:z"),
             ("o:a", "x", "0", ""),
             ("uo:a, o:b", "x", "1,1", "org:a:x org:b:x"),
@@ -125,7 +130,11 @@ mod tests {
             ("o:a", "", "", ""),
             ("", "x,y", "", ""),
         ] {
-            assert_eq!(decode(features, names, masks).unwrap().join(" "), expected, "{features} {names} {masks}");
+            assert_eq!(
+                decode(features, names, masks).unwrap().join(" "),
+                expected,
+                "{features} {names} {masks}"
+            );
         }
         let names = (0..128).map(|n| format!("p{n}")).collect::<Vec<_>>().join(",");
         let all = decode("o:a", &names, &u128::MAX.to_string()).unwrap();
@@ -158,7 +167,8 @@ mod tests {
 
     #[test]
     fn without_an_organization_or_a_list_there_is_no_claim() {
-        for claims in ["{}", r#"{"o":null}"#, r#"{"o":{"id":"org_1"}}"#, r#"{"o":{"per":null},"fea":"u:a"}"#] {
+        for claims in ["{}", r#"{"o":null}"#, r#"{"o":{"id":"org_1"}}"#, r#"{"o":{"per":null},"fea":"u:a"}"#]
+        {
             assert_eq!(read(claims).unwrap(), None, "{claims}");
         }
         assert_eq!(read(r#"{"o":{"per":""}}"#).unwrap(), Some(vec![]));

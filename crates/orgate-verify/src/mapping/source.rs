@@ -357,7 +357,8 @@ mod tests {
     #[test]
     fn what_is_granted_in_another_organization_is_none_of_this_one() {
         let keys = source().pick(Pick::KeysOfOrganization);
-        let claims = r#"{"v":{"admin":{"o2":"b.example"},"member":{"o1":"a.example","o2":"b.example"},"x":{}}}"#;
+        let claims =
+            r#"{"v":{"admin":{"o2":"b.example"},"member":{"o1":"a.example","o2":"b.example"},"x":{}}}"#;
         set(&keys, BareString::OneElement, claims, Ok(&["member"]));
         let read = |organization| {
             let claims = parse_object(claims.as_bytes()).unwrap();
@@ -366,7 +367,12 @@ mod tests {
         assert_eq!(read(Some("o2")).unwrap(), "admin member");
         assert_eq!(read(Some("o3")).unwrap(), "");
         assert_eq!(read(None).unwrap(), "", "without an organization nothing is granted in it");
-        set(&keys, BareString::OneElement, r#"{"v":{"admin":true}}"#, Err("has a member that is not an object"));
+        set(
+            &keys,
+            BareString::OneElement,
+            r#"{"v":{"admin":true}}"#,
+            Err("has a member that is not an object"),
+        );
         set(&keys, BareString::OneElement, r#"{"v":["admin"]}"#, Err("is not an object"));
     }
 

@@ -180,7 +180,9 @@ fn every_row_of_the_coercion_table_holds() {
         let trust = accepted(&text).issuers.remove(0).trust;
         let principal = trust.claim_mapping().read_unproven(trust.url(), &token);
         let described = principal.map(|principal| match slot {
-            "S" => principal.organization().map_or("none", |organization| organization.id.as_str()).to_owned(),
+            "S" => {
+                principal.organization().map_or("none", |organization| organization.id.as_str()).to_owned()
+            }
             "P" if !principal.has_permissions_claim() => "absent".to_owned(),
             "P" => principal.permissions().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "),
             _ => principal.roles().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "),

@@ -352,9 +352,8 @@ fn any_set_of_types_can_be_asked_for() {
 
 #[test]
 fn an_issuer_may_choose_where_permissions_come_from() {
-    let choice = |entries: &str| {
-        issuer(&format!("issuer: https://a.example, audience: a{entries}")).permissions_from
-    };
+    let choice =
+        |entries: &str| issuer(&format!("issuer: https://a.example, audience: a{entries}")).permissions_from;
     assert_eq!(choice(""), None);
     assert_eq!(choice(", permissions_from: role"), Some(PermissionsFrom::Role));
     assert_eq!(choice(", permissions_from: token"), Some(PermissionsFrom::Token));

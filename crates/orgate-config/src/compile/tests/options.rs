@@ -87,11 +87,16 @@ fn origins_that_may_send_a_cookie_are_named_one_by_one() {
         3 | …gins: ["*", "null", https://a.example/, "https://a.example:443", http://a.example, "https://*.example", a.example, 7]}}
           |                                          ^^^^^^^^^^^^^^^^^^^^^^^
           = help: leave it away
-        error[E013]: pages at `http://a.example` are not protected by https
+        error[E053]: pages at `http://a.example` are not protected by https
          --> orgate.yaml:3:103
         3 | …://a.example/, "https://a.example:443", http://a.example, "https://*.example", a.example, 7]}}
           |                                          ^^^^^^^^^^^^^^^^
           = help: whoever changes them on their way could call the application
+        error[E013]: `token.csrf.origins`: `https://*.example` is no origin
+         --> orgate.yaml:3:121
+        3 | …tps://a.example:443", http://a.example, "https://*.example", a.example, 7]}}
+          |                                          ^^^^^^^^^^^^^^^^^^^
+          = help: write scheme and host, and a port if there is one: `https://app.example.com`
         error[E013]: `token.csrf.origins`: `a.example` is no origin
          --> orgate.yaml:3:142
         3 | … http://a.example, "https://*.example", a.example, 7]}}
