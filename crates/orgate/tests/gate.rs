@@ -300,7 +300,6 @@ fn the_table_of_refusals_is_stable() {
          403 missing_permission: Missing permission\n\
          403 missing_role: Missing role\n\
          403 condition_failed: Condition failed\n\
-         403 csrf: Cross-site request\n\
          404 not_found: Not found\n\
          401 step_up_required: A newer or stronger sign-in is required\n\
          403 csrf: Cross-site request\n\
