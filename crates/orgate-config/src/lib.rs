@@ -26,7 +26,7 @@ pub use self::{
     compile::{compile, profile_names},
     discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{
-        DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions, TokenOptions,
-        TokenSource,
+        DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
+        TokenOptions, TokenSource,
     },
 };

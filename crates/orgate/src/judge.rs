@@ -64,7 +64,9 @@ impl GateParts {
             Access::Public | Access::Nobody => None,
             Access::Optional | Access::Credential | Access::Authenticator(_) => {
                 caller(&found).map_err(|refusal| match refusal {
-                    Refusal::Rejection(rejection) => self.refuse(self.placed(rejection, &found).with_rule(found.rule())),
+                    Refusal::Rejection(rejection) => {
+                        self.refuse(self.placed(rejection, &found).with_rule(found.rule()))
+                    }
                     Refusal::Need(need) => Refusal::Need(need),
                 })?
             }

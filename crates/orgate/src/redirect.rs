@@ -11,11 +11,7 @@ use crate::{Code, RedirectOptions, RequestHead};
 const MAX_TARGET: usize = 2048;
 
 /// The address, for a refusal with `code` of this request.
-pub(crate) fn location(
-    code: Code,
-    options: &RedirectOptions,
-    head: &RequestHead<'_>,
-) -> Option<HeaderValue> {
+pub(crate) fn location(code: Code, options: &RedirectOptions, head: &RequestHead<'_>) -> Option<HeaderValue> {
     let page = match code {
         Code::NoCredential | Code::ExpiredToken | Code::InvalidToken => options.login.as_deref()?,
         Code::NoActiveOrganization => options.organizations.as_deref()?,
@@ -25,7 +21,8 @@ pub(crate) fn location(
         return None;
     }
     let target = head.path_and_query;
-    let origin_form = |text: &&str| text.starts_with('/') && !text.starts_with("//") && text.len() <= MAX_TARGET;
+    let origin_form =
+        |text: &&str| text.starts_with('/') && !text.starts_with("//") && text.len() <= MAX_TARGET;
     let mut url = page.to_owned();
     if let Some(target) = [target.as_str(), target.path()].into_iter().find(origin_form) {
         url.push(if page.contains('?') { '&' } else { '?' });

@@ -155,7 +155,11 @@ fn nobody_but_a_browser_with_a_cookie_has_to_show_where_a_request_comes_from() {
         ("DELETE /orgs/org_acme", &[("cookie", "__Host-token={good}"), evil], "403 csrf"),
         ("HEAD /docs", &[("cookie", "__Host-token={good}"), evil], "allow GET /docs"),
         // Public rules read no credential; where one is optional, a cookie is one.
-        ("GET /healthz", &[("cookie", "__Host-token={good}"), ("upgrade", "websocket")], "allow GET /healthz"),
+        (
+            "GET /healthz",
+            &[("cookie", "__Host-token={good}"), ("upgrade", "websocket")],
+            "allow GET /healthz",
+        ),
         ("GET /feed", &[("cookie", "__Host-token={good}"), ("upgrade", "websocket"), evil], "403 csrf"),
     ] {
         assert_eq!(ask(&gate, request, headers), expected, "{request} {headers:?}");
@@ -190,4 +194,116 @@ fn no_credential_shows_in_what_is_printed() {
     let answer = check(&gate, "GET /docs", &[("cookie", &format!("__Host-token={secret}"))], NOW);
     assert_eq!(answer, "401 invalid_token");
     assert!(!format!("{gate:?}").contains(secret));
+}
+
+#[cfg(all(feature = "config", feature = "remote"))]
+mod from_a_file {
+    use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
+    use orgate::{Checked, Gate, RequestHead, Verdict};
+    use orgate_claims::UnixTime;
+    use orgate_testkit::{TestKey, access_token_claims, jwks};
+
+    use super::common::{AUDIENCE, ISSUER, NOW, verdict_text};
+
+    /// A gate of this policy file, with the keys of its issuers in a file beside it.
+    async fn load(more: &str) -> (Gate, std::path::PathBuf) {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("orgate-credentials-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("keys.json"), jwks([TestKey::es256()])).unwrap();
+        let issuer = |url: &str, more: &str| {
+            format!(
+                "{{issuer: \"{url}\", audience: {AUDIENCE}, profile: orgate, keys: {{file: keys.json}}{more}}}"
+            )
+        };
+        let text = format!(
+            "version: 1\nissuers:\n  main: {}\n  other: {}\nroles: {{member: {{grants: [invite]}}}}\n\
+             rules: {{GET /docs: read, POST /docs: write, POST /invitations: invite}}\n{more}",
+            issuer(ISSUER, ""),
+            issuer("https://other.example", ", permissions_from: role"),
+        );
+        std::fs::write(folder.join("orgate.yaml"), text).unwrap();
+        let gate = Gate::load(folder.join("orgate.yaml")).await.unwrap();
+        gate.ready().await;
+        (gate, folder)
+    }
+
+    fn ask(gate: &Gate, request: &str, headers: &[(&'static str, String)]) -> (String, Option<String>) {
+        let (method, path) = request.split_once(' ').unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let head = RequestHead {
+            method: &Method::from_bytes(method.as_bytes()).unwrap(),
+            authority: Some("app.example"),
+            path_and_query: &PathAndQuery::try_from(path).unwrap(),
+            headers: &map,
+            peer: None,
+        };
+        match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+            Checked::Done(verdict) => {
+                let location = match &verdict {
+                    Verdict::Reject(rejection) => rejection.response(None).headers().get("location").cloned(),
+                    Verdict::Forward(_) => None,
+                };
+                (verdict_text(&verdict), location.map(|url| url.to_str().unwrap().to_owned()))
+            }
+            Checked::Needs(need) => (format!("needs {need:?}"), None),
+        }
+    }
+
+    fn token(issuer: &str) -> String {
+        TestKey::es256().mint(&access_token_claims(issuer, AUDIENCE, NOW))
+    }
+
+    #[tokio::test]
+    async fn an_issuer_has_its_own_choice_of_permissions() {
+        let (gate, folder) = load("").await;
+        for (issuer, request, expected) in [
+            (ISSUER, "GET /docs", "allow GET /docs"),
+            (ISSUER, "POST /invitations", "403 missing_permission"),
+            ("https://other.example", "GET /docs", "403 missing_permission"),
+            ("https://other.example", "POST /invitations", "allow POST /invitations"),
+        ] {
+            let bearer = format!("Bearer {}", token(issuer));
+            // Twice: what is kept of a token was made by the same choice.
+            for _ in 0..2 {
+                let (verdict, _) = ask(&gate, request, &[("authorization", bearer.clone())]);
+                assert_eq!(verdict, expected, "{request} from {issuer}");
+            }
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_file_says_of_tokens_and_refusals_is_what_the_gate_does() {
+        let (gate, folder) = load(
+            "token: {from: [bearer, {cookie: __Host-t}], several: first, csrf: {origins: [https://console.example]}}\n\
+             deny: {disclose: none, redirect: {login: https://auth.example/login, organizations: /choose}}\n",
+        )
+        .await;
+        let cookie = ("cookie", format!("__Host-t={}", token(ISSUER)));
+        let origin = |text: &str| ("origin", text.to_owned());
+        let navigate = ("sec-fetch-mode", "navigate".to_owned());
+        for (request, headers, expected) in [
+            ("GET /docs", vec![cookie.clone()], "allow GET /docs"),
+            ("POST /docs", vec![cookie.clone()], "403 csrf"),
+            ("POST /docs", vec![cookie.clone(), origin("https://app.example")], "allow POST /docs"),
+            ("POST /docs", vec![cookie.clone(), origin("https://console.example")], "allow POST /docs"),
+            ("POST /docs", vec![cookie.clone(), origin("https://evil.example")], "403 csrf"),
+            (
+                "GET /docs",
+                vec![("authorization", "Bearer x.y.z".to_owned()), cookie.clone()],
+                "401 invalid_token",
+            ),
+            ("GET /docs", vec![navigate.clone()], "302 no_credential"),
+        ] {
+            assert_eq!(ask(&gate, request, &headers).0, expected, "{request} {headers:?}");
+        }
+        let (_, location) = ask(&gate, "GET /docs?a=1", &[navigate]);
+        assert_eq!(location.as_deref(), Some("https://auth.example/login?return_to=/docs%3Fa%3D1"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use common::{Keys, NOW, RULES, parts, token, token_at};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, uri::PathAndQuery};
-use orgate::{Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead, Verdict};
+use orgate::{
+    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead, Verdict,
+};
 use orgate_claims::UnixTime;
 use orgate_testkit::TestKey;
 
@@ -70,8 +72,12 @@ fn a_refusal_shows_as_much_of_the_policy_as_it_may() {
 
 #[test]
 fn what_is_hidden_stays_hidden_however_much_is_shown() {
-    let deny =
-        DenyOptions { disclose: Disclose::Full, hide: true, unmatched_not_found: true, ..DenyOptions::default() };
+    let deny = DenyOptions {
+        disclose: Disclose::Full,
+        hide: true,
+        unmatched_not_found: true,
+        ..DenyOptions::default()
+    };
     let gate = gate(|parts| parts.deny(deny).file_names(vec!["orgate.yaml".into()]));
     let bearer = format!("Bearer {}", token(&["delete_org"]));
     for request in ["DELETE /orgs/org_globex", "GET /nowhere"] {
@@ -169,8 +175,8 @@ fn the_way_back_is_a_path_of_this_application_and_bounded() {
         back("/docs?q=a%20b&next=https://evil.example/#x".trim_end_matches("#x")),
         "https://auth.example/login?return_to=/docs%3Fq%3Da%2520b%26next%3Dhttps%3A//evil.example/"
     );
-    assert_eq!(back(&format!("/docs?{}", "a".repeat(2043))).len(), LOGIN.len() + 11 + 2048 + 2);
-    assert_eq!(back(&format!("/docs?{}", "a".repeat(2044))), "https://auth.example/login?return_to=/docs");
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2042))).len(), LOGIN.len() + 11 + 2048 + 2);
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2043))), "https://auth.example/login?return_to=/docs");
 }
 
 #[test]

@@ -59,7 +59,8 @@ pub(super) fn token(node: Option<&Node>, diagnostics: &mut Diagnostics) -> Token
         if !by_cookie && !exchanges {
             let message = "`token.csrf` speaks of cookies, and no token is read from one";
             let finding = Diagnostic::error(codes::BAD_VALUE, message).at(key.span);
-            diagnostics.push(finding.help("leave it away: other credentials are never sent by a browser alone"));
+            diagnostics
+                .push(finding.help("leave it away: other credentials are never sent by a browser alone"));
         }
     }
     options

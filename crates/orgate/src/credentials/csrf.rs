@@ -49,7 +49,9 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h st
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| "the origin of the request cannot be read"),
+        (Some(value), None) => {
+            value.to_str().map(Some).map_err(|_| "the origin of the request cannot be read")
+        }
         (Some(_), Some(_)) => Err("the request names its origin twice"),
     }
 }

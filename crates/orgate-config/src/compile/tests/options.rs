@@ -9,7 +9,8 @@ fn token(text: &str) -> TokenOptions {
 
 #[test]
 fn a_token_may_be_in_a_cookie() {
-    let options = token("{from: [bearer, {cookie: __Host-token}, {cookie: t}, {header: X-T}], several: first}");
+    let options =
+        token("{from: [bearer, {cookie: __Host-token}, {cookie: t}, {header: X-T}], several: first}");
     let cookie = |name: &str| TokenSource::Cookie(name.to_owned());
     assert_eq!(
         options.from,
