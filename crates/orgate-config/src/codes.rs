@@ -282,6 +282,12 @@ Name the paths that are open instead.
     GET /files/**: public
     GET /files/private/**: read     # /files/Private/x is public";
 
+    FULL_DISCLOSURE = "W056", "refusals show the policy to everybody",
+"`deny.disclose: full` adds the file and the line of the rule to every refusal. It helps while a policy is written; in
+production it tells strangers how the policy is built.
+
+    deny: {disclose: permission}";
+
     UNION = "W057", "rights that the issuer took away come back",
 "With `permissions_from: union` a role grants its permissions also where the token lists fewer: what the issuer took away
 from one person is given back by the role.

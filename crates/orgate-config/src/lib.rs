@@ -25,5 +25,8 @@ pub mod matrix;
 pub use self::{
     compile::{compile, profile_names},
     discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
-    file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
+    file::{
+        DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
+        TokenOptions, TokenSource,
+    },
 };

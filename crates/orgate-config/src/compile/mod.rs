@@ -97,13 +97,14 @@ fn read(
     let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
-    let deny = options::deny(deny, diagnostics);
+    let (deny, redirect) = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
     let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     claims::add_named_claims(&mut read, &compared, diagnostics);
-    Some(PolicyFile { policy, issuers: read.issuers, token, identity, deny, warnings: Diagnostics::new() })
+    let (issuers, warnings) = (read.issuers, Diagnostics::new());
+    Some(PolicyFile { policy, issuers, token, identity, deny, redirect, warnings })
 }
 
 /// Whether reading on makes sense: the keys of another version may mean anything.

@@ -213,6 +213,11 @@ impl Diagnostics {
         self.source(file).map_or("?", |source| &source.name)
     }
 
+    /// The names of all files, in the order of their [`FileId`]s.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| &*source.name)
+    }
+
     /// The text of a file.
     #[must_use]
     pub fn file_text(&self, file: FileId) -> Option<&str> {

@@ -3,6 +3,7 @@
 mod claims;
 mod files;
 mod issuers;
+mod options;
 mod policies;
 mod profiles;
 mod properties;
