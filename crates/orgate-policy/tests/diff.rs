@@ -481,9 +481,9 @@ fn methods_are_told_once() {
         &["Tightened GET /a [\"member\"] read -> write"],
     );
     differs(
-        &[("GET", "/a", "read"), ("HEAD", "/a", "write")],
+        &[("GET", "/a", "read"), ("HEAD", "/a", "read and write")],
         &[("GET", "/a", "read")],
-        &["Loosened HEAD /a [\"member\"] write -> read"],
+        &["Loosened HEAD /a [\"member\"] read and write -> read"],
     );
     differs(&[("GET|POST", "/a", "read")], &[("GET", "/a", "read"), ("POST", "/a", "read")], &[]);
     differs(&[], &[("GET|POST", "/a", "read")], &["Loosened GET|POST /a [\"member\", \"owner\"] - -> read"]);
@@ -522,7 +522,7 @@ fn ten_thousand_rules_are_compared_rule_by_rule_with_their_neighbours_only() {
 #[test]
 fn what_cannot_be_compared_exactly_is_an_error() {
     let many = |first: &str, second: &str| {
-        let paths = (0..1500).map(|at| format!("/{first}/{second}").replace('#', &format!("w{at}")));
+        let paths = (0..1100).map(|at| format!("/{first}/{second}").replace('#', &format!("w{at}")));
         plain(paths.map(|path| rule_of("GET", path, "read")).collect())
     };
     let error = many("#", "*").diff(&many("*", "#")).unwrap_err();

@@ -22,7 +22,7 @@ use self::{
     facts::Side,
 };
 use crate::{
-    Found, Place, Policy, RequestTarget,
+    Found, PermissionsFrom, Place, Policy, RequestTarget,
     compile::Rule,
     key::Methods,
     matrix::ANONYMOUS,
@@ -72,6 +72,8 @@ pub struct Change {
     pub after: Option<String>,
     /// The bindings that are gone: names of parameters of the old policy.
     pub unbound: Vec<String>,
+    /// Whether the two rules demand the same, and only tokens outside of the roles are read otherwise.
+    pub by_reading: bool,
     /// Where the old rule stands, if there was one.
     pub old_place: Option<Place>,
     /// Where the new rule stands, if there is one.
@@ -142,6 +144,12 @@ impl fmt::Display for DiffError {
 impl std::error::Error for DiffError {}
 
 impl Policy {
+    /// Which of a token's words count as permissions here.
+    #[must_use]
+    pub fn reads_permissions_from(&self) -> PermissionsFrom {
+        self.permissions_from()
+    }
+
     /// What `new` decides otherwise than this policy, exactly.
     ///
     /// # Errors
@@ -162,7 +170,8 @@ impl Policy {
                     Comparison { facts: &facts, sides: &sides, columns: roles.len(), literals: &literals };
                 comparison.effects(before.1, after.1)
             });
-            let pair = Pair { old: pairs.rule(0, old), new: pairs.rule(1, new), methods };
+            let same = before.0 == after.0;
+            let pair = Pair { old: pairs.rule(0, old), new: pairs.rule(1, new), same, methods };
             match effects {
                 None => return Err(pair.too_complex()),
                 Some(effects) => {
@@ -310,6 +319,8 @@ fn shared(old: Option<&Rule>, new: Option<&Rule>) -> Option<Pattern> {
 struct Pair<'p> {
     old: Option<&'p Rule>,
     new: Option<&'p Rule>,
+    /// Whether they demand the same.
+    same: bool,
     methods: Vec<String>,
 }
 
@@ -334,6 +345,7 @@ impl Pair<'_> {
             before: self.old.map(text),
             after: self.new.map(text),
             unbound,
+            by_reading: self.same && effect.counterexample.is_some(),
             old_place: self.old.map(|rule| rule.place),
             new_place: self.new.map(|rule| rule.place),
             counterexample: effect.counterexample.clone(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The most overlaps of an old with a new path that are looked at.
-const MAX_OVERLAPS: usize = 2_000_000;
+const MAX_OVERLAPS: usize = 1_000_000;
 
 /// A pattern without the names of its parameters.
 type Shape<'p> = (Vec<Option<&'p str>>, bool);
@@ -60,6 +60,16 @@ fn shapes<'p>(patterns: &[&'p Pattern]) -> Vec<Shape<'p>> {
 
 fn regions<'p>(old: &[Shape<'p>], new: &[Shape<'p>]) -> Result<Vec<Shape<'p>>, DiffError> {
     let tree = Tree::new(new);
+    let meeting = |shape: &Shape<'p>| {
+        let mut found = Vec::new();
+        tree.walk(0, &shape.0, shape.1, &mut found);
+        found
+    };
+    // Counted before any of them is kept.
+    let overlaps: usize = old.iter().map(|shape| meeting(shape).len()).sum();
+    if overlaps > MAX_OVERLAPS {
+        return Err(DiffError::TooManyOverlaps { most: MAX_OVERLAPS });
+    }
     let mut seen: HashSet<Shape<'p>> = HashSet::new();
     let mut all = Vec::new();
     let mut add = |shape: Shape<'p>| {
@@ -68,18 +78,9 @@ fn regions<'p>(old: &[Shape<'p>], new: &[Shape<'p>]) -> Result<Vec<Shape<'p>>, D
             all.push(shape);
         }
     };
-    new.iter().for_each(|shape| add(shape.clone()));
-    let mut overlaps = 0;
-    let mut meeting = Vec::new();
+    new.iter().chain(old).for_each(|shape| add(shape.clone()));
     for shape in old {
-        add(shape.clone());
-        meeting.clear();
-        tree.walk(0, &shape.0, shape.1, &mut meeting);
-        overlaps += meeting.len();
-        if overlaps > MAX_OVERLAPS {
-            return Err(DiffError::TooManyOverlaps { most: MAX_OVERLAPS });
-        }
-        for other in meeting.iter().filter_map(|at| new.get(*at)) {
+        for other in meeting(shape).into_iter().filter_map(|at| new.get(at)) {
             let length = shape.0.len().max(other.0.len());
             let literal =
                 |at: usize| shape.0.get(at).copied().flatten().or(other.0.get(at).copied().flatten());
