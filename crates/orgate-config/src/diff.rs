@@ -27,7 +27,9 @@ pub struct IssuerChange {
 /// Every change of an issuer, in the order of the new file; issuers that are gone come last.
 #[must_use]
 pub fn issuers(old: &PolicyFile, new: &PolicyFile) -> Vec<IssuerChange> {
-    let from = [old, new].map(|file| file.policy.reads_permissions_from());
+    let from = |file: &PolicyFile, issuer: &IssuerSpec| {
+        issuer.permissions_from.unwrap_or(file.policy.reads_permissions_from())
+    };
     let mut changes = Vec::new();
     for issuer in &new.issuers {
         let mut push = |before: Option<String>, after: Option<String>, widens: bool| {
@@ -40,9 +42,9 @@ pub fn issuers(old: &PolicyFile, new: &PolicyFile) -> Vec<IssuerChange> {
         for (before, after, widens) in differences(before, issuer) {
             push(Some(before), Some(after), widens);
         }
-        let [before, after] = from;
-        if before != after {
-            let [before, after] = from.map(|from| format!("permissions_from {}", word(from)));
+        let (was, is) = (from(old, before), from(new, issuer));
+        if was != is {
+            let [before, after] = [was, is].map(|from| format!("permissions_from {}", word(from)));
             push(Some(before), Some(after), true);
         }
     }
@@ -93,11 +95,13 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
         add("algorithms", [names(before), names(after)], widens);
     }
     if before.token_types() != after.token_types() {
-        let text = |trust: &TrustedIssuer| match trust.token_types() {
-            TokenTypes::AccessTokenOnly => "at+jwt".to_owned(),
-            _ => "at+jwt, JWT, absent".to_owned(),
-        };
-        add("typ", [text(before), text(after)], after.token_types() != TokenTypes::AccessTokenOnly);
+        let widens = before.token_types().or(after.token_types()) != before.token_types();
+        add("typ", [before, after].map(types), widens);
+    }
+    if before.access_token_telltale() != after.access_token_telltale()
+        || before.claim_for_audience() != after.claim_for_audience()
+    {
+        add("profile", [old, new].map(|issuer| issuer.profile.unwrap_or("none").to_owned()), true);
     }
     if before.leeway_seconds() != after.leeway_seconds() {
         let seconds = [before, after].map(|trust| format!("{}s", trust.leeway_seconds()));
@@ -107,7 +111,7 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
     if old_keys != new_keys {
         add("keys", [old_keys, new_keys], true);
     }
-    if before.claim_mapping() != after.claim_mapping() {
+    if !before.claim_mapping().agrees_with(after.claim_mapping()) {
         let profile = |issuer: &IssuerSpec| issuer.profile.unwrap_or("written out").to_owned();
         let [before, mut after] = [profile(old), profile(new)];
         if before == after {
@@ -116,6 +120,13 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
         add("claims", [before, after], true);
     }
     all
+}
+
+fn types(trust: &TrustedIssuer) -> String {
+    let all =
+        [("at+jwt", TokenTypes::ACCESS_TOKEN), ("JWT", TokenTypes::JWT), ("absent", TokenTypes::ABSENT)];
+    let has = |one: TokenTypes| trust.token_types().or(one) == trust.token_types();
+    all.iter().filter(|(_, one)| has(*one)).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 fn audience(trust: &TrustedIssuer) -> String {
@@ -169,6 +180,10 @@ mod tests {
             ("audience: a, algorithms: [ES256], leeway: 10s", "main: leeway 30s -> leeway 10s"),
             ("audience: a, algorithms: [ES256], leeway: 60s", "main: leeway 30s -> leeway 60s +"),
             (
+                "audience: a, algorithms: [ES256], permissions_from: role",
+                "main: permissions_from token_else_role -> permissions_from role +",
+            ),
+            (
                 "audience: a, algorithms: [ES256], typ: [at+jwt]",
                 "main: typ at+jwt, JWT, absent -> typ at+jwt",
             ),
@@ -192,6 +207,19 @@ mod tests {
             told(&plain, &format!("permissions_from: union\n{plain}")),
             ["main: permissions_from token_else_role -> permissions_from union +"]
         );
+    }
+
+    #[test]
+    fn a_claim_that_only_one_policy_compares_is_no_change_of_the_issuer() {
+        let [old, new] = ["read", "read and claims.team == \"a\""].map(|requirement| {
+            let text = format!(
+                "version: 1\npermissions: [read]\n{}\nrules:\n  GET /a: {requirement}\n",
+                main("audience: a")
+            );
+            crate::compile("orgate.yaml", text.as_bytes(), &|_| None).unwrap()
+        });
+        assert_eq!(issuers(&old, &new), []);
+        assert_eq!(old.policy.diff(&new.policy).unwrap().changes.len(), 1);
     }
 
     #[test]

@@ -12,10 +12,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orgate_claims::{
-    IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
+    ClaimValue, IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
+    UnixTime,
 };
 use orgate_policy::{
-    ANONYMOUS, Change, ChangeKind, Decision, Diff, Found, Pattern, PermissionsFrom, Place, Policy,
+    ANONYMOUS, Change, ChangeKind, Decision, Diff, Facts, Found, Pattern, PermissionsFrom, Place, Policy,
     PolicySpec, RequestTarget, Requirement, RoleSpec, RuleKey, RuleSpec, Subject,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -37,6 +38,24 @@ const REQUIREMENTS: [&str; 14] = [
     "role(owner) or read",
     "role(owner) and org",
     "(read or role(member)) and not write",
+];
+
+/// Values that are compared, and how the caller signed in.
+const COMPARISONS: [&str; 14] = [
+    "public",
+    "read",
+    "path.id == \"a\"",
+    "path.id != \"a\"",
+    "path.id == claims.t",
+    "not path.id == claims.t",
+    "path.id != claims.t and read",
+    "claims.t == \"a\" or read",
+    "path.id in claims.s",
+    "fresh(5m)",
+    "fresh(15m) and read",
+    "acr(\"1\", \"2\")",
+    "acr(\"2\")",
+    "path.id == org.id or acr(\"1\")",
 ];
 
 #[derive(Clone, Debug)]
@@ -72,10 +91,12 @@ fn pattern(most: usize) -> impl Strategy<Value = String> {
     })
 }
 
-fn rule(most: usize) -> impl Strategy<Value = Rule> {
+fn rule(most: usize, requirements: [&'static str; 14]) -> impl Strategy<Value = Rule> {
     let method = select(vec!["GET", "HEAD", "POST", "GET|POST", "PURGE", "ANY", "ANY"]);
-    (method, pattern(most), select(REQUIREMENTS.to_vec()), any::<bool>()).prop_map(
+    (method, pattern(most), select(requirements.to_vec()), any::<bool>()).prop_map(
         |(method, pattern, requirement, unbound)| {
+            let captured = pattern.contains("{id}") || !requirement.contains("path.id");
+            let requirement = if captured { requirement } else { "read" };
             let bindable = pattern.contains("{org");
             Rule { method, unbound: bindable && (unbound || requirement == "public"), pattern, requirement }
         },
@@ -100,8 +121,8 @@ fn from() -> impl Strategy<Value = PermissionsFrom> {
 }
 
 /// Two policies that share most of their rules.
-fn two(most: usize) -> impl Strategy<Value = (Written, Written)> {
-    let rules = move |count: std::ops::Range<usize>| vec(rule(most), count);
+fn two(most: usize, requirements: [&'static str; 14]) -> impl Strategy<Value = (Written, Written)> {
+    let rules = move |count: std::ops::Range<usize>| vec(rule(most, requirements), count);
     let settings = (table(), table(), from(), from(), any::<bool>(), any::<bool>());
     (rules(1..5), rules(0..3), rules(0..3), settings).prop_map(|(shared, before, after, settings)| {
         let (table, other_table, from, other_from, same_table, same_from) = settings;
@@ -221,6 +242,51 @@ fn callers(old: &Policy, new: &Policy) -> Vec<Caller> {
     all
 }
 
+const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
+
+/// Callers with every value that a comparison can tell from another.
+fn comparing_callers(old: &Policy, new: &Policy) -> Vec<Caller> {
+    let mut all = vec![Caller { column: ANONYMOUS, token: String::new(), subjects: [None, None] }];
+    let values = [None, Some("a"), Some("b"), Some("z")];
+    let sets: [&[&str]; 3] = [&[], &["a"], &["b", "c"]];
+    let signed_in =
+        [(None, None), (Some("1"), Some(60)), (Some("2"), Some(600)), (None, Some(60)), (Some("2"), None)];
+    let holders: [(&'static str, &[&str]); 4] =
+        [("", &[]), ("", &["read"]), ("member", &["read"]), ("owner", &["read", "write"])];
+    for (column, permissions) in holders {
+        for (org, value) in
+            [Some("a"), Some("b"), Some("z"), None].into_iter().flat_map(|o| values.map(|v| (o, v)))
+        {
+            if !column.is_empty() && org.is_none() {
+                continue;
+            }
+            for (set, (acr, age)) in sets.iter().flat_map(|set| signed_in.map(|signed_in| (set, signed_in))) {
+                let organization = org.map(|id| Organization::new(OrganizationId::parse(id).unwrap(), None));
+                let roles = if column.is_empty() { vec![] } else { vec![RoleName::parse(column).unwrap()] };
+                let items: Vec<Box<str>> = set.iter().map(|item| (*item).into()).collect();
+                let mut builder = Principal::builder(
+                    IssuerUrl::parse("https://i").unwrap(),
+                    SubjectId::parse("ann").unwrap(),
+                )
+                .organization(organization)
+                .roles(roles)
+                .permissions(Some(permissions.iter().map(|n| Permission::parse(n).unwrap()).collect()))
+                .claim("s", ClaimValue::Set(items.into()))
+                .acr(acr.map(Into::into))
+                .auth_time(age.map(|age| UnixTime::from_seconds(NOW.seconds() - age)));
+                if let Some(value) = value {
+                    builder = builder.claim("t", ClaimValue::Text(value.into()));
+                }
+                let principal = builder.build();
+                let subjects = [old, new].map(|policy| Some(policy.subject(&principal)));
+                let token = format!("{permissions:?} [] {}", org.is_some());
+                all.push(Caller { column, token, subjects });
+            }
+        }
+    }
+    all
+}
+
 fn token(told: &orgate_policy::Counterexample) -> Vec<String> {
     let organization = told.organization.map_or(vec![true, false], |organization| vec![organization]);
     organization.iter().map(|o| format!("{:?} {:?} {o}", told.permissions, told.roles)).collect()
@@ -238,8 +304,7 @@ struct Seen {
 
 type Key = (Option<u32>, Option<u32>, &'static str);
 
-fn brute_force(old: &Policy, new: &Policy, depth: usize) -> BTreeMap<Key, Seen> {
-    let callers = callers(old, new);
+fn brute_force(old: &Policy, new: &Policy, depth: usize, callers: &[Caller]) -> BTreeMap<Key, Seen> {
     let mut all: BTreeMap<Key, Seen> = BTreeMap::new();
     for path in paths(depth) {
         let text = format!("/{}", path.join("/"));
@@ -252,10 +317,10 @@ fn brute_force(old: &Policy, new: &Policy, depth: usize) -> BTreeMap<Key, Seen> 
             let line = |at: usize| found[at].map(|found: orgate_policy::RuleMatch<'_>| found.place().line);
             let seen = all.entry((line(0), line(1), method)).or_default();
             seen.paths.push(path.clone());
-            for caller in &callers {
+            for caller in callers {
                 let allowed = [0, 1].map(|at| {
                     let subject = caller.subjects[at].as_ref();
-                    found[at].is_some_and(|found| found.decide(subject) == Decision::Allow)
+                    found[at].is_some_and(|found| found.decide(subject, &Facts::at(NOW)) == Decision::Allow)
                 });
                 match allowed {
                     [false, true] => {
@@ -353,15 +418,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_difference_is_what_asking_for_everything_finds((old, new) in two(2)) {
+    fn the_difference_is_what_asking_for_everything_finds((old, new) in two(2, REQUIREMENTS)) {
         if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
             let diff = before.diff(&after).unwrap();
-            check(&diff, (&old, &new), &brute_force(&before, &after, 3))?;
+            check(&diff, (&old, &new), &brute_force(&before, &after, 3, &callers(&before, &after)))?;
         }
     }
 
     #[test]
-    fn nothing_is_told_of_a_policy_in_another_order((written, _) in two(3), seed in any::<usize>()) {
+    fn nothing_is_told_of_a_policy_in_another_order((written, _) in two(3, REQUIREMENTS), seed in any::<usize>()) {
         let mut shuffled = written.clone();
         shuffled.rules.rotate_left(seed % written.rules.len());
         for rule in &mut shuffled.rules {
@@ -380,10 +445,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(40), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn longer_paths_are_found_as_well((old, new) in two(3)) {
+    fn comparisons_are_compared_as_well((old, new) in two(2, COMPARISONS)) {
+        // One table that reads tokens as they are, so that the callers are every caller.
+        let plain = |written: &Written| Written { table: None, from: PermissionsFrom::Token, ..written.clone() };
+        let (old, new) = (plain(&old), plain(&new));
         if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
             let diff = before.diff(&after).unwrap();
-            check(&diff, (&old, &new), &brute_force(&before, &after, 4))?;
+            check(&diff, (&old, &new), &brute_force(&before, &after, 2, &comparing_callers(&before, &after)))?;
+        }
+    }
+
+    #[test]
+    fn longer_paths_are_found_as_well((old, new) in two(3, REQUIREMENTS)) {
+        if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
+            let diff = before.diff(&after).unwrap();
+            check(&diff, (&old, &new), &brute_force(&before, &after, 4, &callers(&before, &after)))?;
         }
     }
 }
@@ -394,7 +470,7 @@ fn most_random_pairs_are_accepted_and_differ_so_that_the_properties_mean_somethi
     let mut runner = TestRunner::deterministic();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..400 {
-        let (old, new) = two(2).new_tree(&mut runner).unwrap().current();
+        let (old, new) = two(2, REQUIREMENTS).new_tree(&mut runner).unwrap().current();
         let (Some(old), Some(new)) = (compile(&old), compile(&new)) else { continue };
         *kinds.entry("pairs".to_owned()).or_default() += 1;
         for change in old.diff(&new).unwrap().changes {

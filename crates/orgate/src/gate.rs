@@ -7,13 +7,14 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::Policy;
+use orgate_policy::{Access, Facts, PermissionsFrom, Policy, RuleMatch};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
     Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
     credentials::{self, CredentialError},
-    judge::Refusal,
+    head::Fields,
+    judge::{Asked, Refusal},
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -42,6 +43,8 @@ pub struct GateParts {
     token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
+    /// By issuer, where the permissions of its callers come from, if not from where the policy says.
+    permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
@@ -123,6 +126,7 @@ impl GateParts {
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
+            permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
@@ -144,6 +148,14 @@ impl GateParts {
     #[must_use]
     pub fn token(mut self, token: TokenOptions) -> Self {
         self.token = token;
+        self
+    }
+
+    /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in
+    /// the list, is as the policy says.
+    #[must_use]
+    pub fn permissions_from(mut self, choices: Vec<Option<PermissionsFrom>>) -> Self {
+        self.permissions_from = choices;
         self
     }
 
@@ -222,8 +234,17 @@ impl Gate {
     pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
         let parts = self.inner.parts.load();
         let path_and_query = head.path_and_query;
-        let caller = || self.token(&parts, head, now);
-        match parts.judge(head.method.as_str(), path_and_query.as_str(), caller) {
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: path_and_query.as_str(),
+            facts: Facts { headers: &fields, now },
+        };
+        let caller = |rule: &RuleMatch<'_>| match rule.access() {
+            Access::Authenticator(_) => Ok(None),
+            _ => self.token(&parts, head, now),
+        };
+        match parts.judge(asked, caller) {
             Ok((rule, token)) => {
                 let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
                 Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))
@@ -321,8 +342,12 @@ impl GateParts {
                 "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
             return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
         }
+        let subject = match self.permissions_from.get(issuer.as_usize()) {
+            Some(Some(from)) => self.policy.subject_from(&principal, *from),
+            Some(None) | None => self.policy.subject(&principal),
+        };
         Ok(VerifiedToken {
-            subject: self.policy.subject(&principal),
+            subject,
             principal: Arc::new(principal),
             issuer,
             key_generation,

@@ -1,27 +1,41 @@
 //! Two rules that win the same requests, one in each policy: who is let in by one and not by the other.
 
+use std::fmt;
+
 use super::{
-    facts::{Fact, Facts, Side, Step, Variable, Variables},
+    facts::{Fact, Facts, Side, Step, Term, Test, Variable, Variables},
     functions::{FALSE, Function, TRUE},
 };
-use crate::{ChangeKind, bind::BindTarget, compile::Rule, diff::Counterexample, requirement::Kind};
+use crate::{ChangeKind, compile::Rule, diff::Counterexample, requirement::Kind};
 
 /// What a rule demands, in a form that both policies share; without a rule, nobody gets in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Demand {
     access: Access,
     program: Vec<Step>,
-    /// The segments that must be one of some values of the caller.
-    bindings: Vec<(usize, Vec<String>)>,
+    bindings: Vec<Binding>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A value of the request that must be one of some values of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Binding {
+    value: Term,
+    /// Whether it is there in every request; otherwise it counts only where it is.
+    captured: bool,
+    targets: Vec<Term>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Access {
     Nobody,
     Public,
     Optional,
-    Credential,
+    Token,
+    Via(Box<str>),
 }
+
+/// What stands in the paths in question in place of segments that are looked at.
+pub(super) type Literals = Vec<(usize, Box<str>)>;
 
 /// What became of one pair of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,71 +56,108 @@ impl Demand {
     }
 
     pub(super) fn of(rule: &Rule, side: &Side<'_>) -> Self {
-        let access = match rule.requirement.kind() {
-            Kind::Public => Access::Public,
-            Kind::Optional => Access::Optional,
-            Kind::Deny => return Self::nothing(),
-            Kind::Expression(_) => Access::Credential,
+        let access = match (rule.requirement().kind(), &rule.demand.authenticator) {
+            (Kind::Public, _) => Access::Public,
+            (Kind::Optional, _) => Access::Optional,
+            (Kind::Deny, _) => return Self::nothing(),
+            (Kind::Expression(_), None) => Access::Token,
+            (Kind::Expression(_), Some(name)) => Access::Via(name.clone()),
         };
-        let program = rule.check.as_ref().map(|check| side.program(check)).unwrap_or_default();
-        let bindings = rule.bindings.iter().map(|(at, targets)| {
-            let mut targets: Vec<String> = targets.iter().map(target).collect();
+        let bindings = rule.bindings.iter().map(|bound| {
+            let mut targets: Vec<Term> = bound.targets.iter().map(|(_, value)| side.term(value)).collect();
             targets.sort_unstable();
             targets.dedup();
-            (*at, targets)
+            Binding { value: side.term(&bound.value), captured: bound.is_captured(), targets }
         });
-        Self { access, program, bindings: bindings.collect() }
+        Self { access, program: side.program(&rule.demand), bindings: bindings.collect() }
     }
 
-    /// The segments that it binds.
-    pub(super) fn bound_segments(&self) -> impl Iterator<Item = usize> {
-        self.bindings.iter().map(|(at, _)| *at)
+    /// The segments that it looks at.
+    pub(super) fn segments(&self) -> impl Iterator<Item = usize> {
+        let compared = self.program.iter().flat_map(|step| match step {
+            Step::Atom(Test::Compare(left, _, right)) => vec![left, right],
+            _ => Vec::new(),
+        });
+        let bound = self.bindings.iter().map(|binding| &binding.value);
+        bound.chain(compared).filter_map(|term| match term {
+            Term::Segment(at) => Some(*at),
+            _ => None,
+        })
     }
 
-    fn lets_in_anonymous(&self) -> bool {
+    /// When a caller without a credential gets in.
+    fn anonymous(&self, over: &mut Variables) -> Function {
         match self.access {
-            Access::Public => true,
-            Access::Optional => self.bindings.is_empty(),
-            Access::Nobody | Access::Credential => false,
+            Access::Public => TRUE,
+            Access::Optional => {
+                let mut nothing_bound = TRUE;
+                for binding in &self.bindings {
+                    let present = binding.present(over);
+                    nothing_bound = over.functions.without(nothing_bound, present);
+                }
+                nothing_bound
+            }
+            Access::Nobody | Access::Token | Access::Via(_) => FALSE,
         }
     }
 
     /// When every binding holds.
-    fn bound(&self, over: &mut Variables) -> Function {
+    fn bound(&self, over: &mut Variables, term: &dyn Fn(&Term) -> Term) -> Function {
         let mut all = TRUE;
-        for (at, targets) in &self.bindings {
+        for binding in &self.bindings {
             let mut one = FALSE;
-            for target in targets {
-                let equal = over.variable(Variable::Bound(*at, target.clone()));
+            for target in &binding.targets {
+                let equal = over.equal(term(&binding.value), target.clone());
                 one = over.functions.or(one, equal);
             }
-            all = over.functions.and(all, one);
+            let present = binding.present(over);
+            let holds = over.functions.choose(present, one, TRUE);
+            all = over.functions.and(all, holds);
         }
         all
     }
 
-    /// When an authenticated caller gets in, given when a fact holds.
-    fn admits(&self, over: &mut Variables, fact: impl FnMut(usize, &mut Variables) -> Function) -> Function {
-        match self.access {
-            Access::Nobody => FALSE,
-            Access::Public => TRUE,
-            Access::Optional => self.bound(over),
-            Access::Credential => {
-                let bound = self.bound(over);
-                let holds = over.run(&self.program, fact);
+    /// When a caller with a credential gets in, given when a fact holds. `via` is what authenticates instead of a token
+    /// in either policy.
+    fn admits(
+        &self,
+        over: &mut Variables,
+        term: &dyn Fn(&Term) -> Term,
+        via: &[Box<str>],
+        fact: impl FnMut(usize, &mut Variables) -> Function,
+    ) -> Function {
+        let mut admitted = match &self.access {
+            Access::Nobody => return FALSE,
+            Access::Public => return TRUE,
+            Access::Optional => self.bound(over, term),
+            Access::Token | Access::Via(_) => {
+                let bound = self.bound(over, term);
+                let holds = over.run(&self.program, term, fact);
                 over.functions.and(bound, holds)
             }
+        };
+        // What authenticates here, and nothing else.
+        for name in via {
+            let variable = over.variable(Variable::Via(name.clone()));
+            admitted = match &self.access {
+                Access::Via(wanted) if wanted == name => over.functions.and(admitted, variable),
+                _ => over.functions.without(admitted, variable),
+            };
         }
+        admitted
     }
 
-    /// Whether a binding of this one, which lets in somebody, is no longer there.
+    /// Whether a value that this one binds is no longer bound.
     fn loses_a_binding_to(&self, new: &Self) -> bool {
-        self.bound_segments().any(|at| !new.bound_segments().any(|other| other == at))
+        let kept = |binding: &Binding| new.bindings.iter().any(|other| other.value == binding.value);
+        self.bindings.iter().any(|binding| !kept(binding))
     }
 }
 
-fn target(target: &BindTarget) -> String {
-    target.as_str().to_owned()
+impl Binding {
+    fn present(&self, over: &mut Variables) -> Function {
+        if self.captured { TRUE } else { over.variable(Variable::Present(self.value.clone())) }
+    }
 }
 
 /// Both policies, as a comparison needs them.
@@ -114,8 +165,8 @@ pub(super) struct Comparison<'c, 'p> {
     pub(super) facts: &'c Facts,
     pub(super) sides: &'c [Side<'p>; 2],
     pub(super) columns: usize,
-    /// The words that the paths in question have in place of bound segments.
-    pub(super) literals: &'c [(usize, Box<str>)],
+    /// What stands in the paths in question in place of segments that are looked at.
+    pub(super) literals: &'c Literals,
 }
 
 /// When somebody gains or loses: of any token, and of the holders of each column's role.
@@ -130,14 +181,19 @@ impl Comparison<'_, '_> {
         let mut over = Variables::new();
         over.variable(Variable::SpeaksOfPermissions);
         over.variable(Variable::Organization);
-        let bound = old.bound(&mut over);
-        let [old_part, new_part] = [(old, 0), (new, 1)].map(|(demand, at)| self.part(demand, at, &mut over));
+        let term = |term: &Term| self.literal(term);
+        let bound = old.bound(&mut over, &term);
+        let via: Vec<Box<str>> = [old, new].into_iter().filter_map(|demand| demand.via()).collect();
+        let [old_part, new_part] =
+            [(old, 0), (new, 1)].map(|(demand, at)| self.part(demand, at, &via, &mut over));
         let possible = possible(&mut over);
         let gains = difference(&new_part, &old_part, possible, &mut over);
         let losses = difference(&old_part, &new_part, possible, &mut over);
-        let anonymous = (old.lets_in_anonymous(), new.lets_in_anonymous());
+        let (was_open, is_open) = (old.anonymous(&mut over), new.anonymous(&mut over));
+        let opens = over.functions.without(is_open, was_open) != FALSE;
+        let closes = over.functions.without(was_open, is_open) != FALSE;
         let mut gaining = Vec::new();
-        if anonymous == (false, true) {
+        if opens {
             gaining.push((ChangeKind::Public, gains));
         } else if old.loses_a_binding_to(new) {
             let elsewhere = over.functions.not(bound);
@@ -151,7 +207,7 @@ impl Comparison<'_, '_> {
         for (kind, part) in gaining.iter().chain([&losing]) {
             let anonymous = match kind {
                 ChangeKind::Public => true,
-                ChangeKind::Tightened => anonymous == (true, false),
+                ChangeKind::Tightened => closes,
                 ChangeKind::Unbound | ChangeKind::Loosened => false,
             };
             let columns = self.satisfiable(part, &mut over);
@@ -181,12 +237,30 @@ impl Comparison<'_, '_> {
         (!over.functions.overflowed()).then_some(effects)
     }
 
-    fn part(&self, demand: &Demand, at: usize, over: &mut Variables) -> Part {
+    /// What stands in a path at a segment, where that is always the same.
+    fn literal(&self, term: &Term) -> Term {
+        let known = |at: &usize| self.literals.iter().find(|(known, _)| known == at);
+        match term {
+            Term::Segment(at) => known(at).map_or(Term::Segment(*at), |(_, word)| Term::Text(word.clone())),
+            other => other.clone(),
+        }
+    }
+
+    fn part(&self, demand: &Demand, at: usize, via: &[Box<str>], over: &mut Variables) -> Part {
         let Some(side) = self.sides.get(at) else { return Part { token: FALSE, columns: Vec::new() } };
-        let token = demand.admits(over, |fact, over| side.of_token(fact, self.facts.name(fact), over));
+        let term = |term: &Term| self.literal(term);
+        let fact = |fact, over: &mut Variables| side.of_token(fact, self.facts.name(fact), over);
+        let token = demand.admits(over, &term, via, fact);
         let columns = (0..self.columns).map(|column| {
             let holds = |fact, _: &mut Variables| if side.column_holds(column, fact) { TRUE } else { FALSE };
-            demand.admits(over, holds)
+            let mut admitted = demand.admits(over, &term, via, holds);
+            for name in via {
+                // Whoever holds a role has a token.
+                let variable = over.variable(Variable::Via(name.clone()));
+                admitted = over.functions.without(admitted, variable);
+            }
+            let organization = over.variable(Variable::Organization);
+            over.functions.and(admitted, organization)
         });
         let columns = columns.collect();
         Part { token, columns }
@@ -208,10 +282,10 @@ impl Comparison<'_, '_> {
             if self.is_consistent(&example, over) || over.functions.overflowed() {
                 return Some(example);
             }
-            // Never these bindings together.
+            // Never these together.
             let mut conflict = TRUE;
             for (number, value) in &example {
-                if matches!(over.get(*number), Some(Variable::Bound(..))) {
+                if matches!(over.get(*number), Some(Variable::Equal(..) | Variable::In(..))) {
                     let variable = over.functions.variable(*number);
                     let literal = if *value { variable } else { over.functions.not(variable) };
                     conflict = over.functions.and(conflict, literal);
@@ -221,31 +295,40 @@ impl Comparison<'_, '_> {
         }
     }
 
-    /// Whether segments and values exist that are equal and unequal as the assignment says: equality is transitive, and
-    /// two different words are not equal.
+    /// Whether values exist that are equal and unequal as the assignment says: equality is transitive, two different
+    /// words are not equal, and what equals a member of a set is in it.
     fn is_consistent(&self, example: &[(u32, bool)], over: &Variables) -> bool {
-        let mut classes: Vec<(Term<'_>, usize)> = Vec::new();
-        let mut unequal = Vec::new();
-        for (number, value) in example {
-            let Some(Variable::Bound(at, target)) = over.get(*number) else { continue };
-            let segment = match self.literals.iter().find(|(known, _)| known == at) {
-                Some((_, word)) => Term::Word(word),
-                None => Term::Segment(*at),
-            };
-            let pair = [class(segment, &mut classes), class(Term::Value(target), &mut classes)];
-            match value {
-                true => {
-                    let [from, to] = pair;
-                    classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
-                }
-                false => unequal.push((segment, Term::Value(target))),
+        let mut classes: Vec<(&Term, usize)> = Vec::new();
+        let said = || example.iter().filter_map(|(number, value)| Some((over.get(*number)?, *value)));
+        for (variable, value) in said() {
+            if let (Variable::Equal(a, b), true) = (variable, value) {
+                let (from, to) = (class(a, &mut classes), class(b, &mut classes));
+                classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
             }
         }
         let mut find = |term| class(term, &mut classes);
-        let apart = unequal.into_iter().all(|(a, b)| find(a) != find(b));
-        let words = classes.iter().filter(|(term, _)| matches!(term, Term::Word(_)));
-        let words: Vec<usize> = words.map(|(_, class)| *class).collect();
-        apart && words.iter().enumerate().all(|(at, class)| !words.iter().skip(at + 1).any(|w| w == class))
+        let mut members = Vec::new();
+        for (variable, value) in said() {
+            match variable {
+                Variable::Equal(a, b) if !value && find(a) == find(b) => return false,
+                Variable::Unequal(a, b) if value && find(a) == find(b) => return false,
+                Variable::In(item, set) => members.push((find(item), set, value)),
+                _ => {}
+            }
+        }
+        let agree = |at: usize, item: &(usize, &Term, bool)| {
+            members
+                .iter()
+                .skip(at + 1)
+                .all(|other| (other.0, other.1) != (item.0, item.1) || other.2 == item.2)
+        };
+        let words: Vec<usize> = classes
+            .iter()
+            .filter(|(term, _)| matches!(term, Term::Text(_) | Term::Bool(_)))
+            .map(|(_, class)| *class)
+            .collect();
+        members.iter().enumerate().all(|(at, item)| agree(at, item))
+            && words.iter().enumerate().all(|(at, class)| !words.iter().skip(at + 1).any(|w| w == class))
     }
 
     fn told(&self, example: &[(u32, bool)], over: &Variables) -> Counterexample {
@@ -259,13 +342,29 @@ impl Comparison<'_, '_> {
                 Some(Variable::Permission(fact)) if *value => told.permissions.extend(name(fact)),
                 Some(Variable::Role(fact)) if *value => told.roles.extend(name(fact)),
                 Some(Variable::Organization) => told.organization = Some(*value),
-                Some(Variable::Bound(..)) => told.own = Some(told.own.unwrap_or(true) && *value),
-                _ => {}
+                Some(Variable::Equal(Term::Segment(_), Term::Value(target)))
+                    if target.starts_with("org.") =>
+                {
+                    told.own = Some(told.own.unwrap_or(true) && *value);
+                }
+                Some(Variable::SpeaksOfPermissions) | None => {}
+                Some(variable) => told.conditions.extend(condition(variable, *value)),
             }
         }
         told.permissions.sort_unstable();
         told.roles.sort_unstable();
         told
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Segment(at) => write!(f, "segment {}", at + 1),
+            Self::Value(name) => f.write_str(name),
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Bool(value) => write!(f, "{value}"),
+        }
     }
 }
 
@@ -278,15 +377,35 @@ impl Part {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Term<'t> {
-    Segment(usize),
-    Word(&'t str),
-    Value(&'t str),
+/// What holds or does not hold, as one writes it in a requirement.
+fn condition(variable: &Variable, value: bool) -> Option<String> {
+    let text = match variable {
+        Variable::Equal(a, b) if value => return Some(format!("{a} == {b}")),
+        Variable::Equal(..) => return None,
+        Variable::Unequal(a, b) => format!("{a} != {b}"),
+        Variable::In(item, set) => format!("{item} in {set}"),
+        Variable::Present(term) => format!("{term} is there"),
+        Variable::Fresh(seconds) => format!("fresh({seconds}s)"),
+        Variable::Via(name) => format!("via({name})"),
+        Variable::SpeaksOfPermissions
+        | Variable::Organization
+        | Variable::Role(_)
+        | Variable::Permission(_) => return None,
+    };
+    value.then_some(text)
+}
+
+impl Demand {
+    fn via(&self) -> Option<Box<str>> {
+        match &self.access {
+            Access::Via(name) => Some(name.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// The class of a term, a new one if it has none.
-fn class<'t>(term: Term<'t>, classes: &mut Vec<(Term<'t>, usize)>) -> usize {
+fn class<'t>(term: &'t Term, classes: &mut Vec<(&'t Term, usize)>) -> usize {
     if let Some((_, class)) = classes.iter().find(|(known, _)| *known == term) {
         return *class;
     }
@@ -295,24 +414,88 @@ fn class<'t>(term: Term<'t>, classes: &mut Vec<(Term<'t>, usize)>) -> usize {
     class
 }
 
-/// What is in `a` and not in `b`. A role's holder has an organization, so nothing limits its part.
+/// What is in `a` and not in `b`, and can be.
 fn difference(a: &Part, b: &Part, possible: Function, over: &mut Variables) -> Part {
-    let token = over.functions.without(a.token, b.token);
-    let token = over.functions.and(token, possible);
-    let columns = a.columns.iter().zip(&b.columns).map(|(a, b)| over.functions.without(*a, *b)).collect();
-    Part { token, columns }
+    let mut of = |a: Function, b: Function| {
+        let rest = over.functions.without(a, b);
+        over.functions.and(rest, possible)
+    };
+    let columns = a.columns.iter().zip(&b.columns).map(|(a, b)| of(*a, *b)).collect();
+    Part { token: of(a.token, b.token), columns }
 }
 
-/// What holds of every request: nothing equals an organization's name where there is no organization.
+/// What holds of every request.
 fn possible(over: &mut Variables) -> Function {
     let mut all = TRUE;
-    for variable in over.bound() {
-        let Variable::Bound(_, target) = &variable else { continue };
-        if target.starts_with("org.") {
-            let (organization, equal) = (over.variable(Variable::Organization), over.variable(variable));
-            let either = over.functions.choose(equal, organization, TRUE);
-            all = over.functions.and(all, either);
+    let variables = over.all().to_vec();
+    let is_organization = |term: &Term| matches!(term, Term::Value(name) if name.starts_with("org."));
+    for variable in &variables {
+        let this = over.variable(variable.clone());
+        let mut implied = Vec::new();
+        match variable {
+            Variable::Equal(a, b) | Variable::Unequal(a, b) => {
+                // Nothing is compared with an organization's name where there is no organization.
+                if is_organization(a) || is_organization(b) {
+                    implied.push(over.variable(Variable::Organization));
+                }
+                for term in [a, b] {
+                    let present = Variable::Present(term.clone());
+                    if variables.contains(&present) {
+                        implied.push(over.variable(present));
+                    }
+                }
+            }
+            Variable::Fresh(seconds) => {
+                let longer =
+                    variables.iter().filter(|v| matches!(v, Variable::Fresh(other) if other > seconds));
+                implied.extend(longer.map(|longer| over.variable(longer.clone())));
+            }
+            _ => {}
+        }
+        for other in implied {
+            let holds = over.functions.choose(this, other, TRUE);
+            all = over.functions.and(all, holds);
+        }
+        all = match variable {
+            Variable::Unequal(a, b) => either(a, b, this, all, over),
+            _ => all,
+        };
+    }
+    let via: Vec<Function> = variables
+        .iter()
+        .filter(|v| matches!(v, Variable::Via(_)))
+        .cloned()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|v| over.variable(v))
+        .collect();
+    for (at, one) in via.iter().enumerate() {
+        for other in via.iter().skip(at + 1) {
+            let both = over.functions.and(*one, *other);
+            all = over.functions.without(all, both);
         }
     }
     all
+}
+
+/// Two values are not equal and unequal, and one of both where both are always there.
+fn either(a: &Term, b: &Term, unequal: Function, all: Function, over: &mut Variables) -> Function {
+    let equal = over.equal(a.clone(), b.clone());
+    let both = over.functions.and(equal, unequal);
+    let all = over.functions.without(all, both);
+    let always = |term: &Term| match term {
+        Term::Segment(_) | Term::Text(_) => true,
+        Term::Value(name) => **name == *"sub",
+        Term::Bool(_) => false,
+    };
+    let one = over.functions.or(equal, unequal);
+    match (a, b) {
+        (a, b) if always(a) && always(b) => over.functions.and(all, one),
+        (a, Term::Value(name)) if always(a) && **name == *"org.id" => {
+            let organization = over.variable(Variable::Organization);
+            let holds = over.functions.choose(organization, one, TRUE);
+            over.functions.and(all, holds)
+        }
+        _ => all,
+    }
 }

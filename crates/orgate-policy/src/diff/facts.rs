@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use super::functions::{FALSE, Function, Functions, TRUE};
 use crate::{
     PermissionsFrom, Policy,
+    atom::{Atom, Value},
     check::{Check, Op},
+    compile::Demand,
+    requirement::Operator,
     set::Set,
     vocabulary::{AUTHENTICATED, ORGANIZATION},
 };
@@ -23,19 +26,40 @@ pub(super) enum Fact {
     Role(Box<str>),
 }
 
-/// What can be one way or the other in a request, independently of everything else.
+/// Something that a value of a request or of the caller is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Term {
+    /// A segment of the path.
+    Segment(usize),
+    /// What is called so in a policy file: `org.id`, `claims.team`, `header.x-org-id`.
+    Value(Box<str>),
+    Text(Box<str>),
+    Bool(bool),
+}
+
+/// What can be one way or the other in a request, independently of everything else but equality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Variable {
     /// The token speaks of permissions.
     SpeaksOfPermissions,
     /// There is an active organization.
     Organization,
-    /// A segment of the path is what a bind target says.
-    Bound(usize, String),
     /// The token has this role.
     Role(usize),
     /// The token has this permission.
     Permission(usize),
+    /// Two values are there and equal.
+    Equal(Term, Term),
+    /// Two values are there and not equal.
+    Unequal(Term, Term),
+    /// A value is in a set.
+    In(Term, Term),
+    /// The request has a value.
+    Present(Term),
+    /// The caller signed in at most so many seconds ago.
+    Fresh(u32),
+    /// This authenticated the caller instead of a token.
+    Via(Box<str>),
 }
 
 /// The facts of both policies.
@@ -127,14 +151,22 @@ impl<'p> Side<'p> {
         self.common.get(usize::from(local)).copied().filter(|number| *number != usize::MAX)
     }
 
-    /// A requirement as a program over common numbers.
-    pub(super) fn program(&self, check: &Check) -> Vec<Step> {
-        let fact = |local: u16| self.common(local).map_or(Step::Never, Step::Fact);
+    /// What a rule demands as a program over common numbers, and its atoms with values under common names.
+    pub(super) fn program(&self, demand: &Demand) -> Vec<Step> {
+        let Some(check) = &demand.check else { return Vec::new() };
+        let fact = |local: u16| {
+            let atom = demand.atoms.iter().find(|(number, _)| *number == local);
+            match (self.common(local), atom) {
+                (_, Some((_, atom))) => Step::Atom(self.test(atom)),
+                (Some(number), None) => Step::Fact(number),
+                (None, None) => Step::Never,
+            }
+        };
         let joined = |set: &Set, join: Step, none: Step| {
             let mut steps = Vec::new();
             for (at, local) in set.iter().enumerate() {
                 steps.push(fact(local));
-                steps.extend((at > 0).then_some(join));
+                steps.extend((at > 0).then(|| join.clone()));
             }
             if steps.is_empty() { vec![none] } else { steps }
         };
@@ -150,6 +182,40 @@ impl<'p> Side<'p> {
                     Op::Or => Step::Or,
                 })
                 .collect(),
+        }
+    }
+
+    fn test(&self, atom: &Atom) -> Test {
+        match atom {
+            Atom::Compare { left, operator, right } => {
+                Test::Compare(self.term(left), *operator, self.term(right))
+            }
+            Atom::Acr(classes) => {
+                let mut classes = classes.to_vec();
+                classes.sort_unstable();
+                Test::Acr(classes)
+            }
+            Atom::Fresh(seconds) => Test::Fresh(*seconds),
+            Atom::Via(name) => Test::Via(name.clone()),
+        }
+    }
+
+    /// A value under the name that it has in both policies.
+    pub(super) fn term(&self, value: &Value) -> Term {
+        let named = |text: String| Term::Value(text.into());
+        match value {
+            Value::Segment(at) => Term::Segment(*at),
+            Value::Query(name) => named(format!("query.{name}")),
+            Value::Header(name) => named(format!("header.{name}")),
+            Value::Host => named("host".to_owned()),
+            Value::Claim(slot) => {
+                named(format!("claims.{}", self.policy.claim_names().nth(*slot).unwrap_or_default()))
+            }
+            Value::OrganizationId => named("org.id".to_owned()),
+            Value::OrganizationSlug => named("org.slug".to_owned()),
+            Value::Subject => named("sub".to_owned()),
+            Value::Text(text) => Term::Text(text.clone()),
+            Value::Bool(value) => Term::Bool(*value),
         }
     }
 
@@ -201,14 +267,24 @@ impl<'p> Side<'p> {
 }
 
 /// One step of a requirement over common facts, in postfix order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     Fact(usize),
+    Atom(Test),
     Always,
     Never,
     Not,
     And,
     Or,
+}
+
+/// An atom with its values under common names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Test {
+    Compare(Term, Operator, Term),
+    Acr(Vec<Box<str>>),
+    Fresh(u32),
+    Via(Box<str>),
 }
 
 /// The variables of one comparison, numbered as they come.
@@ -237,21 +313,78 @@ impl Variables {
         self.all.get(number as usize)
     }
 
-    /// The bindings among them.
-    pub(super) fn bound(&self) -> Vec<Variable> {
-        self.all.iter().filter(|variable| matches!(variable, Variable::Bound(..))).cloned().collect()
+    pub(super) fn all(&self) -> &[Variable] {
+        &self.all
+    }
+
+    /// When two values are equal. What is the same word is, and two words are not.
+    pub(super) fn equal(&mut self, a: Term, b: Term) -> Function {
+        match (&a, &b) {
+            (Term::Text(_) | Term::Bool(_), Term::Text(_) | Term::Bool(_)) => {
+                if a == b {
+                    TRUE
+                } else {
+                    FALSE
+                }
+            }
+            _ if a <= b => self.variable(Variable::Equal(a, b)),
+            _ => self.variable(Variable::Equal(b, a)),
+        }
+    }
+
+    pub(super) fn test(&mut self, test: &Test, term: &dyn Fn(&Term) -> Term) -> Function {
+        match test {
+            Test::Compare(a, Operator::Equal, b) => self.equal(term(a), term(b)),
+            Test::Compare(a, Operator::Unequal, b) => {
+                let (a, b) = (term(a), term(b));
+                match (&a, &b) {
+                    (Term::Text(x), Term::Text(y)) => {
+                        if x == y {
+                            FALSE
+                        } else {
+                            TRUE
+                        }
+                    }
+                    (Term::Bool(x), Term::Bool(y)) => {
+                        if x == y {
+                            FALSE
+                        } else {
+                            TRUE
+                        }
+                    }
+                    // Values of two types are neither equal nor unequal.
+                    (Term::Text(_), Term::Bool(_)) | (Term::Bool(_), Term::Text(_)) => FALSE,
+                    _ if a == b => FALSE,
+                    _ if a < b => self.variable(Variable::Unequal(a, b)),
+                    _ => self.variable(Variable::Unequal(b, a)),
+                }
+            }
+            Test::Compare(a, Operator::In, set) => self.variable(Variable::In(term(a), term(set))),
+            Test::Acr(classes) => {
+                let mut one = FALSE;
+                for class in classes {
+                    let equal = self.equal(Term::Text(class.clone()), Term::Value("acr".into()));
+                    one = self.functions.or(one, equal);
+                }
+                one
+            }
+            Test::Fresh(seconds) => self.variable(Variable::Fresh(*seconds)),
+            Test::Via(name) => self.variable(Variable::Via(name.clone())),
+        }
     }
 
     /// When a program holds, given when its facts do.
     pub(super) fn run(
         &mut self,
         program: &[Step],
+        term: &dyn Fn(&Term) -> Term,
         mut fact: impl FnMut(usize, &mut Self) -> Function,
     ) -> Function {
         let mut stack: Vec<Function> = Vec::new();
         for step in program {
             let result = match step {
                 Step::Fact(number) => fact(*number, self),
+                Step::Atom(test) => self.test(test, term),
                 Step::Always => TRUE,
                 Step::Never => FALSE,
                 Step::Not => {

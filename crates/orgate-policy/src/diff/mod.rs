@@ -18,11 +18,12 @@ use std::{
 };
 
 use self::{
-    compare::{Comparison, Demand, Effect},
+    compare::{Comparison, Demand, Effect, Literals},
     facts::Side,
 };
 use crate::{
     Found, PermissionsFrom, Place, Policy, RequestTarget,
+    bind::Bound,
     compile::Rule,
     key::Methods,
     matrix::ANONYMOUS,
@@ -96,6 +97,8 @@ pub struct Counterexample {
     pub organization: Option<bool>,
     /// Whether the path speaks of its own organization.
     pub own: Option<bool>,
+    /// What else holds, as one writes it in a requirement.
+    pub conditions: Vec<String>,
 }
 
 /// Why two policies were not compared.
@@ -191,8 +194,6 @@ impl Policy {
     }
 }
 
-/// The words at the bound segments of some paths.
-type Literals = Vec<(usize, Box<str>)>;
 /// A rule of each policy by its number, or none.
 type Winners = (Option<u16>, Option<u16>);
 
@@ -284,7 +285,7 @@ impl<'s, 'p> Pairs<'s, 'p> {
     /// What stands in the paths that two rules share at the segments that one of them binds.
     fn literals(&self, old: Option<u16>, new: Option<u16>) -> Literals {
         let (before, after) = (self.demand(0, old).1, self.demand(1, new).1);
-        let mut bound: Vec<usize> = before.bound_segments().chain(after.bound_segments()).collect();
+        let mut bound: Vec<usize> = before.segments().chain(after.segments()).collect();
         if bound.is_empty() {
             return Vec::new();
         }
@@ -332,7 +333,7 @@ impl Pair<'_> {
         }
         let anonymous = effect.anonymous.then_some(ANONYMOUS);
         let columns = effect.columns.iter().filter_map(|column| roles.get(*column).copied());
-        let text = |rule: &Rule| rule.requirement.as_str().to_owned();
+        let text = |rule: &Rule| rule.requirement().as_str().to_owned();
         let unbound = match effect.kind {
             ChangeKind::Unbound => self.unbound(),
             _ => Vec::new(),
@@ -355,10 +356,8 @@ impl Pair<'_> {
 
     fn unbound(&self) -> Vec<String> {
         let (Some(old), Some(new)) = (self.old, self.new) else { return Vec::new() };
-        let kept = |at: usize| new.bindings.iter().any(|(known, _)| *known == at);
-        let gone = |at: usize| old.bindings.iter().any(|(known, _)| *known == at) && !kept(at);
-        let parameters = old.key.pattern().parameters();
-        parameters.filter(|(_, at)| gone(*at)).map(|(name, _)| name.to_owned()).collect()
+        let kept = |bound: &Bound| new.bindings.iter().any(|other| other.value == bound.value);
+        old.bindings.iter().filter(|bound| !kept(bound)).map(|bound| bound.name.to_string()).collect()
     }
 
     fn too_complex(&self) -> DiffError {

@@ -93,6 +93,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let issuers = issuers(&old, &new);
     let mut changes = diff.changes;
     let mut by_reading = 0;
+    // What only the reading of tokens changes is told once, for the issuer.
     if old.policy.reads_permissions_from() != new.policy.reads_permissions_from() && !issuers.is_empty() {
         let before = changes.len();
         changes.retain(|change| !change.by_reading);
@@ -204,6 +205,9 @@ fn given_json(token: &Counterexample) -> Option<Value> {
     }
     if token.own == Some(false) {
         given.insert("own".to_owned(), false.into());
+    }
+    if !token.conditions.is_empty() {
+        given.insert("conditions".to_owned(), json!(token.conditions));
     }
     (!given.is_empty()).then_some(Value::Object(given))
 }

@@ -154,6 +154,9 @@ fn token_text(token: &Counterexample, code: &dyn Fn(&str) -> String) -> String {
     if token.own == Some(false) {
         parts.push("of another organization".to_owned());
     }
+    if !token.conditions.is_empty() {
+        parts.push(format!("where {}", code(&token.conditions.join(" and "))));
+    }
     format!("a token {}", parts.join(" "))
 }
 
