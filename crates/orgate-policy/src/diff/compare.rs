@@ -34,8 +34,8 @@ enum Access {
     Via(Box<str>),
 }
 
-/// What stands in the paths in question in place of segments that are looked at.
-pub(super) type Literals = Vec<(usize, Box<str>)>;
+/// What the requests in question always have in place of values that are looked at.
+pub(super) type Literals = Vec<(Term, Box<str>)>;
 
 /// What became of one pair of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,24 +64,26 @@ impl Demand {
             (Kind::Expression(_), Some(name)) => Access::Via(name.clone()),
         };
         let bindings = rule.bindings.iter().map(|bound| {
-            let mut targets: Vec<Term> = bound.targets.iter().map(|(_, value)| side.term(value)).collect();
+            let mut targets: Vec<Term> =
+                bound.targets.iter().map(|(_, value)| side.term(value, &rule.key)).collect();
             targets.sort_unstable();
             targets.dedup();
-            Binding { value: side.term(&bound.value), captured: bound.is_captured(), targets }
+            Binding { value: side.term(&bound.value, &rule.key), captured: bound.is_captured(), targets }
         });
-        Self { access, program: side.program(&rule.demand), bindings: bindings.collect() }
+        Self { access, program: side.program(rule), bindings: bindings.collect() }
     }
 
-    /// The segments that it looks at.
-    pub(super) fn segments(&self) -> impl Iterator<Item = usize> {
+    /// The values of the target that it looks at.
+    pub(super) fn captures(&self) -> impl Iterator<Item = &Term> {
         let compared = self.program.iter().flat_map(|step| match step {
             Step::Atom(Test::Compare(left, _, right)) => vec![left, right],
             _ => Vec::new(),
         });
         let bound = self.bindings.iter().map(|binding| &binding.value);
-        bound.chain(compared).filter_map(|term| match term {
-            Term::Segment(at) => Some(*at),
-            _ => None,
+        bound.chain(compared).filter(|term| match term {
+            Term::Segment(_) => true,
+            Term::Value(name) => name.starts_with("host."),
+            Term::Text(_) | Term::Bool(_) => false,
         })
     }
 
@@ -165,7 +167,7 @@ pub(super) struct Comparison<'c, 'p> {
     pub(super) facts: &'c Facts,
     pub(super) sides: &'c [Side<'p>; 2],
     pub(super) columns: usize,
-    /// What stands in the paths in question in place of segments that are looked at.
+    /// What the requests in question always have in place of values that are looked at.
     pub(super) literals: &'c Literals,
 }
 
@@ -237,13 +239,10 @@ impl Comparison<'_, '_> {
         (!over.functions.overflowed()).then_some(effects)
     }
 
-    /// What stands in a path at a segment, where that is always the same.
+    /// What stands for a value in every request in question, where that is always the same.
     fn literal(&self, term: &Term) -> Term {
-        let known = |at: &usize| self.literals.iter().find(|(known, _)| known == at);
-        match term {
-            Term::Segment(at) => known(at).map_or(Term::Segment(*at), |(_, word)| Term::Text(word.clone())),
-            other => other.clone(),
-        }
+        let known = self.literals.iter().find(|(known, _)| known == term);
+        known.map_or_else(|| term.clone(), |(_, word)| Term::Text(word.clone()))
     }
 
     fn part(&self, demand: &Demand, at: usize, via: &[Box<str>], over: &mut Variables) -> Part {
@@ -485,7 +484,7 @@ fn either(a: &Term, b: &Term, unequal: Function, all: Function, over: &mut Varia
     let all = over.functions.without(all, both);
     let always = |term: &Term| match term {
         Term::Segment(_) | Term::Text(_) => true,
-        Term::Value(name) => **name == *"sub",
+        Term::Value(name) => **name == *"sub" || name.starts_with("host."),
         Term::Bool(_) => false,
     };
     let one = over.functions.or(equal, unequal);

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use super::functions::{FALSE, Function, Functions, TRUE};
 use crate::{
-    PermissionsFrom, Policy,
+    PermissionsFrom, Policy, RuleKey,
     atom::{Atom, Value},
     check::{Check, Op},
-    compile::Demand,
+    compile::Rule,
     requirement::Operator,
     set::Set,
     vocabulary::{AUTHENTICATED, ORGANIZATION},
@@ -152,12 +152,13 @@ impl<'p> Side<'p> {
     }
 
     /// What a rule demands as a program over common numbers, and its atoms with values under common names.
-    pub(super) fn program(&self, demand: &Demand) -> Vec<Step> {
+    pub(super) fn program(&self, rule: &Rule) -> Vec<Step> {
+        let demand = &rule.demand;
         let Some(check) = &demand.check else { return Vec::new() };
         let fact = |local: u16| {
             let atom = demand.atoms.iter().find(|(number, _)| *number == local);
             match (self.common(local), atom) {
-                (_, Some((_, atom))) => Step::Atom(self.test(atom)),
+                (_, Some((_, atom))) => Step::Atom(self.test(atom, &rule.key)),
                 (Some(number), None) => Step::Fact(number),
                 (None, None) => Step::Never,
             }
@@ -185,10 +186,10 @@ impl<'p> Side<'p> {
         }
     }
 
-    fn test(&self, atom: &Atom) -> Test {
+    fn test(&self, atom: &Atom, key: &RuleKey) -> Test {
         match atom {
             Atom::Compare { left, operator, right } => {
-                Test::Compare(self.term(left), *operator, self.term(right))
+                Test::Compare(self.term(left, key), *operator, self.term(right, key))
             }
             Atom::Acr(classes) => {
                 let mut classes = classes.to_vec();
@@ -201,13 +202,17 @@ impl<'p> Side<'p> {
     }
 
     /// A value under the name that it has in both policies.
-    pub(super) fn term(&self, value: &Value) -> Term {
+    pub(super) fn term(&self, value: &Value, key: &RuleKey) -> Term {
         let named = |text: String| Term::Value(text.into());
         match value {
             Value::Segment(at) => Term::Segment(*at),
             Value::Query(name) => named(format!("query.{name}")),
             Value::Header(name) => named(format!("header.{name}")),
-            Value::Host => named("host".to_owned()),
+            // What stands before another suffix is another value.
+            Value::Host => {
+                let suffix = key.host().and_then(|host| host.suffix_or_host().0).unwrap_or_default();
+                named(format!("host.{suffix}"))
+            }
             Value::Claim(slot) => {
                 named(format!("claims.{}", self.policy.claim_names().nth(*slot).unwrap_or_default()))
             }

@@ -19,15 +19,16 @@ use std::{
 
 use self::{
     compare::{Comparison, Demand, Effect, Literals},
-    facts::Side,
+    facts::{Side, Term},
 };
 use crate::{
-    Found, PermissionsFrom, Place, Policy, RequestTarget,
+    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey,
     bind::Bound,
     compile::Rule,
+    host::host_relation,
     key::Methods,
     matrix::ANONYMOUS,
-    pattern::{Pattern, Segment},
+    pattern::{Pattern, Relation, Segment},
 };
 
 /// The methods that are tried besides those that rules name.
@@ -245,13 +246,15 @@ impl<'s, 'p> Pairs<'s, 'p> {
     /// Finds every pair of rules that some request meets and that could decide otherwise.
     fn visit(&mut self) -> Result<(), DiffError> {
         let [old, new] = self.sides;
-        let patterns = |side: &Side<'p>| -> Vec<&'p Pattern> {
-            side.policy.compiled_rules().iter().map(|rule| rule.key.pattern()).collect()
+        let keys = |side: &Side<'p>| -> Vec<&'p RuleKey> {
+            side.policy.compiled_rules().iter().map(|rule| &rule.key).collect()
         };
         let alike = old.reads_tokens_like(new);
-        for path in regions::witnesses(&patterns(old), &patterns(new))? {
+        for witness in regions::witnesses(&keys(old), &keys(new))? {
             for method in &self.methods {
-                let Ok(target) = RequestTarget::parse(method, &path) else { continue };
+                let target = RequestTarget::parse(method, &witness.path)
+                    .and_then(|target| target.at_host(witness.host.as_deref()));
+                let Ok(target) = target else { continue };
                 let winners = (winner(old.policy, &target), winner(new.policy, &target));
                 let demands = (self.demand(0, winners.0).0, self.demand(1, winners.1).0);
                 if demands == (0, 0) || alike && demands.0 == demands.1 {
@@ -282,22 +285,32 @@ impl<'s, 'p> Pairs<'s, 'p> {
         (number, self.demands.get(number).unwrap_or(&self.nothing))
     }
 
-    /// What stands in the paths that two rules share at the segments that one of them binds.
+    /// What the requests that two rules share always have in place of the values that one of them looks at.
     fn literals(&self, old: Option<u16>, new: Option<u16>) -> Literals {
         let (before, after) = (self.demand(0, old).1, self.demand(1, new).1);
-        let mut bound: Vec<usize> = before.segments().chain(after.segments()).collect();
-        if bound.is_empty() {
+        let mut looked_at: Vec<&Term> = before.captures().chain(after.captures()).collect();
+        if looked_at.is_empty() {
             return Vec::new();
         }
-        bound.sort_unstable();
-        bound.dedup();
-        let shared = shared(self.rule(0, old), self.rule(1, new));
+        looked_at.sort_unstable();
+        looked_at.dedup();
+        let (old, new) = (self.rule(0, old), self.rule(1, new));
+        let shared = shared(old, new);
         let segments = shared.as_ref().map(|pattern| pattern.segments()).unwrap_or_default();
-        let literal = |at: usize| match segments.get(at) {
-            Some(Segment::Literal(text)) => Some((at, text.clone())),
-            _ => None,
+        let hosts = [old, new].into_iter().flatten().filter_map(|rule| rule.key.host());
+        let host = hosts.filter_map(|host| host.suffix_or_host().1).next();
+        let literal = |term: &Term| match term {
+            Term::Segment(at) => match segments.get(*at) {
+                Some(Segment::Literal(text)) => Some((term.clone(), text.clone())),
+                _ => None,
+            },
+            Term::Value(name) => {
+                let before = host?.strip_suffix(name.strip_prefix("host.")?)?.strip_suffix('.')?;
+                Some((term.clone(), before.into()))
+            }
+            Term::Text(_) | Term::Bool(_) => None,
         };
-        bound.into_iter().filter_map(literal).collect()
+        looked_at.into_iter().filter_map(literal).collect()
     }
 }
 
@@ -313,6 +326,17 @@ fn shared(old: Option<&Rule>, new: Option<&Rule>) -> Option<Pattern> {
     match (old, new) {
         (Some(old), Some(new)) => new.key.pattern().meet(old.key.pattern()),
         (one, other) => one.or(other).map(|rule| rule.key.pattern().clone()),
+    }
+}
+
+/// The same with the host that stands before them.
+fn shared_path(old: Option<&Rule>, new: Option<&Rule>) -> String {
+    let Some(pattern) = shared(old, new) else { return String::new() };
+    match (old, new) {
+        (Some(old), Some(new)) if host_relation(old.key.host(), new.key.host()) == Relation::Within => {
+            old.key.paths_of(&pattern)
+        }
+        (old, new) => new.or(old).map(|rule| rule.key.paths_of(&pattern)).unwrap_or_default(),
     }
 }
 
@@ -341,7 +365,7 @@ impl Pair<'_> {
         Change {
             kind: effect.kind,
             methods,
-            path: shared(self.old, self.new).map(|pattern| pattern.to_string()).unwrap_or_default(),
+            path: shared_path(self.old, self.new),
             who: anonymous.into_iter().chain(columns).map(str::to_owned).collect(),
             before: self.old.map(text),
             after: self.new.map(text),

@@ -10,64 +10,103 @@ use std::collections::{HashMap, HashSet};
 
 use super::DiffError;
 use crate::{
-    pattern::{Pattern, Segment},
+    HostPattern, RuleKey,
+    host::host_relation,
+    pattern::{Relation, Segment},
     target::MAX_SEGMENTS,
 };
 
-/// The most overlaps of an old with a new path that are looked at.
-const MAX_OVERLAPS: usize = 1_000_000;
+/// The most overlaps of an old with a new path that are looked at, each from both sides.
+const MAX_OVERLAPS: usize = 2_000_000;
 
 /// A pattern without the names of its parameters.
 type Shape<'p> = (Vec<Option<&'p str>>, bool);
 
-/// Every path to be tried, percent-encoded as a client would send it.
-pub(super) fn witnesses<'p>(old: &[&'p Pattern], new: &[&'p Pattern]) -> Result<Vec<String>, DiffError> {
-    let (old, new) = (shapes(old), shapes(new));
-    let regions = regions(&old, &new)?;
-    let all = || old.iter().chain(&new);
-    let words = Words::new(all().flat_map(|(segments, _)| segments.iter().flatten().copied()));
+/// A request to be tried.
+#[derive(Debug)]
+pub(super) struct Witness {
+    pub(super) host: Option<String>,
+    /// Percent-encoded, as a client would send it.
+    pub(super) path: String,
+}
+
+/// Every request to be tried, whatever its method. Of two hosts that meet one lies within the other, so every pair of
+/// rules is tried at the narrower host of the two.
+pub(super) fn witnesses<'p>(old: &[&'p RuleKey], new: &[&'p RuleKey]) -> Result<Vec<Witness>, DiffError> {
+    let all = || old.iter().chain(new).map(|key| key.pattern());
+    let literals = all().flat_map(|pattern| pattern.segments().iter().filter_map(literal));
+    let words = Words::new(literals);
     // Beyond the longest pattern, one more segment makes no difference.
-    let longest = all().map(|(segments, _)| segments.len()).max().unwrap_or(0);
-    let mut paths = Vec::with_capacity(regions.len());
-    for (segments, rest) in &regions {
-        let most = if *rest { (longest + 1).min(MAX_SEGMENTS) } else { segments.len() };
-        for length in segments.len()..=most {
-            let mut path = String::new();
-            for at in 0..length {
-                path.push('/');
-                match segments.get(at).copied().flatten() {
-                    Some(literal) => encode(literal, &mut path),
-                    None => path.push_str(&words.fresh(at)),
-                }
-            }
-            paths.push(if path.is_empty() { "/".to_owned() } else { path });
+    let longest = all().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+    let mut hosts: Vec<Option<&HostPattern>> = Vec::new();
+    for host in old.iter().chain(new).map(|key| key.host()) {
+        if !hosts.iter().any(|known| host_relation(*known, host) == Relation::Equal) {
+            hosts.push(host);
         }
     }
-    Ok(paths)
-}
-
-fn shapes<'p>(patterns: &[&'p Pattern]) -> Vec<Shape<'p>> {
-    let mut seen = HashSet::new();
-    let shapes = patterns.iter().map(|pattern| {
-        let segments = pattern.segments().iter().map(|segment| match segment {
-            Segment::Literal(text) => Some(&**text),
-            Segment::Parameter(_) | Segment::Any => None,
+    let label = (0..).map(|number| format!("w{number}"));
+    let taken = |label: &String| hosts.iter().flatten().any(|host| host.to_string().contains(label.as_str()));
+    let label = label.into_iter().find(|label| !taken(label)).unwrap_or_default();
+    let mut overlaps = 0;
+    let mut witnesses = Vec::new();
+    for host in hosts {
+        let regions = regions(&Here::of(old, host), &Here::of(new, host), &mut overlaps)?;
+        let name = host.map(|host| match host.suffix_or_host() {
+            (Some(suffix), _) => format!("{label}.{suffix}"),
+            (None, exact) => exact.unwrap_or_default().to_owned(),
         });
-        (segments.collect(), pattern.has_rest())
-    });
-    shapes.filter(|shape: &Shape<'_>| seen.insert(shape.clone())).collect()
+        for (segments, rest) in &regions {
+            let most = if *rest { (longest + 1).min(MAX_SEGMENTS) } else { segments.len() };
+            for length in segments.len()..=most {
+                let path = words.path(segments, length);
+                witnesses.push(Witness { host: name.clone(), path });
+            }
+        }
+    }
+    Ok(witnesses)
 }
 
-fn regions<'p>(old: &[Shape<'p>], new: &[Shape<'p>]) -> Result<Vec<Shape<'p>>, DiffError> {
-    let tree = Tree::new(new);
-    let meeting = |shape: &Shape<'p>| {
-        let mut found = Vec::new();
-        tree.walk(0, &shape.0, shape.1, &mut found);
-        found
-    };
+fn literal(segment: &Segment) -> Option<&str> {
+    match segment {
+        Segment::Literal(text) => Some(text),
+        Segment::Parameter(_) | Segment::Any => None,
+    }
+}
+
+/// The rules of one policy at some hosts.
+struct Here<'p> {
+    /// Those that speak of these hosts and no others.
+    own: Vec<Shape<'p>>,
+    /// Those that speak of these hosts at all.
+    all: Vec<Shape<'p>>,
+}
+
+impl<'p> Here<'p> {
+    fn of(keys: &[&'p RuleKey], host: Option<&HostPattern>) -> Self {
+        let shapes = |fits: &dyn Fn(Relation) -> bool| {
+            let mut seen = HashSet::new();
+            let here = keys.iter().filter(|key| fits(host_relation(host, key.host())));
+            let shapes = here.map(|key| {
+                let pattern = key.pattern();
+                (pattern.segments().iter().map(literal).collect(), pattern.has_rest())
+            });
+            shapes.filter(|shape: &Shape<'p>| seen.insert(shape.clone())).collect()
+        };
+        Self {
+            own: shapes(&|relation| relation == Relation::Equal),
+            all: shapes(&|relation| matches!(relation, Relation::Equal | Relation::Within)),
+        }
+    }
+}
+
+fn regions<'p>(old: &Here<'p>, new: &Here<'p>, overlaps: &mut usize) -> Result<Vec<Shape<'p>>, DiffError> {
+    let (old_tree, new_tree) = (Tree::new(&old.own), Tree::new(&new.own));
+    let sides = [(&old.all, &new_tree, &new.own), (&new.all, &old_tree, &old.own)];
     // Counted before any of them is kept.
-    let overlaps: usize = old.iter().map(|shape| meeting(shape).len()).sum();
-    if overlaps > MAX_OVERLAPS {
+    for (shapes, tree, _) in &sides {
+        *overlaps += shapes.iter().map(|shape| tree.meeting(shape).len()).sum::<usize>();
+    }
+    if *overlaps > MAX_OVERLAPS {
         return Err(DiffError::TooManyOverlaps { most: MAX_OVERLAPS });
     }
     let mut seen: HashSet<Shape<'p>> = HashSet::new();
@@ -78,13 +117,15 @@ fn regions<'p>(old: &[Shape<'p>], new: &[Shape<'p>]) -> Result<Vec<Shape<'p>>, D
             all.push(shape);
         }
     };
-    new.iter().chain(old).for_each(|shape| add(shape.clone()));
-    for shape in old {
-        for other in meeting(shape).into_iter().filter_map(|at| new.get(at)) {
-            let length = shape.0.len().max(other.0.len());
-            let literal =
-                |at: usize| shape.0.get(at).copied().flatten().or(other.0.get(at).copied().flatten());
-            add(((0..length).map(literal).collect(), shape.1 && other.1));
+    new.own.iter().chain(&old.own).for_each(|shape| add(shape.clone()));
+    for (shapes, tree, others) in sides {
+        for shape in shapes {
+            for other in tree.meeting(shape).into_iter().filter_map(|at| others.get(at)) {
+                let length = shape.0.len().max(other.0.len());
+                let word =
+                    |at: usize| shape.0.get(at).copied().flatten().or(other.0.get(at).copied().flatten());
+                add(((0..length).map(word).collect(), shape.1 && other.1));
+            }
         }
     }
     Ok(all)
@@ -128,6 +169,12 @@ impl<'p> Tree<'p> {
     }
 
     /// The shapes that share a path with this one.
+    fn meeting(&self, shape: &Shape<'_>) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.walk(0, &shape.0, shape.1, &mut found);
+        found
+    }
+
     fn walk(&self, at: usize, segments: &[Option<&str>], rest: bool, found: &mut Vec<usize>) {
         let Some(node) = self.nodes.get(at) else { return };
         found.extend(&node.rest);
@@ -158,9 +205,17 @@ impl Words {
         Self((0..).find(|number| !taken.contains(number)).unwrap_or(0))
     }
 
-    /// A word of its own for each place.
-    fn fresh(&self, at: usize) -> String {
-        format!("w{}-{at}", self.0)
+    /// A path of this shape and length.
+    fn path(&self, segments: &[Option<&str>], length: usize) -> String {
+        let mut path = String::new();
+        for at in 0..length {
+            path.push('/');
+            match segments.get(at).copied().flatten() {
+                Some(literal) => encode(literal, &mut path),
+                None => path.push_str(&format!("w{}-{at}", self.0)),
+            }
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
     }
 }
 
