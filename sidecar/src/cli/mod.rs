@@ -6,6 +6,7 @@
 mod check;
 #[cfg(feature = "issuer")]
 mod demo;
+mod diff;
 mod exit;
 mod explain;
 mod generate;
@@ -95,6 +96,8 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Show what a change of a policy changes: who gains and who loses what.
+    Diff(diff::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Diff(options) => diff::run(&options, &common),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),
