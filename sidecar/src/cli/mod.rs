@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod exit;
 mod explain;
+mod fmt;
 mod generate;
 mod help;
 #[cfg(feature = "issuer")]
@@ -95,6 +96,8 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Put policy files into one form.
+    Fmt(fmt::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -136,6 +139,7 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Fmt(options) => fmt::run(&options, &common),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),
