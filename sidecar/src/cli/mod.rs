@@ -13,6 +13,7 @@ mod generate;
 mod help;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod lsp;
 mod matrix;
 mod output;
 mod policy_file;
@@ -98,6 +99,8 @@ enum Verb {
     Matrix(matrix::Options),
     /// Put policy files into one form.
     Fmt(fmt::Options),
+    /// Serve an editor: findings, completion, who gets in.
+    Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -140,6 +143,7 @@ pub fn run() -> ExitCode {
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
             Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),
