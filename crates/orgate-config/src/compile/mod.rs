@@ -22,18 +22,8 @@ use crate::{
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 10] = [
-    "include",
-    "authenticators",
-    "conditions",
-    "paths",
-    "cors",
-    "mode",
-    "until",
-    "lint",
-    "min_orgate",
-    "feed",
-];
+const LATER: [&str; 9] =
+    ["include", "authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -85,6 +75,7 @@ fn read(
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
+        conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
         permissions_from: map
             .optional("permissions_from")
