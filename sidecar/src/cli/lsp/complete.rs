@@ -57,13 +57,21 @@ const WORDS: [(&str, &str); 5] = [
     ("not", "the opposite"),
 ];
 
+/// Words that take something in parentheses.
+const CALLS: [(&str, &str); 4] = [
+    ("role", "one of these roles"),
+    ("fresh", "signed in not longer ago than this, such as 15m"),
+    ("acr", "signed in this well, such as \"mfa\""),
+    ("via", "this authenticator instead of a token"),
+];
+
 /// The answer to `textDocument/completion`.
 pub(super) fn complete(text: &Text, byte: usize, file: Option<&PolicyFile>) -> Value {
     let before = text.as_str().get(..byte).unwrap_or_default();
     let Some(context) = context::at_the_end(before) else { return json!([]) };
     let word = word(&context);
     let range = text.range(byte.saturating_sub(word.len()), byte);
-    let items = items(&context, word, file).into_iter().enumerate().map(|(number, item)| {
+    let items = items(&context, word, text.as_str(), file).into_iter().enumerate().map(|(number, item)| {
         let mut value = json!({
             "label": item.label,
             "kind": item.kind as u8,
@@ -89,7 +97,7 @@ fn word(context: &Context) -> &str {
     }
 }
 
-fn items(context: &Context, word: &str, file: Option<&PolicyFile>) -> Vec<Item> {
+fn items(context: &Context, word: &str, text: &str, file: Option<&PolicyFile>) -> Vec<Item> {
     let keys = context.keys();
     if context.is_key {
         return match keys.as_slice() {
@@ -100,7 +108,7 @@ fn items(context: &Context, word: &str, file: Option<&PolicyFile>) -> Vec<Item> 
         };
     }
     match keys.as_slice() {
-        ["rules", _] | ["rules", _, "require" | "shadow"] => requirement(context, file),
+        ["rules", _] | ["rules", _, "require" | "shadow"] => requirement(context, text, file),
         ["roles", _, "grants"] | ["issuers", _, "claims", ..] => permissions(file),
         ["roles", _, "extends"] => roles(file),
         ["rules", rule, "unbound"] => parameters(rule),
@@ -134,20 +142,26 @@ fn methods(written: &str, word: &str) -> Vec<Item> {
     free.map(|(name, detail)| Item::new(name, Kind::Method, *detail)).collect()
 }
 
-fn requirement(context: &Context, file: Option<&PolicyFile>) -> Vec<Item> {
+fn requirement(context: &Context, text: &str, file: Option<&PolicyFile>) -> Vec<Item> {
     let written = context.written.trim_start_matches(['"', '\'']);
     let open = written.rfind('(').filter(|at| !written.get(*at..).unwrap_or_default().contains(')'));
     if let Some(before) = open.and_then(|at| written.get(..at)) {
         if before.ends_with("role") {
             return roles(file);
         }
+        if before.ends_with("via") {
+            return named_in(text, "authenticators", "authenticates instead of a token");
+        }
     }
     let mut items = permissions(file);
     let is_start = !written.contains(char::is_whitespace) && open.is_none();
     let words = WHOLE.iter().filter(|_| is_start).chain(&WORDS);
     items.extend(words.map(|(name, detail)| Item::new(name, Kind::Keyword, *detail)));
-    let insert = Some("role(".to_owned());
-    items.push(Item { insert, ..Item::new("role(…)", Kind::Function, "one of these roles") });
+    items.extend(named_in(text, "conditions", "a condition of this policy"));
+    items.extend(CALLS.iter().map(|(name, detail)| Item {
+        insert: Some(format!("{name}(")),
+        ..Item::new(&format!("{name}(…)"), Kind::Function, *detail)
+    }));
     items
 }
 
@@ -178,6 +192,22 @@ fn roles(file: Option<&PolicyFile>) -> Vec<Item> {
 fn parameters(rule: &str) -> Vec<Item> {
     let names = rule.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
     names.map(|(name, _)| Item::new(name, Kind::Value, "")).collect()
+}
+
+/// The keys of a section at the top of the text, whether the rest of it can be read or not.
+fn named_in(text: &str, section: &str, detail: &str) -> Vec<Item> {
+    let lines = text.lines().skip_while(|line| line.split(':').next() != Some(section)).skip(1);
+    let lines = lines.take_while(|line| line.trim().is_empty() || line.starts_with([' ', '#']));
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut column = None;
+    let mut items = Vec::new();
+    for line in lines.filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty()) {
+        if *column.get_or_insert(indentation(line)) == indentation(line) {
+            let name = line.split(':').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+            items.push(Item::new(name, Kind::Constant, detail));
+        }
+    }
+    items
 }
 
 fn targets() -> Vec<Item> {
@@ -232,6 +262,18 @@ mod tests {
             assert!(has.iter().all(is_there), "{more:?}: {offered:?}");
             assert!(!lacks.iter().any(is_there), "{more:?}: {offered:?}");
         }
+    }
+
+    #[test]
+    fn conditions_and_authenticators_are_offered_from_a_text_that_cannot_be_read() {
+        let head = "conditions:\n  # x\n  same_team: path.a == sub\n  über: >-\n    sub == sub\nauthenticators:\n  stripe: {type: webhook}\nrules:\n  GET /a: {{ [\n  GET /b: ";
+        let offered = |more: &str| {
+            let text = Text::new(format!("{head}{more}"));
+            complete(&text, text.as_str().len(), None).to_string()
+        };
+        assert!(offered("read and ").contains("\"über\"") && offered("").contains("same_team"));
+        assert!(offered("via(").contains("\"stripe\"") && !offered("via(").contains("same_team"));
+        assert!(!offered("via(").contains("sub"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What is told of a rule or a name under the cursor: who gets in.
 
+use orgate_claims::UnixTime;
 use orgate_config::PolicyFile;
-use orgate_policy::{Access, Cell, Found, Pattern, RequestTarget, RuleKey};
+use orgate_policy::{Access, Cell, Facts, Found, Pattern, RequestTarget, RuleKey};
 
 use super::complete::holders;
 
@@ -24,12 +25,6 @@ pub(super) fn rule(file: &PolicyFile, key: &str) -> Option<String> {
             lines.push(format!("- {}: {words}", names.join(", ")));
         }
     }
-    let others = matrix
-        .roles
-        .iter()
-        .zip(&row.cells)
-        .filter(|(_, cell)| !matches!(cell, Cell::Yes | Cell::Own | Cell::No));
-    lines.extend(others.map(|(role, cell)| format!("- {}: {}", code(role), cell.as_str())));
     lines.extend(bindings(file, key));
     text.push_str(&lines.join("\n"));
     Some(text)
@@ -60,9 +55,9 @@ fn bindings(file: &PolicyFile, key: &str) -> Vec<String> {
     if found.rule() != key || matches!(found.access(), Access::Public | Access::Nobody) {
         return Vec::new();
     }
-    let explanation = found.explain(None);
+    let explanation = found.explain(None, &Facts::at(UnixTime::from_seconds(0)));
     let bound = explanation.bindings.iter().map(|binding| {
-        let targets: Vec<String> = binding.targets.iter().map(|(target, _)| code(target.as_str())).collect();
+        let targets: Vec<String> = binding.targets.iter().map(|(target, _)| code(&target.to_string())).collect();
         format!("- `{{{}}}` must be the caller's {}", binding.parameter, targets.join(" or "))
     });
     bound.collect()
