@@ -247,6 +247,21 @@ Name the paths that are open instead.
 
     GET /files/**: public
     GET /files/private/**: read     # /files/Private/x is public";
+
+    UNION = "W057", "rights that the issuer took away come back",
+"With `permissions_from: union` a role grants its permissions also where the token lists fewer: what the issuer took away
+from one person is given back by the role.
+
+    permissions_from: token_else_role       # the role counts only where the token lists no permissions";
+
+    UNUSED_CLAIM = "W058", "a claim is declared and no rule compares it",
+"`claims.NAME` under an issuer says where a rule finds that claim. No rule or condition compares this one; perhaps the name
+is misspelt here or there.
+
+    issuers:
+      main: {issuer: https://auth.example.com, audience: my-api, claims: {claims.team: [/team/id]}}
+    rules:
+      GET /teams/{team}: path.team == claims.team";
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod file;
 pub mod matrix;
 
 pub use self::{
-    compile::compile,
+    compile::{compile, profile_names},
     discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
 };

@@ -10,6 +10,7 @@ mod issuers;
 mod options;
 mod profiles;
 mod rules;
+mod signing;
 mod vocabulary;
 
 use std::path::Path;
@@ -24,6 +25,11 @@ use crate::{
 /// Keys of the whole language that this version does not enforce.
 const LATER: [&str; 9] =
     ["include", "authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
+
+/// The names that `profile:` of an issuer can have.
+pub fn profile_names() -> impl Iterator<Item = &'static str> {
+    profiles::ALL.iter().map(|profile| profile.name)
+}
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -77,26 +83,26 @@ fn read(
         bind: map.optional("bind").node(),
         conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
-        permissions_from: map
-            .optional("permissions_from")
-            .one_of(&rules::PERMISSIONS_FROM)
-            .map(|from| from.value),
         start,
         ..rules::Sections::default()
     };
+    let from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
+    sections.permissions_from = from.map(|from| issuers::check_union(from, map.diagnostics()));
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     map.finish();
 
     environment::check_places(&root, diagnostics);
-    let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let deny = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
+    let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
+    claims::add_named_claims(&mut read, &compared, diagnostics);
     Some(PolicyFile { policy, issuers: read.issuers, token, identity, deny, warnings: Diagnostics::new() })
 }
 
