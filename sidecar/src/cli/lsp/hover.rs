@@ -57,7 +57,8 @@ fn bindings(file: &PolicyFile, key: &str) -> Vec<String> {
     }
     let explanation = found.explain(None, &Facts::at(UnixTime::from_seconds(0)));
     let bound = explanation.bindings.iter().map(|binding| {
-        let targets: Vec<String> = binding.targets.iter().map(|(target, _)| code(&target.to_string())).collect();
+        let targets: Vec<String> =
+            binding.targets.iter().map(|(target, _)| code(&target.to_string())).collect();
         format!("- `{{{}}}` must be the caller's {}", binding.parameter, targets.join(" or "))
     });
     bound.collect()
