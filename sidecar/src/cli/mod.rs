@@ -9,10 +9,12 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod fmt;
 mod generate;
 mod help;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod lsp;
 mod matrix;
 mod output;
 mod policy_file;
@@ -98,6 +100,10 @@ enum Verb {
     Matrix(matrix::Options),
     /// Show what a change of a policy changes: who gains and who loses what.
     Diff(diff::Options),
+    /// Put policy files into one form.
+    Fmt(fmt::Options),
+    /// Serve an editor: findings, completion, who gets in.
+    Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -140,6 +146,8 @@ pub fn run() -> ExitCode {
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
+            Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),
