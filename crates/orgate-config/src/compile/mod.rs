@@ -63,13 +63,6 @@ fn read(
     env: &dyn Fn(&str) -> Option<String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<PolicyFile> {
-    if name.to_ascii_lowercase().ends_with(".toml") {
-        let file = diagnostics.add_source(name, String::from_utf8_lossy(bytes));
-        let finding =
-            Diagnostic::error(codes::UNSUPPORTED, "policy files in TOML are not supported by this version");
-        diagnostics.push(finding.at(Span::point(file, 1, 1)).help("write it as YAML: `orgate.yaml`"));
-        return None;
-    }
     let root = document::read(name, bytes, diagnostics)?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !check_version(&mut map) {

@@ -194,14 +194,7 @@ impl Diagnostics {
     /// After 65 535 files all further ones share one id: their findings then show no line, and nothing else is lost.
     pub fn add_source(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
-        let mut lines = vec![0];
-        let bytes = text.as_bytes();
-        for (at, byte) in bytes.iter().enumerate() {
-            // As YAML counts lines: `\n`, `\r\n` or a lone `\r`.
-            if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-                lines.push(at + 1);
-            }
-        }
+        let lines = line_starts(&text);
         let id = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         self.sources.push(Source { name: name.into(), text, lines });
         FileId(id)
@@ -305,6 +298,18 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The byte at which each line starts, as YAML counts them: behind `\n`, `\r\n` or a lone `\r`.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    let mut lines = vec![0];
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+            lines.push(at + 1);
+        }
+    }
+    lines
+}
 
 /// Whether a character is not seen by whoever reads the file, or makes the text around it look other than it is: control
 /// characters, zero-width ones, and those that change the direction of text ("Trojan Source", CVE-2021-42574).

@@ -123,15 +123,7 @@ impl Builder<'_> {
     /// How many bytes lie between the start of a scalar and its characters, if these stand there one for one.
     fn verbatim(&self, text: &str, at: Span) -> Option<u32> {
         let (start, end) = (usize::try_from(at.start).ok()?, usize::try_from(at.end).ok()?);
-        let written = self.text.get(start..end)?;
-        if at.line != at.end_line {
-            return None;
-        }
-        if written == text {
-            return Some(0);
-        }
-        let quoted = ['"', '\''].iter().find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote));
-        (quoted == Some(text)).then_some(1)
+        super::verbatim(self.text.get(start..end)?, text, at)
     }
 
     fn enter(&mut self, open: Open, at: Span) -> Result<(), Stop> {

@@ -3,8 +3,8 @@
 //! The accepted language is the part of YAML 1.2 that means the same in JSON and TOML and that a reviewer can read line
 //! by line: maps with text keys, lists, and scalars of the core schema (`yes` and `off` are texts). Anchors, aliases,
 //! merge keys, tags, directives, several documents in a file and repeated keys are errors, because each of them hides
-//! an effect from whoever reads a change. JSON is a subset and goes through the same reader. A file is UTF-8, at most
-//! 1 MiB and 32 levels deep.
+//! an effect from whoever reads a change. JSON is a subset and goes through the same reader; TOML has one of its own and
+//! gives the same tree. A file is UTF-8, at most 1 MiB and 32 levels deep.
 //!
 //! The tree is built from the parser's events and not through `serde`: a derived reader stops at its first problem and
 //! has already resolved aliases and tags; here every problem of a file is reported at once, each with its place.
@@ -36,9 +36,11 @@
 //! ```
 
 mod build;
+mod places;
 mod reader;
 mod scalar;
 mod syntax;
+mod toml;
 
 pub use self::reader::{Field, MapReader, Spanned, wrong_kind};
 pub use crate::diagnostic::Span;
@@ -175,6 +177,43 @@ fn within(whole: Span, verbatim: Option<u32>, text: &str, at: usize, len: usize)
     }
 }
 
+/// The ways in which a file may be written; all of them give the same tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// YAML, and whatever has no ending that says otherwise.
+    Yaml,
+    /// JSON.
+    Json,
+    /// TOML.
+    Toml,
+}
+
+impl Format {
+    /// The format of a file, by the end of its name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("json") => Self::Json,
+            Some("toml") => Self::Toml,
+            _ => Self::Yaml,
+        }
+    }
+}
+
+/// How many bytes lie between the start of a scalar and its characters, if these stand there one for one; `written` is
+/// what stands at `span`.
+fn verbatim(written: &str, text: &str, span: Span) -> Option<u32> {
+    if span.line != span.end_line {
+        return None;
+    }
+    if written == text {
+        return Some(0);
+    }
+    let quoted = ['"', '\''].iter().find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote));
+    (quoted == Some(text)).then_some(1)
+}
+
 /// A file that was read without a problem.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -236,13 +275,15 @@ pub fn read(name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<N
     };
     let file = diagnostics.add_source(name, text);
     refuse_hidden_characters(file, text, diagnostics).ok()?;
-    // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.
-    let is_json = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("json"));
-    if is_json {
-        return build::tree(file, &text.replace('\t', " "), diagnostics);
+    match Format::of(name) {
+        Format::Toml => toml::tree(file, text, diagnostics),
+        // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.
+        Format::Json => build::tree(file, &text.replace('\t', " "), diagnostics),
+        Format::Yaml => {
+            refuse_tabs(file, text, diagnostics).ok()?;
+            build::tree(file, text, diagnostics)
+        }
     }
-    refuse_tabs(file, text, diagnostics).ok()?;
-    build::tree(file, text, diagnostics)
 }
 
 /// YAML allows tabs in a few places before a value; whoever looks at the file cannot tell which.
