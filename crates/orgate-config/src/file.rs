@@ -1,6 +1,6 @@
 //! What a policy file says, compiled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orgate_policy::{Place, Policy};
 use orgate_verify::TrustedIssuer;
@@ -50,6 +50,11 @@ impl PolicyFile {
     #[must_use]
     pub fn file_name(&self, place: Place) -> &str {
         self.warnings.file_name(FileId(place.file))
+    }
+
+    /// The files that the policy was read from: its own first, then those it includes.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.warnings.file_names().map(Path::new)
     }
 
     /// The issuer of this name.

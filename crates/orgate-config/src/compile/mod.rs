@@ -6,6 +6,7 @@
 mod address;
 mod claims;
 mod environment;
+mod include;
 mod issuers;
 mod options;
 mod profiles;
@@ -19,24 +20,15 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     document::{self, MapReader, Node, Value},
     file::PolicyFile,
+    files::{Directory, Files},
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 10] = [
-    "include",
-    "authenticators",
-    "conditions",
-    "paths",
-    "cors",
-    "mode",
-    "until",
-    "lint",
-    "min_orgate",
-    "feed",
-];
+const LATER: [&str; 9] =
+    ["authenticators", "conditions", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
-/// are looked for beside it. `env` looks up environment variables for `${NAME}`.
+/// and the files that it includes are looked for beside it. `env` looks up environment variables for `${NAME}`.
 ///
 /// # Errors
 /// Every finding, if one of them is an error.
@@ -45,8 +37,21 @@ pub fn compile(
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<PolicyFile, Diagnostics> {
+    compile_with(name, bytes, env, &Directory::of(Path::new(name)))
+}
+
+/// As [`compile`], with the files that the policy includes from wherever `files` has them.
+///
+/// # Errors
+/// Every finding, if one of them is an error.
+pub fn compile_with(
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+    files: &dyn Files,
+) -> Result<PolicyFile, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
-    let file = read(name, bytes, env, &mut diagnostics);
+    let file = read(&include::Surroundings { name, files }, bytes, env, &mut diagnostics);
     diagnostics.sort();
     match file {
         Some(mut file) if !diagnostics.has_errors() => {
@@ -58,20 +63,24 @@ pub fn compile(
 }
 
 fn read(
-    name: &str,
+    around: &include::Surroundings<'_>,
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<PolicyFile> {
-    let root = document::read(name, bytes, diagnostics)?;
+    let root = document::read(around.name, bytes, diagnostics)?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !check_version(&mut map) {
         return None;
     }
+    environment::check_places(&root, diagnostics);
+    let root = include::resolve(root, around, diagnostics);
+    let mut map = MapReader::new(&root, "", diagnostics)?;
+    let _ = map.optional("version").node();
     for key in LATER {
         map.unsupported(key);
     }
-    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+    let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
     let issuers_node = map.optional("issuers").entry();
     let mut sections = rules::Sections {
@@ -91,7 +100,6 @@ fn read(
     let deny = map.optional("deny").node();
     map.finish();
 
-    environment::check_places(&root, diagnostics);
     let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);

@@ -206,6 +206,11 @@ impl Diagnostics {
         self.source(file).map_or("?", |source| &source.name)
     }
 
+    /// The names of all files that were read, in that order.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name.as_str())
+    }
+
     /// The text of a file.
     #[must_use]
     pub fn file_text(&self, file: FileId) -> Option<&str> {

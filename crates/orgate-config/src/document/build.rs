@@ -235,7 +235,7 @@ fn key(node: Node, written: String, seen: &HashMap<String, Span>) -> Result<Key,
         let finding = finding.at(node.span).related(*first, "first written here").help("keep one of them");
         return Err(Some(Box::new(finding)));
     }
-    Ok(Key { text: written, span: node.span, verbatim: node.verbatim })
+    Ok(Key::new(written, node.span, node.verbatim))
 }
 
 fn point(file: FileId, marker: &Marker) -> Span {

@@ -114,17 +114,57 @@ pub struct Key {
     /// Where it is.
     pub span: Span,
     verbatim: Option<u32>,
+    /// Which bytes of the text do not stand in the file: where they start, how many there are, and how many of the
+    /// file's they replace.
+    inserted: Option<(usize, usize, usize)>,
 }
 
 impl Key {
+    pub(crate) fn new(text: String, span: Span, verbatim: Option<u32>) -> Self {
+        Self { text, span, verbatim, inserted: None }
+    }
+
     /// The place of `len` bytes from byte `at` of the key; the whole key where it is escaped or folded.
     #[must_use]
     pub fn span_within(&self, at: usize, len: usize) -> Span {
-        within(self.span, self.verbatim, &self.text, at, len)
+        let Some((start, count, replaced)) = self.inserted else {
+            return within(self.span, self.verbatim, &self.text, at, len);
+        };
+        let behind = start.saturating_add(count);
+        let at = match at {
+            at if at.saturating_add(len) <= start => at,
+            at if at >= behind => at - count + replaced,
+            _ => return self.span,
+        };
+        let (before, after) = (self.text.get(..start), self.text.get(behind..));
+        let written =
+            format!("{}{}{}", before.unwrap_or_default(), "/".repeat(replaced), after.unwrap_or_default());
+        within(self.span, self.verbatim, &written, at, len)
+    }
+
+    /// The same key of the file with `text` in the place of `replaced` bytes from `at`.
+    pub(crate) fn with_inserted(&self, at: usize, text: &str, replaced: usize) -> Self {
+        let mut key = self.clone();
+        let end = at.saturating_add(replaced);
+        if key.text.is_char_boundary(at) && key.text.is_char_boundary(end) && end <= key.text.len() {
+            key.text.replace_range(at..end, text);
+            key.inserted = Some((at, text.len(), replaced));
+        }
+        key
     }
 }
 
 impl Node {
+    /// A value that stands somewhere, if not character by character.
+    pub(crate) fn new(value: Value, span: Span) -> Self {
+        Self { value, span, verbatim: None }
+    }
+
+    /// The text as a key, if this is one.
+    pub(crate) fn as_key(&self) -> Option<Key> {
+        self.text().map(|text| Key::new(text.to_owned(), self.span, self.verbatim))
+    }
+
     /// The entry of a map, if this is a map that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {

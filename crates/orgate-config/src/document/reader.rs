@@ -80,6 +80,13 @@ impl<'n, 'd> MapReader<'n, 'd> {
         }
     }
 
+    /// A key that is refused wherever it stands, for a message of the caller's own.
+    #[must_use]
+    pub fn entry(&mut self, key: &'static str) -> Option<&'n (Key, Node)> {
+        self.known.push(key);
+        self.find(key)
+    }
+
     /// Whether the key is there.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {

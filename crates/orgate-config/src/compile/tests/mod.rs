@@ -1,6 +1,8 @@
 //! What a policy file may say, and how everything else is named.
 
 mod files;
+mod formats;
+mod includes;
 mod issuers;
 mod policies;
 mod profiles;

@@ -195,39 +195,40 @@ fn unknown_keys_are_errors_at_every_level() {
 #[test]
 fn what_this_version_does_not_enforce_is_never_passed_over() {
     check!(findings_with("include: [a.yaml]\nauthenticators: {}\nconditions: {}\npaths: {}\ncors: {}\nmode: observe\nuntil: 2027-01-01\nlint: {}\n"), @"
-        error[E014]: `include` is not supported by this version
-         --> orgate.yaml:3:1
-        3 | include: [a.yaml]
-          | ^^^^^^^
-        error[E014]: `authenticators` is not supported by this version
-         --> orgate.yaml:4:1
-        4 | authenticators: {}
-          | ^^^^^^^^^^^^^^
-        error[E014]: `conditions` is not supported by this version
-         --> orgate.yaml:5:1
-        5 | conditions: {}
-          | ^^^^^^^^^^
-        error[E014]: `paths` is not supported by this version
-         --> orgate.yaml:6:1
-        6 | paths: {}
-          | ^^^^^
-        error[E014]: `cors` is not supported by this version
-         --> orgate.yaml:7:1
-        7 | cors: {}
-          | ^^^^
-        error[E014]: `mode` is not supported by this version
-         --> orgate.yaml:8:1
-        8 | mode: observe
-          | ^^^^
-        error[E014]: `until` is not supported by this version
-         --> orgate.yaml:9:1
-        9 | until: 2027-01-01
-          | ^^^^^
-        error[E014]: `lint` is not supported by this version
-          --> orgate.yaml:10:1
-        10 | lint: {}
-           | ^^^^
-        ");
+            error[E005]: `a.yaml` matches no file
+             --> orgate.yaml:3:11
+            3 | include: [a.yaml]
+              |           ^^^^^^
+              = help: patterns start at the directory of the policy file
+            error[E014]: `authenticators` is not supported by this version
+             --> orgate.yaml:4:1
+            4 | authenticators: {}
+              | ^^^^^^^^^^^^^^
+            error[E014]: `conditions` is not supported by this version
+             --> orgate.yaml:5:1
+            5 | conditions: {}
+              | ^^^^^^^^^^
+            error[E014]: `paths` is not supported by this version
+             --> orgate.yaml:6:1
+            6 | paths: {}
+              | ^^^^^
+            error[E014]: `cors` is not supported by this version
+             --> orgate.yaml:7:1
+            7 | cors: {}
+              | ^^^^
+            error[E014]: `mode` is not supported by this version
+             --> orgate.yaml:8:1
+            8 | mode: observe
+              | ^^^^
+            error[E014]: `until` is not supported by this version
+             --> orgate.yaml:9:1
+            9 | until: 2027-01-01
+              | ^^^^^
+            error[E014]: `lint` is not supported by this version
+              --> orgate.yaml:10:1
+            10 | lint: {}
+               | ^^^^
+            ");
     check!(findings_with("token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}\nidentity: {sign: {}}\ndeny: {disclose: none, redirect: {}}\n"), @"
         error[E014]: `cookie` in `token.from` is not supported by this version
          --> orgate.yaml:3:17

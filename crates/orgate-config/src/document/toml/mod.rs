@@ -169,7 +169,8 @@ impl Reader<'_, '_> {
             ScalarKind::DateTime => Value::Refused,
         };
         if value == Value::Refused && !self.stopped.get() {
-            let finding = Diagnostic::error(codes::NOT_IN_FORMAT, "dates and times are not part of the format");
+            let finding =
+                Diagnostic::error(codes::NOT_IN_FORMAT, "dates and times are not part of the format");
             let finding = finding.at(span).help("put it in quotes to make it a text");
             self.diagnostics.push(finding);
         }
@@ -207,7 +208,7 @@ impl EventReceiver for Reader<'_, '_> {
         let mut text = Cow::Borrowed("");
         toml_parser::Raw::new_unchecked(raw.as_str(), encoding, bytes).decode_key(&mut text, error);
         let verbatim = verbatim(raw.as_str(), &text, span);
-        self.path.push(Key { text: text.into_owned(), span, verbatim });
+        self.path.push(Key::new(text.into_owned(), span, verbatim));
     }
 
     fn key_val_sep(&mut self, _: Bytes, _: &mut dyn ErrorSink) {
@@ -258,8 +259,7 @@ impl EventReceiver for Reader<'_, '_> {
         }
         if let Some(Open::List { span, items, .. }) = self.open.pop() {
             let end = self.span(bytes);
-            let span =
-                Span { end_line: end.end_line, end_column: end.end_column, end: end.end, ..span };
+            let span = Span { end_line: end.end_line, end_column: end.end_column, end: end.end, ..span };
             self.attach(Slot::List { span, items });
         }
     }
@@ -289,3 +289,6 @@ impl EventReceiver for Reader<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,10 @@ use crate::{codes, diagnostic::Diagnostic};
 /// A value, or a table that may still grow.
 pub(super) enum Slot {
     Node(Node),
-    List { span: Span, items: Vec<Slot> },
+    List {
+        span: Span,
+        items: Vec<Slot>,
+    },
     Table(usize),
     /// `[[name]]`, once or more often.
     Tables(Vec<usize>),

@@ -14,9 +14,22 @@ pub(super) fn finding(places: &Places<'_>, text: &str, error: &ParseError) -> Di
 }
 
 fn message(error: &ParseError) -> String {
+    let is_empty = error.unexpected().is_some_and(|bytes| bytes.is_empty());
+    match error.description() {
+        "string values must be quoted" if is_empty => return "expected a value".to_owned(),
+        "string values must be quoted" => return "expected a value; texts stand in quotes".to_owned(),
+        "missing escaped value" => return "an escape that does not exist".to_owned(),
+        "carriage return must be followed by newline" => {
+            return "a carriage return without a newline before this".to_owned();
+        }
+        description if description.starts_with("invalid") && description.ends_with("string") => {
+            return "a quote is opened and not closed".to_owned();
+        }
+        _ => {}
+    }
     let mut message = error.description().to_owned();
     let expected = error.expected().unwrap_or_default().iter().map(|expected| match expected {
-        Expected::Literal(text) => format!("`{}`", text.escape_debug()),
+        Expected::Literal(text) => format!("`{text}`"),
         Expected::Description(text) => (*text).to_owned(),
         _ => "something else".to_owned(),
     });
@@ -43,6 +56,10 @@ fn help(description: &str, line: &str) -> Option<&'static str> {
             Some("put a key with spaces, `/` or `:` in quotes: `\"GET /projects/**\" = \"read\"`")
         }
         "string values must be quoted" | "invalid value" => Some("put the text in quotes"),
+        "missing escaped value" => Some("write `\\\\` for a backslash, or use single quotes"),
+        description if description.starts_with("invalid") && description.ends_with("string") => {
+            Some("add the closing quote")
+        }
         "unclosed array" | "unclosed inline table" | "unclosed table" | "unclosed array table" => {
             Some("add the closing bracket")
         }
