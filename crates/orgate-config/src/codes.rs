@@ -159,6 +159,31 @@ requirement language (`public`, `and`, `org` …), no integer, and does not star
 "`unbound` takes back a binding of a parameter that occurs in the rule. Naming anything else has no effect, and is
 therefore a mistake.";
 
+    CONDITION = "E036", "a condition that cannot be one",
+"A condition has a name of its own and says only comparisons, joined by `and`, `or` and `not`. Permissions, roles and other
+conditions are joined with it in the rule.
+
+    conditions:
+      same_team: path.team_id == claims.team_id
+    rules:
+      PATCH /teams/{team_id}: write and same_team";
+
+    CLAIM_USE = "E037", "a claim that is compared in two ways",
+"A claim holds one value, which `==` and `!=` compare, or a list of texts, which `in` asks. A token in which it has the
+other form is refused, so a policy cannot ask for both.
+
+    a: claims.team == path.team
+    b: sub in claims.team            # E037";
+
+    AUTHENTICATOR = "E038", "an unknown authenticator",
+"`via(…)` names an authenticator that is not declared under `authenticators:`.";
+
+    NOT_CAPTURED = "E039", "a comparison with what the rule does not capture",
+"`path.x` is a parameter `{x}` of the rule's path, `host.x` the variable part of its host. A rule without it would compare
+with nothing, and the comparison would never hold.
+
+    GET /teams/{team_id}: path.team == claims.team      # write path.team_id";
+
     DUPLICATE = "E040", "the same thing is written twice",
 "Two rules for one method and path, or a key that is repeated: one of them would win by accident.";
 

@@ -68,11 +68,50 @@ impl Check {
         set.into_iter().flat_map(Set::iter).chain(named)
     }
 
+    /// Whether it holds of these facts, atoms counted among them.
     pub(crate) fn holds(&self, have: &Set) -> bool {
+        self.holds_with(have, |_| false)
+    }
+
+    /// Whether it holds of these facts; `atom` is asked about those that are not in the set.
+    #[inline]
+    pub(crate) fn holds_with(&self, have: &Set, atom: impl Fn(u16) -> bool) -> bool {
         match self {
             Self::AllOf(need) => need.is_within(have),
             Self::AnyOf(need) => need.meets(have),
-            Self::Program(ops) => run(ops, have),
+            Self::Program(ops) => run(ops, |number| have.contains(number) || atom(number)),
+        }
+    }
+}
+
+/// Whether something holds, whatever is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Always,
+    Never,
+    Sometimes,
+}
+
+/// Over how many unknown facts a verdict is looked for by trying all of them; beyond it, it is `Sometimes`.
+const MAX_OPEN: usize = 12;
+
+impl Check {
+    /// Whether it holds of `have`, where each fact of `open` may hold or not.
+    pub(crate) fn verdict(&self, have: &Set, open: &[u16]) -> Verdict {
+        if open.len() > MAX_OPEN {
+            return Verdict::Sometimes;
+        }
+        let holds = |bits: usize| {
+            let mut have = have.clone();
+            let set = open.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0);
+            set.for_each(|(_, number)| have.insert(*number));
+            self.holds(&have)
+        };
+        let first = holds(0);
+        match ((1..1usize << open.len()).all(|bits| holds(bits) == first), first) {
+            (true, true) => Verdict::Always,
+            (true, false) => Verdict::Never,
+            (false, _) => Verdict::Sometimes,
         }
     }
 }
@@ -99,6 +138,11 @@ fn fact(term: &Expression, vocabulary: &Vocabulary) -> Option<u16> {
     }
 }
 
+/// The number of an atom that is judged per request; such an atom is never part of a set.
+fn atom(term: &Expression, vocabulary: &Vocabulary) -> u16 {
+    term.atom().and_then(|text| vocabulary.atom(&text)).unwrap_or(u16::MAX)
+}
+
 /// Writes the program so that the stack never holds more than one bit for each level of nesting and one more.
 fn emit(expression: &Expression, vocabulary: &Vocabulary, ops: &mut Vec<Op>) {
     let mut join = |terms: &[Expression], op: Op| {
@@ -120,16 +164,17 @@ fn emit(expression: &Expression, vocabulary: &Vocabulary, ops: &mut Vec<Op>) {
                 ops.extend((at > 0).then_some(Op::Or));
             }
         }
-        atom => ops.push(Op::Fact(fact(atom, vocabulary).unwrap_or(u16::MAX))),
+        Expression::Condition(_, body) => emit(body, vocabulary, ops),
+        term => ops.push(Op::Fact(fact(term, vocabulary).unwrap_or_else(|| atom(term, vocabulary)))),
     }
 }
 
 /// Runs a program. The stack is the bits of one word; requirements nest at most 16 levels deep.
-fn run(ops: &[Op], have: &Set) -> bool {
+fn run(ops: &[Op], holds: impl Fn(u16) -> bool) -> bool {
     let mut stack: u64 = 0;
     for op in ops {
         match op {
-            Op::Fact(number) => stack = (stack << 1) | u64::from(have.contains(*number)),
+            Op::Fact(number) => stack = (stack << 1) | u64::from(holds(*number)),
             Op::Not => stack ^= 1,
             Op::And => stack = (stack >> 1) & (stack | !1),
             Op::Or => stack = (stack >> 1) | (stack & 1),
@@ -138,7 +183,7 @@ fn run(ops: &[Op], have: &Set) -> bool {
     stack & 1 == 1
 }
 
-/// Why an expression does not hold of `have`, and the permissions that would have helped.
+/// Why an expression does not hold of `have`, atoms counted among it, and the permissions that would have helped.
 pub(crate) fn explain_failure<'v>(
     expression: &Expression,
     have: &Set,
@@ -184,7 +229,13 @@ fn collect<'v>(expression: &Expression, have: &Set, vocabulary: &'v Vocabulary, 
         Expression::All(terms) | Expression::Any(terms) => {
             terms.iter().for_each(|term| collect(term, have, vocabulary, failure));
         }
-        Expression::Authenticated | Expression::Not(_) => {}
+        Expression::Authenticated
+        | Expression::Not(_)
+        | Expression::Compare(_)
+        | Expression::Condition(..)
+        | Expression::Acr(_)
+        | Expression::Fresh(_)
+        | Expression::Via(_) => {}
     }
 }
 

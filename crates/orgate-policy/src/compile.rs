@@ -9,14 +9,16 @@ use orgate_claims::{Permission, RoleName};
 
 use crate::{
     Place, PolicyError, Requirement, RuleKey,
-    bind::{BindSpec, with_defaults},
+    atom::{Atom, atoms},
+    bind::{BindSpec, Bound, bound, with_defaults},
     check::Check,
+    conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
     key::Methods,
     lint,
     names::{check_bindings, check_names, expand_roles, limits},
     overlap,
-    requirement::Kind,
+    requirement::{Expression, Kind},
     set::Set,
     subject::Subject,
     table::{MethodNumbers, Table, Walk},
@@ -42,6 +44,10 @@ pub struct PolicySpec {
     pub permissions_from: PermissionsFrom,
     /// Bindings besides the default ones.
     pub bind: Vec<BindSpec>,
+    /// Conditions that rules may name.
+    pub conditions: Vec<ConditionSpec>,
+    /// The authenticators that `via(…)` may name.
+    pub authenticators: Vec<Box<str>>,
 }
 
 /// One rule as read.
@@ -56,6 +62,10 @@ pub struct RuleSpec {
     pub unbound: Vec<String>,
     /// Whether another organization's request is answered 404 instead of 403.
     pub hide: bool,
+    /// A requirement that is judged beside the one that is enforced, and reported.
+    pub shadow: Option<Requirement>,
+    /// Whether the caller's rights are asked for anew at each request (`fresh: live`).
+    pub live: bool,
     /// Where the key stands.
     pub place: Place,
 }
@@ -64,7 +74,7 @@ impl RuleSpec {
     /// A rule that binds what it can and hides nothing.
     #[must_use]
     pub fn new(key: RuleKey, requirement: Requirement, place: Place) -> Self {
-        Self { key, requirement, unbound: Vec::new(), hide: false, place }
+        Self { key, requirement, unbound: Vec::new(), hide: false, shadow: None, live: false, place }
     }
 }
 
@@ -104,6 +114,8 @@ pub struct Policy {
     grants: HashMap<Box<str>, Set>,
     role_table: Vec<(Box<str>, Set)>,
     permissions_from: PermissionsFrom,
+    /// The claims that rules compare, by slot.
+    claims: Vec<Box<str>>,
     generation: u64,
 }
 
@@ -111,13 +123,25 @@ pub struct Policy {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) key: RuleKey,
+    pub(crate) demand: Demand,
+    /// What is judged beside it and reported.
+    pub(crate) shadow: Option<Box<Demand>>,
+    pub(crate) bindings: Box<[Bound]>,
+    pub(crate) hide: bool,
+    pub(crate) live: bool,
+    pub(crate) place: Place,
+}
+
+/// A requirement of one rule, ready to be judged.
+#[derive(Debug)]
+pub(crate) struct Demand {
     pub(crate) requirement: Requirement,
     /// `None` for public, optional and deny.
     pub(crate) check: Option<Check>,
-    /// Segment index and targets of every bound parameter.
-    pub(crate) bindings: Box<[(usize, Box<[crate::BindTarget]>)]>,
-    pub(crate) hide: bool,
-    pub(crate) place: Place,
+    /// What is judged per request, by the numbers that the check asks for.
+    pub(crate) atoms: Box<[(u16, Atom)]>,
+    /// What authenticates instead of a token.
+    pub(crate) authenticator: Option<Box<str>>,
 }
 
 impl Policy {
@@ -125,14 +149,20 @@ impl Policy {
     ///
     /// # Errors
     /// Every problem that was found, in the order of the file; at least one.
-    pub fn compile(spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
+    pub fn compile(mut spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let mut errors = limits(&spec);
+        conditions::put_in_place(&mut spec, &mut errors);
         let grants = expand_roles(&spec.roles, &mut errors);
         let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
         let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
-        let vocabulary = Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str));
+        let demands = || spec.rules.iter().flat_map(|rule| rule.shadow.iter().chain([&rule.requirement]));
+        let expressions = || demands().filter_map(|demand| demand.expression());
+        let vocabulary = Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
+            .with_atoms(expressions().flat_map(Expression::walk).filter_map(Expression::atom));
         let bind = with_defaults(&spec.bind);
+        let claims = conditions::claims(&spec, &bind, &mut errors);
+        errors.extend(conditions::too_many(&vocabulary, &claims));
         let mut methods = MethodNumbers::default();
         for rule in &spec.rules {
             if let Methods::Named(names) = rule.key.methods()
@@ -142,7 +172,7 @@ impl Policy {
                     format!("the rules name more than {} unusual methods", MethodNumbers::MAX_CUSTOM);
                 errors.push(PolicyError::new("E090", rule.place, message));
             }
-            check_names(rule, &vocabulary, &mut errors);
+            check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
         }
         errors.extend(overlap::collisions(&spec.rules, &bind, &methods));
@@ -166,11 +196,11 @@ impl Policy {
             || spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(names)));
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let rules: Vec<Rule> =
-            spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &vocabulary)).collect();
+            spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary)).collect();
         let table = Table::build(rules.iter().map(|rule| (rule.key.methods(), rule.key.pattern())), methods);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
-        Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, generation })
+        Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
     }
 
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
@@ -212,13 +242,17 @@ impl Policy {
 
     /// The rules, each as key and requirement, in the order of the file.
     pub fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.rules.iter().map(|rule| (rule.key.as_str(), rule.requirement.as_str()))
+        self.rules.iter().map(|rule| (rule.key.as_str(), rule.requirement().as_str()))
     }
 
-    /// Whether every rule is public, so that the policy can be enforced without any issuer.
+    /// Whether no rule ever asks for a token, so that the policy can be enforced without any issuer.
     #[must_use]
-    pub fn is_all_public(&self) -> bool {
-        self.rules.iter().all(|rule| matches!(rule.requirement.kind(), Kind::Public | Kind::Deny))
+    pub fn needs_no_issuer(&self) -> bool {
+        self.rules.iter().all(|rule| match rule.requirement().kind() {
+            Kind::Public | Kind::Deny => true,
+            Kind::Optional => false,
+            Kind::Expression(_) => rule.demand.authenticator.is_some(),
+        })
     }
 
     /// The permissions the policy knows.
@@ -236,6 +270,11 @@ impl Policy {
     #[must_use]
     pub fn role_grants(&self, role: &str) -> Option<Vec<&str>> {
         self.grants(role).map(|grants| self.vocabulary.permissions_in(grants))
+    }
+
+    /// The claims that rules compare, by slot: what an issuer's mapping must keep besides the principal's own parts.
+    pub fn claim_names(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(|name| &**name)
     }
 
     pub(crate) fn compiled_rules(&self) -> &[Rule] {
@@ -266,26 +305,37 @@ impl Policy {
 }
 
 impl Rule {
-    fn compile(spec: RuleSpec, bind: &[BindSpec], vocabulary: &Vocabulary) -> Self {
-        let check = match spec.requirement.kind() {
-            Kind::Expression(expression) => Some(Check::compile(expression, vocabulary)),
-            Kind::Public | Kind::Optional | Kind::Deny => None,
-        };
-        let bindings = bound(&spec, bind).map(|(at, bind)| (at, bind.targets.clone().into())).collect();
-        let RuleSpec { key, requirement, hide, place, .. } = spec;
-        Self { key, requirement, check, bindings, hide, place }
+    fn compile(spec: RuleSpec, bind: &[BindSpec], claims: &[Box<str>], vocabulary: &Vocabulary) -> Self {
+        let bindings = bound(&spec, bind).filter_map(|bind| Bound::compile(bind, &spec, claims)).collect();
+        let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
+        let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
+        let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
+        Self { demand: demand(requirement), shadow, bindings, hide, live, place, key }
+    }
+
+    pub(crate) fn requirement(&self) -> &Requirement {
+        &self.demand.requirement
+    }
+
+    /// Whether what its key captures must be the caller's.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bindings.iter().any(Bound::is_captured)
     }
 }
 
-/// The bound parameters of a rule, each with the index of its segment.
-pub(crate) fn bound<'r>(
-    rule: &'r RuleSpec,
-    bind: &'r [BindSpec],
-) -> impl Iterator<Item = (usize, &'r BindSpec)> {
-    let unbound = |name: &str| rule.unbound.iter().any(|unbound| unbound == name);
-    rule.key
-        .pattern()
-        .parameters()
-        .filter(move |(name, _)| !unbound(name))
-        .filter_map(|(name, at)| bind.iter().find(|bind| *bind.parameter == *name).map(|bind| (at, bind)))
+impl Demand {
+    fn compile(
+        requirement: Requirement,
+        key: &RuleKey,
+        claims: &[Box<str>],
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let expression = requirement.expression();
+        let atoms = expression
+            .map(|expression| atoms(expression, key.pattern(), None, claims, vocabulary))
+            .unwrap_or_default();
+        let check = expression.map(|expression| Check::compile(expression, vocabulary));
+        let authenticator = requirement.authenticator().map(|name| name.name.clone());
+        Self { check, atoms, authenticator, requirement }
+    }
 }

@@ -1,7 +1,14 @@
 //! The verdict of a policy, and why.
 
 use crate::{
-    Place, Policy, check::explain_failure, compile::Rule, requirement::Kind, subject::Subject,
+    Facts, Place, Policy,
+    atom::{Atom, Scene},
+    bind::Standing,
+    check::explain_failure,
+    compile::{Demand, Rule},
+    requirement::Kind,
+    set::Set,
+    subject::Subject,
     target::RequestTarget,
 };
 
@@ -31,13 +38,15 @@ pub struct RuleId(pub(crate) u16);
 
 /// What a rule needs to know of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum Access<'p> {
     /// Nothing; credentials are not even looked at.
     Public,
     /// A credential may be absent; one that is there must be valid.
     Optional,
     /// A valid credential.
     Credential,
+    /// What the authenticator of this name accepts, instead of a token.
+    Authenticator(&'p str),
     /// Nothing; nobody is let in.
     Nobody,
 }
@@ -68,6 +77,18 @@ pub enum DenyReason {
     MissingRole,
     /// Something else does not hold.
     ConditionFailed,
+    /// Everything holds but how, or how long ago, the caller signed in (RFC 9470).
+    StepUp,
+}
+
+/// What a new sign-in must bring (RFC 9470 §3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepUp<'p> {
+    /// The classes of authentication of which one is needed.
+    pub acr: Vec<&'p str>,
+    /// How old the sign-in may be, in seconds.
+    pub max_age: Option<u32>,
 }
 
 impl<'p> RuleMatch<'p> {
@@ -90,7 +111,7 @@ impl<'p> RuleMatch<'p> {
     /// What it demands, as written.
     #[must_use]
     pub fn requirement(&self) -> &'p str {
-        self.rule.requirement.as_str()
+        self.rule.requirement().as_str()
     }
 
     /// Where it stands.
@@ -119,58 +140,81 @@ impl<'p> RuleMatch<'p> {
 
     /// What the rule needs to know of the caller.
     #[must_use]
-    pub fn access(&self) -> Access {
-        match self.rule.requirement.kind() {
+    pub fn access(&self) -> Access<'p> {
+        match self.rule.requirement().kind() {
             Kind::Public => Access::Public,
             Kind::Optional => Access::Optional,
             Kind::Deny => Access::Nobody,
-            Kind::Expression(_) => Access::Credential,
+            Kind::Expression(_) => match &self.rule.demand.authenticator {
+                Some(name) => Access::Authenticator(name),
+                None => Access::Credential,
+            },
         }
     }
 
-    /// Decides: bindings first, then the requirement. `subject` is `None` for an anonymous caller, and must have been
-    /// made by this policy; one made by another is denied.
+    /// Whether the rule wants the caller's rights as they are now, whatever a token says.
     #[must_use]
-    pub fn decide(&self, subject: Option<&Subject>) -> Decision {
+    pub fn is_live(&self) -> bool {
+        self.rule.live
+    }
+
+    /// Decides: bindings first, then the requirement, then how the caller signed in. `subject` is `None` for an anonymous
+    /// caller, and must have been made by this policy; one made by another is denied.
+    #[must_use]
+    pub fn decide(&self, subject: Option<&Subject>, facts: &Facts<'_>) -> Decision {
         match (self.access(), subject) {
             (Access::Public, _) => Decision::Allow,
             (Access::Nobody, _) => Decision::Deny(DenyReason::Denied),
-            (Access::Optional, None) if self.rule.bindings.is_empty() => Decision::Allow,
-            (Access::Optional | Access::Credential, None) => Decision::Deny(DenyReason::NoCredential),
-            (Access::Optional | Access::Credential, Some(subject)) => self.judge(subject),
+            (Access::Optional, None) if !self.speaks_of_somebody(facts) => Decision::Allow,
+            (_, None) => Decision::Deny(DenyReason::NoCredential),
+            (_, Some(subject)) => self.judge(subject, facts),
         }
     }
 
-    fn judge(&self, subject: &Subject) -> Decision {
-        if !self.policy.made(subject) {
+    /// Whether a binding of the rule concerns the request, so that nobody can be anonymous.
+    fn speaks_of_somebody(&self, facts: &Facts<'_>) -> bool {
+        self.rule.bindings.iter().any(|binding| binding.is_present(self.target, facts))
+    }
+
+    pub(crate) fn scene<'a>(&'a self, subject: &'a Subject, facts: &'a Facts<'a>) -> Scene<'a> {
+        Scene { target: self.target, host: self.host(), subject, facts }
+    }
+
+    /// What the variable part of the rule's host stands for in the request.
+    #[must_use]
+    pub fn host(&self) -> Option<&'p str> {
+        None
+    }
+
+    fn judge(&self, subject: &Subject, facts: &Facts<'_>) -> Decision {
+        // SECURITY: what one authenticator accepted must not count where another, or a token, is asked for.
+        if !self.policy.made(subject) || subject.authenticator() != self.rule.demand.authenticator.as_deref()
+        {
             return Decision::Deny(DenyReason::ConditionFailed);
         }
-        if let Some(reason) = self.broken_binding(subject) {
-            return Decision::Deny(reason);
-        }
-        match &self.rule.check {
-            Some(check) if !check.holds(subject.facts()) => Decision::Deny(self.failure(subject).0),
-            _ => Decision::Allow,
-        }
-    }
-
-    fn broken_binding(&self, subject: &Subject) -> Option<DenyReason> {
-        self.rule.bindings.iter().find_map(|(at, targets)| {
-            let value = self.target.segment(*at);
-            if value.is_some() && targets.iter().any(|target| subject.value(*target) == value) {
-                return None;
+        let scene = self.scene(subject, facts);
+        for binding in &self.rule.bindings {
+            match binding.stands(scene) {
+                Standing::Holds => {}
+                Standing::NoOrganization => return Decision::Deny(DenyReason::NoActiveOrganization),
+                Standing::Mismatch => return Decision::Deny(DenyReason::OrganizationMismatch),
             }
-            let mut organizations = targets.iter().filter(|target| target.is_organization()).peekable();
-            let absent = organizations.peek().is_some()
-                && organizations.all(|target| subject.value(*target).is_none());
-            Some(if absent { DenyReason::NoActiveOrganization } else { DenyReason::OrganizationMismatch })
-        })
+        }
+        let demand = &self.rule.demand;
+        if demand.holds(scene, |_| false) {
+            return Decision::Allow;
+        }
+        if demand.has_step_up() && demand.holds(scene, Atom::is_step_up) {
+            return Decision::Deny(DenyReason::StepUp);
+        }
+        Decision::Deny(self.failure(scene).0)
     }
 
-    fn failure(&self, subject: &Subject) -> (DenyReason, Vec<&'p str>) {
-        match self.rule.requirement.kind() {
+    fn failure(&self, scene: Scene<'_>) -> (DenyReason, Vec<&'p str>) {
+        match self.rule.requirement().kind() {
             Kind::Expression(expression) => {
-                explain_failure(expression, subject.facts(), self.policy.vocabulary())
+                let have = self.rule.demand.facts_in(scene);
+                explain_failure(expression, &have, self.policy.vocabulary())
             }
             Kind::Public | Kind::Optional | Kind::Deny => (DenyReason::Denied, Vec::new()),
         }
@@ -178,15 +222,70 @@ impl<'p> RuleMatch<'p> {
 
     /// The permissions whose lack made the requirement fail; of alternatives, all. For messages: it allocates.
     #[must_use]
-    pub fn missing_permissions(&self, subject: &Subject) -> Vec<&'p str> {
-        self.failure(subject).1
+    pub fn missing_permissions(&self, subject: &Subject, facts: &Facts<'_>) -> Vec<&'p str> {
+        self.failure(self.scene(subject, facts)).1
+    }
+
+    /// What a new sign-in must bring, after [`DenyReason::StepUp`]. For messages: it allocates.
+    #[must_use]
+    pub fn step_up(&self, subject: &Subject, facts: &Facts<'_>) -> StepUp<'p> {
+        let scene = self.scene(subject, facts);
+        let mut needed = StepUp::default();
+        for (_, atom) in self.rule.demand.atoms.iter().filter(|(_, atom)| !atom.holds(scene)) {
+            match atom {
+                Atom::Acr(classes) => needed.acr.extend(classes.iter().map(|class| &**class)),
+                Atom::Fresh(seconds) => {
+                    needed.max_age = Some(needed.max_age.map_or(*seconds, |least| least.min(*seconds)));
+                }
+                Atom::Compare { .. } | Atom::Via(_) => {}
+            }
+        }
+        needed
+    }
+
+    /// Whether the requirement under `shadow:` would let the caller in; `None` where the rule has none. The bindings do not
+    /// count, since they are enforced.
+    #[must_use]
+    pub fn shadow(&self, subject: Option<&Subject>, facts: &Facts<'_>) -> Option<bool> {
+        let shadow = self.rule.shadow.as_deref()?;
+        Some(match (shadow.requirement.kind(), subject) {
+            (Kind::Public | Kind::Optional, _) => true,
+            (Kind::Deny, _) | (Kind::Expression(_), None) => false,
+            (Kind::Expression(_), Some(subject)) => {
+                self.policy.made(subject) && shadow.holds(self.scene(subject, facts), |_| false)
+            }
+        })
+    }
+}
+
+impl Demand {
+    /// Whether the requirement holds; `assumed` atoms count as true.
+    pub(crate) fn holds(&self, scene: Scene<'_>, assumed: impl Fn(&Atom) -> bool) -> bool {
+        let atom = |number: u16| {
+            let found = self.atoms.iter().find(|(atom, _)| *atom == number);
+            found.is_some_and(|(_, atom)| assumed(atom) || atom.holds(scene))
+        };
+        self.check.as_ref().is_none_or(|check| check.holds_with(scene.subject.facts(), atom))
+    }
+
+    pub(crate) fn has_step_up(&self) -> bool {
+        self.atoms.iter().any(|(_, atom)| atom.is_step_up())
+    }
+
+    /// The facts of the caller, and the atoms that hold; a sign-in counts as good enough.
+    pub(crate) fn facts_in(&self, scene: Scene<'_>) -> Set {
+        let mut facts = scene.subject.facts().clone();
+        for (number, _) in self.atoms.iter().filter(|(_, atom)| atom.is_step_up() || atom.holds(scene)) {
+            facts.insert(*number);
+        }
+        facts
     }
 }
 
 #[cfg(test)]
 mod tests {
     use orgate_claims::{
-        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
+        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId, UnixTime,
     };
 
     use super::*;
@@ -228,6 +327,7 @@ mod tests {
 
     /// The rule that wins and what it decides, as one line.
     fn verdict(policy: &Policy, request: &str, principal: Option<&Principal>) -> String {
+        let facts = Facts::at(UnixTime::from_seconds(0));
         let (method, path) = request.split_once(' ').unwrap();
         let target = RequestTarget::parse(method, path).unwrap();
         match policy.find(&target) {
@@ -235,9 +335,11 @@ mod tests {
             Found::MethodNotCovered => "method not covered".into(),
             Found::Rule(found) => {
                 let subject = principal.map(|principal| policy.subject(principal));
-                let missing =
-                    subject.as_ref().map(|s| found.missing_permissions(s)).filter(|names| !names.is_empty());
-                match found.decide(subject.as_ref()) {
+                let missing = subject
+                    .as_ref()
+                    .map(|s| found.missing_permissions(s, &facts))
+                    .filter(|names| !names.is_empty());
+                match found.decide(subject.as_ref(), &facts) {
                     Decision::Allow => format!("{} allow", found.rule()),
                     Decision::Deny(reason) => match missing {
                         Some(names) => format!("{} {reason:?} {}", found.rule(), names.join(",")),
@@ -372,7 +474,10 @@ mod tests {
         let subject = other.subject(&principal(Some("acme"), None, Some(&["read"])));
         let target = RequestTarget::parse("GET", "/a").unwrap();
         let Found::Rule(found) = one.find(&target) else { panic!("a rule") };
-        assert_eq!(found.decide(Some(&subject)), Decision::Deny(DenyReason::ConditionFailed));
+        assert_eq!(
+            found.decide(Some(&subject), &Facts::at(UnixTime::from_seconds(0))),
+            Decision::Deny(DenyReason::ConditionFailed)
+        );
     }
 
     #[test]

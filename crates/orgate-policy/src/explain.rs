@@ -5,8 +5,8 @@
 //! no door calls it.
 
 use crate::{
-    BindTarget, Place, Policy, RequestTarget, RuleMatch, Subject, compile::Rule, key::Methods,
-    requirement::Kind,
+    BindTarget, Facts, Place, Policy, RequestTarget, RuleMatch, Subject, atom::Seen, check::Verdict,
+    compile::Rule, key::Methods, requirement::Kind,
 };
 
 /// How a rule speaks for a method.
@@ -20,16 +20,25 @@ pub enum MethodFit {
     Any,
 }
 
-/// A bound parameter of a rule, as it stands in one request.
+/// A bound value of a rule, as it stands in one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding<'p> {
-    /// The name of the parameter.
+    /// Its name in a policy file: that of a path parameter, or `header.x-org-id` and the like.
     pub parameter: &'p str,
-    /// Its value in the path, decoded.
-    pub value: &'p str,
+    /// Its value in the request, decoded; `None` where the request has several.
+    pub value: Option<String>,
     /// What it may equal, each with the caller's value.
     pub targets: Vec<(BindTarget, Option<String>)>,
     /// Whether it equals one of them.
+    pub holds: bool,
+}
+
+/// A comparison, or a demand on how the caller signed in, as it stands in one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// What is compared, as one would write it.
+    pub text: String,
+    /// Whether it holds.
     pub holds: bool,
 }
 
@@ -58,6 +67,8 @@ pub struct Explanation<'p> {
     pub method: MethodFit,
     /// Every bound parameter, in the order of the path.
     pub bindings: Vec<Binding<'p>>,
+    /// Everything that is judged per request, in no order that carries meaning.
+    pub compared: Vec<Compared>,
     /// Whether the requirement holds of the caller, whatever the bindings say.
     pub holds: bool,
     /// The permissions whose lack made it fail.
@@ -67,7 +78,7 @@ pub struct Explanation<'p> {
 impl<'p> RuleMatch<'p> {
     /// The parts of what [`decide`](Self::decide) says of `subject`.
     #[must_use]
-    pub fn explain(&self, subject: Option<&Subject>) -> Explanation<'p> {
+    pub fn explain(&self, subject: Option<&Subject>, facts: &Facts<'_>) -> Explanation<'p> {
         let method = match self.rule.key.methods() {
             Methods::Any => MethodFit::Any,
             Methods::Named(names) if names.iter().any(|name| name.as_str() == self.target.method()) => {
@@ -75,31 +86,43 @@ impl<'p> RuleMatch<'p> {
             }
             Methods::Named(_) => MethodFit::GetForHead,
         };
-        let bindings = self.rule.bindings.iter().filter_map(|(at, targets)| {
-            let (parameter, _) =
-                self.rule.key.pattern().parameters().find(|(_, parameter_at)| parameter_at == at)?;
-            let value = self.target.segment(*at)?;
-            let targets: Vec<_> = targets
-                .iter()
-                .map(|target| (*target, subject.and_then(|s| s.value(*target)).map(str::to_owned)))
-                .collect();
-            let holds = targets.iter().any(|(_, theirs)| theirs.as_deref() == Some(value));
-            Some(Binding { parameter, value, targets, holds })
+        let nobody = self.policy.nobody();
+        let scene = self.scene(subject.unwrap_or(&nobody), facts);
+        let known = subject.map(|_| scene);
+        let present = self.rule.bindings.iter().filter(|binding| binding.is_present(self.target, facts));
+        let bindings = present.map(|binding| {
+            let value = match binding.value.see(scene) {
+                Seen::Text(value) => Some(value.into_owned()),
+                Seen::Absent | Seen::Bool(_) | Seen::Set(_) => None,
+            };
+            let targets = binding.theirs(known);
+            let holds = value.is_some() && targets.iter().any(|(_, theirs)| *theirs == value);
+            Binding { parameter: &*binding.name, value, targets, holds }
         });
-        let holds = match (self.rule.requirement.kind(), subject) {
+        let bindings = bindings.collect();
+        let demand = &self.rule.demand;
+        let vocabulary = self.policy.vocabulary();
+        let compared = demand.atoms.iter().map(|(number, atom)| Compared {
+            text: vocabulary.fact_name(*number),
+            holds: known.is_some_and(|scene| atom.holds(scene)),
+        });
+        let compared = compared.collect();
+        let holds = match (self.rule.requirement().kind(), subject) {
             (Kind::Public | Kind::Optional, _) => true,
             (Kind::Expression(_), Some(subject)) => {
-                self.policy.made(subject)
-                    && self.rule.check.as_ref().is_some_and(|check| check.holds(subject.facts()))
+                self.policy.made(subject) && demand.holds(scene, |_| false)
             }
             (Kind::Deny, _) | (Kind::Expression(_), None) => false,
         };
-        let missing =
-            subject.filter(|_| !holds).map(|subject| self.missing_permissions(subject)).unwrap_or_default();
-        Explanation { method, bindings: bindings.collect(), holds, missing }
+        let missing = subject
+            .filter(|_| !holds)
+            .map(|subject| self.missing_permissions(subject, facts))
+            .unwrap_or_default();
+        Explanation { method, bindings, compared, holds, missing }
     }
 
-    /// The [roles](Policy::table_roles) whose holders would be let in if the path spoke of their own organization.
+    /// The [roles](Policy::table_roles) whose holders would be let in if the request spoke of their own organization and
+    /// everything that it compares held.
     #[must_use]
     pub fn allowed_roles(&self) -> Vec<&'p str> {
         self.policy.table_roles().filter(|role| self.rule.admits(self.policy, role)).collect()
@@ -132,11 +155,11 @@ impl Rule {
         };
         RuleEntry {
             key: self.key.as_str(),
-            requirement: self.requirement.as_str(),
+            requirement: self.requirement().as_str(),
             place: self.place,
             covers_method,
-            can_allow: !matches!(self.requirement.kind(), Kind::Deny),
-            can_deny: match self.requirement.kind() {
+            can_allow: !matches!(self.requirement().kind(), Kind::Deny),
+            can_deny: match self.requirement().kind() {
                 Kind::Public => false,
                 Kind::Optional => !self.bindings.is_empty(),
                 Kind::Deny | Kind::Expression(_) => true,
@@ -144,12 +167,20 @@ impl Rule {
         }
     }
 
-    /// Whether whoever holds `role` in the organization that the path speaks of is let in.
+    /// Whether whoever holds `role` in the organization that the request speaks of can be let in.
     pub(crate) fn admits(&self, policy: &Policy, role: &str) -> bool {
-        match (self.requirement.kind(), &self.check) {
-            (Kind::Public | Kind::Optional, _) => true,
-            (Kind::Expression(_), Some(check)) => check.holds(&policy.role_facts(role)),
-            (Kind::Expression(_), None) | (Kind::Deny, _) => false,
+        self.verdict(policy, role) != Verdict::Never
+    }
+
+    /// When whoever holds `role` in the organization that the request speaks of is let in.
+    pub(crate) fn verdict(&self, policy: &Policy, role: &str) -> Verdict {
+        match (self.requirement().kind(), &self.demand.check) {
+            (Kind::Public | Kind::Optional, _) => Verdict::Always,
+            (Kind::Expression(_), Some(check)) => {
+                let open: Vec<u16> = self.demand.atoms.iter().map(|(number, _)| *number).collect();
+                check.verdict(&policy.role_facts(role), &open)
+            }
+            (Kind::Expression(_), None) | (Kind::Deny, _) => Verdict::Never,
         }
     }
 }
@@ -157,7 +188,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use orgate_claims::{
-        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, SubjectId,
+        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, SubjectId, UnixTime,
     };
 
     use super::*;
@@ -198,21 +229,25 @@ mod tests {
     #[test]
     fn every_part_of_a_decision_is_told() {
         let policy = policy();
+        let facts = Facts::at(UnixTime::from_seconds(0));
         let target = RequestTarget::parse("HEAD", "/orgs/acme").unwrap();
         let Found::Rule(found) = policy.find(&target) else { panic!("a rule") };
         let subject = policy.subject(&viewer("globex"));
-        let explanation = found.explain(Some(&subject));
+        let explanation = found.explain(Some(&subject), &facts);
         assert_eq!(explanation.method, MethodFit::GetForHead);
         assert!(!explanation.holds);
         assert_eq!(explanation.missing, ["delete_org"]);
         let [binding] = explanation.bindings.as_slice() else { panic!("one binding") };
-        assert_eq!((binding.parameter, binding.value, binding.holds), ("org_id", "acme", false));
+        assert_eq!(
+            (binding.parameter, binding.value.as_deref(), binding.holds),
+            ("org_id", Some("acme"), false)
+        );
         assert_eq!(binding.targets, [(BindTarget::OrganizationId, Some("globex".to_owned()))]);
         assert_eq!(found.allowed_roles(), ["owner"]);
 
         let own = policy.subject(&viewer("acme"));
-        assert!(found.explain(Some(&own)).bindings[0].holds);
-        assert!(!found.explain(None).holds);
+        assert!(found.explain(Some(&own), &facts).bindings[0].holds);
+        assert!(!found.explain(None, &facts).holds);
     }
 
     #[test]

@@ -10,18 +10,22 @@
 //! decided follows from the arguments alone. The compiled form is immutable; a decision allocates nothing unless the
 //! path is percent-encoded.
 
+mod atom;
 mod bind;
 mod check;
 mod compile;
+mod conditions;
 mod decision;
 mod error;
 mod explain;
+mod facts;
 mod key;
 mod lint;
 mod matrix;
 mod names;
 mod overlap;
 mod pattern;
+mod query;
 pub mod requirement;
 mod set;
 mod subject;
@@ -30,11 +34,13 @@ mod table;
 mod target;
 mod vocabulary;
 
-pub use bind::{BindSpec, BindTarget};
+pub use bind::{BindSource, BindSpec, BindTarget};
 pub use compile::{PermissionsFrom, Policy, PolicySpec, RoleSpec, RuleSpec};
-pub use decision::{Access, Decision, DenyReason, Found, RuleId, RuleMatch};
+pub use conditions::{ClaimUse, ConditionSpec};
+pub use decision::{Access, Decision, DenyReason, Found, RuleId, RuleMatch, StepUp};
 pub use error::{Place, PolicyError, SyntaxError};
 pub use explain::{Binding, Explanation, MethodFit, RuleEntry};
+pub use facts::{Facts, Headers, Lookup};
 pub use key::{MethodName, Methods, RuleKey};
 pub use matrix::{ANONYMOUS, Cell, Matrix, MatrixRow};
 pub use pattern::{Pattern, Relation, Segment};

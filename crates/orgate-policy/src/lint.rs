@@ -5,7 +5,7 @@
 //! is not bound, a binding that no rule uses.
 
 use crate::{
-    BindSpec, PolicyError, PolicySpec, Relation, RuleSpec,
+    BindSource, BindSpec, PolicyError, PolicySpec, Relation, RuleSpec,
     bind::with_defaults,
     check::Check,
     key::Methods,
@@ -95,7 +95,7 @@ fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<Poli
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         let stem = folded.strip_suffix("id").or_else(|| folded.strip_suffix("slug")).unwrap_or(&folded);
         ["org", "organization", "organisation", "tenant", "workspace"].contains(&stem)
-            && !bind.iter().any(|bind| *bind.parameter == **name)
+            && !bind.iter().any(|bind| matches!(&bind.source, BindSource::Path(bound) if **bound == **name))
     })?;
     let message = format!("`{{{name}}}` looks like an organization and is not compared with the caller's");
     Some(PolicyError::new("W052", rule.place, message).help(format!(

@@ -4,7 +4,9 @@
 //! Every holder of a role has an active organization. A cell speaks of the requests that the rule wins, so the matrix is
 //! exact: it is made of the same checks that decide.
 
-use crate::{PermissionsFrom, Place, Policy, compile::Rule, requirement::Kind, set::Set, vocabulary};
+use crate::{
+    PermissionsFrom, Place, Policy, check::Verdict, compile::Rule, requirement::Kind, set::Set, vocabulary,
+};
 
 /// Whether a role gets in by a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub enum Cell {
     No,
     /// Only where the path speaks of the caller's own organization, or of the caller.
     Own,
+    /// Only where what the rule compares holds, or after a good enough sign-in.
+    If,
+    /// Nobody by a token: an authenticator decides.
+    Via,
 }
 
 impl Cell {
@@ -26,6 +32,8 @@ impl Cell {
             Self::Yes => "yes",
             Self::No => "no",
             Self::Own => "own",
+            Self::If => "if",
+            Self::Via => "via",
         }
     }
 }
@@ -63,11 +71,11 @@ impl Policy {
         let roles: Vec<&'p str> =
             roles.iter().filter_map(|role| self.table_roles().find(|known| known == role)).collect();
         let rows = self.compiled_rules().iter().map(|rule| {
-            let cells = std::iter::once(rule.anonymous())
-                .chain(roles.iter().map(|role| rule.cell(rule.admits(self, role))));
+            let cells =
+                std::iter::once(rule.anonymous()).chain(roles.iter().map(|role| rule.cell(self, role)));
             MatrixRow {
                 rule: rule.key.as_str(),
-                requirement: rule.requirement.as_str(),
+                requirement: rule.requirement().as_str(),
                 place: rule.place,
                 cells: cells.collect(),
             }
@@ -115,18 +123,23 @@ impl Policy {
 
 impl Rule {
     fn anonymous(&self) -> Cell {
-        match self.requirement.kind() {
+        match self.requirement().kind() {
             Kind::Public => Cell::Yes,
-            Kind::Optional if self.bindings.is_empty() => Cell::Yes,
+            Kind::Optional if !self.is_bound() => Cell::Yes,
+            Kind::Expression(_) if self.demand.authenticator.is_some() => Cell::Via,
             Kind::Optional | Kind::Deny | Kind::Expression(_) => Cell::No,
         }
     }
 
-    fn cell(&self, admitted: bool) -> Cell {
-        match (admitted, self.bindings.is_empty()) {
-            (false, _) => Cell::No,
-            (true, true) => Cell::Yes,
-            (true, false) => Cell::Own,
+    fn cell(&self, policy: &Policy, role: &str) -> Cell {
+        if self.demand.authenticator.is_some() {
+            return Cell::Via;
+        }
+        match (self.verdict(policy, role), self.is_bound()) {
+            (Verdict::Never, _) => Cell::No,
+            (Verdict::Sometimes, _) => Cell::If,
+            (Verdict::Always, true) => Cell::Own,
+            (Verdict::Always, false) => Cell::Yes,
         }
     }
 }
@@ -134,11 +147,13 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use orgate_claims::{
-        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, SubjectId,
+        IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, SubjectId, UnixTime,
     };
 
     use super::*;
-    use crate::{Decision, Found, PolicySpec, RequestTarget, Requirement, RoleSpec, RuleKey, RuleSpec};
+    use crate::{
+        Decision, Facts, Found, PolicySpec, RequestTarget, Requirement, RoleSpec, RuleKey, RuleSpec,
+    };
 
     const RULES: [(&str, &str); 8] = [
         ("GET /health", "public"),
@@ -240,7 +255,8 @@ mod tests {
                             let Found::Rule(found) = policy.find(&target) else { panic!("{key}") };
                             let subject =
                                 (*name != ANONYMOUS).then(|| policy.subject(&holder(&policy, name)));
-                            found.decide(subject.as_ref()) == Decision::Allow
+                            found.decide(subject.as_ref(), &Facts::at(UnixTime::from_seconds(0)))
+                                == Decision::Allow
                         };
                         let expected = match (decide("acme"), decide("globex")) {
                             (true, true) => Cell::Yes,

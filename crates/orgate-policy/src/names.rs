@@ -4,10 +4,10 @@ use orgate_claims::{Permission, RoleName};
 
 use crate::{
     Place, PolicyError, RoleSpec, RuleSpec,
-    bind::BindSpec,
+    bind::{BindSource, BindSpec, bound, is_bound},
     closest,
-    compile::{PolicySpec, bound},
-    requirement::{Expression, Kind, Name},
+    compile::PolicySpec,
+    requirement::{Comparison, Expression, Kind, Name, Operand},
     vocabulary::Vocabulary,
 };
 
@@ -96,67 +96,107 @@ fn reaches(from: &RoleSpec, to: &RoleName, roles: &[RoleSpec]) -> bool {
     false
 }
 
-pub(crate) fn check_names(rule: &RuleSpec, vocabulary: &Vocabulary, errors: &mut Vec<PolicyError>) {
-    let Kind::Expression(expression) = rule.requirement.kind() else { return };
-    let mut pending = vec![expression];
-    while let Some(next) = pending.pop() {
+/// Reports the names in a rule that nothing has.
+pub(crate) fn check_names(
+    rule: &RuleSpec,
+    authenticators: &[Box<str>],
+    vocabulary: &Vocabulary,
+    errors: &mut Vec<PolicyError>,
+) {
+    let of_shadow = rule.shadow.as_ref().map(|shadow| (shadow, true));
+    for (requirement, shadow) in [(&rule.requirement, false)].into_iter().chain(of_shadow) {
+        let Some(expression) = requirement.expression() else { continue };
+        let found = errors.len();
+        check_parts(rule, expression, authenticators, vocabulary, errors);
+        for error in errors.iter_mut().skip(found).filter(|_| shadow) {
+            error.in_requirement = None;
+            error.message = format!("in `shadow`: {}", error.message);
+        }
+    }
+}
+
+fn check_parts(
+    rule: &RuleSpec,
+    expression: &Expression,
+    authenticators: &[Box<str>],
+    vocabulary: &Vocabulary,
+    errors: &mut Vec<PolicyError>,
+) {
+    let unknown = |code, what: &str, name: &str, at: usize, meant: Option<&str>, otherwise: String| {
+        let help = meant.map_or(otherwise, |meant| format!("did you mean `{meant}`?"));
+        PolicyError::new(code, rule.place, format!("unknown {what} `{name}`"))
+            .in_requirement(at, name.len())
+            .help(help)
+    };
+    // What a condition says stands elsewhere; its name is what can be pointed at.
+    let mut pending = vec![(expression, None::<(usize, usize)>)];
+    while let Some((next, inside)) = pending.pop() {
         match next {
             Expression::Permission(Name { name, at }) if vocabulary.permission(name.as_str()).is_none() => {
-                let meant = closest(name.as_str(), vocabulary.permissions());
-                let help = match meant {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!(
-                        "declare it under `permissions:` or grant it to a role: `permissions: [{name}]`"
-                    ),
-                };
-                errors.push(
-                    PolicyError::new("E031", rule.place, format!("unknown permission `{name}`"))
-                        .in_requirement(*at, name.as_str().len())
-                        .help(help),
-                );
+                let name = name.as_str();
+                let help =
+                    format!("declare it under `permissions:` or grant it to a role: `permissions: [{name}]`");
+                let meant = closest(name, vocabulary.permissions());
+                errors.push(unknown("E031", "permission", name, *at, meant, help));
             }
             Expression::Role(names) => {
-                for Name { name, at } in
-                    names.iter().filter(|role| vocabulary.role(role.name.as_str()).is_none())
-                {
+                let missing = names.iter().filter(|role| vocabulary.role(role.name.as_str()).is_none());
+                errors.extend(missing.map(|Name { name, at }| {
                     let meant = closest(name.as_str(), vocabulary.roles());
-                    let help = match meant {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => "declare it under `roles:`".to_owned(),
-                    };
-                    errors.push(
-                        PolicyError::new("E032", rule.place, format!("unknown role `{name}`"))
-                            .in_requirement(*at, name.as_str().len())
-                            .help(help),
-                    );
-                }
+                    unknown("E032", "role", name.as_str(), *at, meant, "declare it under `roles:`".to_owned())
+                }));
             }
-            Expression::Not(inner) => pending.push(inner),
-            Expression::All(terms) | Expression::Any(terms) => pending.extend(terms),
+            Expression::Via(Name { name, at }) if !authenticators.contains(name) => {
+                let meant = closest(name, authenticators.iter().map(|name| &**name));
+                let help = "declare it under `authenticators:`".to_owned();
+                errors.push(unknown("E038", "authenticator", name, *at, meant, help));
+            }
+            Expression::Compare(comparison) => {
+                errors.extend(uncaptured(rule, comparison, inside));
+            }
+            Expression::Not(inner) => pending.push((inner, inside)),
+            Expression::Condition(name, body) => pending.push((body, Some((name.at, name.name.len())))),
+            Expression::All(terms) | Expression::Any(terms) => {
+                pending.extend(terms.iter().map(|term| (term, inside)));
+            }
             _ => {}
         }
     }
 }
 
+/// A comparison with a parameter that the rule's key does not capture would never hold.
+fn uncaptured(
+    rule: &RuleSpec,
+    comparison: &Comparison,
+    inside: Option<(usize, usize)>,
+) -> Option<PolicyError> {
+    let captured = |operand: &&Operand| match operand {
+        Operand::Path(name) => rule.key.pattern().parameters().any(|(parameter, _)| *parameter == **name),
+        Operand::Host(_) => false,
+        _ => true,
+    };
+    let missing = [&comparison.left, &comparison.right].into_iter().find(|operand| !captured(operand))?;
+    let (at, len) = inside.unwrap_or((comparison.at, comparison.len));
+    let help = match missing {
+        Operand::Path(name) => format!("a rule has it if its path does: `/…/{{{name}}}`"),
+        _ => "a rule has it if its host does: `GET {name}.example.com/…`".to_owned(),
+    };
+    let message = format!("`{missing}` is nothing that `{}` captures", rule.key);
+    Some(PolicyError::new("E039", rule.place, message).in_requirement(at, len).help(help))
+}
+
 pub(crate) fn check_bindings(rule: &RuleSpec, bind: &[BindSpec], errors: &mut Vec<PolicyError>) {
-    for name in &rule.unbound {
-        let in_path = rule.key.pattern().parameters().any(|(parameter, _)| parameter == name);
-        if !in_path || !bind.iter().any(|bind| *bind.parameter == **name) {
-            let message = format!("`unbound` names `{name}`, which is not bound in this rule");
-            errors.push(PolicyError::new("E035", rule.place, message).help("leave it away"));
-        }
+    for name in rule.unbound.iter().filter(|name| !is_bound(name, rule, bind)) {
+        let message = format!("`unbound` names `{name}`, which is not bound in this rule");
+        errors.push(PolicyError::new("E035", rule.place, message).help("leave it away"));
     }
+    let captured = |bind: &&BindSpec| matches!(bind.source, BindSource::Path(_) | BindSource::Host(_));
     if matches!(rule.requirement.kind(), Kind::Public)
-        && let Some((_, bind)) = bound(rule, bind).next()
+        && let Some(bind) = bound(rule, bind).find(captured)
     {
-        let name = &bind.parameter;
-        errors.push(
-            PolicyError::new(
-                "E051",
-                rule.place,
-                format!("a public rule cannot bind `{{{name}}}` to the caller's organization"),
-            )
-            .help(format!("write `unbound: [{name}]` if anybody may see every organization here")),
-        );
+        let name = &bind.source;
+        let message = format!("a public rule cannot bind `{{{name}}}` to the caller's organization");
+        let help = format!("write `unbound: [{name}]` if anybody may see every organization here");
+        errors.push(PolicyError::new("E051", rule.place, message).help(help));
     }
 }

@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 
 use crate::{
-    BindSpec, PolicyError, RuleSpec,
+    BindSource, BindSpec, PolicyError, RuleSpec,
+    bind::bound,
     pattern::{Pattern, Relation, Segment},
+    requirement::{Expression, Operand},
     table::MethodNumbers,
 };
 
@@ -151,18 +153,36 @@ fn ambiguous(
 
 /// Whether it does not matter which of the two wins.
 fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
-    let bound = |rule: &RuleSpec| -> Vec<(Box<str>, usize)> {
-        let bound = |name: &str| {
-            bind.iter().any(|bind| *bind.parameter == *name) && !rule.unbound.iter().any(|u| u == name)
-        };
-        rule.key
-            .pattern()
-            .parameters()
-            .filter(|(name, _)| bound(name))
-            .map(|(name, at)| (name.into(), at))
+    // By where the value stands, since the same name may stand elsewhere.
+    let bound = |rule: &RuleSpec| -> Vec<(String, Option<usize>)> {
+        let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
+        bound(rule, bind)
+            .map(|bind| match &bind.source {
+                BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
+                other => (other.to_string(), None),
+            })
             .collect()
     };
-    a.requirement.same_as(&b.requirement) && a.hide == b.hide && bound(a) == bound(b)
+    let same_shadow = match (&a.shadow, &b.shadow) {
+        (Some(a), Some(b)) => a.same_as(b),
+        (None, None) => true,
+        _ => false,
+    };
+    a.requirement.same_as(&b.requirement)
+        && !compares_captures(a)
+        && same_shadow
+        && (a.hide, a.live) == (b.hide, b.live)
+        && bound(a) == bound(b)
+}
+
+/// Whether the requirement looks at what the key captures, which two keys may capture at different places.
+fn compares_captures(rule: &RuleSpec) -> bool {
+    let captured = |operand: &Operand| matches!(operand, Operand::Path(_) | Operand::Host(_));
+    let expression = rule.requirement.expression();
+    expression.into_iter().flat_map(Expression::walk).any(|part| match part {
+        Expression::Compare(comparison) => captured(&comparison.left) || captured(&comparison.right),
+        _ => false,
+    })
 }
 
 #[cfg(test)]

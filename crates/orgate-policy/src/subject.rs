@@ -1,10 +1,9 @@
 //! A principal, as one policy sees it.
 
-use orgate_claims::Principal;
+use orgate_claims::{ClaimValue, Principal, UnixTime};
 
 use crate::{
     PermissionsFrom, Policy,
-    bind::BindTarget,
     set::Set,
     vocabulary::{AUTHENTICATED, ORGANIZATION},
 };
@@ -14,9 +13,14 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Subject {
     facts: Set,
-    org_id: Option<Box<str>>,
-    org_slug: Option<Box<str>>,
+    pub(crate) org_id: Option<Box<str>>,
+    pub(crate) org_slug: Option<Box<str>>,
     sub: Box<str>,
+    /// The claims that the policy compares, by slot.
+    claims: Box<[Option<ClaimValue>]>,
+    acr: Option<Box<str>>,
+    auth_time: Option<UnixTime>,
+    authenticator: Option<Box<str>>,
     generation: u64,
 }
 
@@ -31,14 +35,33 @@ impl Subject {
         self.generation
     }
 
-    /// The value of a bind target; an empty text counts as absent.
-    pub(crate) fn value(&self, target: BindTarget) -> Option<&str> {
-        let value = match target {
-            BindTarget::OrganizationId => self.org_id.as_deref(),
-            BindTarget::OrganizationSlug => self.org_slug.as_deref(),
-            BindTarget::Subject => Some(&*self.sub),
-        };
-        value.filter(|value| !value.is_empty())
+    pub(crate) fn sub(&self) -> &str {
+        &self.sub
+    }
+
+    pub(crate) fn claim(&self, slot: usize) -> Option<&ClaimValue> {
+        self.claims.get(slot)?.as_ref()
+    }
+
+    pub(crate) fn acr(&self) -> Option<&str> {
+        self.acr.as_deref()
+    }
+
+    pub(crate) fn auth_time(&self) -> Option<UnixTime> {
+        self.auth_time
+    }
+
+    /// What authenticated the caller instead of a token.
+    #[must_use]
+    pub fn authenticator(&self) -> Option<&str> {
+        self.authenticator.as_deref()
+    }
+
+    /// The same caller, authenticated by `name` instead of by a token.
+    #[must_use]
+    pub fn authenticated_by(mut self, name: &str) -> Self {
+        self.authenticator = Some(name.into());
+        self
     }
 }
 
@@ -47,13 +70,19 @@ impl Policy {
     /// are expanded to permissions only as [`PermissionsFrom`] says.
     #[must_use]
     pub fn subject(&self, principal: &Principal) -> Subject {
+        self.subject_from(principal, self.permissions_from())
+    }
+
+    /// The principal as this policy sees it, with permissions from where its issuer is said to keep them.
+    #[must_use]
+    pub fn subject_from(&self, principal: &Principal, from: PermissionsFrom) -> Subject {
         let vocabulary = self.vocabulary();
         let mut facts = vocabulary.empty_set();
         facts.insert(AUTHENTICATED);
         if principal.organization().is_some() {
             facts.insert(ORGANIZATION);
         }
-        let (token, roles) = match self.permissions_from() {
+        let (token, roles) = match from {
             PermissionsFrom::Token => (true, false),
             PermissionsFrom::Role => (false, true),
             PermissionsFrom::Union => (true, true),
@@ -82,6 +111,25 @@ impl Policy {
                 .and_then(|organization| organization.slug.as_ref())
                 .map(|slug| slug.as_str().into()),
             sub: principal.subject().as_str().into(),
+            claims: self.claim_names().map(|name| principal.claim(name).cloned()).collect(),
+            acr: principal.acr().map(Into::into),
+            auth_time: principal.auth_time(),
+            authenticator: None,
+            generation: self.generation(),
+        }
+    }
+
+    /// A caller of whom nothing is known, for explanations.
+    pub(crate) fn nobody(&self) -> Subject {
+        Subject {
+            facts: self.vocabulary().empty_set(),
+            org_id: None,
+            org_slug: None,
+            sub: Box::default(),
+            claims: Box::default(),
+            acr: None,
+            auth_time: None,
+            authenticator: None,
             generation: self.generation(),
         }
     }

@@ -11,14 +11,17 @@ pub(crate) const ORGANIZATION: u16 = 1;
 /// The first number that names a permission.
 const FIRST_NAME: u16 = 2;
 
-/// Every fact a policy can ask for, numbered: two fixed ones, then permissions, then roles. A token's strings are
-/// looked up here once, when its subject is made; a decision only compares sets.
+/// Every fact a policy can ask for, numbered: two fixed ones, then permissions, then roles, then the atoms that are
+/// judged per request (comparisons and the like, by their canonical text). A token's strings are looked up here once, when
+/// its subject is made; a decision compares sets and evaluates atoms.
 #[derive(Debug, Default)]
 pub(crate) struct Vocabulary {
     permissions: Vec<Box<str>>,
     permission_numbers: HashMap<Box<str>, u16>,
     roles: Vec<Box<str>>,
     role_numbers: HashMap<Box<str>, u16>,
+    atoms: Vec<Box<str>>,
+    atom_numbers: HashMap<Box<str>, u16>,
 }
 
 impl Vocabulary {
@@ -39,9 +42,55 @@ impl Vocabulary {
         vocabulary
     }
 
+    /// Numbers what is judged per request, after all names.
+    pub(crate) fn with_atoms(mut self, atoms: impl IntoIterator<Item = String>) -> Self {
+        let mut next = self.first_atom();
+        for atom in atoms {
+            number(&atom, &mut next, &mut self.atoms, &mut self.atom_numbers);
+        }
+        self
+    }
+
+    /// The first number that is no name but an atom.
+    pub(crate) fn first_atom(&self) -> u16 {
+        u16::try_from(usize::from(FIRST_NAME) + self.permissions.len() + self.roles.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The number of an atom, by its canonical text.
+    pub(crate) fn atom(&self, text: &str) -> Option<u16> {
+        self.atom_numbers.get(text).copied()
+    }
+
+    /// What a number stands for, as one writes it in a requirement.
+    pub(crate) fn fact_name(&self, number: u16) -> String {
+        let role = || {
+            let at = usize::from(number).checked_sub(usize::from(FIRST_NAME) + self.permissions.len())?;
+            self.roles.get(at).map(|role| format!("role({role})"))
+        };
+        let atom = || {
+            let at = number.checked_sub(self.first_atom())?;
+            self.atoms.get(usize::from(at)).map(|atom| atom.to_string())
+        };
+        match number {
+            AUTHENTICATED => "authenticated".to_owned(),
+            ORGANIZATION => "org".to_owned(),
+            _ => self
+                .permission_name(number)
+                .map(str::to_owned)
+                .or_else(role)
+                .or_else(atom)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// How many atoms there are.
+    pub(crate) fn atom_count(&self) -> usize {
+        self.atoms.len()
+    }
+
     /// One more than the highest number.
     pub(crate) fn width(&self) -> usize {
-        usize::from(FIRST_NAME) + self.permissions.len() + self.roles.len()
+        usize::from(self.first_atom()) + self.atoms.len()
     }
 
     pub(crate) fn empty_set(&self) -> Set {

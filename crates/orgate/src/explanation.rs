@@ -62,6 +62,18 @@ impl Code {
             Self::NotFound => {
                 "There is nothing here, or nothing that the caller may know of: the policy hides what belongs to other\norganizations (`hide: true`) or what no rule covers (`deny: {unmatched: 404}`). The log has the real reason."
             }
+            Self::StepUpRequired => {
+                "The caller holds every right the rule asks for, but must sign in again: in one of the classes of `acr(…)`, or\nmore recently than `fresh(…)` says. The challenge names both (RFC 9470); send them as `acr_values` and `max_age`."
+            }
+            Self::Csrf => {
+                "The credential came from a cookie, which a browser sends with requests of other sites too, and nothing shows\nthat this one came from the application itself. Send it from the same origin, or send a bearer token."
+            }
+            Self::RateLimited => {
+                "The caller, or its organization, asked more often than the rule's `limit:` allows. `Retry-After` says when to\ntry again."
+            }
+            Self::StaleFeed => {
+                "The rule wants the caller's rights as they are now, and the issuer could not be asked. Try again; nothing was let\nthrough meanwhile."
+            }
             Self::KeysUnavailable => {
                 "The keys of the token's issuer were never loaded, so the token can be neither accepted nor refused. Try again;\n`/readyz` on the admin listener names the issuer and the reason."
             }

@@ -7,13 +7,14 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::Policy;
+use orgate_policy::{Access, Facts, Policy, RuleMatch};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
     Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
     credentials::{self, CredentialError},
-    judge::Refusal,
+    head::Fields,
+    judge::{Asked, Refusal},
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -222,8 +223,17 @@ impl Gate {
     pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
         let parts = self.inner.parts.load();
         let path_and_query = head.path_and_query;
-        let caller = || self.token(&parts, head, now);
-        match parts.judge(head.method.as_str(), path_and_query.as_str(), caller) {
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: path_and_query.as_str(),
+            facts: Facts { headers: &fields, now },
+        };
+        let caller = |rule: &RuleMatch<'_>| match rule.access() {
+            Access::Authenticator(_) => Ok(None),
+            _ => self.token(&parts, head, now),
+        };
+        match parts.judge(asked, caller) {
             Ok((rule, token)) => {
                 let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
                 Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, uri::PathAndQuery};
+use orgate_policy::{Headers, Lookup};
 
 /// The head of a request, as any door can supply it. A door fills it from what it received and nothing else: no header
 /// of an untrusted peer ever takes the place of one of these fields.
@@ -18,4 +19,19 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// Who sent it, as the transport knows it.
     pub peer: Option<SocketAddr>,
+}
+
+/// Header fields, as conditions of a policy see them.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
+
+impl Headers for Fields<'_> {
+    fn get(&self, name: &str) -> Lookup<'_> {
+        let mut values = self.0.get_all(name).iter();
+        match (values.next().map(|value| value.to_str()), values.next()) {
+            (None, _) => Lookup::Absent,
+            (Some(Ok(value)), None) => Lookup::One(value.into()),
+            (Some(_), _) => Lookup::Several,
+        }
+    }
 }

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use orgate_policy::{
-    Access, Decision, DenyReason, Found, Policy, RequestTarget, RuleId, RuleMatch, Subject, TargetError,
+    Access, Decision, DenyReason, Facts, Found, Policy, RequestTarget, RuleId, RuleMatch, Subject,
+    TargetError,
 };
 
 use crate::{Code, DenyOptions, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
@@ -37,16 +38,23 @@ impl Caller for Arc<VerifiedToken> {
     }
 }
 
+/// What is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path_and_query: &'a str,
+    pub(crate) facts: Facts<'a>,
+}
+
 impl GateParts {
-    /// Judges a request target. `caller` finds out who is asking, and is not asked where the rule does not care.
+    /// Judges a request. `caller` finds out who is asking, and is not asked where the rule does not care.
     pub(crate) fn judge<C: Caller>(
         &self,
-        method: &str,
-        path_and_query: &str,
-        caller: impl FnOnce() -> Result<Option<C>, Refusal>,
+        asked: Asked<'_>,
+        caller: impl FnOnce(&RuleMatch<'_>) -> Result<Option<C>, Refusal>,
     ) -> Result<(RuleId, Option<C>), Refusal> {
-        let target =
-            RequestTarget::parse(method, path_and_query).map_err(|error| self.refuse(unreadable(error)))?;
+        let target = RequestTarget::parse(asked.method, asked.path_and_query)
+            .map_err(|error| self.refuse(unreadable(error)))?;
         let found = match self.policy().find(&target) {
             Found::Rule(found) => found,
             Found::NoRule => return Err(self.refuse(unmatched(Code::NoRule, self.deny))),
@@ -54,15 +62,19 @@ impl GateParts {
         };
         let caller = match found.access() {
             Access::Public | Access::Nobody => None,
-            Access::Optional | Access::Credential => caller().map_err(|refusal| match refusal {
-                Refusal::Rejection(rejection) => self.refuse(rejection.with_rule(found.rule())),
-                Refusal::Need(need) => Refusal::Need(need),
-            })?,
+            Access::Optional | Access::Credential | Access::Authenticator(_) => {
+                caller(&found).map_err(|refusal| match refusal {
+                    Refusal::Rejection(rejection) => self.refuse(rejection.with_rule(found.rule())),
+                    Refusal::Need(need) => Refusal::Need(need),
+                })?
+            }
         };
         let subject = caller.as_ref().map(Caller::subject);
-        match found.decide(subject) {
+        match found.decide(subject, &asked.facts) {
             Decision::Allow => Ok((found.id(), caller)),
-            Decision::Deny(reason) => Err(self.refuse(denied(reason, &found, subject, self.deny))),
+            Decision::Deny(reason) => {
+                Err(self.refuse(denied(reason, &found, subject, &asked.facts, self.deny)))
+            }
         }
     }
 
@@ -82,15 +94,16 @@ pub fn judge(
     policy: &Policy,
     target: &Result<RequestTarget<'_>, TargetError>,
     subject: Option<&Subject>,
+    facts: &Facts<'_>,
     deny: DenyOptions,
 ) -> Result<(), Rejection> {
     let target = target.as_ref().map_err(|error| unreadable(*error).flat(deny.flat))?;
     let rejection = match policy.find(target) {
         Found::NoRule => unmatched(Code::NoRule, deny),
         Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
-        Found::Rule(found) => match found.decide(subject) {
+        Found::Rule(found) => match found.decide(subject, facts) {
             Decision::Allow => return Ok(()),
-            Decision::Deny(reason) => denied(reason, &found, subject, deny),
+            Decision::Deny(reason) => denied(reason, &found, subject, facts, deny),
         },
     };
     Err(rejection.flat(deny.flat))
@@ -109,6 +122,7 @@ fn denied(
     reason: DenyReason,
     found: &RuleMatch<'_>,
     subject: Option<&Subject>,
+    facts: &Facts<'_>,
     deny: DenyOptions,
 ) -> Rejection {
     let rejection = Rejection::new(reason.into()).with_rule(found.rule());
@@ -118,8 +132,13 @@ fn denied(
         | DenyReason::MissingRole
         | DenyReason::ConditionFailed
         | DenyReason::NoActiveOrganization => {
-            let missing = subject.map(|subject| found.missing_permissions(subject)).unwrap_or_default();
+            let missing =
+                subject.map(|subject| found.missing_permissions(subject, facts)).unwrap_or_default();
             rejection.with_requirement(found.requirement(), missing.into_iter().map(Into::into).collect())
+        }
+        DenyReason::StepUp => {
+            let needed = subject.map(|subject| found.step_up(subject, facts)).unwrap_or_default();
+            rejection.with_requirement(found.requirement(), Vec::new()).with_step_up(&needed)
         }
         DenyReason::Denied | DenyReason::NoCredential | DenyReason::OrganizationMismatch => rejection,
     }

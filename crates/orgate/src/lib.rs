@@ -23,6 +23,7 @@
 //! ```
 
 pub mod clock;
+mod code;
 mod credentials;
 mod explanation;
 #[cfg(feature = "axum")]
@@ -47,6 +48,7 @@ mod template;
 pub mod testing;
 mod token_cache;
 
+pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
@@ -85,4 +87,4 @@ pub use permit::Permit;
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
-pub use rejection::{Code, Rejection};
+pub use rejection::Rejection;

@@ -6,170 +6,9 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use orgate_policy::{DenyReason, TargetError};
-use orgate_verify::VerifyErrorKind;
+use orgate_policy::StepUp;
 
-/// Why a request is refused. The names are stable: clients, logs and metrics rely on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Code {
-    /// The request target can be read in two ways.
-    BadRequestTarget,
-    /// The request is not one that can be judged.
-    BadRequest,
-    /// The route needs a credential and there is none.
-    NoCredential,
-    /// The token is not one of ours, or does not hold.
-    InvalidToken,
-    /// The token has ended.
-    ExpiredToken,
-    /// No trusted issuer signed the token.
-    UnknownIssuer,
-    /// A claim of the token has the wrong form.
-    MalformedClaim,
-    /// What the token says was withdrawn.
-    Revoked,
-    /// No rule has this path.
-    NoRule,
-    /// Rules have this path, none for this method.
-    MethodNotCovered,
-    /// The rule lets nobody in.
-    Denied,
-    /// The caller has no active organization.
-    NoActiveOrganization,
-    /// The path speaks of another organization.
-    OrganizationMismatch,
-    /// A permission is missing.
-    MissingPermission,
-    /// A role is missing.
-    MissingRole,
-    /// Another condition does not hold.
-    ConditionFailed,
-    /// There is nothing, or nothing that the caller may know of.
-    NotFound,
-    /// The issuer's keys were never loaded; the token may well be good.
-    KeysUnavailable,
-}
-
-/// The row of a code.
-struct Row {
-    code: &'static str,
-    status: StatusCode,
-    title: &'static str,
-}
-
-impl Code {
-    /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
-        Self::BadRequestTarget,
-        Self::BadRequest,
-        Self::NoCredential,
-        Self::InvalidToken,
-        Self::ExpiredToken,
-        Self::UnknownIssuer,
-        Self::MalformedClaim,
-        Self::Revoked,
-        Self::NoRule,
-        Self::MethodNotCovered,
-        Self::Denied,
-        Self::NoActiveOrganization,
-        Self::OrganizationMismatch,
-        Self::MissingPermission,
-        Self::MissingRole,
-        Self::ConditionFailed,
-        Self::NotFound,
-        Self::KeysUnavailable,
-    ];
-
-    fn row(self) -> Row {
-        let (code, status, title) = match self {
-            Self::BadRequestTarget => {
-                ("bad_request_target", StatusCode::BAD_REQUEST, "Ambiguous request target")
-            }
-            Self::BadRequest => ("bad_request", StatusCode::BAD_REQUEST, "Bad request"),
-            Self::NoCredential => ("no_credential", StatusCode::UNAUTHORIZED, "Sign-in required"),
-            Self::InvalidToken => ("invalid_token", StatusCode::UNAUTHORIZED, "Invalid token"),
-            Self::ExpiredToken => ("expired_token", StatusCode::UNAUTHORIZED, "Expired token"),
-            Self::UnknownIssuer => ("unknown_issuer", StatusCode::UNAUTHORIZED, "Unknown issuer"),
-            Self::MalformedClaim => ("malformed_claim", StatusCode::UNAUTHORIZED, "Malformed claim"),
-            Self::Revoked => ("revoked", StatusCode::UNAUTHORIZED, "Revoked"),
-            Self::NoRule => ("no_rule", StatusCode::FORBIDDEN, "No rule for this path"),
-            Self::MethodNotCovered => {
-                ("method_not_covered", StatusCode::FORBIDDEN, "No rule for this method")
-            }
-            Self::Denied => ("denied", StatusCode::FORBIDDEN, "Denied"),
-            Self::NoActiveOrganization => ("no_active_org", StatusCode::FORBIDDEN, "No active organization"),
-            Self::OrganizationMismatch => ("org_mismatch", StatusCode::FORBIDDEN, "Another organization"),
-            Self::MissingPermission => ("missing_permission", StatusCode::FORBIDDEN, "Missing permission"),
-            Self::MissingRole => ("missing_role", StatusCode::FORBIDDEN, "Missing role"),
-            Self::ConditionFailed => ("condition_failed", StatusCode::FORBIDDEN, "Condition failed"),
-            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
-            Self::KeysUnavailable => {
-                ("keys_unavailable", StatusCode::SERVICE_UNAVAILABLE, "Keys unavailable")
-            }
-        };
-        Row { code, status, title }
-    }
-
-    /// The name in bodies, logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.row().code
-    }
-
-    /// The status it is answered with.
-    #[must_use]
-    pub fn status(self) -> StatusCode {
-        self.row().status
-    }
-
-    /// What it means, in a few words.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        self.row().title
-    }
-}
-
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl From<DenyReason> for Code {
-    fn from(reason: DenyReason) -> Self {
-        match reason {
-            DenyReason::Denied => Self::Denied,
-            DenyReason::NoCredential => Self::NoCredential,
-            DenyReason::NoActiveOrganization => Self::NoActiveOrganization,
-            DenyReason::OrganizationMismatch => Self::OrganizationMismatch,
-            DenyReason::MissingPermission => Self::MissingPermission,
-            DenyReason::MissingRole => Self::MissingRole,
-            DenyReason::ConditionFailed => Self::ConditionFailed,
-        }
-    }
-}
-
-impl From<VerifyErrorKind> for Code {
-    fn from(kind: VerifyErrorKind) -> Self {
-        match kind {
-            VerifyErrorKind::Expired => Self::ExpiredToken,
-            VerifyErrorKind::UnknownIssuer => Self::UnknownIssuer,
-            VerifyErrorKind::MissingClaim | VerifyErrorKind::MalformedClaim => Self::MalformedClaim,
-            VerifyErrorKind::KeysUnavailable => Self::KeysUnavailable,
-            _ => Self::InvalidToken,
-        }
-    }
-}
-
-impl From<TargetError> for Code {
-    fn from(error: TargetError) -> Self {
-        match error {
-            TargetError::ForbiddenMethod | TargetError::MethodCase => Self::BadRequest,
-            _ => Self::BadRequestTarget,
-        }
-    }
-}
+use crate::Code;
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -181,6 +20,8 @@ pub struct Rejection {
     rule: Option<Box<str>>,
     required: Option<Box<str>>,
     missing: Vec<Box<str>>,
+    /// What a new sign-in must bring, as parameters of a challenge (RFC 9470 §3).
+    step_up: Option<Box<str>>,
     flat: bool,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
@@ -197,6 +38,7 @@ impl Rejection {
             rule: None,
             required: None,
             missing: Vec::new(),
+            step_up: None,
             flat: false,
             unreadable_credential: false,
         }
@@ -222,6 +64,19 @@ impl Rejection {
     pub(crate) fn with_requirement(mut self, required: &str, missing: Vec<Box<str>>) -> Self {
         self.required = Some(required.into());
         self.missing = missing;
+        self
+    }
+
+    /// Says what a new sign-in must bring: one of these classes, and at most this age in seconds.
+    pub(crate) fn with_step_up(mut self, needed: &StepUp<'_>) -> Self {
+        let mut parameters = String::new();
+        if !needed.acr.is_empty() {
+            parameters.push_str(&format!(", acr_values=\"{}\"", needed.acr.join(" ")));
+        }
+        if let Some(max_age) = needed.max_age {
+            parameters.push_str(&format!(", max_age=\"{max_age}\""));
+        }
+        self.step_up = Some(parameters.into());
         self
     }
 
@@ -299,7 +154,7 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if self.code == Code::KeysUnavailable {
+        if matches!(self.code, Code::KeysUnavailable | Code::StaleFeed) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
@@ -311,6 +166,15 @@ impl Rejection {
             (Code::NoCredential, _) => "Bearer realm=\"orgate\"".to_owned(),
             (Code::BadRequest, _) if self.unreadable_credential => {
                 "Bearer realm=\"orgate\", error=\"invalid_request\"".to_owned()
+            }
+            // RFC 9470 §3.
+            (Code::StepUpRequired, _) => {
+                let needed = self.step_up.as_deref().unwrap_or_default();
+                format!(
+                    "Bearer realm=\"orgate\", error=\"insufficient_user_authentication\", \
+                     error_description=\"{}\"{needed}",
+                    self.code.title()
+                )
             }
             (_, StatusCode::UNAUTHORIZED) => {
                 let title = self.code.title();

@@ -25,7 +25,7 @@ use crate::{
 
 /// Keys of the whole language that this version does not enforce.
 const LATER: [&str; 9] =
-    ["authenticators", "conditions", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
+const LATER: [&str; 8] = ["authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// and the files that it includes are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -87,6 +87,7 @@ fn read(
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
+        conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
         permissions_from: map
             .optional("permissions_from")

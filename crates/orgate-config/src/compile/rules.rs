@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use orgate_claims::{Permission, RoleName};
 use orgate_policy::{
-    BindSpec, BindTarget, PermissionsFrom, Place, Policy, PolicyError, PolicySpec, Requirement, RuleKey,
-    RuleSpec, SyntaxError, closest,
+    BindSource, BindSpec, BindTarget, ConditionSpec, PermissionsFrom, Place, Policy, PolicyError, PolicySpec,
+    Requirement, RuleKey, RuleSpec, SyntaxError, closest, requirement::is_reserved,
 };
 
 use super::{
@@ -30,7 +30,7 @@ pub(super) const PERMISSIONS_FROM: [(&str, PermissionsFrom); 4] = [
 ];
 
 /// Keys of a rule that this version does not enforce.
-const LATER: [&str; 5] = ["shadow", "fresh", "limit", "allow", "allow_encoded_slash"];
+const LATER: [&str; 3] = ["limit", "allow", "allow_encoded_slash"];
 
 /// The sections that make the policy, unread.
 #[derive(Default)]
@@ -38,6 +38,7 @@ pub(super) struct Sections<'n> {
     pub(super) permissions: Option<&'n Node>,
     pub(super) roles: Option<(&'n Key, &'n Node)>,
     pub(super) bind: Option<&'n Node>,
+    pub(super) conditions: Option<&'n Node>,
     pub(super) rules: Option<(&'n Key, &'n Node)>,
     pub(super) permissions_from: Option<PermissionsFrom>,
     /// Where the file starts.
@@ -52,6 +53,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
         roles: vocabulary::roles(sections.roles, diagnostics),
         bind: sections.bind.map(|node| bind(node, diagnostics)).unwrap_or_default(),
         permissions_from: sections.permissions_from.unwrap_or_default(),
+        conditions: sections.conditions.map(|node| conditions(node, diagnostics)).unwrap_or_default(),
         ..PolicySpec::default()
     };
     if issuers.brings_names {
@@ -87,18 +89,13 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
     let entries =
         super::named(node, "bind", "a map from path parameters to what they must equal", diagnostics);
     for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
-        if ["header.", "query.", "host."].iter().any(|prefix| key.text.starts_with(prefix)) {
-            let message = format!("binding `{}` is not supported by this version", key.text);
-            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
-            diagnostics.push(finding.at(key.span).help("only path parameters are bound"));
-            continue;
-        }
-        let is_name = key.text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && key.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_name {
+        let source = BindSource::parse(&key.text);
+        if source.is_none() {
             let finding =
-                Diagnostic::error(codes::BAD_NAME, format!("`{}` is no name of a path parameter", key.text));
-            diagnostics.push(finding.at(key.span).help("write the name in the braces, such as `org_id`"));
+                Diagnostic::error(codes::BAD_NAME, format!("`{}` is nothing that can be bound", key.text));
+            diagnostics.push(finding.at(key.span).help(
+                "write the name of a path parameter such as `org_id`, or `header.x-org-id`, `query.org`, `host.tenant`",
+            ));
         }
         let path = format!("bind.{}", key.text);
         let mut targets = Vec::new();
@@ -108,22 +105,18 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
                     targets.push(target);
                     continue;
                 }
-                None if text.starts_with("claims.") => Diagnostic::error(
-                    codes::UNSUPPORTED,
-                    format!("binding to `{text}` is not supported by this version"),
-                ),
                 None => {
                     Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: `{text}` is nothing a caller has"))
-                        .help("write `org.id`, `org.slug` or `sub`")
+                        .help("write `org.id`, `org.slug`, `sub` or `claims.…`")
                 }
             };
             diagnostics.push(finding.at(item.span));
         }
         if node.value == Value::List(Vec::new()) {
             let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}` is empty"));
-            diagnostics.push(finding.at(node.span).help("write `org.id`, `org.slug` or `sub`"));
+            diagnostics.push(finding.at(node.span).help("write `org.id`, `org.slug`, `sub` or `claims.…`"));
         }
-        binds.push(BindSpec { parameter: key.text.as_str().into(), targets });
+        binds.extend(source.map(|source| BindSpec { source, targets }));
     }
     binds
 }
@@ -137,21 +130,9 @@ fn rule(key: &Key, node: &Node, hide: bool, diagnostics: &mut Diagnostics) -> Op
             diagnostics.push(syntax(codes::RULE_KEY, &error, key.span_within(error.at, error.len)))
         })
         .ok();
-    let (requirement, unbound, own_hide) = match &node.value {
-        Value::Text(_) => (Some(node), Vec::new(), None),
-        Value::Map(_) => {
-            let mut map = MapReader::new(node, &key.text, diagnostics)?.at(key.span);
-            let require = map.required("require").node();
-            let unbound = map.optional("unbound").list();
-            let own_hide = map.optional("hide").boolean();
-            let _note = map.optional("note").text();
-            for key in LATER {
-                map.unsupported(key);
-            }
-            map.finish();
-            let unbound = unbound.unwrap_or_default();
-            (require, unbound.iter().map(|name| name.value.to_owned()).collect(), own_hide)
-        }
+    let (require, long) = match &node.value {
+        Value::Text(_) => (Some(node), Long::default()),
+        Value::Map(_) => long_form(key, node, diagnostics)?,
         Value::Null => {
             let finding =
                 Diagnostic::error(codes::WRONG_TYPE, format!("the rule `{}` has no requirement", key.text));
@@ -165,20 +146,80 @@ fn rule(key: &Key, node: &Node, hide: bool, diagnostics: &mut Diagnostics) -> Op
             return None;
         }
     };
-    let node = requirement?;
-    let text = document::Field::of(node, &key.text, diagnostics).text()?.value;
-    if text.contains("${") {
-        return None; // likewise
+    let demand = requirement(require?, &key.text, diagnostics);
+    let shadow = match long.shadow {
+        Some(node) => Some(requirement(node, &format!("{}.shadow", key.text), diagnostics)?),
+        None => None,
+    };
+    let mut rule = RuleSpec::new(parsed_key?, demand?, place(key.span));
+    rule.unbound = long.unbound;
+    rule.hide = long.hide.unwrap_or(hide);
+    rule.live = long.live;
+    rule.shadow = shadow;
+    Some(rule)
+}
+
+/// What a rule says besides its requirement.
+#[derive(Default)]
+struct Long<'n> {
+    unbound: Vec<String>,
+    hide: Option<bool>,
+    live: bool,
+    shadow: Option<&'n Node>,
+}
+
+fn long_form<'n>(
+    key: &Key,
+    node: &'n Node,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Option<&'n Node>, Long<'n>)> {
+    let mut map = MapReader::new(node, &key.text, diagnostics)?.at(key.span);
+    let require = map.required("require").node();
+    let unbound = map.optional("unbound").list().unwrap_or_default();
+    let hide = map.optional("hide").boolean().map(|hide| hide.value);
+    let shadow = map.optional("shadow").node();
+    let live = map.optional("fresh").one_of(&[("live", true)]).is_some();
+    let _note = map.optional("note").text();
+    for key in LATER {
+        map.unsupported(key);
     }
-    let requirement = Requirement::parse(text)
+    map.finish();
+    let unbound = unbound.iter().map(|name| name.value.to_owned()).collect();
+    Some((require, Long { unbound, hide, live, shadow }))
+}
+
+/// Reads a requirement; what cannot be read is reported.
+fn requirement(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<Requirement> {
+    let text = document::Field::of(node, path, diagnostics).text()?.value;
+    if text.contains("${") {
+        return None; // reported by `environment`
+    }
+    Requirement::parse(text)
         .map_err(|error| {
             diagnostics.push(syntax(codes::REQUIREMENT, &error, node.span_within(error.at, error.len)))
         })
-        .ok()?;
-    let mut rule = RuleSpec::new(parsed_key?, requirement, place(key.span));
-    rule.unbound = unbound;
-    rule.hide = own_hide.map_or(hide, |hide| hide.value);
-    Some(rule)
+        .ok()
+}
+
+/// The section `conditions:`: names of what rules compare.
+fn conditions(node: &Node, diagnostics: &mut Diagnostics) -> Vec<ConditionSpec> {
+    let mut conditions = Vec::new();
+    let wanted = "a map from names to comparisons";
+    for (key, node) in super::named(node, "conditions", wanted, diagnostics) {
+        if key.text.starts_with("x-") {
+            continue;
+        }
+        if Permission::parse(&key.text).is_err() || is_reserved(&key.text) {
+            let message = format!("`{}` cannot be the name of a condition", key.text);
+            let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);
+            diagnostics.push(finding.help("use letters, digits and `_`, and no word of the language"));
+            continue;
+        }
+        if let Some(body) = requirement(node, &format!("conditions.{}", key.text), diagnostics) {
+            conditions.push(ConditionSpec { name: key.text.as_str().into(), body, place: place(key.span) });
+        }
+    }
+    conditions
 }
 
 fn syntax(code: &'static str, error: &SyntaxError, span: Span) -> Diagnostic {
@@ -230,6 +271,10 @@ pub(super) fn compile(
     for warning in spec.warnings() {
         diagnostics.push(Diagnostic { severity: Severity::Warning, ..places.finding(&warning) });
     }
+    if let Some((name, _)) = spec.claims().first() {
+        let message = format!("comparing `claims.{name}` is not supported by this version");
+        diagnostics.push(Diagnostic::error(codes::UNSUPPORTED, message).at(sections.start));
+    }
     let policy = match Policy::compile(spec) {
         Ok(policy) => policy,
         Err(errors) => {
@@ -237,7 +282,7 @@ pub(super) fn compile(
             return None;
         }
     };
-    if has_rules && !issuers.any_written && !policy.is_all_public() {
+    if has_rules && !issuers.any_written && !policy.needs_no_issuer() {
         let message = "rules demand a credential, and no issuer is trusted";
         let finding = Diagnostic::error(codes::NO_ISSUER, message);
         let help = "add\n\nissuers:\n  main: {issuer: https://auth.example.com, audience: my-api}";

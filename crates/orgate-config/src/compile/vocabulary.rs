@@ -1,7 +1,7 @@
 //! The sections `permissions:` and `roles:`: the names that rules may use.
 
 use orgate_claims::{Permission, RoleName};
-use orgate_policy::{Place, RoleSpec, requirement::RESERVED};
+use orgate_policy::{Place, RoleSpec, requirement::is_reserved};
 
 use super::texts;
 use crate::{
@@ -9,9 +9,6 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     document::{self, Key, MapReader, Node, Value},
 };
-
-/// What an operand of the language starts with; a permission of that form could be mistaken for one.
-const OPERANDS: [&str; 6] = ["path.", "query.", "header.", "host.", "claims.", "org."];
 
 /// Where something stands, as the policy keeps it.
 pub(super) fn place(span: Span) -> Place {
@@ -50,11 +47,8 @@ pub(super) fn permissions(node: Option<&Node>, diagnostics: &mut Diagnostics) ->
 }
 
 fn permission(name: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<Permission> {
-    let is_word =
-        RESERVED.contains(&name) || name == "sub" || OPERANDS.iter().any(|prefix| name.starts_with(prefix));
-    let is_integer = name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty();
     let message = match Permission::parse(name) {
-        Ok(_) if is_word || is_integer => {
+        Ok(_) if is_reserved(name) => {
             format!("`{name}` cannot be a permission, because it means something else in a requirement")
         }
         Ok(permission) => return Some(permission),

@@ -1,26 +1,22 @@
-//! The parser of requirements: recursive descent over words and parentheses.
+//! The parser of requirements: recursive descent over words, strings and parentheses.
 
-use orgate_claims::{Permission, RoleName};
+mod atoms;
+mod tokens;
 
-use super::{Expression, Kind, MAX_ATOMS, Name, RESERVED};
+use super::{Expression, Kind};
 use crate::SyntaxError;
+use tokens::{Token, tokens};
 
 /// How deep parentheses and `not` may nest.
 const MAX_DEPTH: usize = 16;
 
-#[derive(Clone, Copy, PartialEq)]
-struct Token<'t> {
-    text: &'t str,
-    at: usize,
-}
-
 pub(super) fn requirement(text: &str) -> Result<Kind, SyntaxError> {
-    let mut parser = Parser { tokens: tokens(text), at: 0, end: text.len(), atoms: 0 };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, end: text.len(), atoms: 0 };
     let Some(first) = parser.peek() else {
         return Err(SyntaxError::new(0, 0, "the rule demands nothing")
             .help("write a permission, `authenticated`, or `public`"));
     };
-    let whole = match first.text {
+    let whole = match first.word() {
         "public" => Some(Kind::Public),
         "optional" => Some(Kind::Optional),
         "deny" => Some(Kind::Deny),
@@ -30,37 +26,44 @@ pub(super) fn requirement(text: &str) -> Result<Kind, SyntaxError> {
         parser.at += 1;
         return match parser.peek() {
             None => Ok(kind),
-            Some(_) => {
-                Err(SyntaxError::new(first.at, first.text.len(), format!("`{}` stands alone", first.text)))
-            }
+            Some(_) => Err(first.error(format!("`{}` stands alone", first.text))),
         };
     }
     let expression = parser.expression(0)?;
-    match parser.peek() {
-        None => Ok(Kind::Expression(expression)),
-        Some(token) => Err(unexpected(token)),
+    if let Some(token) = parser.peek() {
+        return Err(unexpected(token));
+    }
+    check_authenticator(&expression, true, &mut false)?;
+    Ok(Kind::Expression(expression))
+}
+
+/// `via(…)` takes the place of the token, so it can stand only where nothing else decides about it.
+fn check_authenticator(expression: &Expression, on_top: bool, seen: &mut bool) -> Result<(), SyntaxError> {
+    match expression {
+        Expression::Via(name) if !on_top => {
+            Err(SyntaxError::new(name.at, name.name.len(), "`via(…)` cannot stand under `or` or `not`")
+                .help("a rule has one way to authenticate; join the rest with `and`: `via(ci) and write`"))
+        }
+        Expression::Via(name) if *seen => {
+            Err(SyntaxError::new(name.at, name.name.len(), "a rule has at most one `via(…)`"))
+        }
+        Expression::Via(_) => {
+            *seen = true;
+            Ok(())
+        }
+        Expression::Not(inner) => match inner.walk().find(|part| is_step_up(part)) {
+            Some(_) => Err(SyntaxError::new(0, 3, "`acr(…)` and `fresh(…)` cannot stand under `not`")
+                .help("they ask for a stronger or newer sign-in; nobody can sign in less")),
+            None => check_authenticator(inner, false, seen),
+        },
+        Expression::All(terms) => terms.iter().try_for_each(|term| check_authenticator(term, on_top, seen)),
+        Expression::Any(terms) => terms.iter().try_for_each(|term| check_authenticator(term, false, seen)),
+        _ => Ok(()),
     }
 }
 
-/// Splits into words, commas and parentheses.
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut start = 0;
-    for (at, c) in text.char_indices() {
-        if !c.is_whitespace() && !matches!(c, '(' | ')' | ',') {
-            continue;
-        }
-        let end = at + c.len_utf8();
-        tokens.extend(
-            text.get(start..at).filter(|word| !word.is_empty()).map(|text| Token { text, at: start }),
-        );
-        if !c.is_whitespace() {
-            tokens.extend(text.get(at..end).map(|text| Token { text, at }));
-        }
-        start = end;
-    }
-    tokens.extend(text.get(start..).filter(|word| !word.is_empty()).map(|text| Token { text, at: start }));
-    tokens
+fn is_step_up(expression: &Expression) -> bool {
+    matches!(expression, Expression::Acr(_) | Expression::Fresh(_))
 }
 
 struct Parser<'t> {
@@ -83,12 +86,12 @@ impl<'t> Parser<'t> {
 
     fn expression(&mut self, depth: usize) -> Result<Expression, SyntaxError> {
         let first = self.term(depth)?;
-        let Some(joint) = self.peek().filter(|token| matches!(token.text, "and" | "or")) else {
+        let Some(joint) = self.peek().filter(|token| matches!(token.word(), "and" | "or")) else {
             return Ok(first);
         };
         let mut terms = vec![first];
         while let Some(token) = self.peek() {
-            match token.text {
+            match token.word() {
                 "and" | "or" if token.text != joint.text => {
                     let message = "`and` and `or` are mixed without parentheses";
                     return Err(SyntaxError::new(token.at, token.text.len(), message)
@@ -115,108 +118,24 @@ impl<'t> Parser<'t> {
         let Some(token) = self.next() else {
             return Err(SyntaxError::new(self.end, 0, "the requirement ends too early"));
         };
-        match token.text {
+        match token.word() {
             "not" => Ok(Expression::Not(Box::new(self.term(depth + 1)?))),
             "(" => {
                 let inner = self.expression(depth + 1)?;
                 self.expect(")", token.at)?;
                 Ok(inner)
             }
-            ")" | "," | "and" | "or" => Err(unexpected(token)),
+            ")" | "," | "and" | "or" | "in" | "==" | "!=" => Err(unexpected(token)),
             _ => self.atom(token),
-        }
-    }
-
-    fn atom(&mut self, token: Token<'t>) -> Result<Expression, SyntaxError> {
-        self.atoms += 1;
-        if self.atoms > MAX_ATOMS {
-            return Err(SyntaxError::new(
-                token.at,
-                token.text.len(),
-                format!("more than {MAX_ATOMS} conditions"),
-            ));
-        }
-        match token.text {
-            "authenticated" => Ok(Expression::Authenticated),
-            "org" => Ok(Expression::Organization),
-            "role" => self.role(token),
-            "via" => {
-                Err(SyntaxError::new(token.at, token.text.len(), "`via(…)` is not supported by this version"))
-            }
-            "public" | "optional" | "deny" => {
-                Err(SyntaxError::new(token.at, token.text.len(), format!("`{}` stands alone", token.text)))
-            }
-            text => permission(text, token.at),
-        }
-    }
-
-    fn role(&mut self, token: Token<'t>) -> Result<Expression, SyntaxError> {
-        let example = "name the roles: `role(owner, admin)`";
-        match self.next() {
-            Some(open) if open.text == "(" => {}
-            _ => {
-                return Err(
-                    SyntaxError::new(token.at, token.text.len(), "`role` names no role").help(example)
-                );
-            }
-        }
-        let mut roles = Vec::new();
-        loop {
-            match self.next() {
-                Some(name) if !matches!(name.text, "(" | ")" | ",") => {
-                    let role = RoleName::parse(name.text).map_err(|error| {
-                        SyntaxError::new(name.at, name.text.len(), format!("the role {error}"))
-                    })?;
-                    roles.push(Name { name: role, at: name.at });
-                }
-                _ => {
-                    return Err(
-                        SyntaxError::new(token.at, token.text.len(), "`role` names no role").help(example)
-                    );
-                }
-            }
-            match self.next().map(|token| token.text) {
-                Some(",") => {}
-                Some(")") => return Ok(Expression::Role(roles)),
-                _ => {
-                    return Err(
-                        SyntaxError::new(token.at, token.text.len(), "`role(` is not closed").help(example)
-                    );
-                }
-            }
         }
     }
 
     fn expect(&mut self, text: &str, opened: usize) -> Result<(), SyntaxError> {
         match self.next() {
-            Some(token) if token.text == text => Ok(()),
+            Some(token) if token.word() == text => Ok(()),
             Some(token) => Err(unexpected(token)),
             None => Err(SyntaxError::new(opened, 1, "this parenthesis is not closed")),
         }
-    }
-}
-
-fn permission(text: &str, at: usize) -> Result<Expression, SyntaxError> {
-    let error = |message: String| SyntaxError::new(at, text.len(), message);
-    if matches!(text, "AND" | "OR" | "NOT" | "&&" | "||" | "!" | "|" | "&") {
-        return Err(error(format!("`{text}` is no word of the language"))
-            .help("the joints are `and`, `or` and `not`"));
-    }
-    if text.contains("==") || text.contains("!=") || text.contains('"') {
-        return Err(error("comparisons are not supported by this version".into()));
-    }
-    if RESERVED.contains(&text) || text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(error(format!("`{text}` cannot be the name of a permission")));
-    }
-    let reserved = ["path.", "query.", "header.", "host.", "claims.", "org."];
-    if reserved.iter().any(|prefix| text.starts_with(prefix)) || text == "sub" {
-        return Err(error(format!(
-            "`{text}` is a value to compare, and comparisons are not supported by this version"
-        )));
-    }
-    match Permission::parse(text) {
-        Ok(name) => Ok(Expression::Permission(Name { name, at })),
-        Err(problem) => Err(error(format!("`{text}` is no permission: {problem}"))),
     }
 }
 
@@ -228,9 +147,10 @@ fn is_foreign_joint(text: &str) -> bool {
 }
 
 fn unexpected(token: Token<'_>) -> SyntaxError {
-    let error = SyntaxError::new(token.at, token.text.len(), format!("`{}` cannot stand here", token.text));
-    match token.text {
+    let error = token.error(format!("`{}` cannot stand here", token.text));
+    match token.word() {
         "," => error.help("join permissions with `and` or `or`"),
+        "==" | "!=" | "in" => error.help("compare values such as `path.id`, `claims.team` or \"a text\""),
         ")" | "(" => error,
         text if is_foreign_joint(text) => error.help(JOINTS),
         _ => error.help("join what must hold with `and` or `or`"),
@@ -255,9 +175,13 @@ mod tests {
                 }
                 Expression::Authenticated => "AUTH".into(),
                 Expression::Organization => "ORG".into(),
+                Expression::Compare(comparison) => format!("[{comparison}]"),
+                Expression::Via(name) => format!("via:{}", name.name),
+                Expression::Condition(name, _) => name.name.to_string(),
                 Expression::Not(inner) => format!("!{}", show(inner)),
                 Expression::All(terms) => join(terms, "&"),
                 Expression::Any(terms) => join(terms, "|"),
+                Expression::Acr(_) | Expression::Fresh(_) => expression.atom().unwrap(),
             }
         }
         match Requirement::parse(text).unwrap().kind() {
@@ -281,6 +205,19 @@ mod tests {
             ("role(owner, admin)", "role:owner/admin"),
             ("not not authenticated", "!!AUTH"),
             ("orgs", "orgs"),
+            ("path.team_id == claims.team_id", "[path.team_id == claims.team_id]"),
+            ("write and query.dry != \"true\"", "(write&[query.dry != \"true\"])"),
+            ("header.X-Tier == \"a (b), c\"", "[header.x-tier == \"a (b), c\"]"),
+            ("claims.https://x.io/level == 3", "[claims.https://x.io/level == \"3\"]"),
+            ("claims.email_verified == true", "[claims.email_verified == true]"),
+            ("org.id == path.org or sub in claims.members", "([org.id == path.org]|[sub in claims.members])"),
+            ("not (host.tenant == org.slug)", "![host.tenant == org.slug]"),
+            (
+                "delete_org and acr(\"mfa\", \"phr\") and fresh(15m)",
+                "(delete_org&acr(\"mfa\", \"phr\")&fresh(900s))",
+            ),
+            ("via(ci) and write", "(via:ci&write)"),
+            ("(read and (via(ci) and write))", "(read&(via:ci&write))"),
         ] {
             assert_eq!(tree(text), expected, "{text}");
         }
@@ -299,18 +236,40 @@ mod tests {
             ("(read", 0, "this parenthesis is not closed"),
             ("read)", 4, "`)` cannot stand here"),
             ("role", 0, "`role` names no role"),
-            ("via(stripe)", 0, "`via(…)` is not supported by this version"),
+            ("via", 0, "`via` names no authenticator"),
+            ("via(a, b)", 0, "`via` names exactly one authenticator"),
+            ("via(a) and via(b)", 15, "a rule has at most one `via(…)`"),
+            ("read or via(a)", 12, "`via(…)` cannot stand under `or` or `not`"),
+            ("read and not via(a)", 17, "`via(…)` cannot stand under `or` or `not`"),
+            ("not (read and fresh(1h))", 0, "`acr(…)` and `fresh(…)` cannot stand under `not`"),
+            ("read and fresh(15)", 15, "`15` is no time of at most 366 days"),
+            ("fresh(0s)", 6, "`0s` is no time of at most 366 days"),
+            ("fresh(4294967295d)", 6, "`4294967295d` is no time of at most 366 days"),
+            ("acr(mfa)", 4, "a class is a text"),
+            ("acr(\"m fa\")", 4, "a class is visible ASCII without spaces"),
+            ("\"a\" == \"b\"", 0, "this compares two values that never change"),
+            ("path.x == path.x", 0, "this compares a value with itself"),
+            ("path.x == true", 0, "only a claim can be true or false"),
+            ("sub in path.x", 7, "`in` asks what a claim holds"),
+            ("path.x ==", 9, "the requirement ends too early"),
+            ("path.x == read", 10, "`read` is no value to compare"),
+            ("read == path.x", 0, "`read` is no value to compare"),
+            ("path.a-b == sub", 0, "`a-b` is no name of a parameter of the path"),
+            ("header.a:b == sub", 0, "`a:b` is no name of a header"),
+            ("== path.x", 0, "`==` cannot stand here"),
+            ("path.x==sub", 0, "`path.x==sub` is no word of the language"),
+            ("\"text\"", 0, "a text cannot stand alone"),
+            ("claims.plan == \"pro", 15, "this quote is not closed"),
+            ("\"public\"", 0, "a text cannot stand alone"),
             ("role()", 0, "`role` names no role"),
             ("role(a b)", 0, "`role(` is not closed"),
             ("true", 0, "`true` cannot be the name of a permission"),
             ("read && write", 5, "`&&` cannot stand here"),
             ("read AND write", 5, "`AND` cannot stand here"),
             ("42", 0, "`42` cannot be the name of a permission"),
-            (
-                "path.id",
-                0,
-                "`path.id` is a value to compare, and comparisons are not supported by this version",
-            ),
+            ("path.id", 0, "`path.id` is a value and needs something to compare it with"),
+            ("sub", 0, "`sub` is a value and needs something to compare it with"),
+            ("claims.", 0, "`claims.` cannot be the name of a permission"),
             (
                 "wri*",
                 0,

@@ -7,13 +7,13 @@ use std::{fmt, sync::Arc};
 use orgate_claims::{
     IssuerUrl, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
 };
-use orgate_policy::{Subject, closest};
+use orgate_policy::{Facts, Subject, closest};
 
 use super::{Coverage, Outcome};
 use crate::{
-    Code, Rejection,
+    Code, Rejection, clock,
     gate::GateParts,
-    judge::{Caller, Refusal},
+    judge::{Asked, Caller, Refusal},
 };
 
 /// Who asks, and what there is to ask; made by [`Gate::test`](crate::Gate::test). Can be kept and used many times.
@@ -162,7 +162,9 @@ impl TestCaller {
         let request = format!("{method} {path} as {self}");
         let request =
             if permissions.is_empty() { request } else { format!("{request}, who may {permissions},") };
-        match self.parts.judge(method, path, || Ok(subject)) {
+        let facts = Facts::at(clock::now());
+        let asked = Asked { method, path_and_query: path, facts };
+        match self.parts.judge(asked, |_| Ok(subject)) {
             Ok((rule, _)) => Outcome::allowed_by(request, policy, policy.rule(rule).unwrap_or_default()),
             Err(Refusal::Rejection(rejection)) => Outcome::refused(request, policy, rejection),
             // Made-up callers bring everything that there is to know of them.

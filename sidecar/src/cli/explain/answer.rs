@@ -3,7 +3,7 @@
 use orgate::{Code, Rejection, judge};
 use orgate_claims::{Principal, RoleName, Slug};
 use orgate_config::PolicyFile;
-use orgate_policy::{Found, RequestTarget};
+use orgate_policy::{Facts, Found, RequestTarget};
 use serde_json::{Map, Value, json};
 
 /// The answer to one request.
@@ -37,7 +37,13 @@ impl Answer {
     pub(crate) fn of(file: &PolicyFile, method: &str, path: &str, principal: Option<&Principal>) -> Self {
         let target = RequestTarget::parse(method, path);
         let subject = principal.map(|principal| file.policy.subject(principal));
-        let judged = judge(&file.policy, &target, subject.as_ref(), file.deny.into());
+        let judged = judge(
+            &file.policy,
+            &target,
+            subject.as_ref(),
+            &Facts::at(orgate::clock::now()),
+            file.deny.into(),
+        );
         let rejection = judged.as_ref().err();
         let found = target.as_ref().ok().map(|target| file.policy.find(target));
         let rule = match &found {

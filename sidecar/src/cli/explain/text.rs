@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use orgate::Code;
 use orgate_claims::{Principal, RoleName};
 use orgate_config::PolicyFile;
-use orgate_policy::{Access, Explanation, Found, MethodFit, RequestTarget, RuleMatch};
+use orgate_policy::{Access, Explanation, Facts, Found, MethodFit, RequestTarget, RuleMatch};
 
 use super::Answer;
 
@@ -99,7 +99,7 @@ fn matched(
     principal: Option<&Principal>,
 ) {
     let subject = principal.map(|principal| file.policy.subject(principal));
-    let explanation = found.explain(subject.as_ref());
+    let explanation = found.explain(subject.as_ref(), &Facts::at(orgate::clock::now()));
     let parameters: Vec<String> =
         found.parameters().map(|(name, value)| format!("{name} = {value:?}")).collect();
     let parameters =
@@ -114,8 +114,12 @@ fn matched(
     };
     rows.add("method", fit, "ok");
     who(rows, file, principal);
-    if matches!(found.access(), Access::Credential | Access::Optional) {
+    if matches!(found.access(), Access::Credential | Access::Optional | Access::Authenticator(_)) {
         bindings(rows, &explanation, principal.is_some());
+    }
+    for compared in &explanation.compared {
+        let remark = if compared.holds { "ok" } else { "DOES NOT HOLD" };
+        rows.add("compare", compared.text.as_str(), remark);
     }
     rows.add("require", found.requirement(), requirement(found.access(), &explanation, principal));
 }
@@ -160,12 +164,13 @@ fn who(rows: &mut Rows, file: &PolicyFile, principal: Option<&Principal>) {
 fn bindings(rows: &mut Rows, explanation: &Explanation<'_>, has_credential: bool) {
     for binding in &explanation.bindings {
         let targets = binding.targets.iter().map(|(target, value)| match value {
-            Some(value) => format!("{} {value:?}", target.as_str()),
-            None => format!("{} (absent)", target.as_str()),
+            Some(value) => format!("{target} {value:?}"),
+            None => format!("{target} (absent)"),
         });
         let targets = targets.collect::<Vec<_>>().join(" or ");
         let sign = if binding.holds { "==" } else { "!=" };
-        let text = format!("{} {:?} {sign} {targets}", binding.parameter, binding.value);
+        let value = binding.value.as_deref().map_or("(several)".to_owned(), |value| format!("{value:?}"));
+        let text = format!("{} {value} {sign} {targets}", binding.parameter);
         let remark = match (binding.holds, has_credential) {
             (true, _) => "ok",
             (false, true) => "MISMATCH",
@@ -175,13 +180,15 @@ fn bindings(rows: &mut Rows, explanation: &Explanation<'_>, has_credential: bool
     }
 }
 
-fn requirement(access: Access, explanation: &Explanation<'_>, principal: Option<&Principal>) -> String {
+fn requirement(access: Access<'_>, explanation: &Explanation<'_>, principal: Option<&Principal>) -> String {
     match access {
         Access::Public => "ok, anybody".to_owned(),
         Access::Nobody => "NOBODY".to_owned(),
         Access::Optional => "ok, with or without a credential".to_owned(),
         Access::Credential if explanation.holds => "ok".to_owned(),
         Access::Credential if principal.is_none() => "NO CREDENTIAL".to_owned(),
+        Access::Authenticator(name) if explanation.holds => format!("ok, authenticated by {name}"),
+        Access::Authenticator(name) => format!("AUTHENTICATED BY {name} ONLY"),
         Access::Credential if explanation.missing.is_empty() => "DOES NOT HOLD".to_owned(),
         Access::Credential => format!("MISSING {}", explanation.missing.join(", ")),
     }

@@ -1,0 +1,160 @@
+//! Named conditions, and the claims that rules compare.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    BindSpec, Place, PolicyError, PolicySpec, Requirement, bind,
+    requirement::{Comparison, Expression, MAX_ATOMS, Operand, Operator},
+    vocabulary::Vocabulary,
+};
+
+/// The most claims that rules compare.
+const MAX_CLAIMS: usize = 64;
+/// The most different comparisons.
+const MAX_ATOMS_IN_ALL: usize = 4_096;
+
+/// A condition that rules may name, as read.
+#[derive(Clone, Debug)]
+pub struct ConditionSpec {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it says: comparisons, joined by and, or, not.
+    pub body: Requirement,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// Whether a policy compares a claim as one value or asks what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimUse {
+    /// As one value.
+    Scalar,
+    /// `in` it.
+    Set,
+}
+
+/// Puts what the conditions say in the place of their names, and reports the conditions that cannot be.
+pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) {
+    let mut conditions: BTreeMap<&str, &Expression> = BTreeMap::new();
+    for condition in &spec.conditions {
+        let error = |message: String| PolicyError::new("E036", condition.place, message);
+        let taken = spec.permissions.iter().any(|name| *name.as_str() == *condition.name)
+            || spec.roles.iter().flat_map(|role| &role.grants).any(|name| *name.as_str() == *condition.name);
+        if taken {
+            let message = format!("`{}` is a permission and a condition", condition.name);
+            errors.push(error(message).help("give one of them another name"));
+        }
+        let body = condition.body.expression();
+        let strange = body.is_none_or(|body| {
+            body.walk().any(|part| {
+                !matches!(
+                    part,
+                    Expression::Compare(_) | Expression::Not(_) | Expression::All(_) | Expression::Any(_)
+                )
+            })
+        });
+        if strange {
+            let message = format!("the condition `{}` is more than comparisons", condition.name);
+            errors.push(error(message).help(
+                "a condition compares values, joined by `and`, `or` and `not`: `path.team_id == claims.team_id`",
+            ));
+        }
+        conditions.extend(body.filter(|_| !strange).map(|body| (&*condition.name, body)));
+    }
+    if conditions.is_empty() {
+        return;
+    }
+    for rule in &mut spec.rules {
+        let body = |name: &str| conditions.get(name).map(|body| (*body).clone());
+        for requirement in rule.shadow.iter_mut().chain([&mut rule.requirement]) {
+            requirement.replace_names(&body);
+            let atoms = requirement.expression().map_or(0, |expression| {
+                let joint = |part: &&Expression| {
+                    matches!(
+                        part,
+                        Expression::All(_)
+                            | Expression::Any(_)
+                            | Expression::Not(_)
+                            | Expression::Condition(..)
+                    )
+                };
+                expression.walk().filter(|part| !joint(part)).count()
+            });
+            if atoms > MAX_ATOMS {
+                let message = format!("with its conditions the requirement has more than {MAX_ATOMS} parts");
+                errors.push(PolicyError::new("E090", rule.place, message));
+            }
+        }
+    }
+}
+
+impl PolicySpec {
+    /// The claims that rules and bindings compare, each with how, sorted by name: what an issuer's mapping must keep.
+    #[must_use]
+    pub fn claims(&self) -> Vec<(String, ClaimUse)> {
+        uses(self)
+            .map(|(name, how, _)| (name.to_owned(), how))
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Every use of a claim in the order of the file. Conditions that no rule names count too, so that a claim has one kind.
+fn uses(spec: &PolicySpec) -> impl Iterator<Item = (&str, ClaimUse, Place)> {
+    let of_rules = spec.rules.iter().flat_map(|rule| {
+        rule.shadow.iter().chain([&rule.requirement]).map(move |requirement| (requirement, rule.place))
+    });
+    let of_conditions = spec.conditions.iter().map(|condition| (&condition.body, condition.place));
+    let compared = of_rules.chain(of_conditions).flat_map(|(requirement, place)| {
+        let parts = requirement.expression().into_iter().flat_map(Expression::walk);
+        parts.flat_map(move |part| in_comparison(part).map(move |(name, how)| (name, how, place)))
+    });
+    compared.chain(bind::claims(&spec.bind).map(|name| (name, ClaimUse::Scalar, Place::default())))
+}
+
+fn in_comparison(part: &Expression) -> impl Iterator<Item = (&str, ClaimUse)> {
+    let operands = match part {
+        Expression::Compare(Comparison { left, operator, right, .. }) => {
+            let how = if *operator == Operator::In { ClaimUse::Set } else { ClaimUse::Scalar };
+            vec![(left, ClaimUse::Scalar), (right, how)]
+        }
+        _ => Vec::new(),
+    };
+    operands.into_iter().filter_map(|(operand, how)| match operand {
+        Operand::Claim(name) => Some((&**name, how)),
+        _ => None,
+    })
+}
+
+/// The slots of the claims, by name; a claim that is used as one value and as a set is reported.
+pub(crate) fn claims(spec: &PolicySpec, bind: &[BindSpec], errors: &mut Vec<PolicyError>) -> Vec<Box<str>> {
+    let mut known: BTreeMap<&str, (ClaimUse, Place)> = BTreeMap::new();
+    for (name, how, place) in uses(spec) {
+        let (first, at) = *known.entry(name).or_insert((how, place));
+        if first != how {
+            let message = format!("`claims.{name}` is compared as one value and as a set");
+            errors.push(
+                PolicyError::new("E037", place, message)
+                    .related(at, "the other use")
+                    .help("a claim holds one value, or is asked with `in`; not both"),
+            );
+        }
+    }
+    debug_assert!(bind::claims(bind).all(|name| known.contains_key(name)), "defaults bind no claims");
+    known.into_keys().map(Into::into).collect()
+}
+
+/// More atoms or claims than a policy may have.
+pub(crate) fn too_many(vocabulary: &Vocabulary, claims: &[Box<str>]) -> Vec<PolicyError> {
+    let counts = [
+        ("different comparisons", vocabulary.atom_count(), MAX_ATOMS_IN_ALL),
+        ("claims in comparisons", claims.len(), MAX_CLAIMS),
+    ];
+    let over = counts.into_iter().filter(|(_, count, most)| count > most);
+    over.map(|(what, count, most)| {
+        let message = format!("the policy has {count} {what}; at most {most} are allowed");
+        PolicyError::new("E090", Place::default(), message)
+    })
+    .collect()
+}
