@@ -111,6 +111,12 @@ policy that is enforced.
     UNSET_VARIABLE = "E016", "an environment variable is not set",
 "`${NAME}` needs the variable; `${NAME:-default}` does not. An empty variable counts as not set.";
 
+    TOO_OLD = "E017", "the policy needs a newer orgate",
+"`min_orgate` names the first version that enforces everything the policy says. An older one would refuse the file anyway,
+because of keys that it does not know; this is the message that says why.
+
+    min_orgate: \"0.6\"";
+
     NO_RULES = "E018", "the policy has no rules",
 "Without a rule nothing can be reached; that is never meant. The smallest rule is
 
@@ -247,6 +253,19 @@ rule of its own, HEAD is judged by GET's.
 
     DRIFT = "W031", "matched only by a catch-all",
 "A route of the API description has no rule of its own.";
+
+    ROLE_DEMANDED = "W040", "a rule demands a role and not a permission",
+"Off unless the policy has `lint: {prefer_permissions: warn}`. A permission says what a rule is about, and the table of
+roles says who has it; a role in a rule says both at once, in many places.
+
+    DELETE /projects/{id}: role(owner)
+    DELETE /projects/{id}: delete_project     # roles: {owner: {grants: [delete_project]}}";
+
+    UNUSED_ALLOW = "W041", "an `allow` that silences nothing",
+"A rule may silence one warning by its code, with a note that says why. Where there is nothing to silence, the entry is old
+or misspelt, and would hide what comes later.
+
+    GET /tenants/{tenant}: {require: read, allow: [W052], note: \"tenants are no organizations here\"}";
 
     ANY_AUDIENCE = "W051", "tokens made for other services are accepted",
 "`audience: any` accepts every token of the issuer, also those made for other services. Whoever receives such a token can

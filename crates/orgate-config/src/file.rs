@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use orgate_policy::{Place, Policy};
 use orgate_verify::TrustedIssuer;
 
-use crate::diagnostic::{Diagnostics, FileId};
+use crate::{
+    compile::Lints,
+    diagnostic::{Diagnostics, FileId},
+};
 
 /// A policy file that was read, checked and compiled.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct PolicyFile {
     pub identity: IdentityOptions,
     /// How refusals look.
     pub deny: DenyOptions,
+    /// How much the policy makes of warnings, for tools that find further ones.
+    pub lints: Lints,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }

@@ -8,24 +8,26 @@ mod claims;
 mod environment;
 mod include;
 mod issuers;
+mod lint;
 mod options;
 mod profiles;
 mod rules;
+mod version;
 mod vocabulary;
 
 use std::path::Path;
 
+pub use self::lint::Lints;
+
 use crate::{
-    codes,
-    diagnostic::{Diagnostic, Diagnostics, Span},
+    diagnostic::{Diagnostics, Span},
     document::{self, MapReader, Node, Value},
     file::PolicyFile,
     files::{Directory, Files},
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 9] =
-const LATER: [&str; 8] = ["authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
+const LATER: [&str; 6] = ["authenticators", "paths", "cors", "mode", "until", "feed"];
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// and the files that it includes are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -51,10 +53,13 @@ pub fn compile_with(
     files: &dyn Files,
 ) -> Result<PolicyFile, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
-    let file = read(&include::Surroundings { name, files }, bytes, env, &mut diagnostics);
+    let mut lints = Lints::default();
+    let file = read(&include::Surroundings { name, files }, bytes, env, &mut lints, &mut diagnostics);
+    lints.apply(&mut diagnostics);
     diagnostics.sort();
     match file {
         Some(mut file) if !diagnostics.has_errors() => {
+            file.lints = lints;
             file.warnings = diagnostics;
             Ok(file)
         }
@@ -66,17 +71,20 @@ fn read(
     around: &include::Surroundings<'_>,
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
+    lints: &mut Lints,
     diagnostics: &mut Diagnostics,
 ) -> Option<PolicyFile> {
     let root = document::read(around.name, bytes, diagnostics)?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
-    if !check_version(&mut map) {
+    if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
     let root = include::resolve(root, around, diagnostics);
     let mut map = MapReader::new(&root, "", diagnostics)?;
-    let _ = map.optional("version").node();
+    for read in ["version", "min_orgate"] {
+        let _ = map.optional(read).node();
+    }
     for key in LATER {
         map.unsupported(key);
     }
@@ -99,8 +107,10 @@ fn read(
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
+    let lint = map.optional("lint").node();
     map.finish();
 
+    *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
@@ -108,32 +118,16 @@ fn read(
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
-    Some(PolicyFile { policy, issuers: read.issuers, token, identity, deny, warnings: Diagnostics::new() })
-}
-
-/// Whether reading on makes sense: the keys of another version may mean anything.
-fn check_version(map: &mut MapReader<'_, '_>) -> bool {
-    let whole = map.span();
-    let Some(node) = map.optional("version").node() else {
-        let start = Span { end_line: whole.line, end_column: whole.column, ..whole };
-        let finding = Diagnostic::error(codes::MISSING_KEY, "the file has no `version`");
-        map.diagnostics().push(finding.at(start).help("start it with `version: 1`"));
-        return true;
-    };
-    match &node.value {
-        Value::Integer(1) => true,
-        Value::Integer(other) => {
-            let message =
-                format!("version {other} of the policy language is not supported by this version of orgate");
-            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
-            map.diagnostics().push(finding.at(node.span).help("`version: 1` is"));
-            false
-        }
-        _ => {
-            document::wrong_kind(node, "version", "the number 1", map.diagnostics());
-            true
-        }
-    }
+    let warnings = Diagnostics::new();
+    Some(PolicyFile {
+        policy,
+        issuers: read.issuers,
+        token,
+        identity,
+        deny,
+        lints: Lints::default(),
+        warnings,
+    })
 }
 
 /// Reads a map whose keys are names that the file chooses.

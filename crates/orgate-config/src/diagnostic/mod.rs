@@ -175,11 +175,23 @@ impl Source {
     }
 }
 
+/// How many findings of one severity are shown.
+const MOST_SHOWN: usize = 200;
+/// How many are kept while a file is read; what is found besides is only counted. A file of a megabyte can hold hundreds
+/// of thousands of mistakes, and a finding is larger than a mistake.
+const MOST_KEPT: usize = 20_000;
+
 /// All findings of one reading, and the files they speak of.
+///
+/// Of very many findings the first ones are kept and the others counted.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     sources: Vec<Source>,
     findings: Vec<Diagnostic>,
+    /// How many errors are in `findings`.
+    errors: usize,
+    omitted_errors: usize,
+    omitted_warnings: usize,
 }
 
 impl Diagnostics {
@@ -223,12 +235,34 @@ impl Diagnostics {
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Diagnostic) {
+        let (kept, omitted) = match finding.severity {
+            Severity::Error => (self.errors, &mut self.omitted_errors),
+            Severity::Warning => (self.findings.len() - self.errors, &mut self.omitted_warnings),
+        };
+        if kept >= MOST_KEPT {
+            *omitted += 1;
+            return;
+        }
+        self.errors += usize::from(finding.severity == Severity::Error);
         self.findings.push(finding);
     }
 
     /// Adds a finding, if there is one.
     pub fn push_some(&mut self, finding: Option<Diagnostic>) {
-        self.findings.extend(finding);
+        finding.into_iter().for_each(|finding| self.push(finding));
+    }
+
+    /// Gives each warning the severity that `level` says, and takes it away where that is `None`.
+    pub(crate) fn retain_warnings(&mut self, mut level: impl FnMut(&Diagnostic) -> Option<Severity>) {
+        self.findings.retain_mut(|finding| {
+            if finding.severity == Severity::Error {
+                return true;
+            }
+            let level = level(finding);
+            finding.severity = level.unwrap_or(finding.severity);
+            level.is_some()
+        });
+        self.errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     }
 
     /// The findings in their present order.
@@ -236,7 +270,7 @@ impl Diagnostics {
         self.findings.iter()
     }
 
-    /// How many findings there are.
+    /// How many findings are kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.findings.len()
@@ -248,16 +282,22 @@ impl Diagnostics {
         self.findings.is_empty()
     }
 
-    /// How many of them are errors.
+    /// How many errors were found, kept or not.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+        self.errors + self.omitted_errors
     }
 
-    /// How many of them are warnings.
+    /// How many warnings were found, kept or not.
     #[must_use]
     pub fn warnings(&self) -> usize {
-        self.findings.len() - self.errors()
+        self.findings.len() - self.errors + self.omitted_warnings
+    }
+
+    /// How many errors and warnings were found and are not kept.
+    #[must_use]
+    pub fn omitted(&self) -> (usize, usize) {
+        (self.omitted_errors, self.omitted_warnings)
     }
 
     /// Whether the files cannot be used.
@@ -266,9 +306,22 @@ impl Diagnostics {
         self.errors() > 0
     }
 
-    /// Puts errors before warnings, and each in the order of the files.
+    /// Puts errors before warnings, and each in the order of the files; of very many the first ones are kept.
     pub fn sort(&mut self) {
         self.findings.sort_by_key(|finding| (finding.severity, finding.span));
+        let warnings = self.findings.len() - self.errors;
+        self.omitted_errors += self.errors.saturating_sub(MOST_SHOWN);
+        self.omitted_warnings += warnings.saturating_sub(MOST_SHOWN);
+        let mut shown = [0; 2];
+        self.findings.retain(|finding| {
+            let number = match finding.severity {
+                Severity::Error => &mut shown[0],
+                Severity::Warning => &mut shown[1],
+            };
+            *number += 1;
+            *number <= MOST_SHOWN
+        });
+        self.errors = self.errors.min(MOST_SHOWN);
     }
 
     /// The findings as text, with the lines they speak of; in colour for a terminal.

@@ -4,6 +4,7 @@ mod files;
 mod formats;
 mod includes;
 mod issuers;
+mod lints;
 mod policies;
 mod profiles;
 mod properties;
