@@ -193,81 +193,6 @@ fn unknown_keys_are_errors_at_every_level() {
 }
 
 #[test]
-fn what_this_version_does_not_enforce_is_never_passed_over() {
-    check!(findings_with("include: [a.yaml]\nauthenticators: {}\nconditions: {}\npaths: {}\ncors: {}\nmode: observe\nuntil: 2027-01-01\nlint: {}\n"), @"
-            error[E005]: `a.yaml` matches no file
-             --> orgate.yaml:3:11
-            3 | include: [a.yaml]
-              |           ^^^^^^
-              = help: patterns start at the directory of the policy file
-            error[E014]: `authenticators` is not supported by this version
-             --> orgate.yaml:4:1
-            4 | authenticators: {}
-              | ^^^^^^^^^^^^^^
-            error[E014]: `paths` is not supported by this version
-             --> orgate.yaml:6:1
-            6 | paths: {}
-              | ^^^^^
-            error[E014]: `cors` is not supported by this version
-             --> orgate.yaml:7:1
-            7 | cors: {}
-              | ^^^^
-            error[E014]: `mode` is not supported by this version
-             --> orgate.yaml:8:1
-            8 | mode: observe
-              | ^^^^
-            error[E014]: `until` is not supported by this version
-             --> orgate.yaml:9:1
-            9 | until: 2027-01-01
-              | ^^^^^
-            ");
-    check!(findings_with("token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}\nidentity: {sign: {}}\ndeny: {disclose: none, redirect: {}}\n"), @"
-        error[E014]: `cookie` in `token.from` is not supported by this version
-         --> orgate.yaml:3:17
-        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                 ^^^^^^
-        error[E014]: `exchange` in `token` is not supported by this version
-         --> orgate.yaml:3:32
-        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                                ^^^^^^^^
-        error[E014]: `csrf` in `token` is not supported by this version
-         --> orgate.yaml:3:46
-        3 | token: {from: [{cookie: sid}], exchange: {}, csrf: same-origin}
-          |                                              ^^^^
-        error[E014]: `sign` in `identity` is not supported by this version
-         --> orgate.yaml:4:12
-        4 | identity: {sign: {}}
-          |            ^^^^
-        error[E014]: `disclose` in `deny` is not supported by this version
-         --> orgate.yaml:5:8
-        5 | deny: {disclose: none, redirect: {}}
-          |        ^^^^^^^^
-        error[E014]: `redirect` in `deny` is not supported by this version
-         --> orgate.yaml:5:24
-        5 | deny: {disclose: none, redirect: {}}
-          |                        ^^^^^^^^
-        ");
-    check!(findings_with("rules:\n  GET /a: {require: read, shadow: write, fresh: live}\n  GET /b: via(stripe)\n  GET a.example/c: read\n"), @"
-            error[E038]: unknown authenticator `stripe`
-             --> orgate.yaml:5:15
-            5 |   GET /b: via(stripe)
-              |               ^^^^^^
-              = help: declare it under `authenticators:`
-            error[E020]: rules for one host are not supported by this version
-             --> orgate.yaml:6:7
-            6 |   GET a.example/c: read
-              |       ^^^^^^^^^
-              = help: leave the host away; the rule then holds for every host
-            ");
-    check!(findings_with("bind: {header.x-org-id: org.id, team: claims.team}\n"), @"
-            error[E014]: comparing `claims.team` is not supported by this version
-             --> orgate.yaml:1:1
-            1 | version: 1
-              | ^
-            ");
-}
-
-#[test]
 fn rule_keys_and_requirements_are_pointed_at() {
     check!(findings_with("rules:\n  get /a: read\n  /b: read\n  GET /c/: read\n  GET /d: read and\n  GET /e: read and write or invite\n  GET /f: \"\"\n"), @r#"
         error[E020]: `get` is no method: methods are upper-case letters
@@ -325,32 +250,32 @@ fn rule_keys_and_requirements_are_pointed_at() {
 #[test]
 fn unknown_names_are_errors_with_the_likely_one() {
     check!(findings_with("rules:\n  DELETE /orgs/{org_id}: delet_org\n  GET /a: {require: read and \"nonsense\"}\n  GET /b: {require: rea or nonsense, note: x}\n  GET /c: role(amdin)\n"), @r#"
-            error[E031]: unknown permission `delet_org`
-             --> orgate.yaml:4:26
-            4 |   DELETE /orgs/{org_id}: delet_org
-              |                          ^^^^^^^^^ not declared by any role or under `permissions`
-              = help: did you mean `delete_org`?
-            error[E021]: a text cannot stand alone
-             --> orgate.yaml:5:30
-            5 |   GET /a: {require: read and "nonsense"}
-              |                              ^^^^^^^^^^
-              = help: compare it: `claims.plan == "pro"`
-            error[E031]: unknown permission `rea`
-             --> orgate.yaml:6:21
-            6 |   GET /b: {require: rea or nonsense, note: x}
-              |                     ^^^ not declared by any role or under `permissions`
-              = help: did you mean `read`?
-            error[E031]: unknown permission `nonsense`
-             --> orgate.yaml:6:28
-            6 |   GET /b: {require: rea or nonsense, note: x}
-              |                            ^^^^^^^^ not declared by any role or under `permissions`
-              = help: declare it under `permissions:` or grant it to a role: `permissions: [nonsense]`
-            error[E032]: unknown role `amdin`
-             --> orgate.yaml:7:16
-            7 |   GET /c: role(amdin)
-              |                ^^^^^
-              = help: did you mean `admin`?
-            "#);
+        error[E031]: unknown permission `delet_org`
+         --> orgate.yaml:4:26
+        4 |   DELETE /orgs/{org_id}: delet_org
+          |                          ^^^^^^^^^ not declared by any role or under `permissions`
+          = help: did you mean `delete_org`?
+        error[E021]: a text cannot stand alone
+         --> orgate.yaml:5:30
+        5 |   GET /a: {require: read and "nonsense"}
+          |                              ^^^^^^^^^^
+          = help: compare it: `claims.plan == "pro"`
+        error[E031]: unknown permission `rea`
+         --> orgate.yaml:6:21
+        6 |   GET /b: {require: rea or nonsense, note: x}
+          |                     ^^^ not declared by any role or under `permissions`
+          = help: did you mean `read`?
+        error[E031]: unknown permission `nonsense`
+         --> orgate.yaml:6:28
+        6 |   GET /b: {require: rea or nonsense, note: x}
+          |                            ^^^^^^^^ not declared by any role or under `permissions`
+          = help: declare it under `permissions:` or grant it to a role: `permissions: [nonsense]`
+        error[E032]: unknown role `amdin`
+         --> orgate.yaml:7:16
+        7 |   GET /c: role(amdin)
+          |                ^^^^^
+          = help: did you mean `admin`?
+        "#);
 }
 
 #[test]
@@ -401,26 +326,26 @@ fn an_organization_in_the_path_is_bound_unless_a_rule_says_otherwise() {
         ");
     check!(findings_with("rules:\n  GET /orgs/{org_id}/logo: {require: public, unbound: [org_id], hide: false, note: known}\n"), @"nothing; 1 rule, 4 roles, 7 permissions");
     check!(findings_with("bind: {org_id: org.id, \"a b\": sub, x: [], y: org.name, z: {a: b}}\n"), @r#"
-            error[E034]: `a b` is nothing that can be bound
-             --> orgate.yaml:3:24
-            3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
-              |                        ^^^^^
-              = help: write the name of a path parameter such as `org_id`, or `header.x-org-id`, `query.org`, `host.tenant`
-            error[E013]: `bind.x` is empty
-             --> orgate.yaml:3:39
-            3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
-              |                                       ^^
-              = help: write `org.id`, `org.slug`, `sub` or `claims.…`
-            error[E013]: `bind.y`: `org.name` is nothing a caller has
-             --> orgate.yaml:3:46
-            3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
-              |                                              ^^^^^^^^
-              = help: write `org.id`, `org.slug`, `sub` or `claims.…`
-            error[E012]: `bind.z`: expected a text or a list of texts, found a map
-             --> orgate.yaml:3:59
-            3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
-              |                                                           ^^^^^^
-            "#);
+        error[E034]: `a b` is nothing that can be bound
+         --> orgate.yaml:3:24
+        3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
+          |                        ^^^^^
+          = help: write the name of a path parameter such as `org_id`, or `header.x-org-id`, `query.org`, `host.tenant`
+        error[E013]: `bind.x` is empty
+         --> orgate.yaml:3:39
+        3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
+          |                                       ^^
+          = help: write `org.id`, `org.slug`, `sub` or `claims.…`
+        error[E013]: `bind.y`: `org.name` is nothing a caller has
+         --> orgate.yaml:3:46
+        3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
+          |                                              ^^^^^^^^
+          = help: write `org.id`, `org.slug`, `sub` or `claims.…`
+        error[E012]: `bind.z`: expected a text or a list of texts, found a map
+         --> orgate.yaml:3:59
+        3 | bind: {org_id: org.id, "a b": sub, x: [], y: org.name, z: {a: b}}
+          |                                                           ^^^^^^
+        "#);
 }
 
 #[test]
