@@ -8,6 +8,7 @@ mod claims;
 mod environment;
 mod include;
 mod issuers;
+mod limits;
 mod lint;
 mod options;
 mod profiles;
@@ -117,6 +118,9 @@ fn read(
     let deny = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
+    if !limits::check(&spec, &sections, diagnostics) {
+        return None;
+    }
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     let warnings = Diagnostics::new();
     Some(PolicyFile {

@@ -247,6 +247,11 @@ impl Diagnostics {
         self.findings.push(finding);
     }
 
+    /// Whether there are more errors than are ever shown.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors > MOST_SHOWN
+    }
+
     /// Adds a finding, if there is one.
     pub fn push_some(&mut self, finding: Option<Diagnostic>) {
         finding.into_iter().for_each(|finding| self.push(finding));
