@@ -17,6 +17,7 @@ pub mod cases;
 pub mod codes;
 mod compile;
 pub mod diagnostic;
+pub mod diff;
 mod discover;
 pub mod document;
 mod file;

@@ -232,6 +232,7 @@ impl Gate {
         let asked = Asked {
             method: head.method.as_str(),
             path_and_query: path_and_query.as_str(),
+            host: head.authority,
             facts: Facts { headers: &fields, now },
         };
         let caller = |rule: &RuleMatch<'_>| match rule.access() {

@@ -43,6 +43,7 @@ impl Caller for Arc<VerifiedToken> {
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
     pub(crate) path_and_query: &'a str,
+    pub(crate) host: Option<&'a str>,
     pub(crate) facts: Facts<'a>,
 }
 
@@ -54,6 +55,7 @@ impl GateParts {
         caller: impl FnOnce(&RuleMatch<'_>) -> Result<Option<C>, Refusal>,
     ) -> Result<(RuleId, Option<C>), Refusal> {
         let target = RequestTarget::parse(asked.method, asked.path_and_query)
+            .and_then(|target| target.at_host(asked.host))
             .map_err(|error| self.refuse(unreadable(error)))?;
         let found = match self.policy().find(&target) {
             Found::Rule(found) => found,
