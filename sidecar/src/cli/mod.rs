@@ -11,12 +11,14 @@ mod exit;
 mod explain;
 mod generate;
 mod help;
+mod import;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
+mod schema;
 mod signals;
 mod test;
 
@@ -96,6 +98,10 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Make a policy to begin with from what an application has already.
+    Import(import::Options),
+    /// Print the JSON Schema of a policy file, for editors.
+    Schema(schema::Options),
     /// Show what a change of a policy changes: who gains and who loses what.
     Diff(diff::Options),
     /// Explain a verb, a finding or a refusal.
@@ -139,6 +145,8 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Import(options) => import::run(&options, &common),
+            Verb::Schema(options) => schema::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
