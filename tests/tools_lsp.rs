@@ -131,15 +131,15 @@ fn an_editor_sees_findings_completes_and_learns_who_gets_in() {
     let uri = editor.uri.clone();
     let found = editor.open(&uri, &format!("{HEAD}# 𝄞 für\nrules:\n  GET /𝄞ü: raed\n  DELETE /orgs/{{org_id}}: delete_org\n"));
     let [unknown] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((&unknown["code"], &unknown["range"]["start"]), (&json!("E031"), &json!({"line": 5, "character": 11})));
+    assert_eq!((&unknown["code"], &unknown["range"]["start"]), (&json!("E031"), &json!({"line": 5, "character": 12})));
 
-    let range = json!({"start": {"line": 5, "character": 11}, "end": {"line": 5, "character": 15}});
+    let range = json!({"start": {"line": 5, "character": 12}, "end": {"line": 5, "character": 16}});
     assert_eq!(editor.change(2, json!([{"range": range, "text": "read"}])), [] as [Value; 0]);
 
-    let at = editor.at(5, 13);
+    let at = editor.at(5, 14);
     let items = editor.ask("textDocument/completion", at)["items"].clone();
     let read = items.as_array().unwrap().iter().find(|item| item["label"] == "read").unwrap().clone();
-    assert_eq!(read["textEdit"]["range"]["start"], json!({"line": 5, "character": 11}));
+    assert_eq!(read["textEdit"]["range"]["start"], json!({"line": 5, "character": 12}));
     assert_eq!(read["detail"], "held by viewer, member, admin, owner");
 
     let at = editor.at(6, 4);

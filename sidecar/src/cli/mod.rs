@@ -12,6 +12,7 @@ mod explain;
 mod fmt;
 mod generate;
 mod help;
+mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod lsp;
@@ -20,7 +21,9 @@ mod output;
 mod policy_file;
 mod proxy;
 mod signals;
+mod snippet;
 mod test;
+mod token;
 
 use std::process::ExitCode;
 
@@ -102,6 +105,12 @@ enum Verb {
     Diff(diff::Options),
     /// Put policy files into one form.
     Fmt(fmt::Options),
+    /// Write a policy to begin with, and its tests.
+    Init(init::Options),
+    /// Print what puts orgate in front of an application elsewhere.
+    Snippet(snippet::Options),
+    /// Look into tokens.
+    Token(token::Options),
     /// Serve an editor: findings, completion, who gets in.
     Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
@@ -147,6 +156,9 @@ pub fn run() -> ExitCode {
             Verb::Matrix(options) => matrix::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
             Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Init(options) => init::run(&options, &common),
+            Verb::Snippet(options) => snippet::run(&options, &common),
+            Verb::Token(options) => token::run(&options),
             Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
