@@ -13,6 +13,7 @@ mod fmt;
 mod generate;
 mod help;
 mod import;
+mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod lsp;
@@ -22,7 +23,9 @@ mod policy_file;
 mod proxy;
 mod schema;
 mod signals;
+mod snippet;
 mod test;
+mod token;
 
 use std::process::ExitCode;
 
@@ -108,6 +111,12 @@ enum Verb {
     Diff(diff::Options),
     /// Put policy files into one form.
     Fmt(fmt::Options),
+    /// Write a policy to begin with, and its tests.
+    Init(init::Options),
+    /// Print what puts orgate in front of an application elsewhere.
+    Snippet(snippet::Options),
+    /// Look into tokens.
+    Token(token::Options),
     /// Serve an editor: findings, completion, who gets in.
     Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
@@ -155,6 +164,9 @@ pub fn run() -> ExitCode {
             Verb::Schema(options) => schema::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
             Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Init(options) => init::run(&options, &common),
+            Verb::Snippet(options) => snippet::run(&options, &common),
+            Verb::Token(options) => token::run(&options),
             Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
