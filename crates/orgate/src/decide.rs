@@ -95,6 +95,7 @@ impl Gate {
         let asked = Asked {
             method: head.method.as_str(),
             path_and_query: head.path_and_query.as_str(),
+            host: head.authority,
             facts: Facts { headers: &fields, now },
         };
         let mut once = None;
@@ -150,7 +151,7 @@ impl GateParts {
     }
 
     fn of_rule(&self, rejection: Rejection, rule: Option<orgate_policy::RuleId>) -> Rejection {
-        let rejection = rejection.flat(self.deny.flat);
+        let rejection = rejection.rendered(self.deny);
         match rule.and_then(|rule| self.policy().rule(rule)) {
             Some(rule) => rejection.with_rule(rule),
             None => rejection,
@@ -171,7 +172,7 @@ fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken
         }
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
-    let refused = Some(Rejection::new(code).with_detail(detail).flat(parts.deny.flat));
+    let refused = Some(Rejection::new(code).with_detail(detail).rendered(parts.deny));
     Judged { rule: None, caller: None, refused, live: false, shadow: None }
 }
 
@@ -182,7 +183,7 @@ impl Verdict {
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.
             Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
-                Self::Reject(rejection.with_shadow(shadow))
+                Self::Reject(parts.sent_elsewhere(rejection, head).with_shadow(shadow))
             }
             would => {
                 let permit = Permit::new(Arc::clone(parts), rule, caller, head.path_and_query.clone());

@@ -14,12 +14,13 @@ use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, IdentityOptions, Permit, PreflightAnswer, Preflights, Rejection,
-    RequestHead, TokenOptions,
+    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer,
+    Preflights, RedirectOptions, Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
-    credentials::{self, CredentialError},
+    credentials::{self, CredentialError, Presented, csrf},
     judge::Refusal,
     observe::Told,
+    redirect,
     session::{Exchanged, Sessions},
     token_cache::{TokenCache, VerifiedToken},
 };
@@ -52,6 +53,9 @@ pub struct GateParts {
     pub(crate) token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
+    redirect: RedirectOptions,
+    /// The names of the policy's files, by the number that places have.
+    pub(crate) file_names: Vec<Box<str>>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
     permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
@@ -109,38 +113,6 @@ pub enum Verdict {
     Answer(PreflightAnswer),
 }
 
-/// How a gate is doing.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GateStatus {
-    /// Every issuer, in the order of the policy file.
-    pub issuers: Vec<IssuerStatus>,
-    /// How many rules are enforced.
-    pub rules: usize,
-}
-
-/// How a gate stands with one issuer.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct IssuerStatus {
-    /// Its `iss`.
-    pub issuer: String,
-    /// Where its keys come from.
-    pub location: String,
-    /// Whether keys are in hand.
-    pub keys_loaded: bool,
-    /// Why the last attempt to fetch them failed, if it did.
-    pub last_error: Option<String>,
-}
-
-impl GateStatus {
-    /// Whether every issuer's keys are in hand.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.issuers.iter().all(|issuer| issuer.keys_loaded)
-    }
-}
-
 impl GateParts {
     /// A policy, and whose tokens it is applied to; everything else as it is by default.
     #[must_use]
@@ -152,6 +124,8 @@ impl GateParts {
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
+            redirect: RedirectOptions::default(),
+            file_names: Vec::new(),
             permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
@@ -182,6 +156,25 @@ impl GateParts {
     pub fn token(mut self, token: TokenOptions) -> Self {
         self.token = token;
         self
+    }
+
+    /// Where people are sent who open a page in a browser and cannot see it.
+    #[must_use]
+    pub fn redirect(mut self, redirect: RedirectOptions) -> Self {
+        self.redirect = redirect;
+        self
+    }
+
+    /// The names of the policy's files, for refusals that say where their rule stands.
+    #[must_use]
+    pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
+        self.file_names = names;
+        self
+    }
+
+    pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
+        let location = redirect::location(rejection.code(), &self.redirect, head);
+        rejection.sent_to(location)
     }
 
     /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in
@@ -306,7 +299,13 @@ impl Gate {
             })
         })?;
         match credential {
-            Some(Credential::Token(text)) => self.verified(parts, text.as_str(), now).map(Some),
+            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+                if by_cookie {
+                    csrf::check(head, &parts.token.trusted_origins)
+                        .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
+                }
+                self.verified(parts, text.as_str(), now).map(Some)
+            }
             None => self.session(parts, head, now, brought),
         }
     }

@@ -11,7 +11,7 @@ use orgate_policy::{
     TargetError,
 };
 
-use crate::{Code, DenyOptions, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
+use crate::{Code, DenyOptions, Disclose, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
 
 /// Why a request does not go on, now or at all.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Caller for Arc<VerifiedToken> {
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
     pub(crate) path_and_query: &'a str,
+    pub(crate) host: Option<&'a str>,
     pub(crate) facts: Facts<'a>,
 }
 
@@ -117,9 +118,18 @@ impl GateParts {
         Ok(Judged { rule: Some(found.id()), caller, refused, live: found.is_live(), shadow })
     }
 
+    /// Says where the rule stands, if refusals may.
+    fn placed(&self, rejection: Rejection, found: &RuleMatch<'_>) -> Rejection {
+        let place = found.place();
+        match self.file_names.get(usize::from(place.file)) {
+            Some(file) if self.deny.disclose == Disclose::Full => rejection.with_place(file, place.line),
+            _ => rejection,
+        }
+    }
+
     /// Gives a refusal by `found` its form.
     fn finish(&self, rejection: Rejection, found: &RuleMatch<'_>) -> Rejection {
-        rejection.asked_by(found.access()).flat(self.deny.flat)
+        self.placed(rejection, found).asked_by(found.access()).rendered(self.deny)
     }
 }
 
@@ -131,11 +141,12 @@ pub(crate) fn unmatched_or<T>(
 ) -> Result<T, Rejection> {
     let (policy, deny) = (parts.policy(), parts.deny);
     let target = RequestTarget::parse(asked.method, asked.path_and_query)
-        .map_err(|error| unreadable(error).flat(deny.flat))?;
+        .and_then(|target| target.at_host(asked.host))
+        .map_err(|error| unreadable(error).rendered(deny))?;
     match policy.find(&target) {
         Found::Rule(found) => Ok(then(&found)),
-        Found::NoRule => Err(unmatched(Code::NoRule, deny).flat(deny.flat)),
-        Found::MethodNotCovered => Err(unmatched(Code::MethodNotCovered, deny).flat(deny.flat)),
+        Found::NoRule => Err(unmatched(Code::NoRule, deny).rendered(deny)),
+        Found::MethodNotCovered => Err(unmatched(Code::MethodNotCovered, deny).rendered(deny)),
     }
 }
 
@@ -153,7 +164,7 @@ pub fn judge(
     facts: &Facts<'_>,
     deny: DenyOptions,
 ) -> Result<(), Rejection> {
-    let target = target.as_ref().map_err(|error| unreadable(*error).flat(deny.flat))?;
+    let target = target.as_ref().map_err(|error| unreadable(*error).rendered(deny))?;
     let rejection = match policy.find(target) {
         Found::NoRule => unmatched(Code::NoRule, deny),
         Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
@@ -162,7 +173,7 @@ pub fn judge(
             Decision::Deny(reason) => denied(reason, &found, subject, facts, deny).asked_by(found.access()),
         },
     };
-    Err(rejection.flat(deny.flat))
+    Err(rejection.rendered(deny))
 }
 
 fn unreadable(error: TargetError) -> Rejection {

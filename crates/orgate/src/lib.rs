@@ -48,8 +48,10 @@ mod preflight;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
+mod redirect;
 pub mod rejection;
 mod session;
+mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
 #[cfg(feature = "config")]
@@ -61,7 +63,7 @@ pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
-pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+pub use gate::{Checked, Gate, GateParts, Need, Verdict};
 #[cfg(feature = "axum")]
 pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
@@ -69,7 +71,7 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
-pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///
@@ -98,3 +100,4 @@ pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
 pub use rejection::Rejection;
+pub use status::{GateStatus, IssuerStatus};

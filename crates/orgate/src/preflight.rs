@@ -96,7 +96,8 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
     let requested = only(head.headers, &ACCESS_CONTROL_REQUEST_METHOD)?;
     let requested = Method::from_bytes(requested.as_bytes()).ok()?;
     let path_and_query = head.path_and_query.as_str();
-    let asked = Asked { method: requested.as_str(), path_and_query, facts: Facts::at(now) };
+    let asked =
+        Asked { method: requested.as_str(), path_and_query, host: head.authority, facts: Facts::at(now) };
     let found = unmatched_or(parts, asked, |found| {
         (found.id(), found.rule().into(), found.access() == Access::Nobody)
     });
@@ -105,7 +106,7 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
         Err(rejection) => return Some(Verdict::Reject(rejection)),
     };
     if closed {
-        let rejection = Rejection::new(Code::Denied).with_rule(&name).flat(parts.deny.flat);
+        let rejection = Rejection::new(Code::Denied).with_rule(&name).rendered(parts.deny);
         return Some(Verdict::Reject(rejection));
     }
     Some(match &parts.preflights {

@@ -3,8 +3,8 @@
 //! 1. The cookie counts only where no other source has a token.
 //! 2. What comes back is verified like every token of a request; only one that holds is kept, for at most the time that
 //!    the policy says, and it is verified again whenever it is used.
-//! 3. A browser adds cookies to whatever any page makes it send. So a request that may change something must say by
-//!    `Sec-Fetch-Site: same-origin`, which no script can set, that a page of the application itself made it.
+//! 3. It is a cookie, so what may change something must come from a page that may call the application, as for every
+//!    token in a cookie.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -12,13 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Method, header::COOKIE};
+use http::{HeaderMap, header::COOKIE};
 use moka::{Expiry, sync::Cache};
 
 use orgate_claims::UnixTime;
 
 use crate::{
-    Code, Credential, Gate, Need, Rejection, RequestHead, credentials, gate::GateParts, judge::Refusal,
+    Code, Credential, Gate, Need, Rejection, RequestHead,
+    credentials::{self, Presented, csrf},
+    gate::GateParts,
+    judge::Refusal,
     token_cache::VerifiedToken,
 };
 
@@ -26,7 +29,6 @@ use crate::{
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// The most bytes of cookies that are looked through.
 const MAX_COOKIE_BYTES: usize = 32 * 1024;
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// What became of a session that was exchanged.
 #[derive(Clone, Debug)]
@@ -65,22 +67,6 @@ pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'
     match std::str::from_utf8(value) {
         Ok(text) if value.iter().all(is_octet) => Ok(Some(text)),
         _ => Err(Rejection::unreadable_credential("the session cookie cannot be read")),
-    }
-}
-
-/// Refuses what another site may have made the browser send.
-pub(crate) fn check_origin(head: &RequestHead<'_>) -> Result<(), Rejection> {
-    if matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(());
-    }
-    let mut sites = head.headers.get_all(SEC_FETCH_SITE).iter();
-    match (sites.next(), sites.next()) {
-        (Some(site), None) if site.as_bytes() == b"same-origin" => Ok(()),
-        _ => {
-            let detail =
-                "the session is a cookie, and nothing shows that the application itself made this request";
-            Err(Rejection::new(Code::Csrf).with_detail(detail))
-        }
     }
 }
 
@@ -159,7 +145,8 @@ impl Gate {
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
         let Some((name, lifetime)) = parts.exchanged_cookie() else { return Ok(None) };
         let Some(value) = cookie(head.headers, name)? else { return Ok(None) };
-        check_origin(head)?;
+        csrf::check(head, &parts.token.trusted_origins)
+            .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
         if let Some(token) = self.sessions().get(value) {
             match self.verified(parts, &token, now) {
                 // The token has ended, the session perhaps not.
@@ -190,7 +177,9 @@ impl Gate {
         head: &RequestHead<'_>,
         brought: Option<&Exchanged>,
     ) -> Option<Arc<str>> {
-        if let Ok(Some(Credential::Token(text))) = credentials::extract(head.headers, &parts.token) {
+        if let Ok(Some(Presented { credential: Credential::Token(text), .. })) =
+            credentials::extract(head.headers, &parts.token)
+        {
             return Some(text.as_str().into());
         }
         if let Some(Exchanged::Token(token)) = brought {

@@ -3,8 +3,13 @@
 mod authenticators;
 mod claims;
 mod files;
+mod formats;
+mod includes;
 mod issuers;
+mod limits;
+mod lints;
 mod modes;
+mod options;
 mod policies;
 mod profiles;
 mod properties;
