@@ -246,7 +246,7 @@ mod from_a_file {
             Checked::Done(verdict) => {
                 let location = match &verdict {
                     Verdict::Reject(rejection) => rejection.response(None).headers().get("location").cloned(),
-                    Verdict::Forward(_) => None,
+                    Verdict::Forward(_) | Verdict::Answer(_) => None,
                 };
                 (verdict_text(&verdict), location.map(|url| url.to_str().unwrap().to_owned()))
             }
