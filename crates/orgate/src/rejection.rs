@@ -169,7 +169,7 @@ impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        if self.location().is_some() { StatusCode::FOUND } else { self.code.status() }
+        if self.location().is_some() { StatusCode::SEE_OTHER } else { self.code.status() }
     }
 
     /// The rule that refused; `None` where none matched.
