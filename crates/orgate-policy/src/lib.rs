@@ -21,6 +21,7 @@ mod diff;
 mod error;
 mod explain;
 mod facts;
+mod failure;
 mod fall;
 mod host;
 mod key;

@@ -9,18 +9,23 @@ mod demo;
 mod diff;
 mod exit;
 mod explain;
+mod fmt;
 mod generate;
 mod help;
 mod import;
+mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod lsp;
 mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
 mod schema;
 mod signals;
+mod snippet;
 mod test;
+mod token;
 
 use std::process::ExitCode;
 
@@ -104,6 +109,16 @@ enum Verb {
     Schema(schema::Options),
     /// Show what a change of a policy changes: who gains and who loses what.
     Diff(diff::Options),
+    /// Put policy files into one form.
+    Fmt(fmt::Options),
+    /// Write a policy to begin with, and its tests.
+    Init(init::Options),
+    /// Print what puts orgate in front of an application elsewhere.
+    Snippet(snippet::Options),
+    /// Look into tokens.
+    Token(token::Options),
+    /// Serve an editor: findings, completion, who gets in.
+    Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -148,6 +163,11 @@ pub fn run() -> ExitCode {
             Verb::Import(options) => import::run(&options, &common),
             Verb::Schema(options) => schema::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
+            Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Init(options) => init::run(&options, &common),
+            Verb::Snippet(options) => snippet::run(&options, &common),
+            Verb::Token(options) => token::run(&options),
+            Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),
