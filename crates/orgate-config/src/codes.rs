@@ -34,7 +34,7 @@ pub fn find(code: &str) -> Option<&'static Code> {
 
 codes! {
     SYNTAX = "E001", "the file is not well-formed",
-"The file cannot be read as YAML (or JSON). The place is where reading stopped; the cause may be a little before it.
+"The file cannot be read as YAML, JSON or TOML, by the end of its name. The place is where reading stopped; the cause may be a little before it.
 
     rules:
       GET /healthz: \"public        # the quote is never closed
@@ -50,12 +50,29 @@ look like another one: control characters, zero-width characters, and those that
     LIMIT = "E003", "the file is too large or too deep",
 "A file has at most 1 MiB, and maps and lists are nested at most 32 levels deep.";
 
-    NOT_IN_FORMAT = "E004", "a YAML construct that is not part of the format",
-"Anchors, aliases, merge keys, tags, directives, keys that are not texts, and more than one document in a file have no
-counterpart in JSON and TOML, and they hide the effect of a line from whoever reviews a change. Write values out.
+    NOT_IN_FORMAT = "E004", "a construct that is not part of the format",
+"Anchors, aliases, merge keys, tags, directives, keys that are not texts, more than one document in a file, and the dates
+of TOML have no counterpart in the other formats, and they hide the effect of a line from whoever reviews a change. Write values out.
 
     base: &base {issuer: https://a.example}      # E004
     main: {<<: *base}                            # E004";
+
+    INCLUDE = "E005", "a file that cannot be included",
+"`include:` names files below the directory of the policy file; `*` stands for any part of one name. A pattern that
+matches nothing, a path that leads out of the directory (by `..`, by a link, or from the root), and a file that cannot
+be read are errors: a policy must never be read as less than it says. At most 64 files are included.
+
+    include: [policies/*.orgate.yaml]";
+
+    FRAGMENT = "E006", "a fragment says what only the policy file can",
+"A file that is included speaks of one part of the application: `base` stands before each of its paths. It holds
+`permissions`, `conditions` and `rules`. Whatever concerns the whole application, such as issuers, roles, bindings and
+hosts, stands in the policy file, and a fragment includes nothing.
+
+    base: /billing
+    permissions: {billing:read: See invoices}
+    rules:
+      GET /invoices/**: billing:read      # GET /billing/invoices/**";
 
     UNKNOWN_KEY = "E010", "an unknown key",
 "Keys that are not known are never passed over: a misspelt key would silently lose its effect. Keys that start with `x-`
@@ -93,6 +110,12 @@ policy that is enforced.
 
     UNSET_VARIABLE = "E016", "an environment variable is not set",
 "`${NAME}` needs the variable; `${NAME:-default}` does not. An empty variable counts as not set.";
+
+    TOO_OLD = "E017", "the policy needs a newer orgate",
+"`min_orgate` names the first version that enforces everything the policy says. An older one would refuse the file anyway,
+because of keys that it does not know; this is the message that says why.
+
+    min_orgate: \"0.6\"";
 
     NO_RULES = "E018", "the policy has no rules",
 "Without a rule nothing can be reached; that is never meant. The smallest rule is
@@ -262,8 +285,31 @@ reasons (a narrower scope, another issuer), and none of them should open anythin
 
     GET /trial: not billing:read";
 
-    DRIFT = "W031", "matched only by a catch-all",
-"A route of the API description has no rule of its own.";
+    DRIFT = "W031", "an operation without a rule of its own",
+"An operation of the API description, or a route of the application, is matched by no rule, or only by a `**` that was
+written for whatever is left. It may be open to more callers than whoever wrote the operation thought, or to nobody.
+Give it a rule.
+
+    orgate check --openapi openapi.yaml";
+
+    NO_OPERATION = "W032", "a rule without an operation",
+"The API description, or the list of routes, has nothing that the rule could be about. Either the rule is left over, or its
+path is misspelt, and then what it should protect is matched by something else.
+
+    orgate check --openapi openapi.yaml";
+
+    ROLE_DEMANDED = "W040", "a rule demands a role and not a permission",
+"Off unless the policy has `lint: {prefer_permissions: warn}`. A permission says what a rule is about, and the table of
+roles says who has it; a role in a rule says both at once, in many places.
+
+    DELETE /projects/{id}: role(owner)
+    DELETE /projects/{id}: delete_project     # roles: {owner: {grants: [delete_project]}}";
+
+    UNUSED_ALLOW = "W041", "an `allow` that silences nothing",
+"A rule may silence one warning by its code, with a note that says why. Where there is nothing to silence, the entry is old
+or misspelt, and would hide what comes later.
+
+    GET /tenants/{tenant}: {require: read, allow: [W052], note: \"tenants are no organizations here\"}";
 
     ANY_AUDIENCE = "W051", "tokens made for other services are accepted",
 "`audience: any` accepts every token of the issuer, also those made for other services. Whoever receives such a token can

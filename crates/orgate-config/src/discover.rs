@@ -1,12 +1,11 @@
 //! Finding and reading the policy file.
 
 use std::{
-    fmt, fs, io,
-    io::Read as _,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
-use crate::{compile::compile, diagnostic::Diagnostics, document::MAX_BYTES, file::PolicyFile};
+use crate::{compile::compile, diagnostic::Diagnostics, file::PolicyFile, files::read_bytes};
 
 /// The names under which a policy file is found, the usual one first.
 pub const FILE_NAMES: [&str; 4] = ["orgate.yaml", "orgate.yml", "orgate.toml", "orgate.json"];
@@ -135,16 +134,4 @@ pub fn discover(directory: &Path, explicit: Option<&Path>) -> Result<PathBuf, Lo
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<PolicyFile, LoadError> {
     let bytes = read_bytes(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
     compile(&path.display().to_string(), &bytes, env).map_err(LoadError::Findings)
-}
-
-/// The bytes of a file that is to be read as a [`document`](crate::document): of one that is too large for that, one more
-/// than is accepted, so that it is known to be.
-///
-/// # Errors
-/// If the file cannot be read.
-pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

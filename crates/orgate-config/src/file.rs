@@ -1,12 +1,15 @@
 //! What a policy file says, compiled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orgate_claims::Principal;
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
-use crate::diagnostic::{Diagnostics, FileId};
+use crate::{
+    compile::Lints,
+    diagnostic::{Diagnostics, FileId},
+};
 
 /// A policy file that was read, checked and compiled.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct PolicyFile {
     pub deny: DenyOptions,
     /// Where people are sent instead.
     pub redirect: RedirectOptions,
+    /// How much the policy makes of warnings, for tools that find further ones.
+    pub lints: Lints,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -68,6 +73,11 @@ impl PolicyFile {
             Some(from) => self.policy.subject_from(principal, from),
             None => self.policy.subject(principal),
         }
+    }
+
+    /// The files that the policy was read from: its own first, then those it includes.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.warnings.file_names().map(Path::new)
     }
 
     /// The issuer of this name.

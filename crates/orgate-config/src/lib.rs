@@ -3,7 +3,7 @@
 //! * [`document`] reads YAML and JSON into a tree in which every part knows its place; [`diagnostic`] prints what is
 //!   wrong with it. Both know nothing of policies.
 //! * [`discover`] finds the policy file, [`load`] reads it into a [`PolicyFile`]; [`compile`] does the same for a text
-//!   that is already there.
+//!   that is already there, and [`compile_with`] for one whose included files come from elsewhere ([`Files`]).
 //! * [`matrix`] says what the roles of the profiles `orgate` and `astapa` may do, for tools and tests.
 //! * [`caller`] describes callers by hand and [`cases`] reads the tests of a policy, for the tools.
 //! * [`codes`] lists every finding with its explanation.
@@ -21,13 +21,15 @@ pub mod diff;
 mod discover;
 pub mod document;
 mod file;
+mod files;
 pub mod matrix;
 
 pub use self::{
-    compile::{compile, profile_names},
-    discover::{FILE_NAMES, LoadError, discover, load, read_bytes},
+    compile::{Lints, compile, compile_with, profile_names},
+    discover::{FILE_NAMES, LoadError, discover, load},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
         TokenOptions, TokenSource,
     },
+    files::{Directory, Entry, Files, NoFiles, read_bytes},
 };

@@ -23,7 +23,8 @@ pub(crate) fn module(directory: &Path, path: &str) -> Result<String, String> {
     let file = directory.join(path);
     // Only what issuers are called may depend on a variable, never a permission; see `stand_in`.
     let text = std::fs::read_to_string(&file).unwrap_or_default();
-    let policy = load(&file, &|name| stand_in(&text, name)).map_err(|error| told(&error))?.policy;
+    let loaded = load(&file, &|name| stand_in(&text, name)).map_err(|error| told(&error))?;
+    let policy = &loaded.policy;
     let mut constants = Vec::new();
     for permission in policy.permissions() {
         let name = constant(permission);
@@ -43,8 +44,11 @@ pub(crate) fn module(directory: &Path, path: &str) -> Result<String, String> {
         let doc = format!("The permission `{permission}`.");
         let _ = writeln!(module, "#[doc = {doc:?}]\npub const {name}: &str = {permission:?};");
     }
-    // Read by the compiler too, so that a change of the file builds the package anew.
-    let _ = writeln!(module, "const _: &str = ::core::include_str!({:?});\n}}", file.display().to_string());
+    // Read by the compiler too, so that a change of one of the files builds the package anew.
+    for source in loaded.sources() {
+        let _ = writeln!(module, "const _: &str = ::core::include_str!({:?});", source.display().to_string());
+    }
+    module.push_str("}\n");
     Ok(module)
 }
 

@@ -22,6 +22,12 @@ const MAX_ROLES: usize = 256;
 /// The most hosts that rules speak of.
 pub(crate) const MAX_HOSTS: usize = 256;
 
+/// How many candidates are compared with an unknown name: none behind the first findings, because nobody reads so many,
+/// and each comparison takes time.
+fn suggestions(errors: &[PolicyError]) -> usize {
+    if errors.len() < 200 { usize::MAX } else { 0 }
+}
+
 pub(crate) fn limits(spec: &PolicySpec) -> Vec<PolicyError> {
     let permissions = spec.permissions.len() + spec.roles.iter().map(|role| role.grants.len()).sum::<usize>();
     let hosts = spec.rules.iter().filter_map(|rule| rule.key.host()).map(HostPattern::suffix_or_host);
@@ -142,13 +148,14 @@ fn check_parts(
                 let name = name.as_str();
                 let help =
                     format!("declare it under `permissions:` or grant it to a role: `permissions: [{name}]`");
-                let meant = closest(name, vocabulary.permissions());
+                let meant = closest(name, vocabulary.permissions().take(suggestions(errors)));
                 errors.push(unknown("E031", "permission", name, *at, meant, help));
             }
             Expression::Role(names) => {
                 let missing = names.iter().filter(|role| vocabulary.role(role.name.as_str()).is_none());
+                let most = suggestions(errors);
                 errors.extend(missing.map(|Name { name, at }| {
-                    let meant = closest(name.as_str(), vocabulary.roles());
+                    let meant = closest(name.as_str(), vocabulary.roles().take(most));
                     unknown("E032", "role", name.as_str(), *at, meant, "declare it under `roles:`".to_owned())
                 }));
             }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::{SyntaxError, target::MAX_SEGMENTS};
 
+/// The most named parameters of one path.
+const MAX_PARAMETERS: usize = 8;
+
 /// The pattern of a path: `/orgs/{org_id}/files/**`.
 ///
 /// Each segment is a literal (decoded text), `{name}` or `*` (exactly one segment that is not empty); a final `**`
@@ -82,6 +85,11 @@ impl Pattern {
         if pattern.segments.len() > MAX_SEGMENTS {
             let message = format!("a path has at most {MAX_SEGMENTS} segments");
             return Err(SyntaxError::new(0, text.len(), message));
+        }
+        if let Some((name, _)) = pattern.parameters().nth(MAX_PARAMETERS) {
+            let at = text.find(&format!("{{{name}}}")).unwrap_or(0);
+            let message = format!("a path has at most {MAX_PARAMETERS} parameters");
+            return Err(SyntaxError::new(at, name.len() + 2, message));
         }
         let mut names: Vec<&str> = pattern.parameters().map(|(name, _)| name).collect();
         names.sort_unstable();

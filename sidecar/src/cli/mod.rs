@@ -12,6 +12,7 @@ mod explain;
 mod fmt;
 mod generate;
 mod help;
+mod import;
 mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
@@ -20,6 +21,7 @@ mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
+mod schema;
 mod signals;
 mod snippet;
 mod test;
@@ -101,6 +103,10 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Make a policy to begin with from what an application has already.
+    Import(import::Options),
+    /// Print the JSON Schema of a policy file, for editors.
+    Schema(schema::Options),
     /// Show what a change of a policy changes: who gains and who loses what.
     Diff(diff::Options),
     /// Put policy files into one form.
@@ -154,6 +160,8 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Import(options) => import::run(&options, &common),
+            Verb::Schema(options) => schema::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
             Verb::Fmt(options) => fmt::run(&options, &common),
             Verb::Init(options) => init::run(&options, &common),

@@ -6,25 +6,30 @@
 mod address;
 mod claims;
 mod environment;
+mod include;
 mod issuers;
+mod limits;
+mod lint;
 mod options;
 mod profiles;
 mod rules;
 mod signing;
+mod version;
 mod vocabulary;
 
 use std::path::Path;
 
+pub use self::lint::Lints;
+
 use crate::{
-    codes,
-    diagnostic::{Diagnostic, Diagnostics, Span},
+    diagnostic::{Diagnostics, Span},
     document::{self, MapReader, Node, Value},
     file::PolicyFile,
+    files::{Directory, Files},
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 9] =
-    ["include", "authenticators", "paths", "cors", "mode", "until", "lint", "min_orgate", "feed"];
+const LATER: [&str; 6] = ["authenticators", "paths", "cors", "mode", "until", "feed"];
 
 /// The names that `profile:` of an issuer can have.
 pub fn profile_names() -> impl Iterator<Item = &'static str> {
@@ -32,7 +37,7 @@ pub fn profile_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
-/// are looked for beside it. `env` looks up environment variables for `${NAME}`.
+/// and the files that it includes are looked for beside it. `env` looks up environment variables for `${NAME}`.
 ///
 /// # Errors
 /// Every finding, if one of them is an error.
@@ -41,11 +46,27 @@ pub fn compile(
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<PolicyFile, Diagnostics> {
+    compile_with(name, bytes, env, &Directory::of(Path::new(name)))
+}
+
+/// As [`compile`], with the files that the policy includes from wherever `files` has them.
+///
+/// # Errors
+/// Every finding, if one of them is an error.
+pub fn compile_with(
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+    files: &dyn Files,
+) -> Result<PolicyFile, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
-    let file = read(name, bytes, env, &mut diagnostics);
+    let mut lints = Lints::default();
+    let file = read(&include::Surroundings { name, files }, bytes, env, &mut lints, &mut diagnostics);
+    lints.apply(&mut diagnostics);
     diagnostics.sort();
     match file {
         Some(mut file) if !diagnostics.has_errors() => {
+            file.lints = lints;
             file.warnings = diagnostics;
             Ok(file)
         }
@@ -54,27 +75,27 @@ pub fn compile(
 }
 
 fn read(
-    name: &str,
+    around: &include::Surroundings<'_>,
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
+    lints: &mut Lints,
     diagnostics: &mut Diagnostics,
 ) -> Option<PolicyFile> {
-    if name.to_ascii_lowercase().ends_with(".toml") {
-        let file = diagnostics.add_source(name, String::from_utf8_lossy(bytes));
-        let finding =
-            Diagnostic::error(codes::UNSUPPORTED, "policy files in TOML are not supported by this version");
-        diagnostics.push(finding.at(Span::point(file, 1, 1)).help("write it as YAML: `orgate.yaml`"));
+    let root = document::read(around.name, bytes, diagnostics)?;
+    let mut map = MapReader::new(&root, "", diagnostics)?;
+    if !version::check(&mut map) {
         return None;
     }
-    let root = document::read(name, bytes, diagnostics)?;
+    environment::check_places(&root, diagnostics);
+    let root = include::resolve(root, around, diagnostics);
     let mut map = MapReader::new(&root, "", diagnostics)?;
-    if !check_version(&mut map) {
-        return None;
+    for read in ["version", "min_orgate"] {
+        let _ = map.optional(read).node();
     }
     for key in LATER {
         map.unsupported(key);
     }
-    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+    let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
     let issuers_node = map.optional("issuers").entry();
     let mut sections = rules::Sections {
@@ -91,45 +112,33 @@ fn read(
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
+    let lint = map.optional("lint").node();
     map.finish();
 
-    environment::check_places(&root, diagnostics);
+    *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
+    if !limits::check(&spec, &sections, diagnostics) {
+        return None;
+    }
     let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     claims::add_named_claims(&mut read, &compared, diagnostics);
-    let (issuers, warnings) = (read.issuers, Diagnostics::new());
-    Some(PolicyFile { policy, issuers, token, identity, deny, redirect, warnings })
-}
-
-/// Whether reading on makes sense: the keys of another version may mean anything.
-fn check_version(map: &mut MapReader<'_, '_>) -> bool {
-    let whole = map.span();
-    let Some(node) = map.optional("version").node() else {
-        let start = Span { end_line: whole.line, end_column: whole.column, ..whole };
-        let finding = Diagnostic::error(codes::MISSING_KEY, "the file has no `version`");
-        map.diagnostics().push(finding.at(start).help("start it with `version: 1`"));
-        return true;
-    };
-    match &node.value {
-        Value::Integer(1) => true,
-        Value::Integer(other) => {
-            let message =
-                format!("version {other} of the policy language is not supported by this version of orgate");
-            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
-            map.diagnostics().push(finding.at(node.span).help("`version: 1` is"));
-            false
-        }
-        _ => {
-            document::wrong_kind(node, "version", "the number 1", map.diagnostics());
-            true
-        }
-    }
+    let warnings = Diagnostics::new();
+    Some(PolicyFile {
+        policy,
+        issuers: read.issuers,
+        token,
+        identity,
+        deny,
+        redirect,
+        lints: Lints::default(),
+        warnings,
+    })
 }
 
 /// Reads a map whose keys are names that the file chooses.

@@ -30,7 +30,7 @@ pub(super) const PERMISSIONS_FROM: [(&str, PermissionsFrom); 4] = [
 ];
 
 /// Keys of a rule that this version does not enforce.
-const LATER: [&str; 3] = ["limit", "allow", "allow_encoded_slash"];
+const LATER: [&str; 2] = ["limit", "allow_encoded_slash"];
 
 /// The sections that make the policy, unread.
 #[derive(Default)]
@@ -180,6 +180,7 @@ fn long_form<'n>(
     let shadow = map.optional("shadow").node();
     let live = map.optional("fresh").one_of(&[("live", true)]).is_some();
     let _note = map.optional("note").text();
+    let _allow = map.optional("allow").node(); // read by `lint`
     for key in LATER {
         map.unsupported(key);
     }

@@ -175,11 +175,23 @@ impl Source {
     }
 }
 
+/// How many findings of one severity are shown.
+const MOST_SHOWN: usize = 200;
+/// How many are kept while a file is read; what is found besides is only counted. A file of a megabyte can hold hundreds
+/// of thousands of mistakes, and a finding is larger than a mistake.
+const MOST_KEPT: usize = 20_000;
+
 /// All findings of one reading, and the files they speak of.
+///
+/// Of very many findings the first ones are kept and the others counted.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     sources: Vec<Source>,
     findings: Vec<Diagnostic>,
+    /// How many errors are in `findings`.
+    errors: usize,
+    omitted_errors: usize,
+    omitted_warnings: usize,
 }
 
 impl Diagnostics {
@@ -194,14 +206,7 @@ impl Diagnostics {
     /// After 65 535 files all further ones share one id: their findings then show no line, and nothing else is lost.
     pub fn add_source(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
-        let mut lines = vec![0];
-        let bytes = text.as_bytes();
-        for (at, byte) in bytes.iter().enumerate() {
-            // As YAML counts lines: `\n`, `\r\n` or a lone `\r`.
-            if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-                lines.push(at + 1);
-            }
-        }
+        let lines = line_starts(&text);
         let id = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         self.sources.push(Source { name: name.into(), text, lines });
         FileId(id)
@@ -230,12 +235,39 @@ impl Diagnostics {
 
     /// Adds a finding.
     pub fn push(&mut self, finding: Diagnostic) {
+        let (kept, omitted) = match finding.severity {
+            Severity::Error => (self.errors, &mut self.omitted_errors),
+            Severity::Warning => (self.findings.len() - self.errors, &mut self.omitted_warnings),
+        };
+        if kept >= MOST_KEPT {
+            *omitted += 1;
+            return;
+        }
+        self.errors += usize::from(finding.severity == Severity::Error);
         self.findings.push(finding);
+    }
+
+    /// Whether there are more errors than are ever shown.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors > MOST_SHOWN
     }
 
     /// Adds a finding, if there is one.
     pub fn push_some(&mut self, finding: Option<Diagnostic>) {
-        self.findings.extend(finding);
+        finding.into_iter().for_each(|finding| self.push(finding));
+    }
+
+    /// Gives each warning the severity that `level` says, and takes it away where that is `None`.
+    pub(crate) fn retain_warnings(&mut self, mut level: impl FnMut(&Diagnostic) -> Option<Severity>) {
+        self.findings.retain_mut(|finding| {
+            if finding.severity == Severity::Error {
+                return true;
+            }
+            let level = level(finding);
+            finding.severity = level.unwrap_or(finding.severity);
+            level.is_some()
+        });
+        self.errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     }
 
     /// The findings in their present order.
@@ -243,7 +275,7 @@ impl Diagnostics {
         self.findings.iter()
     }
 
-    /// How many findings there are.
+    /// How many findings are kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.findings.len()
@@ -255,16 +287,22 @@ impl Diagnostics {
         self.findings.is_empty()
     }
 
-    /// How many of them are errors.
+    /// How many errors were found, kept or not.
     #[must_use]
     pub fn errors(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+        self.errors + self.omitted_errors
     }
 
-    /// How many of them are warnings.
+    /// How many warnings were found, kept or not.
     #[must_use]
     pub fn warnings(&self) -> usize {
-        self.findings.len() - self.errors()
+        self.findings.len() - self.errors + self.omitted_warnings
+    }
+
+    /// How many errors and warnings were found and are not kept.
+    #[must_use]
+    pub fn omitted(&self) -> (usize, usize) {
+        (self.omitted_errors, self.omitted_warnings)
     }
 
     /// Whether the files cannot be used.
@@ -273,9 +311,22 @@ impl Diagnostics {
         self.errors() > 0
     }
 
-    /// Puts errors before warnings, and each in the order of the files.
+    /// Puts errors before warnings, and each in the order of the files; of very many the first ones are kept.
     pub fn sort(&mut self) {
         self.findings.sort_by_key(|finding| (finding.severity, finding.span));
+        let warnings = self.findings.len() - self.errors;
+        self.omitted_errors += self.errors.saturating_sub(MOST_SHOWN);
+        self.omitted_warnings += warnings.saturating_sub(MOST_SHOWN);
+        let mut shown = [0; 2];
+        self.findings.retain(|finding| {
+            let number = match finding.severity {
+                Severity::Error => &mut shown[0],
+                Severity::Warning => &mut shown[1],
+            };
+            *number += 1;
+            *number <= MOST_SHOWN
+        });
+        self.errors = self.errors.min(MOST_SHOWN);
     }
 
     /// The findings as text, with the lines they speak of; in colour for a terminal.
@@ -310,6 +361,18 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The byte at which each line starts, as YAML counts them: behind `\n`, `\r\n` or a lone `\r`.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    let mut lines = vec![0];
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+            lines.push(at + 1);
+        }
+    }
+    lines
+}
 
 /// Whether a character is not seen by whoever reads the file, or makes the text around it look other than it is: control
 /// characters, zero-width ones, and those that change the direction of text ("Trojan Source", CVE-2021-42574).

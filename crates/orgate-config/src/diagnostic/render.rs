@@ -39,7 +39,20 @@ pub(super) fn all(diagnostics: &Diagnostics, color: bool) -> String {
     for finding in diagnostics {
         one(&mut out, diagnostics, finding, &paint);
     }
+    if let Some(more) = numbers(diagnostics.omitted()) {
+        line(&mut out, format!("… and {more} more"));
+    }
     out
+}
+
+/// `1 error, 2 warnings`, or nothing.
+fn numbers((errors, warnings): (usize, usize)) -> Option<String> {
+    match (errors, warnings) {
+        (0, 0) => None,
+        (errors, 0) => Some(counted(errors, "error")),
+        (0, warnings) => Some(counted(warnings, "warning")),
+        (errors, warnings) => Some(format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))),
+    }
 }
 
 fn one(out: &mut String, diagnostics: &Diagnostics, finding: &Diagnostic, paint: &Paint) {
@@ -102,12 +115,8 @@ fn places(out: &mut String, diagnostics: &Diagnostics, finding: &Diagnostic, spa
 }
 
 pub(super) fn summary(diagnostics: &Diagnostics, about: &str) -> String {
-    let mut out = match (diagnostics.errors(), diagnostics.warnings()) {
-        (0, 0) => "no findings".to_owned(),
-        (errors, 0) => counted(errors, "error"),
-        (0, warnings) => counted(warnings, "warning"),
-        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
-    };
+    let found = numbers((diagnostics.errors(), diagnostics.warnings()));
+    let mut out = found.unwrap_or_else(|| "no findings".to_owned());
     if !about.is_empty() {
         let _ = write!(out, "; {about}");
     }

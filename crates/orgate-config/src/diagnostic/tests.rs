@@ -171,3 +171,32 @@ fn the_summary_counts() {
     diagnostics.push(Diagnostic::error("E013", "e"));
     assert_eq!(diagnostics.summary(""), "1 error, 1 warning    see `orgate help E013`");
 }
+
+#[test]
+fn of_very_many_findings_the_first_are_shown_and_all_are_counted() {
+    let mut diagnostics = Diagnostics::new();
+    let file = diagnostics.add_source("a.yaml", "x\n".repeat(30_000));
+    for line in (1..=25_000).rev() {
+        let finding = |severity| Diagnostic::new(severity, "E999", format!("finding {line}"));
+        diagnostics.push(finding(Severity::Warning).at(Span::point(file, line, 1)));
+        if line % 100 == 0 {
+            diagnostics.push(finding(Severity::Error).at(Span::point(file, line, 1)));
+        }
+    }
+    assert_eq!((diagnostics.errors(), diagnostics.warnings(), diagnostics.len()), (250, 25_000, 20_250));
+    diagnostics.sort();
+    assert_eq!((diagnostics.errors(), diagnostics.warnings(), diagnostics.len()), (250, 25_000, 400));
+    assert_eq!(diagnostics.omitted(), (50, 24_800));
+    let text = diagnostics.render(false);
+    assert!(text.starts_with("error[E999]: finding 100\n"), "{text}");
+    assert!(text.ends_with("… and 50 errors, 24800 warnings more\n"), "{text}");
+    assert!(diagnostics.summary("").starts_with("250 errors, 25000 warnings"));
+    diagnostics.sort();
+    assert_eq!(
+        (diagnostics.omitted(), diagnostics.len()),
+        ((50, 24_800), 400),
+        "sorting again changes nothing"
+    );
+    diagnostics.retain_warnings(|_| None);
+    assert_eq!((diagnostics.errors(), diagnostics.len()), (250, 200));
+}

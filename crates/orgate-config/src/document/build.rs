@@ -123,15 +123,7 @@ impl Builder<'_> {
     /// How many bytes lie between the start of a scalar and its characters, if these stand there one for one.
     fn verbatim(&self, text: &str, at: Span) -> Option<u32> {
         let (start, end) = (usize::try_from(at.start).ok()?, usize::try_from(at.end).ok()?);
-        let written = self.text.get(start..end)?;
-        if at.line != at.end_line {
-            return None;
-        }
-        if written == text {
-            return Some(0);
-        }
-        let quoted = ['"', '\''].iter().find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote));
-        (quoted == Some(text)).then_some(1)
+        super::verbatim(self.text.get(start..end)?, text, at)
     }
 
     fn enter(&mut self, open: Open, at: Span) -> Result<(), Stop> {
@@ -243,7 +235,7 @@ fn key(node: Node, written: String, seen: &HashMap<String, Span>) -> Result<Key,
         let finding = finding.at(node.span).related(*first, "first written here").help("keep one of them");
         return Err(Some(Box::new(finding)));
     }
-    Ok(Key { text: written, span: node.span, verbatim: node.verbatim })
+    Ok(Key::new(written, node.span, node.verbatim))
 }
 
 fn point(file: FileId, marker: &Marker) -> Span {

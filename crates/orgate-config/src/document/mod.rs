@@ -3,8 +3,8 @@
 //! The accepted language is the part of YAML 1.2 that means the same in JSON and TOML and that a reviewer can read line
 //! by line: maps with text keys, lists, and scalars of the core schema (`yes` and `off` are texts). Anchors, aliases,
 //! merge keys, tags, directives, several documents in a file and repeated keys are errors, because each of them hides
-//! an effect from whoever reads a change. JSON is a subset and goes through the same reader. A file is UTF-8, at most
-//! 1 MiB and 32 levels deep.
+//! an effect from whoever reads a change. JSON is a subset and goes through the same reader; TOML has one of its own and
+//! gives the same tree. A file is UTF-8, at most 1 MiB and 32 levels deep.
 //!
 //! The tree is built from the parser's events and not through `serde`: a derived reader stops at its first problem and
 //! has already resolved aliases and tags; here every problem of a file is reported at once, each with its place.
@@ -36,9 +36,11 @@
 //! ```
 
 mod build;
+mod places;
 mod reader;
 mod scalar;
 mod syntax;
+mod toml;
 
 pub use self::reader::{Field, MapReader, Spanned, wrong_kind};
 pub use crate::diagnostic::Span;
@@ -112,17 +114,57 @@ pub struct Key {
     /// Where it is.
     pub span: Span,
     verbatim: Option<u32>,
+    /// Which bytes of the text do not stand in the file: where they start, how many there are, and how many of the
+    /// file's they replace.
+    inserted: Option<(usize, usize, usize)>,
 }
 
 impl Key {
+    pub(crate) fn new(text: String, span: Span, verbatim: Option<u32>) -> Self {
+        Self { text, span, verbatim, inserted: None }
+    }
+
     /// The place of `len` bytes from byte `at` of the key; the whole key where it is escaped or folded.
     #[must_use]
     pub fn span_within(&self, at: usize, len: usize) -> Span {
-        within(self.span, self.verbatim, &self.text, at, len)
+        let Some((start, count, replaced)) = self.inserted else {
+            return within(self.span, self.verbatim, &self.text, at, len);
+        };
+        let behind = start.saturating_add(count);
+        let at = match at {
+            at if at.saturating_add(len) <= start => at,
+            at if at >= behind => at - count + replaced,
+            _ => return self.span,
+        };
+        let (before, after) = (self.text.get(..start), self.text.get(behind..));
+        let written =
+            format!("{}{}{}", before.unwrap_or_default(), "/".repeat(replaced), after.unwrap_or_default());
+        within(self.span, self.verbatim, &written, at, len)
+    }
+
+    /// The same key of the file with `text` in the place of `replaced` bytes from `at`.
+    pub(crate) fn with_inserted(&self, at: usize, text: &str, replaced: usize) -> Self {
+        let mut key = self.clone();
+        let end = at.saturating_add(replaced);
+        if key.text.is_char_boundary(at) && key.text.is_char_boundary(end) && end <= key.text.len() {
+            key.text.replace_range(at..end, text);
+            key.inserted = Some((at, text.len(), replaced));
+        }
+        key
     }
 }
 
 impl Node {
+    /// A value that stands somewhere, if not character by character.
+    pub(crate) fn new(value: Value, span: Span) -> Self {
+        Self { value, span, verbatim: None }
+    }
+
+    /// The text as a key, if this is one.
+    pub(crate) fn as_key(&self) -> Option<Key> {
+        self.text().map(|text| Key::new(text.to_owned(), self.span, self.verbatim))
+    }
+
     /// The entry of a map, if this is a map that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
@@ -175,6 +217,43 @@ fn within(whole: Span, verbatim: Option<u32>, text: &str, at: usize, len: usize)
     }
 }
 
+/// The ways in which a file may be written; all of them give the same tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// YAML, and whatever has no ending that says otherwise.
+    Yaml,
+    /// JSON.
+    Json,
+    /// TOML.
+    Toml,
+}
+
+impl Format {
+    /// The format of a file, by the end of its name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("json") => Self::Json,
+            Some("toml") => Self::Toml,
+            _ => Self::Yaml,
+        }
+    }
+}
+
+/// How many bytes lie between the start of a scalar and its characters, if these stand there one for one; `written` is
+/// what stands at `span`.
+fn verbatim(written: &str, text: &str, span: Span) -> Option<u32> {
+    if span.line != span.end_line {
+        return None;
+    }
+    if written == text {
+        return Some(0);
+    }
+    let quoted = ['"', '\''].iter().find_map(|quote| written.strip_prefix(*quote)?.strip_suffix(*quote));
+    (quoted == Some(text)).then_some(1)
+}
+
 /// A file that was read without a problem.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -213,11 +292,15 @@ pub fn parse(name: &str, text: &str) -> Result<Document, Diagnostics> {
 /// The answer is `None` if there is no tree at all. A tree with problems has [`Value::Refused`] in their places, so that
 /// whoever reads on reports further ones; whether the file may be *used* is `diagnostics.has_errors()`.
 pub fn read(name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
-    if bytes.len() > MAX_BYTES {
+    read_within(MAX_BYTES, name, bytes, diagnostics)
+}
+
+/// The same with another limit on the size, for files of other formats.
+pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
+    if bytes.len() > most {
         let file = diagnostics.add_source(name, "");
-        diagnostics.push(
-            Diagnostic::error(codes::LIMIT, "the file is larger than 1 MiB").at(Span::point(file, 1, 1)),
-        );
+        let message = format!("the file is larger than {} MiB", most / (1024 * 1024));
+        diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(Span::point(file, 1, 1)));
         return None;
     }
     let text = match std::str::from_utf8(bytes) {
@@ -236,13 +319,15 @@ pub fn read(name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<N
     };
     let file = diagnostics.add_source(name, text);
     refuse_hidden_characters(file, text, diagnostics).ok()?;
-    // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.
-    let is_json = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("json"));
-    if is_json {
-        return build::tree(file, &text.replace('\t', " "), diagnostics);
+    match Format::of(name) {
+        Format::Toml => toml::tree(file, text, diagnostics),
+        // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.
+        Format::Json => build::tree(file, &text.replace('\t', " "), diagnostics),
+        Format::Yaml => {
+            refuse_tabs(file, text, diagnostics).ok()?;
+            build::tree(file, text, diagnostics)
+        }
     }
-    refuse_tabs(file, text, diagnostics).ok()?;
-    build::tree(file, text, diagnostics)
 }
 
 /// YAML allows tabs in a few places before a value; whoever looks at the file cannot tell which.

@@ -80,6 +80,13 @@ impl<'n, 'd> MapReader<'n, 'd> {
         }
     }
 
+    /// A key that is refused wherever it stands, for a message of the caller's own.
+    #[must_use]
+    pub fn entry(&mut self, key: &'static str) -> Option<&'n (Key, Node)> {
+        self.known.push(key);
+        self.find(key)
+    }
+
     /// Whether the key is there.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
@@ -115,13 +122,16 @@ impl<'n, 'd> MapReader<'n, 'd> {
             if key.text.starts_with("x-") || self.known.contains(&key.text.as_str()) {
                 continue;
             }
-            let help = match closest(&key.text, known.clone()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known keys: {}", self.known.join(", ")),
-            };
             let finding =
                 Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{}`{}", key.text, self.place()));
-            self.diagnostics.push(finding.at(key.span).help(help));
+            let finding = finding.at(key.span);
+            // Behind the findings that are shown, no time is spent on suggestions.
+            let most = if self.diagnostics.is_full() { 0 } else { usize::MAX };
+            self.diagnostics.push(match closest(&key.text, known.clone().take(most)) {
+                None if most == 0 => finding,
+                Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+                None => finding.help(format!("known keys: {}", self.known.join(", "))),
+            });
         }
     }
 

@@ -5,17 +5,17 @@ use std::{fs, path::PathBuf};
 use crate::{LoadError, discover, load};
 
 /// A directory of its own that is removed at the end.
-struct Directory(PathBuf);
+pub(super) struct Directory(pub(super) PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("orgate-config-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(super) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, bytes).unwrap();
         path
@@ -137,14 +137,5 @@ fn files_that_are_too_large_or_no_text_are_findings() {
           |              ^
           = help: save it as UTF-8; here is the first byte that is something else
         1 error    see `orgate help E002`
-        ");
-    let path = directory.write("orgate.toml", "version = 1\n");
-    insta::assert_snapshot!(shown(&load(&path, &|_| None).unwrap_err(), &directory), @"
-        error[E014]: policy files in TOML are not supported by this version
-         --> DIR/orgate.toml:1:1
-        1 | version = 1
-          | ^
-          = help: write it as YAML: `orgate.yaml`
-        1 error    see `orgate help E014`
         ");
 }

@@ -2,7 +2,11 @@
 
 mod claims;
 mod files;
+mod formats;
+mod includes;
 mod issuers;
+mod limits;
+mod lints;
 mod options;
 mod policies;
 mod profiles;

@@ -1,0 +1,51 @@
+//! How large a policy may be, so that reading and enforcing it take bounded time and memory.
+//!
+//! What a rule or a path may hold is checked where it is read; here is what all files have together. A policy over a limit
+//! is not looked at any further.
+
+use std::collections::HashSet;
+
+use orgate_claims::Permission;
+use orgate_policy::PolicySpec;
+
+use super::rules::Sections;
+use crate::{
+    codes,
+    diagnostic::{Diagnostic, Diagnostics, Span},
+    document::Node,
+};
+
+const MAX_RULES: usize = 20_000;
+const MAX_PERMISSIONS: usize = 1_024;
+const MAX_ROLES: usize = 256;
+
+/// Whether the policy is within its limits; what is not is reported at the first entry too many.
+pub(super) fn check(spec: &PolicySpec, sections: &Sections<'_>, diagnostics: &mut Diagnostics) -> bool {
+    let of_roles = spec.roles.iter().flat_map(|role| &role.grants);
+    let permissions: HashSet<&str> =
+        spec.permissions.iter().chain(of_roles).map(Permission::as_str).collect();
+    let roles: HashSet<&str> = spec
+        .known_roles
+        .iter()
+        .chain(spec.roles.iter().map(|role| &role.name))
+        .map(|name| name.as_str())
+        .collect();
+    let counts = [
+        ("rules", spec.rules.len(), MAX_RULES, sections.rules.map(|(_, node)| node)),
+        ("permissions", permissions.len(), MAX_PERMISSIONS, sections.permissions),
+        ("roles", roles.len(), MAX_ROLES, sections.roles.map(|(_, node)| node)),
+    ];
+    let mut fits = true;
+    for (what, count, most, node) in counts.into_iter().filter(|(_, count, most, _)| count > most) {
+        fits = false;
+        let message = format!("the policy has {count} {what}; at most {most} are allowed");
+        let at = node.map_or(sections.start, |node| entry(node, most).unwrap_or(node.span));
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(at));
+    }
+    fits
+}
+
+/// The place of the first entry behind `most`.
+fn entry(node: &Node, most: usize) -> Option<Span> {
+    node.entries()?.get(most).map(|(key, _)| key.span)
+}
