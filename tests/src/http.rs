@@ -46,7 +46,21 @@ impl Response {
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&str>) -> Response {
     let rest = url.strip_prefix("http://").expect("an http URL");
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n");
+    send(method, authority, path, headers, body)
+}
+
+/// Sends one request without a body to the server at `base`, with exactly this request target. A `Host` among the headers
+/// takes the place of the server's.
+#[must_use]
+pub fn request_to(base: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+    send(method, base.strip_prefix("http://").expect("an http URL"), target, headers, None)
+}
+
+fn send(method: &str, authority: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Response {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        text.push_str(&format!("host: {authority}\r\n"));
+    }
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -55,11 +69,11 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&
     }
     text.push_str("\r\n");
     text.push_str(body.unwrap_or_default());
-    let mut stream = TcpStream::connect(authority).unwrap_or_else(|error| panic!("{url}: {error}"));
+    let mut stream = TcpStream::connect(authority).unwrap_or_else(|error| panic!("{authority}: {error}"));
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(text.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {url}: {error}"));
+    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
     parse(&answer)
 }
 

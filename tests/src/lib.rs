@@ -9,6 +9,7 @@
     reason = "help for tests"
 )]
 
+pub mod clock;
 mod folder;
 mod http;
 mod process;
@@ -16,6 +17,6 @@ pub mod sign_in;
 
 pub use self::{
     folder::Folder,
-    http::{Response, request},
+    http::{Response, request, request_to},
     process::{Finished, Program, Running, example, orgate},
 };

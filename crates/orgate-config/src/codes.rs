@@ -131,10 +131,12 @@ because of keys that it does not know; this is the message that says why.
 
     RULE_KEY = "E020", "a rule key that cannot be read",
 "A rule's key is a request line: one or more methods joined by `|`, or `ANY`, a space, and a path pattern. A pattern has
-segments that are literal, `{name}` or `*`, and may end in `**`.
+segments that are literal, `{name}` or `*`, and may end in `**`. Before the path there may be a host: `admin.example.com`,
+or `*.example.com` and `{tenant}.example.com` for one or more labels before a suffix.
 
     GET /projects/{id}: read
-    POST|PUT /projects/**: write";
+    POST|PUT /projects/**: write
+    GET admin.example.com/metrics: role(owner)";
 
     REQUIREMENT = "E021", "a requirement that cannot be read",
 "A requirement is `public`, `optional`, `deny`, or an expression over permissions, `role(…)`, `org` and `authenticated`
@@ -207,7 +209,9 @@ line that settles it.
 
     WEAKER_ANY = "E043", "a method falls to a weaker rule",
 "A path restricts some methods, and another method of the same path falls to an `ANY` rule that is weaker than all of
-them. Name the methods you mean, or refuse the others.
+them: it lets in everybody whom they let in and somebody besides, of anonymous callers and the holders of the declared
+roles, in their own or another organization. Name the methods you mean, or refuse the others. A broader rule that names
+the method is no finding.
 
     GET|POST /admin/users: role(owner)
     ANY /**: read               # DELETE /admin/users is left at `read`
@@ -215,6 +219,14 @@ them. Name the methods you mean, or refuse the others.
 
     SAME_ISSUER = "E044", "two issuers with one URL",
 "A token chooses its issuer by its exact `iss`; two entries for one URL would be two readings of one token.";
+
+    UNREACHABLE = "E045", "a rule that no request reaches",
+"Narrower rules take every request of the rule, so it has no effect. Either it is a leftover, or one of the others says
+more than was meant.
+
+    GET /a/**: read         # never used
+    GET /a: public
+    GET /a/*/**: write";
 
     NO_AUDIENCE = "E050", "an issuer without an audience",
 "Without an audience, a token that the issuer made for another service is accepted here (RFC 8725 §3.9). Name the
@@ -230,7 +242,8 @@ organization there, say so.
 
     WEAKER_HEAD = "E052", "a HEAD rule that is weaker than GET",
 "Most frameworks answer HEAD with the handler of GET, so whoever may send HEAD learns what GET would have told. Without a
-rule of its own, HEAD is judged by GET's.
+rule of its own, HEAD is judged by GET's. What counts is the rule that answers GET on the paths of the HEAD rule, also
+one with a broader path or host.
 
     GET /report: read
     HEAD /report: public     # E052";
@@ -243,13 +256,34 @@ rule of its own, HEAD is judged by GET's.
 "`none` is no signature. It is never accepted.";
 
     TOO_MANY = "E090", "too many of something",
-"A policy has at most 20 000 rules, 1 024 permissions, 256 roles and 32 issuers.";
+"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts and 32 issuers.";
+
+    WORST_CASE = "E091", "rules among which a request could take too long to find its own",
+"Where literals and parameters stand beside each other at many depths, one request may have to be compared along many ways.
+A policy in which it could be more than 256 places is refused, so that no request can be made slow on purpose. Write fewer
+patterns that begin with different mixtures of literals and parameters.";
 
     UNUSED = "W012", "something is declared and not covered",
 "Reserved for coverage of routes and tests.";
 
     DEAD_RULE = "W020", "no declared role can satisfy a requirement",
 "The rule is dead: none of the roles holds what it demands.";
+
+    CONTRADICTION = "W021", "a requirement that can never hold",
+"Whatever the caller is and has, the requirement does not hold. `deny` says so openly.
+
+    GET /a: read and not read";
+
+    TAUTOLOGY = "W022", "a requirement that always holds",
+"Whatever the caller has, the requirement holds. `authenticated` says so openly.
+
+    GET /a: read or not read";
+
+    NEGATIVE_PERMISSION = "W023", "a right that comes from lacking a permission",
+"`not` over a permission lets in a token with fewer rights and refuses one with more. Tokens lose permissions for many
+reasons (a narrower scope, another issuer), and none of them should open anything.
+
+    GET /trial: not billing:read";
 
     DRIFT = "W031", "matched only by a catch-all",
 "A route of the API description has no rule of its own.";
@@ -283,6 +317,21 @@ Name the paths that are open instead.
 
     GET /files/**: public
     GET /files/private/**: read     # /files/Private/x is public";
+
+    UNION = "W057", "rights that the issuer took away come back",
+"With `permissions_from: union` a role grants its permissions also where the token lists fewer: what the issuer took away
+from one person is given back by the role.
+
+    permissions_from: token_else_role       # the role counts only where the token lists no permissions";
+
+    UNUSED_CLAIM = "W058", "a claim is declared and no rule compares it",
+"`claims.NAME` under an issuer says where a rule finds that claim. No rule or condition compares this one; perhaps the name
+is misspelt here or there.
+
+    issuers:
+      main: {issuer: https://auth.example.com, audience: my-api, claims: {claims.team: [/team/id]}}
+    rules:
+      GET /teams/{team}: path.team == claims.team";
 }
 
 #[cfg(test)]

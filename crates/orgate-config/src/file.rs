@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use orgate_policy::{Place, Policy};
+use orgate_claims::Principal;
+use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
@@ -62,6 +63,16 @@ impl PolicyFile {
         self.warnings.file_names().map(Path::new)
     }
 
+    /// The principal as the policy sees it, under the choices of its issuer.
+    #[must_use]
+    pub fn subject(&self, principal: &Principal) -> Subject {
+        let issuer = self.issuers.iter().find(|issuer| issuer.trust.url() == principal.issuer());
+        match issuer.and_then(|issuer| issuer.permissions_from) {
+            Some(from) => self.policy.subject_from(principal, from),
+            None => self.policy.subject(principal),
+        }
+    }
+
     /// The issuer of this name.
     #[must_use]
     pub fn issuer(&self, name: &str) -> Option<&IssuerSpec> {
@@ -81,6 +92,8 @@ pub struct IssuerSpec {
     pub keys: KeyLocation,
     /// The profile it was written with.
     pub profile: Option<&'static str>,
+    /// Where the permissions of its callers come from, if not from where the policy says.
+    pub permissions_from: Option<PermissionsFrom>,
 }
 
 /// Where an issuer's keys are. Exhaustive on purpose: a gate must be able to fetch from all of them.

@@ -24,7 +24,7 @@ mod files;
 pub mod matrix;
 
 pub use self::{
-    compile::{Lints, compile, compile_with},
+    compile::{Lints, compile, compile_with, profile_names},
     discover::{FILE_NAMES, LoadError, discover, load},
     file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
     files::{Directory, Entry, Files, NoFiles, read_bytes},

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    Facts, Lookup, RequestTarget, RuleSpec,
+    Facts, HostPattern, Lookup, RequestTarget, RuleSpec,
     atom::{Scene, Seen, Value},
     subject::Subject,
 };
@@ -151,14 +151,14 @@ pub(crate) enum Standing {
 impl Bound {
     pub(crate) fn compile(spec: &BindSpec, rule: &RuleSpec, claims: &[Box<str>]) -> Option<Self> {
         let pattern = rule.key.pattern();
-        let host = None;
+        let host = rule.key.host().and_then(HostPattern::parameter);
         let value = match &spec.source {
             BindSource::Path(name) => {
                 let (_, at) = pattern.parameters().find(|(parameter, _)| **parameter == **name)?;
                 Value::Segment(at)
             }
             BindSource::Host(name) => {
-                host.filter(|host: &&str| **host == **name)?;
+                host.filter(|host| **host == **name)?;
                 Value::Host
             }
             BindSource::Header(name) => Value::Header(name.clone()),
@@ -242,7 +242,7 @@ pub(crate) fn bound<'r>(rule: &'r RuleSpec, bind: &'r [BindSpec]) -> impl Iterat
 fn applies(source: &BindSource, rule: &RuleSpec) -> bool {
     match source {
         BindSource::Path(name) => rule.key.pattern().parameters().any(|(parameter, _)| *parameter == **name),
-        BindSource::Host(_) => false,
+        BindSource::Host(name) => rule.key.host().and_then(HostPattern::parameter) == Some(&**name),
         BindSource::Header(_) | BindSource::Query(_) => true,
     }
 }

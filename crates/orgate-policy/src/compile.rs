@@ -8,20 +8,23 @@ use std::{
 use orgate_claims::{Permission, RoleName};
 
 use crate::{
-    Place, PolicyError, Requirement, RuleKey,
+    HostPattern, Place, PolicyError, Requirement, RuleKey,
     atom::{Atom, atoms},
+    audience::Audiences,
     bind::{BindSpec, Bound, bound, with_defaults},
     check::Check,
     conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
     key::Methods,
     lint,
+    methods::MethodNumbers,
     names::{check_bindings, check_names, expand_roles, limits},
     overlap,
     requirement::{Expression, Kind},
     set::Set,
+    shapes::Shapes,
     subject::Subject,
-    table::{MethodNumbers, Table, Walk},
+    table::{Table, Walk},
     target::RequestTarget,
     vocabulary::Vocabulary,
 };
@@ -154,12 +157,7 @@ impl Policy {
         let mut errors = limits(&spec);
         conditions::put_in_place(&mut spec, &mut errors);
         let grants = expand_roles(&spec.roles, &mut errors);
-        let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
-        let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
-        let demands = || spec.rules.iter().flat_map(|rule| rule.shadow.iter().chain([&rule.requirement]));
-        let expressions = || demands().filter_map(|demand| demand.expression());
-        let vocabulary = Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
-            .with_atoms(expressions().flat_map(Expression::walk).filter_map(Expression::atom));
+        let vocabulary = vocabulary_of(&spec);
         let bind = with_defaults(&spec.bind);
         let claims = conditions::claims(&spec, &bind, &mut errors);
         errors.extend(conditions::too_many(&vocabulary, &claims));
@@ -175,8 +173,9 @@ impl Policy {
             check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
         }
-        errors.extend(overlap::collisions(&spec.rules, &bind, &methods));
-        errors.extend(lint::weaker_heads(&spec.rules, &vocabulary));
+        let shapes = Shapes::new(&spec);
+        errors.extend(overlap::collisions(&shapes, &bind, &methods));
+        errors.extend(lint::errors(&shapes, &mut Audiences::new(&spec, &bind, &vocabulary), &methods));
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.place);
             return Err(errors);
@@ -197,7 +196,7 @@ impl Policy {
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let rules: Vec<Rule> =
             spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary)).collect();
-        let table = Table::build(rules.iter().map(|rule| (rule.key.methods(), rule.key.pattern())), methods);
+        let table = Table::build(rules.iter().map(|rule| &rule.key), methods);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
@@ -331,11 +330,22 @@ impl Demand {
         vocabulary: &Vocabulary,
     ) -> Self {
         let expression = requirement.expression();
+        let host = key.host().and_then(HostPattern::parameter);
         let atoms = expression
-            .map(|expression| atoms(expression, key.pattern(), None, claims, vocabulary))
+            .map(|expression| atoms(expression, key.pattern(), host, claims, vocabulary))
             .unwrap_or_default();
         let check = expression.map(|expression| Check::compile(expression, vocabulary));
         let authenticator = requirement.authenticator().map(|name| name.name.clone());
         Self { check, atoms, authenticator, requirement }
     }
+}
+
+/// The names that the rules of a policy may use, and what they judge for each request.
+pub(crate) fn vocabulary_of(spec: &PolicySpec) -> Vocabulary {
+    let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
+    let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
+    let demands = spec.rules.iter().flat_map(|rule| rule.shadow.iter().chain([&rule.requirement]));
+    let expressions = demands.filter_map(Requirement::expression);
+    Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
+        .with_atoms(expressions.flat_map(Expression::walk).filter_map(Expression::atom))
 }

@@ -183,7 +183,7 @@ impl<'p> RuleMatch<'p> {
     /// What the variable part of the rule's host stands for in the request.
     #[must_use]
     pub fn host(&self) -> Option<&'p str> {
-        None
+        self.host_parameter().map(|(_, value)| value)
     }
 
     fn judge(&self, subject: &Subject, facts: &Facts<'_>) -> Decision {
@@ -358,7 +358,7 @@ mod tests {
             ("DELETE /files/{id}", "delete_org"),
             ("ANY /files/{id}/meta", "deny"),
             ("GET /files/public/meta", "public"),
-            ("HEAD /files/{id}", "write"),
+            ("HEAD /files/{id}", "read and write"),
             ("HEAD /files/public", "public"),
             ("GET /", "public"),
         ]);

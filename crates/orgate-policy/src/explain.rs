@@ -130,11 +130,15 @@ impl<'p> RuleMatch<'p> {
 }
 
 impl Policy {
-    /// Every rule whose path covers that of `target`, whatever its methods, in the order of the file.
+    /// Every rule whose host and path cover those of `target`, whatever its methods, in the order of the file.
     #[must_use]
     pub fn rules_on<'p>(&'p self, target: &RequestTarget<'_>) -> Vec<RuleEntry<'p>> {
         let path: Vec<&str> = target.segments().collect();
-        let covering = self.compiled_rules().iter().filter(|rule| rule.key.pattern().matches(&path));
+        let at_host = |rule: &&Rule| {
+            rule.key.host().is_none_or(|host| target.host().is_some_and(|name| host.matches(name)))
+        };
+        let covering =
+            self.compiled_rules().iter().filter(at_host).filter(|rule| rule.key.pattern().matches(&path));
         covering.map(|rule| rule.entry(target.method())).collect()
     }
 

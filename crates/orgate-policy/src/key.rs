@@ -1,13 +1,14 @@
-//! Rule keys: `GET|HEAD /orgs/{org_id}`.
+//! Rule keys: `GET|HEAD /orgs/{org_id}`, `GET admin.example.com/metrics`.
 
 use std::fmt;
 
-use crate::{Pattern, SyntaxError, closest};
+use crate::{HostPattern, Pattern, SyntaxError, closest};
 
 /// Which requests a rule speaks of: a request line without the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleKey {
     methods: Methods,
+    host: Option<HostPattern>,
     pattern: Pattern,
     text: Box<str>,
 }
@@ -43,7 +44,7 @@ impl fmt::Display for MethodName {
 const COMMON: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"];
 
 impl RuleKey {
-    /// Reads a key: methods joined by `|`, one space, a path pattern.
+    /// Reads a key: methods joined by `|`, one space, a path pattern, before it perhaps a host.
     ///
     /// # Errors
     /// [`SyntaxError`] with the byte offset in `text`.
@@ -61,20 +62,20 @@ impl RuleKey {
         let at = methods.len() + 1;
         let trimmed = path.trim_start_matches(' ');
         let at = at + (path.len() - trimmed.len());
-        if !trimmed.starts_with('/') && trimmed.contains('/') {
-            let host = trimmed.split('/').next().unwrap_or_default();
-            return Err(SyntaxError::new(
-                at,
-                host.len(),
-                "rules for one host are not supported by this version",
-            )
-            .help("leave the host away; the rule then holds for every host"));
+        let (host, path) = match trimmed.find('/') {
+            None | Some(0) => ("", trimmed),
+            Some(slash) => trimmed.split_at(slash),
+        };
+        let beyond = |at: usize| move |error: SyntaxError| SyntaxError { at: error.at + at, ..error };
+        let pattern = Pattern::parse(path).map_err(beyond(at + host.len()))?;
+        let host = (!host.is_empty()).then(|| HostPattern::parse(host).map_err(beyond(at))).transpose()?;
+        if let Some(name) = host.as_ref().and_then(HostPattern::parameter)
+            && pattern.parameters().any(|(parameter, _)| parameter == name)
+        {
+            let message = format!("the parameter `{name}` stands in the host and in the path");
+            return Err(SyntaxError::new(at, name.len() + 2, message));
         }
-        let pattern = Pattern::parse(trimmed).map_err(|mut error| {
-            error.at += at;
-            error
-        })?;
-        Ok(Self { methods: parse_methods(methods)?, pattern, text: text.into() })
+        Ok(Self { methods: parse_methods(methods)?, host, pattern, text: text.into() })
     }
 
     /// The methods.
@@ -83,10 +84,26 @@ impl RuleKey {
         &self.methods
     }
 
+    /// The hosts it speaks of; `None` for every request, also one without a host.
+    #[must_use]
+    pub fn host(&self) -> Option<&HostPattern> {
+        self.host.as_ref()
+    }
+
     /// The path pattern.
     #[must_use]
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
+    }
+
+    /// Host and path, as they stand behind the method.
+    pub(crate) fn paths(&self) -> String {
+        self.paths_of(&self.pattern)
+    }
+
+    /// The same host with another path.
+    pub(crate) fn paths_of(&self, pattern: &Pattern) -> String {
+        self.host.as_ref().map_or_else(|| pattern.to_string(), |host| format!("{host}{pattern}"))
     }
 
     /// The key as written.
@@ -152,6 +169,10 @@ mod tests {
         assert_eq!(names.iter().map(MethodName::as_str).collect::<Vec<_>>(), ["POST", "PUT", "PATCH"]);
         assert_eq!(RuleKey::parse("ANY /").unwrap().methods(), &Methods::Any);
         assert!(RuleKey::parse("PURGE /cache/**").is_ok());
+        let key = RuleKey::parse("GET {tenant}.example.com/orgs/{id}").unwrap();
+        assert_eq!(key.host().and_then(HostPattern::parameter), Some("tenant"));
+        assert_eq!(key.pattern().to_string(), "/orgs/{id}");
+        assert_eq!(RuleKey::parse("GET /a.example/x").unwrap().host(), None);
     }
 
     #[test]
@@ -161,13 +182,29 @@ mod tests {
             ("healthz", 0, "write it as a request line: `GET /projects/{id}`"),
             ("get /x", 0, "did you mean `GET`?"),
             ("GET|DELET /x", 4, "did you mean `DELETE`?"),
-            ("GET admin.example.com/x", 4, "leave the host away; the rule then holds for every host"),
+            (
+                "GET admin.example.com:80/x",
+                4,
+                "write `admin.example.com`; requests are compared without their port",
+            ),
+            ("GET  *.Example.com/x", 7, "write `example.com`"),
+            ("GET projects/{id}", 4, "write `/projects/…`; a host in a rule is `localhost` or has a dot"),
+            ("GET a.example/x/", 15, "leave the last `/` away; a request with and without it is the same"),
             ("GET /x/", 6, "leave the last `/` away; a request with and without it is the same"),
         ] {
             let error = RuleKey::parse(text).unwrap_err();
             assert_eq!((error.at, error.help.as_deref()), (at, Some(help)), "{text}: {}", error.message);
         }
-        for text in ["GET|ANY /x", "TRACE /x", "GET|GET /x", "| /x", "GET x"] {
+        for text in [
+            "GET|ANY /x",
+            "TRACE /x",
+            "GET|GET /x",
+            "| /x",
+            "GET x",
+            "GET a.example",
+            "GET {a}.example/{a}",
+            "GET {a}/x",
+        ] {
             assert!(RuleKey::parse(text).is_err(), "{text}");
         }
     }

@@ -11,6 +11,7 @@
 //! path is percent-encoded.
 
 mod atom;
+mod audience;
 mod bind;
 mod check;
 mod compile;
@@ -19,15 +20,21 @@ mod decision;
 mod error;
 mod explain;
 mod facts;
+mod fall;
+mod host;
 mod key;
 mod lint;
 mod matrix;
+mod methods;
 mod names;
 mod overlap;
 mod pattern;
 mod query;
+mod reach;
 pub mod requirement;
+mod roots;
 mod set;
+mod shapes;
 mod subject;
 mod suggest;
 mod table;
@@ -41,6 +48,7 @@ pub use decision::{Access, Decision, DenyReason, Found, RuleId, RuleMatch, StepU
 pub use error::{Place, PolicyError, SyntaxError};
 pub use explain::{Binding, Explanation, MethodFit, RuleEntry};
 pub use facts::{Facts, Headers, Lookup};
+pub use host::HostPattern;
 pub use key::{MethodName, Methods, RuleKey};
 pub use matrix::{ANONYMOUS, Cell, Matrix, MatrixRow};
 pub use pattern::{Pattern, Relation, Segment};

@@ -1,106 +1,152 @@
 //! What a policy may say and probably does not mean.
 //!
-//! Errors: a HEAD rule that lets in somebody whom the GET of the same path refuses (many frameworks answer HEAD with
-//! GET's handler). Warnings: an open catch-all beside narrower rules, a parameter that looks like an organization and
-//! is not bound, a binding that no rule uses.
+//! Errors: methods that are left to a weaker rule (`fall`), rules that no request reaches (`reach`). Warnings: an open
+//! catch-all beside narrower rules, a parameter that looks like an organization and is not bound, a requirement that
+//! nobody or everybody meets, a right that comes from lacking one.
 
 use crate::{
-    BindSource, BindSpec, PolicyError, PolicySpec, Relation, RuleSpec,
+    BindSource, BindSpec, HostPattern, PolicyError, PolicySpec, Relation, RuleSpec,
+    audience::{Audiences, Callers, Share},
     bind::with_defaults,
-    check::Check,
+    compile::vocabulary_of,
+    conditions, fall,
+    host::host_relation,
     key::Methods,
+    methods::MethodNumbers,
+    reach,
     requirement::{Expression, Kind},
-    set::Set,
-    vocabulary::{AUTHENTICATED, Vocabulary},
+    shapes::Shapes,
 };
 
-/// Up to how many facts two requirements are compared over, fact by fact; beyond it they must be the same.
-const MAX_COMPARED_FACTS: usize = 14;
-
-/// HEAD rules that are weaker than what GET demands at the same path.
-pub(crate) fn weaker_heads(rules: &[RuleSpec], vocabulary: &Vocabulary) -> Vec<PolicyError> {
-    let named = |rule: &RuleSpec, method: &str| match rule.key.methods() {
-        Methods::Named(names) => names.iter().any(|name| name.as_str() == method),
-        Methods::Any => false,
-    };
-    let heads = rules.iter().filter(|rule| named(rule, "HEAD") && !named(rule, "GET"));
-    heads
-        .filter_map(|head| {
-            let same_path =
-                |rule: &&RuleSpec| rule.key.pattern().relation(head.key.pattern()) == Relation::Equal;
-            let get = rules.iter().filter(same_path).find(|rule| named(rule, "GET"));
-            let any = || rules.iter().filter(same_path).find(|rule| *rule.key.methods() == Methods::Any);
-            let get = get.or_else(any)?;
-            if implies(head.requirement.kind(), get.requirement.kind(), vocabulary) {
-                return None;
-            }
-            let message = format!("HEAD {} lets in callers whom GET refuses", head.key.pattern());
-            Some(
-                PolicyError::new("E052", head.place, message).related(get.place, get.key.to_string()).help(
-                    format!("demand at least `{}`, or leave the HEAD rule away", get.requirement.as_str()),
-                ),
-            )
-        })
-        .collect()
+/// What is never meant, although each rule by itself is well written.
+pub(crate) fn errors(
+    shapes: &Shapes<'_>,
+    audiences: &mut Audiences<'_>,
+    methods: &MethodNumbers,
+) -> Vec<PolicyError> {
+    let mut errors = fall::weaker_heads(shapes, audiences, methods);
+    errors.extend(fall::weaker_any(shapes, audiences, methods));
+    errors.extend(reach::unreachable(shapes, methods));
+    errors.extend(too_slow(shapes));
+    errors
 }
 
-/// Whether everybody whom `a` lets in is let in by `b` too.
-fn implies(a: &Kind, b: &Kind, vocabulary: &Vocabulary) -> bool {
-    match (a, b) {
-        (Kind::Deny, _) | (_, Kind::Public) => true,
-        (Kind::Public | Kind::Optional, Kind::Optional) => true,
-        (Kind::Expression(_), Kind::Optional) => true,
-        (Kind::Expression(a), Kind::Expression(b)) => expression_implies(a, b, vocabulary),
-        _ => false,
-    }
-}
+/// The most places that a walk may visit for one request.
+const MAX_VISITS: u64 = 256;
 
-fn expression_implies(a: &Expression, b: &Expression, vocabulary: &Vocabulary) -> bool {
-    let (a, b) = (Check::compile(a, vocabulary), Check::compile(b, vocabulary));
-    let mut facts: Vec<u16> = a.facts().chain(b.facts()).filter(|fact| *fact != AUTHENTICATED).collect();
-    facts.sort_unstable();
-    facts.dedup();
-    if facts.len() > MAX_COMPARED_FACTS {
-        return a == b;
+/// Patterns among which one request could be made to take long on purpose.
+fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
+    let (visits, rule) = shapes.worst_case();
+    if visits <= MAX_VISITS {
+        return None;
     }
-    (0u32..1 << facts.len()).all(|bits| {
-        let mut have: Set = vocabulary.empty_set();
-        have.insert(AUTHENTICATED);
-        for (at, fact) in facts.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0) {
-            debug_assert!(at < MAX_COMPARED_FACTS);
-            have.insert(*fact);
-        }
-        !a.holds(&have) || b.holds(&have)
-    })
+    let rule = shapes.rule(rule?)?;
+    let message =
+        format!("a request could have to be compared at {visits} places; at most {MAX_VISITS} are allowed");
+    Some(PolicyError::new("E091", rule.place, message).help(
+        "many patterns mix literals and parameters at the same depths; let them begin with different literals",
+    ))
 }
 
 impl PolicySpec {
     /// What somebody should look at before this policy is enforced. None of it keeps the policy from working.
     #[must_use]
     pub fn warnings(&self) -> Vec<PolicyError> {
+        if !self.conditions.is_empty() {
+            let mut spec = self.clone();
+            conditions::put_in_place(&mut spec, &mut Vec::new());
+            spec.conditions.clear();
+            return spec.warnings();
+        }
         let bind = with_defaults(&self.bind);
+        let vocabulary = vocabulary_of(self);
+        let audiences = Audiences::new(self, &bind, &vocabulary);
         let mut warnings = Vec::new();
-        for rule in &self.rules {
+        for (at, rule) in self.rules.iter().enumerate() {
             warnings.extend(looks_like_an_organization(rule, &bind));
             warnings.extend(open_catch_all(rule, &self.rules));
+            warnings.extend(nobody_or_everybody(at, rule, &audiences));
+            warnings.extend(negative_permission(rule));
         }
         warnings
     }
 }
 
+/// A requirement that no role meets, that nobody can meet, or that every caller meets.
+fn nobody_or_everybody(at: usize, rule: &RuleSpec, audiences: &Audiences<'_>) -> Option<PolicyError> {
+    let text = rule.requirement.as_str();
+    let (code, message, help) = match audiences.share(at, Callers::Everybody) {
+        Some(Share::None) => {
+            ("W021", format!("`{text}` can never hold"), "write `deny` if nobody is to get in")
+        }
+        Some(Share::All) if audiences.asks(at) => (
+            "W022",
+            format!("`{text}` always holds"),
+            "write `authenticated` if every caller with a valid credential is to get in",
+        ),
+        _ if audiences.has_roles() && audiences.share(at, Callers::Roles) == Some(Share::None) => (
+            "W020",
+            format!("no declared role can satisfy `{text}`"),
+            "grant what it demands to a role, or leave the rule away",
+        ),
+        _ => return None,
+    };
+    let error = PolicyError::new(code, rule.place, message).help(help);
+    Some(error.in_requirement(0, text.len()))
+}
+
+/// A permission under an odd number of `not`.
+fn negative_permission(rule: &RuleSpec) -> Option<PolicyError> {
+    let Kind::Expression(expression) = rule.requirement.kind() else { return None };
+    let mut pending = vec![(expression, false)];
+    while let Some((next, negated)) = pending.pop() {
+        match next {
+            Expression::Permission(permission) if negated => {
+                let name = &permission.name;
+                let message = format!("whoever lacks `{name}` gets in, and whoever has it does not");
+                let error = PolicyError::new("W023", rule.place, message).help(
+                    "demand what the caller must have; a token with fewer rights should never open more",
+                );
+                return Some(error.in_requirement(permission.at, name.as_str().len()));
+            }
+            Expression::Not(inner) => pending.push((inner, !negated)),
+            Expression::All(terms) | Expression::Any(terms) => {
+                pending.extend(terms.iter().rev().map(|term| (term, negated)));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A parameter by whose name one would expect it to be the caller's organization.
 fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<PolicyError> {
-    let (name, _) = rule.key.pattern().parameters().find(|(name, _)| {
+    let looks = |name: &str| {
         let folded: String =
             name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
         let stem = folded.strip_suffix("id").or_else(|| folded.strip_suffix("slug")).unwrap_or(&folded);
         ["org", "organization", "organisation", "tenant", "workspace"].contains(&stem)
-            && !bind.iter().any(|bind| matches!(&bind.source, BindSource::Path(bound) if **bound == **name))
+    };
+    let in_path = rule.key.pattern().parameters().map(|(name, _)| BindSource::Path(name.into()));
+    let in_host = rule.key.host().and_then(HostPattern::parameter).map(|name| BindSource::Host(name.into()));
+    let mut captured =
+        in_path.chain(in_host).filter(|source| !bind.iter().any(|bind| bind.source == *source));
+    let source = captured.find(|source| match source {
+        BindSource::Path(name) => looks(name),
+        BindSource::Host(name) => looks(name),
+        BindSource::Header(_) | BindSource::Query(_) => false,
     })?;
+    let (name, help) = match &source {
+        BindSource::Host(name) => (name, format!("write `bind: {{{source}: org.slug}}`")),
+        BindSource::Path(name) | BindSource::Header(name) | BindSource::Query(name) => {
+            (name, format!("call it `{{org_id}}`, or write `bind: {{{source}: org.id}}`"))
+        }
+    };
     let message = format!("`{{{name}}}` looks like an organization and is not compared with the caller's");
-    Some(PolicyError::new("W052", rule.place, message).help(format!(
-        "call it `{{org_id}}`, or write `bind: {{{name}: org.id}}`; without it, members of every organization get in"
-    )))
+    Some(
+        PolicyError::new("W052", rule.place, message)
+            .help(format!("{help}; without it, members of every organization get in")),
+    )
 }
 
 /// `GET /files/**: public` beside `GET /files/private/**: read`: whatever misses the narrower rule by a hair is open.
@@ -116,6 +162,7 @@ fn open_catch_all(rule: &RuleSpec, rules: &[RuleSpec]) -> Option<PolicyError> {
     let narrower = rules.iter().find(|other| {
         !open(other)
             && shares_a_method(other)
+            && matches!(host_relation(other.key.host(), rule.key.host()), Relation::Within | Relation::Equal)
             && other.key.pattern().relation(rule.key.pattern()) == Relation::Within
     })?;
     let message = format!("`{}` is open, and narrower rules below it are not", rule.key);
@@ -131,7 +178,7 @@ mod tests {
     use orgate_claims::{Permission, RoleName};
 
     use super::*;
-    use crate::{Place, Policy, Requirement, RuleKey};
+    use crate::{PermissionsFrom, Place, Policy, Requirement, RuleKey};
 
     fn spec(rules: &[&str]) -> PolicySpec {
         let rules = (1u32..).zip(rules).map(|(line, rule)| {
@@ -169,6 +216,30 @@ mod tests {
         errors(&["GET /a: read", "HEAD /a: deny"], &[]);
         errors(&["GET /a: public", "HEAD /a: optional"], &[]);
         errors(&["HEAD /a: public"], &[]);
+        errors(&["GET /**: read", "HEAD /a: public"], &["2:E052"]);
+        errors(&["GET /**: read", "GET /a: public", "HEAD /a: public"], &[]);
+        errors(&["GET /a/x: read", "HEAD /a/**: public"], &[]);
+    }
+
+    #[test]
+    fn a_request_that_could_be_made_slow_is_no_surprise_at_run_time() {
+        let mixed = |depth: u32| -> Vec<String> {
+            (0..1u32 << depth)
+                .map(|bits| {
+                    let segment = |at: u32| if bits & (1 << at) == 0 { "/a" } else { "/*" };
+                    format!("GET {}: read", (0..depth).map(segment).collect::<String>())
+                })
+                .collect()
+        };
+        let rules = |depth| mixed(depth).iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+        for (depth, expected) in [(7, &[][..]), (8, &["256:E091"])] {
+            let text = rules(depth);
+            errors(&text.lines().collect::<Vec<_>>(), expected);
+        }
+        let text = rules(7);
+        let beside = |rule| text.lines().chain([rule]).collect::<Vec<_>>();
+        errors(&beside("GET x.y/: read"), &[]);
+        errors(&beside("GET x.y/a: read"), &["129:E091"]);
     }
 
     #[track_caller]
@@ -185,6 +256,9 @@ mod tests {
         {
             warnings(&[&format!("GET /o/{{{name}}}: read")], &["1:W052"]);
         }
+        warnings(&["GET {tenant}.example.com/x: read"], &["1:W052"]);
+        warnings(&["GET {org_slug}.example.com/x: read"], &["1:W052"]);
+        warnings(&["GET {region}.example.com/x: read"], &[]);
         for name in ["org_id", "org", "org_slug", "id", "organizer", "project_id"] {
             warnings(&[&format!("GET /o/{{{name}}}: read")], &[]);
         }
@@ -197,5 +271,61 @@ mod tests {
         warnings(&["GET /files/**: public", "POST /files/{id}: write"], &[]);
         warnings(&["GET /files/**: read", "GET /files/public/**: public"], &[]);
         warnings(&["GET /files/**: public", "GET /other: read"], &[]);
+        warnings(&["GET /files/**: public", "GET a.example/files/x: read"], &["1:W053"]);
+        warnings(&["GET a.example/files/**: public", "GET /files/x: read"], &[]);
+        warnings(&["GET a.example/files/**: public", "GET b.example/files/x: read"], &[]);
+    }
+
+    #[test]
+    fn requirements_that_nobody_or_everybody_meets_are_pointed_out() {
+        warnings(
+            &["GET /a: read and not read", "GET /b: not authenticated"],
+            &["1:W021", "1:W023", "2:W021"],
+        );
+        warnings(&["GET /a: role(owner) and not (org or role(owner))"], &["1:W021"]);
+        warnings(
+            &["GET /a: role(owner) or not role(owner)", "GET /b: authenticated or read"],
+            &["1:W022", "2:W022"],
+        );
+        warnings(
+            &["GET /a: authenticated", "GET /b: org", "GET /c: read", "GET /d: deny", "GET /e: public"],
+            &[],
+        );
+        warnings(&["GET /a: not role(owner)", "GET /b: raed"], &[]);
+    }
+
+    #[test]
+    fn a_right_that_comes_from_lacking_one_is_pointed_out() {
+        warnings(&["GET /a: not read"], &["1:W023"]);
+        warnings(&["GET /a: write and not (role(owner) or read)"], &["1:W023"]);
+        warnings(&["GET /a: not not read", "GET /b: write and not role(owner)"], &[]);
+        let found = spec(&["GET /a: write and not (role(owner) or read)"]).warnings().remove(0);
+        assert_eq!(found.in_requirement, Some((30, 4)));
+    }
+
+    #[test]
+    fn a_rule_that_no_declared_role_satisfies_is_pointed_out() {
+        let warnings = |requirement: &str, from: PermissionsFrom| -> Vec<String> {
+            let mut spec = spec(&[&format!("GET /a: {requirement}")]);
+            let role = |name: &str, grant: &str| {
+                (RoleName::parse(name).unwrap(), vec![Permission::parse(grant).unwrap()])
+            };
+            spec.role_table = vec![role("owner", "read"), role("clerk", "write")];
+            spec.permissions.push(Permission::parse("export").unwrap());
+            spec.permissions_from = from;
+            spec.warnings().into_iter().map(|warning| warning.message).collect()
+        };
+        let token = PermissionsFrom::TokenElseRole;
+        assert_eq!(warnings("read and write", token), ["no declared role can satisfy `read and write`"]);
+        assert_eq!(warnings("role(owner) and read", token), [""; 0]);
+        assert_eq!(warnings("read or write", token), [""; 0]);
+        assert_eq!(warnings("read and export", token), [""; 0], "the profile does not know it, a token may");
+        assert_eq!(
+            warnings("read", PermissionsFrom::Role),
+            ["no declared role can satisfy `read`"],
+            "what a profile grants is not expanded"
+        );
+        let spec = spec(&["GET /a: read and write"]);
+        assert!(spec.warnings().is_empty(), "without a table of roles nothing is said");
     }
 }

@@ -1,9 +1,11 @@
 //! Whether a policy names only what exists, and stays within its limits.
 
+use std::collections::HashSet;
+
 use orgate_claims::{Permission, RoleName};
 
 use crate::{
-    Place, PolicyError, RoleSpec, RuleSpec,
+    HostPattern, Place, PolicyError, RoleSpec, RuleSpec,
     bind::{BindSource, BindSpec, bound, is_bound},
     closest,
     compile::PolicySpec,
@@ -17,16 +19,20 @@ const MAX_RULES: usize = 20_000;
 const MAX_PERMISSIONS: usize = 1_024;
 /// The most roles.
 const MAX_ROLES: usize = 256;
+/// The most hosts that rules speak of.
+pub(crate) const MAX_HOSTS: usize = 256;
 
 /// How many candidates are compared with an unknown name: none behind the first findings, because nobody reads so many,
 /// and each comparison takes time.
 fn suggestions(errors: &[PolicyError]) -> usize {
-    if errors.len() < 200 { usize::MAX } else { 0 }
+    if errors.len() < 50 { usize::MAX } else { 0 }
 }
 
 pub(crate) fn limits(spec: &PolicySpec) -> Vec<PolicyError> {
     let permissions = spec.permissions.len() + spec.roles.iter().map(|role| role.grants.len()).sum::<usize>();
+    let hosts = spec.rules.iter().filter_map(|rule| rule.key.host()).map(HostPattern::suffix_or_host);
     let counts = [
+        ("hosts", hosts.collect::<HashSet<_>>().len(), MAX_HOSTS),
         ("rules", spec.rules.len(), MAX_RULES),
         ("permissions", permissions, MAX_PERMISSIONS * 4),
         ("roles", spec.roles.len() + spec.known_roles.len(), MAX_ROLES),
@@ -179,7 +185,7 @@ fn uncaptured(
 ) -> Option<PolicyError> {
     let captured = |operand: &&Operand| match operand {
         Operand::Path(name) => rule.key.pattern().parameters().any(|(parameter, _)| *parameter == **name),
-        Operand::Host(_) => false,
+        Operand::Host(name) => rule.key.host().and_then(HostPattern::parameter) == Some(&**name),
         _ => true,
     };
     let missing = [&comparison.left, &comparison.right].into_iter().find(|operand| !captured(operand))?;

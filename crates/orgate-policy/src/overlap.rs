@@ -1,115 +1,47 @@
 //! Rules that cannot stand beside each other.
 //!
-//! Two rules may overlap only where it is plain which one wins: one path within the other, or the same requirement,
-//! or a rule of its own for the paths they share.
-
-use std::collections::HashMap;
+//! Two rules may overlap only where it is plain which one wins: one host or path within the other, or the same
+//! requirement, or a rule of its own for the paths they share. Hosts never cross, so only rules of one host collide.
 
 use crate::{
     BindSource, BindSpec, PolicyError, RuleSpec,
     bind::bound,
-    pattern::{Pattern, Relation, Segment},
+    methods::MethodNumbers,
+    pattern::Relation,
     requirement::{Expression, Operand},
-    table::MethodNumbers,
+    shapes::Shapes,
 };
 
+/// After how many collisions the rest is not looked for: nobody reads more, and crossing rules make them in pairs.
+const MAX_COLLISIONS: usize = 200;
+
 /// Every pair of rules that collide, each reported at the later one.
-pub(crate) fn collisions(rules: &[RuleSpec], bind: &[BindSpec], methods: &MethodNumbers) -> Vec<PolicyError> {
+pub(crate) fn collisions(
+    shapes: &Shapes<'_>,
+    bind: &[BindSpec],
+    methods: &MethodNumbers,
+) -> Vec<PolicyError> {
     let mut errors = Vec::new();
-    let mut shapes = Shapes::new(rules);
-    // All of them first: what two rules share may have its own rule further down.
-    (0..rules.len()).for_each(|at| shapes.insert(at));
-    for (at, later) in rules.iter().enumerate() {
-        for earlier in shapes.meeting(later.key.pattern()).into_iter().filter(|other| *other < at) {
-            let Some(earlier) = rules.get(earlier) else { continue };
+    for (at, later) in shapes.rules() {
+        for earlier in shapes.meeting(at, later.key.pattern()).into_iter().filter(|other| *other < at) {
+            let Some(earlier) = shapes.rule(earlier) else { continue };
             let collision = match earlier.key.pattern().relation(later.key.pattern()) {
                 Relation::Equal => same_path(earlier, later, methods),
-                Relation::Crossing => ambiguous((earlier, later), &shapes, bind, methods),
+                Relation::Crossing => ambiguous((earlier, (at, later)), shapes, bind, methods),
                 Relation::Within | Relation::Around | Relation::Disjoint => None,
             };
             errors.extend(collision);
+        }
+        if errors.len() >= MAX_COLLISIONS {
+            errors.truncate(MAX_COLLISIONS);
+            break;
         }
     }
     errors
 }
 
-/// The patterns of all rules as a tree over their segments, names left out, so that a rule is compared only with those
-/// that share a path with it.
-struct Shapes<'r> {
-    rules: &'r [RuleSpec],
-    nodes: Vec<Node<'r>>,
-}
-
-#[derive(Default)]
-struct Node<'r> {
-    literals: HashMap<&'r str, usize>,
-    any: Option<usize>,
-    /// The rules whose pattern ends here, and those whose `**` begins here.
-    here: Vec<usize>,
-    rest: Vec<usize>,
-}
-
-impl<'r> Shapes<'r> {
-    fn new(rules: &'r [RuleSpec]) -> Self {
-        Self { rules, nodes: vec![Node::default()] }
-    }
-
-    fn insert(&mut self, rule: usize) {
-        let Some(pattern) = self.rules.get(rule).map(|rule| rule.key.pattern()) else { return };
-        let mut at = 0;
-        for segment in pattern.segments() {
-            let next = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else { return };
-            at = match segment {
-                Segment::Literal(text) => *node.literals.entry(text).or_insert(next),
-                Segment::Parameter(_) | Segment::Any => *node.any.get_or_insert(next),
-            };
-            if at == next {
-                self.nodes.push(Node::default());
-            }
-        }
-        if let Some(node) = self.nodes.get_mut(at) {
-            if pattern.has_rest() { &mut node.rest } else { &mut node.here }.push(rule);
-        }
-    }
-
-    /// The rules that share a path with `pattern`, in the order of the file.
-    fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
-        let mut found = Vec::new();
-        self.walk(0, pattern.segments(), pattern.has_rest(), &mut found);
-        found.sort_unstable();
-        found
-    }
-
-    fn walk(&self, at: usize, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
-        let Some(node) = self.nodes.get(at) else { return };
-        found.extend(&node.rest);
-        match segments.split_first() {
-            None => {
-                found.extend(&node.here);
-                if rest {
-                    node.children().for_each(|child| self.walk(child, segments, rest, found));
-                }
-            }
-            Some((Segment::Literal(text), others)) => {
-                let same = node.literals.get(&**text).copied();
-                same.into_iter().chain(node.any).for_each(|child| self.walk(child, others, rest, found));
-            }
-            Some((Segment::Parameter(_) | Segment::Any, others)) => {
-                node.children().for_each(|child| self.walk(child, others, rest, found));
-            }
-        }
-    }
-}
-
-impl Node<'_> {
-    fn children(&self) -> impl Iterator<Item = usize> {
-        self.literals.values().copied().chain(self.any)
-    }
-}
-
 fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> Option<PolicyError> {
-    if earlier.key.pattern() != later.key.pattern() {
+    if earlier.key.pattern() != later.key.pattern() || earlier.key.host() != later.key.host() {
         let message = format!("`{}` names the parameters of the same path otherwise", later.key);
         let help = "use one name for one segment; bindings go by name";
         return Some(
@@ -121,14 +53,14 @@ fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> O
     let both = methods.named(&earlier.key) & methods.named(&later.key);
     (both != 0).then(|| {
         let method = methods.example(both);
-        PolicyError::new("E040", later.place, format!("{method} {} has two rules", later.key.pattern()))
+        PolicyError::new("E040", later.place, format!("{method} {} has two rules", later.key.paths()))
             .related(earlier.place, format!("the first: {}", earlier.key))
             .help("keep one of them; order carries no meaning")
     })
 }
 
 fn ambiguous(
-    (earlier, later): (&RuleSpec, &RuleSpec),
+    (earlier, (at, later)): (&RuleSpec, (usize, &RuleSpec)),
     shapes: &Shapes<'_>,
     bind: &[BindSpec],
     methods: &MethodNumbers,
@@ -140,12 +72,13 @@ fn ambiguous(
     }
     let meet = a.meet(b)?;
     let same = |rule: &&RuleSpec| rule.key.pattern().relation(&meet) == Relation::Equal;
-    for rule in shapes.meeting(&meet).into_iter().filter_map(|at| shapes.rules.get(at)).filter(same) {
+    for rule in shapes.meeting(at, &meet).into_iter().filter_map(|at| shapes.rule(at)).filter(same) {
         open &= !methods.coverage(rule.key.methods());
     }
     (open != 0).then(|| {
-        let line = format!("{} {meet}: {}", methods.example(open), later.requirement.as_str());
-        PolicyError::new("E042", later.place, format!("ambiguous rules for {meet}"))
+        let paths = later.key.paths_of(&meet);
+        let line = format!("{} {paths}: {}", methods.example(open), later.requirement.as_str());
+        PolicyError::new("E042", later.place, format!("ambiguous rules for {paths}"))
             .related(earlier.place, format!("{}: {}", earlier.key, earlier.requirement.as_str()))
             .help(format!("say which one you mean by adding:   {line}"))
     })
@@ -169,6 +102,7 @@ fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
         _ => false,
     };
     a.requirement.same_as(&b.requirement)
+        && a.key.host() == b.key.host()
         && !compares_captures(a)
         && same_shadow
         && (a.hide, a.live) == (b.hide, b.live)
@@ -242,5 +176,24 @@ mod tests {
             ["2:E042 ambiguous rules for /a/b/c"],
             "GET covers HEAD"
         );
+    }
+
+    #[test]
+    fn only_rules_of_one_host_collide() {
+        assert_eq!(errors(&["GET a.b/x: read", "GET /x: write", "GET *.b/x: write"]), [""; 0]);
+        assert_eq!(errors(&["GET *.b/x: read", "GET *.b/x: write"]), ["2:E040 GET *.b/x has two rules"]);
+        assert_eq!(
+            errors(&["GET {t}.b/x: read", "POST *.b/x: write"]),
+            ["2:E041 `POST *.b/x` names the parameters of the same path otherwise"]
+        );
+        let crossing = ["GET a.b/a/{x}/c: read", "GET a.b/a/b/{y}: write"];
+        assert_eq!(errors(&crossing), ["2:E042 ambiguous rules for a.b/a/b/c"]);
+        assert_eq!(errors(&[crossing[0], "GET /a/b/{y}: write"]), [""; 0], "the host goes first");
+        assert_eq!(
+            errors(&[crossing[0], crossing[1], "GET /a/b/c: read"]),
+            ["2:E042 ambiguous rules for a.b/a/b/c"],
+            "a rule of all hosts settles nothing"
+        );
+        assert_eq!(errors(&[crossing[0], crossing[1], "GET a.b/a/b/c: read"]), [""; 0]);
     }
 }

@@ -1,11 +1,21 @@
-//! The compiled rules: one trie over path segments, for all methods.
+//! The compiled rules: one trie over path segments for each host, for all methods.
 //!
 //! A walk tries the literal edge, then the parameter, then the rest, and passes over leaves that lack the method: with
-//! ambiguous sets refused at load, what it finds first is the most specific rule that covers the method.
+//! ambiguous sets refused at load, what it finds first is the most specific rule that covers the method. A host whose
+//! trie has no such rule leaves the request to the next broader one ([`Roots`]).
+//!
+//! A walk allocates nothing and touches one cache line for each segment as long as it does not have to go back: an edge
+//! holds its label and a copy of the node that it leads to. How often it may have to go back is bounded at load
+//! ([`Table::worst_case`]).
+
+use std::collections::HashMap;
 
 use crate::{
+    HostPattern,
     key::{Methods, RuleKey},
+    methods::{GET, HEAD, MethodNumbers},
     pattern::{Pattern, Segment},
+    roots::{EVERYWHERE, Roots},
     target::RequestTarget,
 };
 
@@ -13,104 +23,54 @@ use crate::{
 const NONE: u32 = u32::MAX;
 /// The entry of a method that no rule of the leaf covers.
 const UNCOVERED: u16 = u16::MAX;
+/// How many bytes of a label stand in the edge itself, as words.
+const WORDS: usize = 4;
 
-/// The methods with a fixed number, in its order.
-const STANDARD: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-const GET: usize = 0;
-const HEAD: usize = 1;
-/// The number of every method that no rule names.
-const OTHER: usize = STANDARD.len();
-
-/// The methods a policy knows: the standard ones, one number for all unnamed, then those that rules name besides.
-#[derive(Debug, Default)]
-pub(crate) struct MethodNumbers {
-    custom: Vec<Box<str>>,
-}
-
-impl MethodNumbers {
-    /// The most methods besides the standard ones, so that a rule's methods fit into the bits of one word.
-    pub(crate) const MAX_CUSTOM: usize = 48;
-
-    /// The number of `name`, which is given one if it has none and there is room.
-    pub(crate) fn add(&mut self, name: &str) -> Option<usize> {
-        let known = self.number(name);
-        if known != OTHER {
-            return Some(known);
-        }
-        (self.custom.len() < Self::MAX_CUSTOM).then(|| {
-            self.custom.push(name.into());
-            OTHER + self.custom.len()
-        })
-    }
-
-    pub(crate) fn number(&self, name: &str) -> usize {
-        let standard = STANDARD.iter().position(|standard| *standard == name);
-        let custom = || self.custom.iter().position(|custom| **custom == *name).map(|at| OTHER + 1 + at);
-        standard.or_else(custom).unwrap_or(OTHER)
-    }
-
-    fn count(&self) -> usize {
-        OTHER + 1 + self.custom.len()
-    }
-
-    /// The methods that a rule covers, as bits by number: GET covers HEAD, `ANY` covers all.
-    pub(crate) fn coverage(&self, methods: &Methods) -> u64 {
-        match methods {
-            Methods::Any => (1u64 << self.count()) - 1,
-            Methods::Named(names) => names.iter().fold(0, |bits, name| {
-                let number = self.number(name.as_str());
-                bits | 1 << number | if number == GET { 1 << HEAD } else { 0 }
-            }),
-        }
-    }
-
-    /// The methods that a rule names, as bits by number; `ANY` counts as a name of its own, the highest bit.
-    pub(crate) fn named(&self, key: &RuleKey) -> u64 {
-        match key.methods() {
-            Methods::Any => 1 << 63,
-            Methods::Named(names) => {
-                names.iter().fold(0, |bits, name| bits | 1 << self.number(name.as_str()))
-            }
-        }
-    }
-
-    /// The name of the lowest-numbered method in `coverage`, for messages.
-    pub(crate) fn example(&self, coverage: u64) -> &str {
-        let number = coverage.trailing_zeros() as usize;
-        match STANDARD.get(number) {
-            Some(name) => name,
-            None => {
-                number.checked_sub(OTHER + 1).and_then(|at| self.custom.get(at)).map_or("ANY", |name| name)
-            }
-        }
-    }
-}
-
-/// The trie. Immutable once built.
+/// The tries. Immutable once built.
 #[derive(Debug)]
 pub(crate) struct Table {
     methods: MethodNumbers,
+    roots: Roots,
     nodes: Vec<Node>,
     /// Every literal edge of every node, in one open-addressing table.
     edges: Vec<Edge>,
-    labels: String,
-    /// Rule numbers by leaf and method.
-    leaves: Vec<Box<[u16]>>,
+    /// The labels that do not fit into an edge, by the node that the edge leads to.
+    long_labels: HashMap<u32, Box<str>>,
+    /// The bytes of the longest label; a longer segment is no literal.
+    longest_label: usize,
+    /// Rule numbers by leaf and method, one row of methods for each leaf.
+    leaves: Vec<u16>,
+    /// The length of a row.
+    row: usize,
 }
 
-#[derive(Clone, Debug)]
+/// What stands at one place of a trie.
+#[derive(Clone, Copy, Debug)]
 struct Node {
+    /// The number of this node, by which its edges are found; [`NONE`] if it has none.
+    edges: u32,
     parameter: u32,
     rest: u32,
     leaf: u32,
 }
 
+/// A literal edge: one cache line.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Edge {
+    label: [u64; WORDS],
+    /// The length of the label; only with it are two labels of equal words the same.
+    len: u32,
     parent: u32,
     child: u32,
-    start: u32,
-    len: u32,
+    node: Node,
+}
+
+/// A segment as edges hold it.
+struct Label<'s> {
+    text: &'s str,
+    words: [u64; WORDS],
+    hash: u64,
 }
 
 /// What a walk found.
@@ -123,47 +83,47 @@ pub(crate) enum Walk {
 }
 
 impl Table {
-    /// Builds the trie. `rules` are numbered in order; no two may cover one method of one path shape.
-    pub(crate) fn build<'r>(
-        rules: impl Iterator<Item = (&'r Methods, &'r Pattern)>,
-        methods: MethodNumbers,
-    ) -> Self {
-        let mut builder =
-            Builder { nodes: vec![BuilderNode::default()], leaves: Vec::new(), count: methods.count() };
-        for (rule, (named, pattern)) in (0u16..).zip(rules) {
-            builder.insert(rule, named, pattern, &methods);
+    /// Builds the tries. `keys` are numbered in order; no two may cover one method of one path shape of one host.
+    pub(crate) fn build<'r>(keys: impl Iterator<Item = &'r RuleKey>, methods: MethodNumbers) -> Self {
+        let mut builder = Builder::new(methods.count());
+        for (rule, key) in (0u16..).zip(keys) {
+            builder.insert(rule, key, &methods);
         }
         builder.finish(methods)
     }
 
     /// The rule that wins `target`.
     pub(crate) fn find(&self, target: &RequestTarget<'_>) -> Walk {
-        let mut walker =
-            Walker { table: self, target, method: self.methods.number(target.method()), seen: false };
-        match walker.walk(0, 0) {
-            Some(rule) => Walk::Rule(rule),
-            None if walker.seen => Walk::MethodNotCovered,
-            None => Walk::Nothing,
+        let mut walker = Walker::new(self, target);
+        for root in self.roots.of(target.host()) {
+            let Some(root) = self.nodes.get(root as usize) else { continue };
+            if let Some(rule) = walker.walk(*root, 0) {
+                return Walk::Rule(rule);
+            }
         }
+        if walker.seen { Walk::MethodNotCovered } else { Walk::Nothing }
     }
 
-    fn child(&self, parent: u32, label: &str) -> Option<u32> {
+    /// The child of `parent` by a literal; `label` was made of a segment that is no longer than the longest label.
+    fn child(&self, parent: u32, label: &Label<'_>) -> Option<&Edge> {
         let mask = self.edges.len().checked_sub(1)?;
-        let mut at = hash(parent, label) & mask;
+        let mut at = label.place(parent) & mask;
         loop {
             let edge = self.edges.get(at)?;
             if edge.child == NONE {
                 return None;
             }
-            if edge.parent == parent && self.label(edge) == Some(label) {
-                return Some(edge.child);
+            let same =
+                edge.parent == parent && edge.label == label.words && edge.len as usize == label.text.len();
+            if same && (label.text.len() <= WORDS * 8 || self.long_label(edge.child) == Some(label.text)) {
+                return Some(edge);
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn label(&self, edge: &Edge) -> Option<&str> {
-        self.labels.get(edge.start as usize..edge.start as usize + edge.len as usize)
+    fn long_label(&self, child: u32) -> Option<&str> {
+        self.long_labels.get(&child).map(|label| &**label)
     }
 }
 
@@ -173,11 +133,29 @@ struct Walker<'w> {
     method: usize,
     /// Whether a leaf was passed over for its methods.
     seen: bool,
+    #[cfg(test)]
+    visits: u64,
 }
 
-impl Walker<'_> {
-    fn walk(&mut self, node: u32, depth: usize) -> Option<u16> {
-        let here = self.table.nodes.get(node as usize)?;
+impl<'w> Walker<'w> {
+    fn new(table: &'w Table, target: &'w RequestTarget<'w>) -> Self {
+        let method = table.methods.number(target.method());
+        Self {
+            table,
+            target,
+            method,
+            seen: false,
+            #[cfg(test)]
+            visits: 0,
+        }
+    }
+
+    /// One visit of a node. A path has at most 32 segments, so the depth is bounded.
+    fn walk(&mut self, here: Node, depth: usize) -> Option<u16> {
+        #[cfg(test)]
+        {
+            self.visits += 1;
+        }
         match self.target.segment(depth) {
             None => {
                 if let Some(rule) = self.leaf(here.leaf) {
@@ -185,13 +163,17 @@ impl Walker<'_> {
                 }
             }
             Some(segment) => {
-                if let Some(rule) =
-                    self.table.child(node, segment).and_then(|child| self.walk(child, depth + 1))
-                {
-                    return Some(rule);
+                if here.edges != NONE && segment.len() <= self.table.longest_label {
+                    let label = Label::new(segment);
+                    if let Some(edge) = self.table.child(here.edges, &label)
+                        && let Some(rule) = self.walk(edge.node, depth + 1)
+                    {
+                        return Some(rule);
+                    }
                 }
                 if here.parameter != NONE
-                    && let Some(rule) = self.walk(here.parameter, depth + 1)
+                    && let Some(child) = self.table.nodes.get(here.parameter as usize)
+                    && let Some(rule) = self.walk(*child, depth + 1)
                 {
                     return Some(rule);
                 }
@@ -201,36 +183,54 @@ impl Walker<'_> {
     }
 
     fn leaf(&mut self, leaf: u32) -> Option<u16> {
-        let rules = self.table.leaves.get(leaf as usize)?;
+        if leaf == NONE {
+            return None;
+        }
         self.seen = true;
-        rules.get(self.method).copied().filter(|rule| *rule != UNCOVERED)
+        let rule = *self.table.leaves.get(leaf as usize * self.table.row + self.method)?;
+        (rule != UNCOVERED).then_some(rule)
     }
 }
 
-/// Mixes the bytes of a label with its parent. Only policies insert, so it need not resist an attacker.
-fn hash(parent: u32, label: &str) -> usize {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut state = u64::from(parent).wrapping_mul(MULTIPLIER);
-    for chunk in label.as_bytes().chunks(8) {
-        let word = chunk.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-        state = (state ^ word).wrapping_mul(MULTIPLIER).rotate_left(29);
+impl<'s> Label<'s> {
+    fn new(text: &'s str) -> Self {
+        let (words, tail) = text.as_bytes().as_chunks::<8>();
+        let mut label = Self { text, words: [0; WORDS], hash: text.len() as u64 };
+        let mut put = |at: usize, word: u64| {
+            if let Some(place) = label.words.get_mut(at) {
+                *place = word;
+            }
+            label.hash = mix(label.hash, word);
+        };
+        for (at, word) in words.iter().enumerate() {
+            put(at, u64::from_le_bytes(*word));
+        }
+        if !tail.is_empty() {
+            put(words.len(), tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+        label
     }
-    (state ^ state >> 32) as usize
+
+    /// Where the search for the edge of `parent` begins. Only policies insert, so it need not resist an attacker.
+    fn place(&self, parent: u32) -> usize {
+        mix(self.hash, u64::from(parent) | 1 << 32) as usize
+    }
 }
 
-/// The trie while it grows.
-struct Builder {
-    nodes: Vec<BuilderNode>,
+fn mix(state: u64, word: u64) -> u64 {
+    let product = u128::from(state ^ word ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word ^ 0xa076_1d64_78bd_642f);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// The tries while they grow.
+struct Builder<'r> {
+    nodes: Vec<Node>,
+    children: HashMap<(u32, &'r str), u32>,
+    /// Parent, label and child of every literal edge, in the order of the rules.
+    edges: Vec<(u32, &'r str, u32)>,
+    hosts: Vec<(&'r HostPattern, u32)>,
     leaves: Vec<Leaf>,
-    count: usize,
-}
-
-#[derive(Default)]
-struct BuilderNode {
-    literals: Vec<(Box<str>, u32)>,
-    parameter: Option<u32>,
-    rest: Option<u32>,
-    leaf: Option<u32>,
+    row: usize,
 }
 
 struct Leaf {
@@ -238,20 +238,27 @@ struct Leaf {
     any: u16,
 }
 
-impl Builder {
-    fn insert(&mut self, rule: u16, methods: &Methods, pattern: &Pattern, numbers: &MethodNumbers) {
-        let mut node = 0u32;
-        for segment in pattern.segments() {
+impl<'r> Builder<'r> {
+    fn new(row: usize) -> Self {
+        let nodes = vec![Node::EMPTY];
+        Self {
+            nodes,
+            children: HashMap::new(),
+            edges: Vec::new(),
+            hosts: Vec::new(),
+            leaves: Vec::new(),
+            row,
+        }
+    }
+
+    fn insert(&mut self, rule: u16, key: &'r RuleKey, numbers: &MethodNumbers) {
+        let mut node = self.root(key.host());
+        for segment in key.pattern().segments() {
             node = self.step(node, segment);
         }
-        let next = u32::try_from(self.leaves.len()).unwrap_or(NONE);
-        let Some(at) = self.nodes.get_mut(node as usize) else { return };
-        let leaf = *if pattern.has_rest() { &mut at.rest } else { &mut at.leaf }.get_or_insert(next);
-        if leaf == next {
-            self.leaves.push(Leaf { named: vec![UNCOVERED; self.count].into(), any: UNCOVERED });
-        }
+        let leaf = self.leaf(node, key.pattern());
         let Some(leaf) = self.leaves.get_mut(leaf as usize) else { return };
-        match methods {
+        match key.methods() {
             Methods::Any => leaf.any = rule,
             Methods::Named(names) => {
                 for name in names {
@@ -263,47 +270,75 @@ impl Builder {
         }
     }
 
-    fn step(&mut self, node: u32, segment: &Segment) -> u32 {
-        let next = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-        let Some(at) = self.nodes.get_mut(node as usize) else { return NONE };
-        let child = match segment {
-            Segment::Parameter(_) | Segment::Any => *at.parameter.get_or_insert(next),
-            Segment::Literal(text) => match at.literals.iter().find(|(label, _)| label == text) {
-                Some((_, child)) => *child,
-                None => {
-                    at.literals.push((text.clone(), next));
-                    next
-                }
-            },
+    fn root(&mut self, host: Option<&'r HostPattern>) -> u32 {
+        let Some(host) = host else { return EVERYWHERE };
+        if let Some((_, root)) = self.hosts.iter().find(|(known, _)| known.same_hosts(host)) {
+            return *root;
+        }
+        let root = self.add_node();
+        self.hosts.push((host, root));
+        root
+    }
+
+    fn add_node(&mut self) -> u32 {
+        let number = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        self.nodes.push(Node::EMPTY);
+        number
+    }
+
+    fn step(&mut self, node: u32, segment: &'r Segment) -> u32 {
+        let known = match segment {
+            Segment::Parameter(_) | Segment::Any => self.nodes.get(node as usize).map(|node| node.parameter),
+            Segment::Literal(text) => self.children.get(&(node, &**text)).copied(),
         };
-        if child == next {
-            self.nodes.push(BuilderNode::default());
+        if let Some(child) = known.filter(|child| *child != NONE) {
+            return child;
+        }
+        let child = self.add_node();
+        let Some(at) = self.nodes.get_mut(node as usize) else { return NONE };
+        match segment {
+            Segment::Parameter(_) | Segment::Any => at.parameter = child,
+            Segment::Literal(text) => {
+                at.edges = node;
+                self.children.insert((node, text), child);
+                self.edges.push((node, text, child));
+            }
         }
         child
     }
 
+    fn leaf(&mut self, node: u32, pattern: &Pattern) -> u32 {
+        let next = u32::try_from(self.leaves.len()).unwrap_or(NONE);
+        let Some(node) = self.nodes.get_mut(node as usize) else { return NONE };
+        let place = if pattern.has_rest() { &mut node.rest } else { &mut node.leaf };
+        if *place == NONE {
+            *place = next;
+            self.leaves.push(Leaf { named: vec![UNCOVERED; self.row].into(), any: UNCOVERED });
+        }
+        *place
+    }
+
     fn finish(self, methods: MethodNumbers) -> Table {
-        let edge_count: usize = self.nodes.iter().map(|node| node.literals.len()).sum();
-        let empty = Edge { parent: NONE, child: NONE, start: 0, len: 0 };
+        let empty = Edge { label: [0; WORDS], len: 0, parent: NONE, child: NONE, node: Node::EMPTY };
         let mut table = Table {
             methods,
-            nodes: Vec::with_capacity(self.nodes.len()),
-            edges: vec![empty; (edge_count * 2).next_power_of_two().max(2)],
-            labels: String::new(),
-            leaves: self.leaves.into_iter().map(Leaf::resolve).collect(),
+            roots: Roots::new(self.hosts.into_iter()),
+            nodes: self.nodes,
+            edges: vec![empty; (self.edges.len() * 2).next_power_of_two().max(2)],
+            long_labels: HashMap::new(),
+            longest_label: 0,
+            leaves: self.leaves.into_iter().flat_map(Leaf::resolve).collect(),
+            row: self.row,
         };
-        for (parent, node) in (0u32..).zip(self.nodes) {
-            table.nodes.push(Node {
-                parameter: node.parameter.unwrap_or(NONE),
-                rest: node.rest.unwrap_or(NONE),
-                leaf: node.leaf.unwrap_or(NONE),
-            });
-            for (label, child) in node.literals {
-                table.link(parent, &label, child);
-            }
+        for (parent, label, child) in self.edges {
+            table.link(parent, label, child);
         }
         table
     }
+}
+
+impl Node {
+    const EMPTY: Self = Self { edges: NONE, parameter: NONE, rest: NONE, leaf: NONE };
 }
 
 impl Leaf {
@@ -321,17 +356,106 @@ impl Leaf {
 }
 
 impl Table {
-    fn link(&mut self, parent: u32, label: &str, child: u32) {
+    fn link(&mut self, parent: u32, text: &str, child: u32) {
+        let Some(node) = self.nodes.get(child as usize).copied() else { return };
+        let label = Label::new(text);
         let mask = self.edges.len() - 1;
-        let mut at = hash(parent, label) & mask;
+        let mut at = label.place(parent) & mask;
         while self.edges.get(at).is_some_and(|edge| edge.child != NONE) {
             at = (at + 1) & mask;
         }
-        let start = u32::try_from(self.labels.len()).unwrap_or(NONE);
-        let len = u32::try_from(label.len()).unwrap_or(NONE);
-        self.labels.push_str(label);
-        if let Some(edge) = self.edges.get_mut(at) {
-            *edge = Edge { parent, child, start, len };
+        self.longest_label = self.longest_label.max(text.len());
+        if text.len() > WORDS * 8 {
+            self.long_labels.insert(child, text.into());
         }
+        if let Some(edge) = self.edges.get_mut(at) {
+            let len = u32::try_from(text.len()).unwrap_or(NONE);
+            *edge = Edge { label: label.words, len, parent, child, node };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+    use crate::{Place, PolicySpec, Requirement, RuleSpec, shapes::Shapes};
+
+    fn spec(keys: &[String]) -> PolicySpec {
+        let rules = keys.iter().map(|key| {
+            let requirement = Requirement::parse("public").unwrap();
+            RuleSpec::new(RuleKey::parse(key).unwrap(), requirement, Place::default())
+        });
+        PolicySpec { rules: rules.collect(), ..PolicySpec::default() }
+    }
+
+    fn visits(table: &Table, target: &RequestTarget<'_>) -> u64 {
+        let mut walker = Walker::new(table, target);
+        for root in table.roots.of(target.host()) {
+            assert_eq!(walker.walk(table.nodes[root as usize], 0), None, "no rule is for this method");
+        }
+        walker.visits
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_takes_longer_than_the_worst_case(
+            keys in vec((select(vec!["", "x.y", "*.y"]), vec(select(vec!["a", "b", "*"]), 0..6), any::<bool>()), 1..40),
+            paths in vec((select(vec!["x.y", "z.y", "q"]), vec(select(vec!["a", "b", "c"]), 0..7)), 20),
+        ) {
+            let keys: Vec<String> = keys
+                .iter()
+                .map(|(host, path, rest)| format!("GET {host}/{}{}", path.join("/"), match (rest, path.is_empty()) {
+                    (false, _) => "",
+                    (true, true) => "**",
+                    (true, false) => "/**",
+                }))
+                .collect();
+            let spec = spec(&keys);
+            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+            let (most, _) = Shapes::new(&spec).worst_case();
+            for (host, path) in paths {
+                let path = format!("/{}", path.join("/"));
+                let target = RequestTarget::parse("POST", &path).unwrap().at_host(Some(host)).unwrap();
+                prop_assert!(visits(&table, &target) <= most, "{} {}", host, path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_case_is_met_by_the_request_that_fits_everywhere() {
+        let keys: Vec<String> = (0..8u32)
+            .map(|bits| (0..3).map(|at| if bits & (1 << at) == 0 { "/a" } else { "/*" }).collect::<String>())
+            .map(|path| format!("GET {path}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let target = RequestTarget::parse("POST", "/a/a/a").unwrap();
+        assert_eq!((visits(&table, &target), Shapes::new(&spec).worst_case().0), (15, 15));
+    }
+
+    #[test]
+    fn labels_are_compared_whole_whatever_their_length() {
+        let names =
+            ["a", "aaaaaaaa", "aaaaaaaaa", &"a".repeat(32), &"a".repeat(33), &"a".repeat(40), "b", "é"];
+        let long = [format!("{}x", "a".repeat(32)), format!("{}y", "a".repeat(32)), "a".repeat(300)];
+        let keys: Vec<String> = names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(long)
+            .map(|name| format!("GET /{name}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let found = |path: &str| table.find(&RequestTarget::parse("GET", path).unwrap());
+        for (number, key) in (0u16..).zip(&keys).filter(|(_, key)| key.is_ascii()) {
+            assert_eq!(found(key.strip_prefix("GET ").unwrap()), Walk::Rule(number), "{key}");
+        }
+        assert_eq!(found("/%C3%A9"), Walk::Rule(7));
+        for length in (2..400).filter(|length| ![8, 9, 32, 33, 40, 300].contains(length)) {
+            assert_eq!(found(&format!("/{}", "a".repeat(length))), Walk::Nothing, "{length}");
+        }
+        assert_eq!(found(&format!("/{}z", "a".repeat(32))), Walk::Nothing);
     }
 }

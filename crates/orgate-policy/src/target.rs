@@ -8,12 +8,15 @@
 //! 3. an invalid `%XX`, or one that hides an unreserved character, `%`, `/`, `\`, `;`, `?`, `#`, a control character
 //!    or broken UTF-8;
 //! 4. an empty segment, a segment `.` or `..`, one that ends in `.`, one that starts or ends with an encoded space;
-//! 5. more than 8 KiB of path or 32 segments.
+//! 5. more than 8 KiB of path or 32 segments;
+//! 6. a host that could be read in two ways (the module `host` lists them).
 //!
 //! The query is never matched; it must only be printable ASCII. One trailing slash is ignored. This is the only place
 //! that decodes a path; it does not know rules.
 
 use std::{borrow::Cow, fmt};
+
+use crate::host;
 
 /// The longest path, in bytes.
 const MAX_PATH_BYTES: usize = 8 * 1024;
@@ -25,6 +28,8 @@ pub(crate) const MAX_SEGMENTS: usize = 32;
 pub struct RequestTarget<'r> {
     method: &'r str,
     query: Option<&'r str>,
+    /// The host without its port, in lower case.
+    host: Option<Cow<'r, str>>,
     /// The path after decoding; the same bytes as received where nothing was encoded.
     path: Cow<'r, str>,
     spans: [(u16, u16); MAX_SEGMENTS],
@@ -56,6 +61,9 @@ pub enum TargetError {
     SpaceAtEnd,
     /// More than 8 KiB of path or 32 segments.
     TooLong,
+    /// A host that is malformed or could be read in two ways: with a trailing dot, userinfo, escapes, a port that is
+    /// none, or a number that only some take for an address.
+    MalformedHost,
 }
 
 impl fmt::Display for TargetError {
@@ -71,6 +79,7 @@ impl fmt::Display for TargetError {
             Self::DotSegment => "the path has a segment that is or ends in a dot",
             Self::SpaceAtEnd => "a segment of the path starts or ends with a space",
             Self::TooLong => "the path is longer than 8 KiB or has more than 32 segments",
+            Self::MalformedHost => "the host of the request is malformed",
         })
     }
 }
@@ -113,9 +122,22 @@ impl<'r> RequestTarget<'r> {
             }
         }
         let path = if encoded { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
-        let mut target = Self { method, query, path, spans: [(0, 0); MAX_SEGMENTS], count: 0 };
+        let mut target = Self { method, query, host: None, path, spans: [(0, 0); MAX_SEGMENTS], count: 0 };
         target.split()?;
         Ok(target)
+    }
+
+    /// The same target at a host: the `Host` field or `:authority` as received, with or without a port. A request
+    /// without one (HTTP/1.0) is matched by rules without a host only.
+    ///
+    /// # Errors
+    /// [`TargetError::MalformedHost`] if the host could be read in two ways.
+    pub fn at_host(mut self, host: Option<&'r str>) -> Result<Self, TargetError> {
+        self.host = match host {
+            Some(text) => Some(host::read(text).ok_or(TargetError::MalformedHost)?),
+            None => None,
+        };
+        Ok(self)
     }
 
     /// Finds the segments. Decoding never makes a `/`, so the decoded path splits as the received one does.
@@ -148,6 +170,12 @@ impl<'r> RequestTarget<'r> {
     #[must_use]
     pub fn method(&self) -> &str {
         self.method
+    }
+
+    /// The host without its port, in lower case; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The query without its `?`.
@@ -316,6 +344,16 @@ mod tests {
         for method in ["DELETE", "PURGE", "M-SEARCH", "X_Y".to_uppercase().as_str()] {
             assert!(RequestTarget::parse(method, "/docs").is_ok(), "{method}");
         }
+    }
+
+    #[test]
+    fn a_target_may_be_at_a_host() {
+        let target = || RequestTarget::parse("GET", "/x").unwrap();
+        assert_eq!(target().host(), None);
+        assert_eq!(target().at_host(None).unwrap().host(), None);
+        assert_eq!(target().at_host(Some("Api.Example.com:443")).unwrap().host(), Some("api.example.com"));
+        assert_eq!(target().at_host(Some("api.example.com.")).unwrap_err(), TargetError::MalformedHost);
+        assert_eq!(target().at_host(Some("")).unwrap_err(), TargetError::MalformedHost);
     }
 
     #[test]

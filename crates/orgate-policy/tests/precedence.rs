@@ -1,14 +1,20 @@
-//! The trie against a naive reading of the rule "the most specific path that covers the method wins".
+//! The tries against a naive reading of the rule "of the rules that cover the method, the most specific host wins, then
+//! the most specific path, then the one that names the method".
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+use std::{cell::Cell, fmt::Write as _};
+
 use orgate_claims::Permission;
 use orgate_policy::{
-    Found, Pattern, Place, Policy, PolicySpec, Relation, RequestTarget, Requirement, RuleKey, RuleSpec,
+    Found, HostPattern, Methods, Pattern, Place, Policy, PolicyError, PolicySpec, Relation, RequestTarget,
+    Requirement, RuleKey, RuleSpec,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
 const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "PURGE"];
+const HOSTS: [Option<&str>; 5] =
+    [None, Some("a.x.test"), Some("b.a.x.test"), Some("b.x.test"), Some("x.test")];
 
 /// All patterns of up to three segments over two literals and `*`, with and without a rest.
 fn pattern() -> impl Strategy<Value = String> {
@@ -21,16 +27,29 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
-fn rules() -> impl Strategy<Value = Vec<(String, String)>> {
+/// Rules without hosts.
+fn rules() -> impl Strategy<Value = Vec<RuleKey>> {
     vec((select(vec!["GET", "HEAD", "POST", "ANY"]), pattern()), 1..7)
-        .prop_map(|rules| rules.into_iter().map(|(method, pattern)| (method.to_owned(), pattern)).collect())
+        .prop_map(|rules| rules.iter().map(|(method, path)| key(&format!("{method} {path}"))).collect())
 }
 
-/// Every path of up to four segments over the two literals and one other word.
-fn paths() -> Vec<Vec<&'static str>> {
+/// Rules with and without hosts that lie within each other.
+fn rules_of_hosts() -> impl Strategy<Value = Vec<RuleKey>> {
+    let host = select(vec!["", "", "a.x.test", "*.x.test", "{h}.a.x.test", "*.test"]);
+    vec((select(vec!["GET", "HEAD", "POST", "ANY"]), host, pattern()), 1..7).prop_map(|rules| {
+        rules.iter().map(|(method, host, path)| key(&format!("{method} {host}{path}"))).collect()
+    })
+}
+
+fn key(text: &str) -> RuleKey {
+    RuleKey::parse(text).unwrap()
+}
+
+/// Every path of up to `longest` segments over the two literals and one other word.
+fn paths(longest: usize) -> Vec<Vec<&'static str>> {
     let mut all: Vec<Vec<&str>> = vec![vec![]];
     let mut last = all.clone();
-    for _ in 0..4 {
+    for _ in 0..longest {
         last = last
             .iter()
             .flat_map(|path| ["a", "b", "c"].map(|word| [path.as_slice(), &[word]].concat()))
@@ -40,58 +59,93 @@ fn paths() -> Vec<Vec<&'static str>> {
     all
 }
 
-fn compile(rules: &[(String, String)]) -> Option<Policy> {
-    // Each rule demands a permission of its own, so that no two rules say the same.
-    let permissions: Vec<Permission> =
-        (0..rules.len()).map(|at| Permission::parse(&format!("p{at}")).unwrap()).collect();
-    let rules = rules.iter().zip(&permissions).map(|((method, pattern), permission)| {
-        let key = RuleKey::parse(&format!("{method} {pattern}")).unwrap();
-        RuleSpec::new(key, Requirement::parse(permission.as_str()).unwrap(), Place::default())
+/// Compiles the rules; each demands something of its own, so that no two say the same. A HEAD rule demands everything
+/// that the others do, so that it is never weaker than the one that answers GET.
+fn compiled(keys: &[RuleKey]) -> Result<Policy, Vec<PolicyError>> {
+    let names: Vec<String> = (0..keys.len()).map(|at| format!("p{at}")).collect();
+    let rules = keys.iter().zip(&names).map(|(key, name)| {
+        let mut requirement = name.clone();
+        if key.as_str().starts_with("HEAD ") {
+            names.iter().for_each(|name| write!(requirement, " and {name}").unwrap());
+        }
+        RuleSpec::new(key.clone(), Requirement::parse(&requirement).unwrap(), Place::default())
     });
-    let spec =
-        PolicySpec { rules: rules.collect(), permissions: permissions.clone(), ..PolicySpec::default() };
-    Policy::compile(spec).ok()
+    let permissions = names.iter().map(|name| Permission::parse(name).unwrap()).collect();
+    Policy::compile(PolicySpec { rules: rules.collect(), permissions, ..PolicySpec::default() })
 }
 
-/// How strongly a rule's method speaks for `method`: by name, as GET for HEAD, as `ANY`.
-fn rank(rule: &str, method: &str) -> Option<u8> {
-    match rule {
-        rule if rule == method => Some(0),
-        "GET" if method == "HEAD" => Some(1),
-        "ANY" => Some(2),
-        _ => None,
+fn compile(keys: &[RuleKey]) -> Option<Policy> {
+    compiled(keys).ok()
+}
+
+/// How strongly a rule's methods speak for `method`: by name, as GET for HEAD, as `ANY`.
+fn rank(rule: &RuleKey, method: &str) -> Option<u8> {
+    let names = |method| match rule.methods() {
+        Methods::Any => false,
+        Methods::Named(names) => names.iter().any(|name| name.as_str() == method),
+    };
+    match rule.methods() {
+        Methods::Any => Some(2),
+        Methods::Named(_) if names(method) => Some(0),
+        Methods::Named(_) => (method == "HEAD" && names("GET")).then_some(1),
     }
 }
 
-/// The winner by the definition: of the rules that cover the method, the one whose paths lie within all others'; at
-/// the same path the one that names the method.
-fn naive(rules: &[(String, String)], method: &str, path: &[&str]) -> Result<Option<String>, ()> {
-    let candidates: Vec<_> = rules
-        .iter()
-        .filter_map(|(rule, pattern)| Some((rank(rule, method)?, rule, Pattern::parse(pattern).unwrap())))
-        .filter(|(_, _, pattern)| pattern.matches(path))
-        .collect();
-    let wins = |(rank, _, pattern): &&(u8, &String, Pattern)| {
-        candidates.iter().all(|(other_rank, _, other)| match pattern.relation(other) {
-            Relation::Within => true,
-            Relation::Equal => rank <= other_rank,
-            _ => false,
-        })
+fn host_relation(a: Option<&HostPattern>, b: Option<&HostPattern>) -> Relation {
+    match (a, b) {
+        (Some(a), Some(b)) => a.relation(b),
+        (Some(_), None) => Relation::Within,
+        (None, Some(_)) => Relation::Around,
+        (None, None) => Relation::Equal,
+    }
+}
+
+/// The winner by the definition; an error if there is none although rules cover the request.
+fn naive(keys: &[RuleKey], host: Option<&str>, method: &str, path: &[&str]) -> Result<Option<String>, ()> {
+    let fits = |key: &&RuleKey| {
+        key.host().is_none_or(|pattern| host.is_some_and(|host| pattern.matches(host)))
+            && key.pattern().matches(path)
     };
+    let candidates: Vec<(u8, &RuleKey)> =
+        keys.iter().filter(fits).filter_map(|key| Some((rank(key, method)?, key))).collect();
+    let beats = |(rank, key): &(u8, &RuleKey), (other_rank, other): &(u8, &RuleKey)| match (
+        host_relation(key.host(), other.host()),
+        key.pattern().relation(other.pattern()),
+    ) {
+        (Relation::Within, _) | (Relation::Equal, Relation::Within) => true,
+        (Relation::Equal, Relation::Equal) => rank <= other_rank,
+        _ => false,
+    };
+    let wins = |one: &&(u8, &RuleKey)| candidates.iter().all(|other| beats(one, other));
     match candidates.iter().filter(wins).collect::<Vec<_>>().as_slice() {
         [] if candidates.is_empty() => Ok(None),
-        [(_, rule, pattern)] => Ok(Some(format!("{rule} {pattern}"))),
+        [(_, rule)] => Ok(Some(rule.as_str().to_owned())),
         _ => Err(()),
     }
 }
 
-fn winner(policy: &Policy, method: &str, path: &[&str]) -> Option<String> {
+fn winner(policy: &Policy, host: Option<&str>, method: &str, path: &[&str]) -> Option<String> {
     let text = format!("/{}", path.join("/"));
-    let target = RequestTarget::parse(method, &text).unwrap();
+    let target = RequestTarget::parse(method, &text).unwrap().at_host(host).unwrap();
     match policy.find(&target) {
         Found::Rule(found) => Some(found.rule().to_owned()),
         Found::NoRule | Found::MethodNotCovered => None,
     }
+}
+
+/// The first request over these paths and hosts for which `answer` has something to say.
+fn differences<T: PartialEq>(
+    longest: usize,
+    hosts: &[Option<&'static str>],
+    answer: impl Fn(Option<&str>, &str, &[&str]) -> Option<T>,
+) -> Option<(T, String)> {
+    paths(longest).iter().find_map(|path| {
+        hosts.iter().find_map(|host| {
+            METHODS.iter().find_map(|method| {
+                Some((answer(*host, method, path)?, format!("{method} {host:?} /{}", path.join("/"))))
+            })
+        })
+    })
 }
 
 /// How many cases each property is tried with; `./tests/run --long` asks for more.
@@ -103,36 +157,56 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_accepted_policy_always_has_one_winner_and_the_walk_finds_it(rules in rules()) {
-        if let Some(policy) = compile(&rules) {
-            for path in paths() {
-                for method in METHODS {
-                    prop_assert_eq!(Ok(winner(&policy, method, &path)), naive(&rules, method, &path), "{} {:?}", method, path);
-                }
-            }
+    fn an_accepted_policy_always_has_one_winner_and_the_walk_finds_it(keys in rules()) {
+        if let Some(policy) = compile(&keys) {
+            prop_assert_eq!(wrong_winner(&policy, &keys, 4, &[None]), None);
         }
     }
 
     #[test]
-    fn removing_a_rule_changes_only_what_it_had_won(rules in rules(), at in 0usize..6) {
-        let Some(before) = compile(&rules) else { return Ok(()) };
-        let mut fewer = rules.clone();
-        let removed = fewer.remove(at % rules.len());
-        let removed = format!("{} {}", removed.0, removed.1);
+    fn hosts_go_before_paths_and_every_method_falls_through_by_itself(keys in rules_of_hosts()) {
+        if let Some(policy) = compile(&keys) {
+            prop_assert_eq!(wrong_winner(&policy, &keys, 3, &HOSTS), None);
+        }
+    }
+
+    #[test]
+    fn removing_a_rule_changes_only_what_it_had_won(keys in rules_of_hosts(), at in 0usize..6) {
+        let Some(before) = compile(&keys) else { return Ok(()) };
+        let mut fewer = keys.clone();
+        let removed = fewer.remove(at % keys.len());
         // Without a rule for what two others share, the rest may be ambiguous; that is refused, not decided otherwise.
         let Some(after) = compile(&fewer) else { return Ok(()) };
-        for path in paths() {
-            for method in METHODS {
-                let (was, is) = (winner(&before, method, &path), winner(&after, method, &path));
-                prop_assert!(was == is || was.as_deref() == Some(&*removed), "{} {:?}: {:?} became {:?}", method, path, was, is);
-            }
+        let changed = differences(3, &HOSTS, |host, method, path| {
+            let (was, is) = (winner(&before, host, method, path), winner(&after, host, method, path));
+            (was != is && was.as_deref() != Some(removed.as_str())).then_some((was, is))
+        });
+        prop_assert_eq!(changed, None);
+    }
+
+    #[test]
+    fn every_rule_of_an_accepted_policy_wins_something_and_an_unreachable_one_nothing(keys in rules()) {
+        // PURGE stands for every method that no rule names, `c` for every word.
+        let won = |key: &RuleKey| {
+            differences(4, &[None], |host, method, path| {
+                (naive(&keys, host, method, path) == Ok(Some(key.as_str().to_owned()))).then_some(())
+            })
+        };
+        match compiled(&keys) {
+            Ok(_) => for key in &keys {
+                prop_assert!(won(key).is_some(), "{} wins nothing", key);
+            },
+            Err(errors) => for error in errors.iter().filter(|error| error.code == "E045") {
+                let key = keys.iter().find(|key| error.message.contains(&format!("`{key}`"))).unwrap();
+                prop_assert_eq!(won(key), None, "{}", key);
+            },
         }
     }
 
     #[test]
     fn relations_and_meets_agree_with_the_sets_of_paths(a in pattern(), b in pattern()) {
         let (a, b) = (Pattern::parse(&a).unwrap(), Pattern::parse(&b).unwrap());
-        let paths = paths();
+        let paths = paths(4);
         let (mut both, mut only_a, mut only_b) = (false, false, false);
         for path in &paths {
             let hit = (a.matches(path), b.matches(path));
@@ -159,11 +233,26 @@ proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(text in ".{0,80}", path in "[ -~]{0,60}") {
         let _ = RuleKey::parse(&text);
+        let _ = RuleKey::parse(&format!("GET {text}/x"));
+        let _ = RequestTarget::parse("GET", "/").unwrap().at_host(Some(&text));
         let _ = Requirement::parse(&text);
         let _ = Pattern::parse(&text);
         let _ = RequestTarget::parse("GET", &text);
         let _ = RequestTarget::parse("GET", &path);
     }
+}
+
+/// A request that the policy and the definition answer otherwise.
+fn wrong_winner(
+    policy: &Policy,
+    keys: &[RuleKey],
+    longest: usize,
+    hosts: &[Option<&'static str>],
+) -> Option<(String, String)> {
+    differences(longest, hosts, |host, method, path| {
+        let (found, expected) = (Ok(winner(policy, host, method, path)), naive(keys, host, method, path));
+        (found != expected).then(|| format!("{found:?} and not {expected:?}"))
+    })
 }
 
 #[test]
@@ -173,6 +262,55 @@ fn most_random_policies_are_accepted_so_that_the_properties_mean_something() {
     let accepted =
         (0..400).filter(|_| compile(&rules().new_tree(&mut runner).unwrap().current()).is_some()).count();
     assert!(accepted > 100, "{accepted} of 400");
+    let accepted = (0..400)
+        .filter(|_| compile(&rules_of_hosts().new_tree(&mut runner).unwrap().current()).is_some())
+        .count();
+    assert!(accepted > 100, "{accepted} of 400 with hosts");
+}
+
+/// The routes by which `matchit` reads a pattern, parameters named by their depth.
+fn routes(pattern: &Pattern) -> Vec<String> {
+    let text = pattern.to_string();
+    let segments = text.split('/').skip(1).filter(|segment| !segment.is_empty() && *segment != "**");
+    let path: String = segments
+        .enumerate()
+        .map(|(at, segment)| if segment == "*" { format!("/{{p{at}}}") } else { format!("/{segment}") })
+        .collect();
+    let root = if path.is_empty() { "/" } else { &path };
+    let mut routes = vec![root.to_owned()];
+    if pattern.has_rest() {
+        routes.push(format!("{path}/{{*rest}}"));
+    }
+    routes
+}
+
+#[test]
+fn where_matchit_accepts_the_same_patterns_it_finds_the_same_winner() {
+    use proptest::test_runner::{Config, TestRunner};
+    let compared = Cell::new(0);
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()))
+        .run(&vec(pattern(), 1..6), |patterns| {
+            let keys: Vec<RuleKey> = patterns.iter().map(|pattern| key(&format!("GET {pattern}"))).collect();
+            let Some(policy) = compile(&keys) else { return Ok(()) };
+            let mut router = matchit::Router::new();
+            for key in &keys {
+                for route in routes(key.pattern()) {
+                    if router.insert(route, key.as_str()).is_err() {
+                        return Ok(()); // it has a rule for fewer sets than we have
+                    }
+                }
+            }
+            compared.set(compared.get() + 1);
+            for path in paths(4) {
+                let text = format!("/{}", path.join("/"));
+                let theirs = router.at(&text).ok().map(|found| (*found.value).to_owned());
+                prop_assert_eq!(winner(&policy, None, "GET", &path), theirs, "{} of {:?}", text, keys);
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(compared.get() > cases() / 10, "{} of {}", compared.get(), cases());
 }
 
 #[test]

@@ -6,8 +6,8 @@
 use orgate_claims::UnixTime;
 
 use crate::{
-    Audience, TokenTypes, TrustedIssuer, VerifyError,
-    VerifyErrorKind::{Expired, MalformedClaim, MissingClaim, NotYetValid, WrongAudience, WrongType},
+    Audience, TrustedIssuer, VerifyError,
+    VerifyErrorKind::{Expired, MalformedClaim, MissingClaim, NotYetValid, WrongAudience},
     json::{Map, Value},
 };
 
@@ -21,9 +21,12 @@ pub(crate) fn check(
     claims: &Map<'_>,
     now: UnixTime,
 ) -> Result<UnixTime, VerifyError> {
-    check_type(issuer.token_types(), typ, claims)?;
+    issuer.token_types().check(typ, claims)?;
+    if let Some(telltale) = issuer.access_token_telltale() {
+        telltale.check(claims)?;
+    }
     let expires_at = check_times(i64::from(issuer.leeway_seconds()), claims, now)?;
-    check_audience(issuer.audience(), claims)?;
+    check_audience(issuer, claims)?;
     Ok(expires_at)
 }
 
@@ -38,32 +41,6 @@ pub(crate) fn timestamp(claims: &Map<'_>, name: &'static str) -> Result<Option<U
             MalformedClaim,
             format!("the claim `{name}` is not a time in whole seconds"),
         )),
-    }
-}
-
-fn check_type(types: TokenTypes, typ: Option<&str>, claims: &Map<'_>) -> Result<(), VerifyError> {
-    // A media type without its `application/`, in any case (RFC 7515 §4.1.9).
-    let short = typ.map(|typ| match typ.get(..12) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("application/") => typ.get(12..).unwrap_or_default(),
-        _ => typ,
-    });
-    let is_access_token = short.is_some_and(|typ| typ.eq_ignore_ascii_case("at+jwt"));
-    match types {
-        TokenTypes::AccessTokenOnly if !is_access_token => {
-            return Err(VerifyError::new(WrongType, "the `typ` of the token is not `at+jwt`"));
-        }
-        TokenTypes::AccessTokenOnly => return Ok(()),
-        TokenTypes::AccessTokenOrJwt => {}
-    }
-    if !is_access_token && short.is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt")) {
-        return Err(VerifyError::new(WrongType, "the `typ` of the token is neither `at+jwt` nor `JWT`"));
-    }
-    if claims.get("token_use").is_some_and(|usage| usage.as_text() != Some("access")) {
-        return Err(VerifyError::new(WrongType, "the `token_use` of the token is not `access`"));
-    }
-    match ["nonce", "at_hash", "c_hash"].into_iter().find(|&name| claims.contains_key(name)) {
-        Some(name) => Err(VerifyError::new(WrongType, format!("the token has `{name}`: it is an id token"))),
-        None => Ok(()),
     }
 }
 
@@ -85,21 +62,28 @@ fn check_times(leeway: i64, claims: &Map<'_>, now: UnixTime) -> Result<UnixTime,
     Ok(expires_at)
 }
 
-fn check_audience(audience: &Audience, claims: &Map<'_>) -> Result<(), VerifyError> {
-    let malformed =
-        || VerifyError::new(MalformedClaim, "the claim `aud` is neither a string nor an array of strings");
-    let named: Vec<&str> = match claims.get("aud") {
-        None | Some(Value::Null) => match audience {
-            Audience::Any => return Ok(()),
-            Audience::OneOf(_) => return Err(VerifyError::new(MissingClaim, "the token has no `aud`")),
-        },
-        Some(Value::Text(one)) => vec![one],
-        Some(Value::List(many)) => {
-            many.iter().map(Value::as_text).collect::<Option<_>>().ok_or_else(malformed)?
-        }
-        Some(_) => return Err(malformed()),
+fn check_audience(issuer: &TrustedIssuer, claims: &Map<'_>) -> Result<(), VerifyError> {
+    let present = |name: &'static str| {
+        claims.get(name).filter(|value| **value != Value::Null).map(|value| (name, value))
     };
-    match audience {
+    let (name, value) = match present("aud").or_else(|| issuer.claim_for_audience().and_then(present)) {
+        Some(found) => found,
+        None if *issuer.audience() == Audience::Any => return Ok(()),
+        None => {
+            let or = issuer.claim_for_audience().map_or(String::new(), |claim| format!(" and no `{claim}`"));
+            return Err(VerifyError::new(MissingClaim, format!("the token has no `aud`{or}")));
+        }
+    };
+    let malformed = || {
+        let message = format!("the claim `{name}` is neither a string nor an array of strings");
+        VerifyError::new(MalformedClaim, message)
+    };
+    let named: Vec<&str> = match value {
+        Value::Text(one) => vec![one],
+        Value::List(many) => many.iter().map(Value::as_text).collect::<Option<_>>().ok_or_else(malformed)?,
+        _ => return Err(malformed()),
+    };
+    match issuer.audience() {
         Audience::OneOf(ours) if !named.iter().any(|name| ours.iter().any(|our| our == name)) => {
             Err(VerifyError::new(WrongAudience, "the token is meant for another audience"))
         }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use orgate_claims::IssuerUrl;
 
-use crate::{Algorithm, ClaimMapping};
+use crate::{Algorithm, ClaimMapping, Telltale, TokenTypes};
 
 /// An issuer whose tokens are accepted, and on which terms.
 ///
@@ -17,7 +17,9 @@ pub struct TrustedIssuer {
     url: IssuerUrl,
     audience: Audience,
     algorithms: Vec<Algorithm>,
+    audience_claim: Option<&'static str>,
     types: TokenTypes,
+    telltale: Option<Telltale>,
     leeway: u32,
     mapping: ClaimMapping,
 }
@@ -25,21 +27,10 @@ pub struct TrustedIssuer {
 /// For whom a token must be meant (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// `aud` must name one of these.
+    /// `aud`, or the claim that stands in for it, must name one of these.
     OneOf(Vec<String>),
     /// Whatever `aud` says, or nothing: every token of the issuer, for whichever service, is accepted.
     Any,
-}
-
-/// Which kinds of token an issuer's access tokens may look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenTypes {
-    /// `typ` must say `at+jwt` (RFC 9068 §2.1).
-    AccessTokenOnly,
-    /// `typ` may also be `JWT` or absent, as most issuers write it. Then what marks other tokens is refused: a
-    /// `token_use` other than `access`, and the ID token's `nonce`, `at_hash` and `c_hash`.
-    AccessTokenOrJwt,
 }
 
 /// The place of an issuer in its [`Verifier`](crate::Verifier).
@@ -105,8 +96,10 @@ impl TrustedIssuer {
         Self {
             url,
             audience,
+            audience_claim: None,
             algorithms: Algorithm::ALL.to_vec(),
-            types: TokenTypes::AccessTokenOnly,
+            types: TokenTypes::ACCESS_TOKEN,
+            telltale: None,
             leeway: 30,
             mapping: ClaimMapping::orgate(),
         }
@@ -128,6 +121,21 @@ impl TrustedIssuer {
     #[must_use]
     pub fn types(mut self, types: TokenTypes) -> Self {
         self.types = types;
+        self
+    }
+
+    /// Refuses tokens that do not show that they are access tokens.
+    #[must_use]
+    pub fn telltale(mut self, telltale: Telltale) -> Self {
+        self.telltale = Some(telltale);
+        self
+    }
+
+    /// Reads from this claim for whom a token is meant if it has no `aud`: some issuers write it elsewhere. A token that
+    /// has an `aud` is judged by that alone, and one that has neither is refused.
+    #[must_use]
+    pub fn audience_claim(mut self, claim: &'static str) -> Self {
+        self.audience_claim = Some(claim);
         self
     }
 
@@ -174,6 +182,18 @@ impl TrustedIssuer {
         self.types
     }
 
+    /// What its access tokens show and its other tokens do not.
+    #[must_use]
+    pub fn access_token_telltale(&self) -> Option<Telltale> {
+        self.telltale
+    }
+
+    /// The claim that stands in for `aud` where there is none.
+    #[must_use]
+    pub fn claim_for_audience(&self) -> Option<&'static str> {
+        self.audience_claim
+    }
+
     /// How far its clock may differ, in seconds.
     #[must_use]
     pub fn leeway_seconds(&self) -> u32 {
@@ -208,7 +228,7 @@ mod tests {
     #[test]
     fn the_default_terms_are_the_strict_ones() {
         let issuer = TrustedIssuer::new(url(), vec!["api".to_owned()]).unwrap();
-        assert_eq!(issuer.token_types(), TokenTypes::AccessTokenOnly);
+        assert_eq!(issuer.token_types(), TokenTypes::ACCESS_TOKEN);
         assert_eq!(issuer.leeway_seconds(), 30);
         assert_eq!(issuer.claim_mapping(), &ClaimMapping::orgate());
     }

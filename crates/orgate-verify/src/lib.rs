@@ -21,15 +21,17 @@ mod key_set;
 mod mapping;
 mod marks;
 mod source;
+mod token_types;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use error::{VerifyError, VerifyErrorKind};
-pub use issuer::{Audience, IssuerIndex, TokenTypes, TrustError, TrustedIssuer};
+pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};
 pub use marks::{MarkHit, Marks};
 pub use source::{BoxFuture, KeySource, KeySourceError, KeySourceStatus, StaticKeys};
+pub use token_types::{Telltale, TokenTypes};
 pub use verifier::{Verified, Verifier, VerifierError};

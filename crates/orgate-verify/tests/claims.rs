@@ -234,7 +234,7 @@ fn only_access_tokens_by_type_pass_where_the_issuer_writes_it() {
 
 #[test]
 fn where_plain_jwts_pass_other_kinds_of_token_do_not() {
-    let bench = Bench::with(|issuer| issuer.types(TokenTypes::AccessTokenOrJwt));
+    let bench = Bench::with(|issuer| issuer.types(TokenTypes::ALL));
     for typ in [json!("at+jwt"), json!("JWT"), json!("jwt"), json!("application/at+jwt"), Value::Null] {
         assert!(bench.verify(&TestKey::es256().mint_with("typ", typ, &claims())).is_ok());
     }
@@ -322,4 +322,23 @@ fn no_refusal_repeats_what_the_token_said() {
 #[test]
 fn an_issuer_cannot_be_listed_twice() {
     assert_eq!(Bench::twice().unwrap_err().to_string(), format!("the issuer `{ISSUER}` is listed twice"));
+}
+
+#[test]
+fn a_claim_that_stands_in_for_aud_is_judged_only_where_there_is_no_aud() {
+    let bench = Bench::with(|issuer| issuer.audience_claim("client_id"));
+    let token = |aud: Value, client: Value| {
+        let mut claims = with("aud", aud);
+        claims["client_id"] = client;
+        TestKey::es256().mint(&claims)
+    };
+    assert!(bench.verify(&token(Value::Null, AUDIENCE.into())).is_ok());
+    assert!(bench.verify(&token(AUDIENCE.into(), "somebody".into())).is_ok());
+    bench.refuses(&token("other".into(), AUDIENCE.into()), WrongAudience, "aud decides");
+    bench.refuses(&token(json!([]), AUDIENCE.into()), WrongAudience, "an empty aud is an aud");
+    bench.refuses(&token(Value::Null, "other".into()), WrongAudience, "another client");
+    bench.refuses(&token(Value::Null, json!({"id": AUDIENCE})), MalformedClaim, "an object");
+    bench.refuses(&token(Value::Null, Value::Null), MissingClaim, "neither");
+    let plain = Bench::new();
+    plain.refuses(&token(Value::Null, AUDIENCE.into()), MissingClaim, "nobody asked for client_id");
 }

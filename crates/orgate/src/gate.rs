@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts, Policy, RuleMatch};
+use orgate_policy::{Access, Facts, PermissionsFrom, Policy, RuleMatch};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
@@ -43,6 +43,8 @@ pub struct GateParts {
     token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
+    /// By issuer, where the permissions of its callers come from, if not from where the policy says.
+    permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
@@ -124,6 +126,7 @@ impl GateParts {
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
+            permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
@@ -145,6 +148,14 @@ impl GateParts {
     #[must_use]
     pub fn token(mut self, token: TokenOptions) -> Self {
         self.token = token;
+        self
+    }
+
+    /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in
+    /// the list, is as the policy says.
+    #[must_use]
+    pub fn permissions_from(mut self, choices: Vec<Option<PermissionsFrom>>) -> Self {
+        self.permissions_from = choices;
         self
     }
 
@@ -331,8 +342,12 @@ impl GateParts {
                 "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
             return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
         }
+        let subject = match self.permissions_from.get(issuer.as_usize()) {
+            Some(Some(from)) => self.policy.subject_from(&principal, *from),
+            Some(None) | None => self.policy.subject(&principal),
+        };
         Ok(VerifiedToken {
-            subject: self.policy.subject(&principal),
+            subject,
             principal: Arc::new(principal),
             issuer,
             key_generation,

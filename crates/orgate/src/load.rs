@@ -86,6 +86,7 @@ impl Gate {
 }
 
 fn parts(mut file: PolicyFile) -> Result<GateParts, LoadError> {
+    let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let mut remote = Vec::new();
@@ -103,7 +104,7 @@ fn parts(mut file: PolicyFile) -> Result<GateParts, LoadError> {
     let verifier = Verifier::new(issuers).map_err(LoadError::Issuers)?;
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     remote.iter().for_each(RemoteKeys::spawn);
-    Ok(assemble(file, verifier).fetching(remote))
+    Ok(assemble(file, verifier).permissions_from(choices).fetching(remote))
 }
 
 /// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).

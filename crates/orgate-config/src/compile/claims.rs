@@ -1,16 +1,18 @@
 //! Which claims of an issuer's tokens mean what: the profile, and what `claims:` says instead, slot by slot.
 
-use orgate_verify::{ClaimMapping, ClaimRef, ClaimSource, MappingError, Pick};
+use orgate_policy::{ClaimUse, PolicySpec};
+use orgate_verify::{ClaimKind, ClaimMapping, ClaimRef, ClaimSource, MappingError, Pick};
 
 use super::{
+    issuers::Issuers,
     named,
-    profiles::{Profile, Slot, Source},
+    profiles::{Profile, Slot},
     texts,
 };
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
-    document::{self, MapReader, Node, Span, Value, closest},
+    document::{self, Key, MapReader, Node, Span, Value, closest},
 };
 
 /// A name that a mapping gives to what a token calls otherwise; it must be declared.
@@ -21,89 +23,172 @@ pub(super) struct Renamed {
     pub(super) span: Span,
 }
 
+/// A claim that an issuer declares under `claims.REF`, for rules that compare it.
+#[derive(Debug)]
+pub(super) struct Named {
+    issuer: String,
+    reference: String,
+    source: ClaimSource,
+    span: Span,
+}
+
+/// What the mapping of one issuer brings along, to be judged with the rest of the policy.
+pub(super) struct Found<'f> {
+    issuer: &'f str,
+    renamed: &'f mut Vec<Renamed>,
+    named: &'f mut Vec<Named>,
+}
+
+impl<'f> Found<'f> {
+    pub(super) fn new(issuer: &'f str, renamed: &'f mut Vec<Renamed>, named: &'f mut Vec<Named>) -> Self {
+        Self { issuer, renamed, named }
+    }
+}
+
 /// The mapping of an issuer. Problems are reported.
 pub(super) fn mapping(
     profile: Option<&Profile>,
     overrides: Option<&Node>,
     path: &str,
-    renamed: &mut Vec<Renamed>,
+    found: &mut Found<'_>,
     diagnostics: &mut Diagnostics,
 ) -> ClaimMapping {
-    let mut mapping = match profile {
-        Some(profile) if profile.sources.is_none() => ClaimMapping::orgate(),
-        _ => ClaimMapping::none(),
-    };
-    for source in profile.and_then(|profile| profile.sources).unwrap_or_default() {
-        if let Some(filled) =
-            of_profile(source).and_then(|built| fill(mapping.clone(), source.slot, built).ok())
-        {
-            mapping = filled;
-        }
-    }
+    let mut mapping = profile.map_or_else(ClaimMapping::none, Profile::mapping);
     let Some(node) = overrides else { return mapping };
     let path = format!("{path}.claims");
     for (key, value) in named(node, &path, "a map from slots to claims", diagnostics) {
+        if let Some(reference) = key.text.strip_prefix("claims.") {
+            declare(key, reference, value, &path, found, diagnostics);
+            continue;
+        }
         let Some((name, slot)) = Slot::ALL.iter().find(|(name, _)| *name == key.text) else {
             if !key.text.starts_with("x-") {
-                let names = Slot::ALL.map(|(name, _)| name);
-                let help = match closest(&key.text, names) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => format!("the slots are {}", names.join(", ")),
-                };
-                let finding =
-                    Diagnostic::error(codes::UNKNOWN_KEY, format!("`{}` is no slot of a caller", key.text));
-                diagnostics.push(finding.at(key.span).help(help));
+                diagnostics.push(no_slot(key));
             }
             continue;
         };
         let path = format!("{path}.{name}");
-        let Some(source) = written(value, *slot, &path, renamed, diagnostics) else { continue };
-        match fill(mapping.clone(), *slot, source) {
+        let renamed =
+            |name: &str, span| found.renamed.push(Renamed { slot: *slot, name: name.to_owned(), span });
+        let Some(source) = written(value, &path, renamed, diagnostics) else { continue };
+        match slot.fill(mapping.clone(), source) {
             Ok(filled) => mapping = filled,
-            Err(error) => {
-                let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: {error}"));
-                diagnostics.push(finding.at(value.span));
-            }
+            Err(error) => diagnostics.push(unfit(&path, &error, value.span)),
         }
     }
     mapping
 }
 
-fn fill(mapping: ClaimMapping, slot: Slot, source: ClaimSource) -> Result<ClaimMapping, MappingError> {
-    match slot {
-        Slot::Subject => mapping.subject(source),
-        Slot::OrganizationId => mapping.organization_id(source),
-        Slot::OrganizationSlug => mapping.organization_slug(source),
-        Slot::Role => mapping.roles(source),
-        Slot::Permissions => mapping.permissions(source),
+fn no_slot(key: &Key) -> Diagnostic {
+    let names = Slot::ALL.map(|(name, _)| name);
+    let help = match closest(&key.text, names) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("the slots are {}, and `claims.` with a name of your own", names.join(", ")),
+    };
+    Diagnostic::error(codes::UNKNOWN_KEY, format!("`{}` is no slot of a caller", key.text))
+        .at(key.span)
+        .help(help)
+}
+
+fn unfit(path: &str, error: &MappingError, span: Span) -> Diagnostic {
+    Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: {error}")).at(span)
+}
+
+/// Keeps a declaration of `claims.REF` until it is known what the rules do with it.
+fn declare(
+    key: &Key,
+    reference: &str,
+    value: &Node,
+    path: &str,
+    found: &mut Found<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let fits = ClaimRef::parse(reference).is_ok() && !reference.contains([' ', ',', '(', ')']);
+    if !fits {
+        let message = format!("`{}` is nothing that a rule could compare", key.text);
+        let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);
+        diagnostics.push(finding.help("write `claims.` and a name, without spaces, commas and parentheses"));
+        return;
+    }
+    let path = format!("{path}.{}", key.text);
+    // What a rename makes of a claim is a value, not a name that somebody else declares.
+    if let Some(source) = written(value, &path, |_, _| (), diagnostics) {
+        found.named.push(Named {
+            issuer: found.issuer.to_owned(),
+            reference: reference.to_owned(),
+            source,
+            span: key.span,
+        });
     }
 }
 
-fn of_profile(source: &Source) -> Option<ClaimSource> {
-    let from = source.from.iter().map(|name| ClaimRef::parse(name).ok()).collect::<Option<Vec<_>>>()?;
-    let mut built = ClaimSource::new(from);
-    if let Some(prefix) = source.strip {
-        built = built.strip(prefix);
+/// The claims that rules compare, each with how; one that no token could have is reported.
+pub(super) fn compared(
+    spec: &PolicySpec,
+    start: Span,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, ClaimKind)> {
+    let mut compared = Vec::new();
+    for (reference, how) in spec.claims() {
+        if let Err(error) = ClaimRef::parse(&reference) {
+            let message = format!("`claims.{reference}` names no claim: {error}");
+            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(start));
+            continue;
+        }
+        let kind = match how {
+            ClaimUse::Scalar => ClaimKind::Scalar,
+            ClaimUse::Set => ClaimKind::Set,
+        };
+        compared.push((reference, kind));
     }
-    if let Some(separator) = source.split {
-        built = built.split(separator);
-    }
-    if let Some(pick) = source.pick {
-        built = built.pick(pick_of(pick));
-    }
-    Some(built)
+    compared
 }
 
-fn pick_of(text: &str) -> Pick {
-    if text == "keys" { Pick::Keys } else { Pick::Member(text.into()) }
+/// Keeps in every issuer's mapping the claims that rules compare: as the issuer declares them, or else the claim of that
+/// name. `compared` says of each whether it is compared as one value or asked what it holds.
+pub(super) fn add_named_claims(
+    issuers: &mut Issuers,
+    compared: &[(String, ClaimKind)],
+    diagnostics: &mut Diagnostics,
+) {
+    let Issuers { issuers, named, .. } = issuers;
+    for issuer in issuers.iter_mut() {
+        let mut mapping = issuer.trust.claim_mapping().clone();
+        for (reference, kind) in compared {
+            let declared =
+                named.iter().find(|named| named.issuer == issuer.name && named.reference == *reference);
+            let source = match (declared, ClaimRef::parse(reference)) {
+                (Some(named), _) => named.source.clone(),
+                (None, Ok(claim)) => ClaimSource::new(vec![claim]),
+                (None, Err(_)) => continue, // reported where the rule was read
+            };
+            match (mapping.clone().claim(reference, *kind, source), declared) {
+                (Ok(filled), _) => mapping = filled,
+                (Err(error), Some(named)) => {
+                    let path = format!("issuers.{}.claims.claims.{reference}", issuer.name);
+                    diagnostics.push(unfit(&path, &error, named.span));
+                }
+                (Err(_), None) => {}
+            }
+        }
+        issuer.trust = issuer.trust.clone().mapping(mapping);
+    }
+    for named in named.iter().filter(|named| compared.iter().all(|(name, _)| *name != named.reference)) {
+        let message = format!("no rule compares `claims.{}`", named.reference);
+        let finding = Diagnostic::warning(codes::UNUSED_CLAIM, message).at(named.span);
+        let names = compared.iter().map(|(name, _)| name.as_str());
+        diagnostics.push(finding.help(match closest(&named.reference, names) {
+            Some(meant) => format!("did you mean `claims.{meant}`?"),
+            None => "leave it away, or compare it in a rule or a condition".to_owned(),
+        }));
+    }
 }
 
 /// A slot as written: a claim, a list of claims, or a map with everything.
 fn written(
     node: &Node,
-    slot: Slot,
     path: &str,
-    renamed: &mut Vec<Renamed>,
+    mut renamed: impl FnMut(&str, Span),
     diagnostics: &mut Diagnostics,
 ) -> Option<ClaimSource> {
     if node.entries().is_none() {
@@ -126,7 +211,10 @@ fn written(
         source = source.split(split.value);
     }
     if let Some(pick) = pick {
-        source = source.pick(pick_of(pick.value));
+        source = source.pick(match pick.value {
+            "keys" => Pick::Keys,
+            member => Pick::Member(member.into()),
+        });
     }
     if let Some(required) = required.filter(|required| required.value) {
         if optional.is_some_and(|optional| optional.value) {
@@ -139,11 +227,7 @@ fn written(
     let path = format!("{path}.rename");
     for (key, value) in named(rename, &path, "a map from one name to others", diagnostics) {
         let names = texts(value, &path, diagnostics);
-        renamed.extend(names.iter().map(|(name, node)| Renamed {
-            slot,
-            name: (*name).to_owned(),
-            span: node.span,
-        }));
+        names.iter().for_each(|(name, node)| renamed(name, node.span));
         source = source.rename(&key.text, names.iter().map(|(name, _)| *name));
     }
     Some(source)

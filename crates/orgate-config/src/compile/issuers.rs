@@ -3,32 +3,29 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use orgate_claims::IssuerUrl;
-use orgate_verify::{Algorithm, TokenTypes, TrustedIssuer};
+use orgate_policy::PermissionsFrom;
+use orgate_verify::{TokenTypes, TrustedIssuer};
 
 use super::{
     address::{self, AddressError},
-    claims::{self, Renamed},
+    claims::{self, Named, Renamed},
     environment,
     profiles::{self, Profile},
-    texts,
+    rules, signing, texts,
 };
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
-    document::{self, Field, Key, MapReader, Node, Span, Spanned, Value, closest},
+    document::{Field, Key, MapReader, Node, Span, Spanned, Value, closest},
     file::{IssuerSpec, KeyLocation},
 };
 
 /// The most issuers of one policy.
 const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
-const LATER: [&str; 6] = ["permissions_from", "introspect", "dpop", "feed", "max_stale", "on_stale"];
-/// Algorithms that exist and that this version does not verify.
-const LATER_ALGORITHMS: [&str; 11] =
-    ["RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "HS256", "HS384", "HS512", "Ed448"];
-
+const LATER: [&str; 5] = ["introspect", "dpop", "feed", "max_stale", "on_stale"];
 /// Environment variables by name.
-type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// What the section says.
 #[derive(Debug, Default)]
@@ -39,6 +36,8 @@ pub(super) struct Issuers {
     /// Whether a profile brings its permissions and roles.
     pub(super) brings_names: bool,
     pub(super) renamed: Vec<Renamed>,
+    /// The claims that issuers declare for the conditions of rules.
+    pub(super) named: Vec<Named>,
 }
 
 pub(super) fn read(
@@ -89,6 +88,7 @@ fn issuer(
     let leeway = map.optional("leeway").duration(0..=u64::from(TrustedIssuer::MAX_LEEWAY));
     let profile = map.optional("profile").text();
     let overrides = map.optional("claims").node();
+    let permissions_from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
     for key in LATER {
         map.unsupported(key);
     }
@@ -97,11 +97,12 @@ fn issuer(
     // Each is read before any of them may end this, so that all their problems are told.
     let profile = profile.and_then(|name| find_profile(&name, diagnostics));
     read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
-    let keys = key_location(keys, &path, directory, env, diagnostics);
+    let keys = signing::key_location(keys, &path, directory, env, diagnostics);
     let audience = audiences(audience, key, &path, env, diagnostics);
-    let algorithms = algorithms.map(|node| self::algorithms(node, &path, diagnostics));
-    let types = types.map(|node| token_types(node, &path, diagnostics));
-    let mapping = claims::mapping(profile, overrides, &path, &mut read.renamed, diagnostics);
+    let algorithms = algorithms.map(|node| signing::algorithms(node, &path, diagnostics));
+    let types = types.map(|node| signing::token_types(node, &path, diagnostics));
+    let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
+    let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
     let discover = keys == Some(KeyLocation::Discover);
     let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
 
@@ -112,8 +113,14 @@ fn issuer(
     let mut trust = trust.mapping(mapping);
     trust = trust.types(match types {
         Some(types) => types?,
-        None => profile.map_or(TokenTypes::AccessTokenOrJwt, |profile| profile.types),
+        None => profile.map_or(TokenTypes::ALL, |profile| profile.types),
     });
+    if let Some(telltale) = profile.and_then(|profile| profile.telltale) {
+        trust = trust.telltale(telltale);
+    }
+    if let Some(claim) = profile.and_then(|profile| profile.audience_claim) {
+        trust = trust.audience_claim(claim);
+    }
     if let Some(algorithms) = algorithms {
         trust = trust.algorithms(algorithms?).ok()?;
     }
@@ -121,23 +128,29 @@ fn issuer(
         trust = trust.leeway(u32::try_from(Duration::as_secs(&leeway.value)).ok()?).ok()?;
     }
     let profile = profile.map(|profile| profile.name);
-    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, profile }, url.span))
+    let permissions_from = permissions_from.map(|from| check_union(from, diagnostics));
+    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, profile, permissions_from }, url.span))
+}
+
+/// Flags the choice that gives back what an issuer took away.
+pub(super) fn check_union(from: Spanned<PermissionsFrom>, diagnostics: &mut Diagnostics) -> PermissionsFrom {
+    if from.value == PermissionsFrom::Union {
+        let message = "roles give back the permissions that the issuer took away";
+        let finding = Diagnostic::warning(codes::UNION, message).at(from.span);
+        diagnostics.push(finding.help("write `token_else_role`, or `role` if the token's are of no use"));
+    }
+    from.value
 }
 
 fn find_profile(name: &Spanned<&str>, diagnostics: &mut Diagnostics) -> Option<&'static Profile> {
     let found = profiles::find(name.value);
     if found.is_none() {
         let names = || profiles::ALL.iter().map(|profile| profile.name);
-        let finding = if profiles::LATER.contains(&name.value) {
-            let message = format!("the profile `{}` is not supported by this version", name.value);
-            Diagnostic::error(codes::UNSUPPORTED, message).help("say under `claims:` which claim means what")
-        } else {
-            let message = format!("there is no profile `{}`", name.value);
-            Diagnostic::error(codes::BAD_VALUE, message).help(match closest(name.value, names()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("the profiles are {}", names().collect::<Vec<_>>().join(", ")),
-            })
-        };
+        let message = format!("there is no profile `{}`", name.value);
+        let finding = Diagnostic::error(codes::BAD_VALUE, message).help(match closest(name.value, names()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the profiles are {}", names().collect::<Vec<_>>().join(", ")),
+        });
         diagnostics.push(finding.at(name.span));
     }
     found
@@ -185,74 +198,10 @@ fn issuer_url(
     }
 }
 
-fn insecure(url: &str) -> Diagnostic {
+pub(super) fn insecure(url: &str) -> Diagnostic {
     let help =
         format!("write `{}`; only loopback addresses may use http", url.replacen("http://", "https://", 1));
     Diagnostic::error(codes::INSECURE_URL, format!("`{url}` is not protected by https")).help(help)
-}
-
-fn key_location(
-    node: Option<&Node>,
-    path: &str,
-    directory: &Path,
-    env: Environment<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<KeyLocation> {
-    let Some(node) = node else { return Some(KeyLocation::Discover) };
-    let path = format!("{path}.keys");
-    if node.text() == Some("discover") {
-        return Some(KeyLocation::Discover);
-    }
-    if let Some(word) = node.text() {
-        let message =
-            format!("`{path}`: expected `discover`, `{{jwks_uri: URL}}` or `{{file: PATH}}`, found `{word}`");
-        let help = closest(word, ["discover"]).map(|meant| format!("did you mean `{meant}`?"));
-        diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).maybe_help(help));
-        return None;
-    }
-    if node.entries().is_none() {
-        document::wrong_kind(node, &path, "`discover`, `{jwks_uri: URL}` or `{file: PATH}`", diagnostics);
-        return None;
-    }
-    let mut map = MapReader::new(node, &path, diagnostics)?;
-    let uri = map.optional("jwks_uri").node();
-    let file = map.optional("file").node();
-    map.unsupported("secret");
-    let has_secret = map.has("secret");
-    map.finish();
-    match (uri, file) {
-        (Some(node), None) => {
-            let text = Field::of(node, &format!("{path}.jwks_uri"), diagnostics).text()?;
-            let uri = environment::expand(node, text.value, env, diagnostics)?.value;
-            let finding = match address::check(&uri) {
-                Ok(()) => return Some(KeyLocation::JwksUri(uri)),
-                Err(AddressError::Insecure) => insecure(&uri),
-                Err(AddressError::NotAnAddress) => {
-                    Diagnostic::error(codes::BAD_VALUE, format!("`{uri}` is no https URL"))
-                }
-            };
-            diagnostics.push(finding.at(node.span));
-            None
-        }
-        (None, Some(node)) => {
-            let text = Field::of(node, &format!("{path}.file"), diagnostics).text()?;
-            let file = environment::expand(node, text.value, env, diagnostics)?.value;
-            if file.is_empty() {
-                let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}.file` is empty"));
-                diagnostics.push(finding.at(node.span));
-                return None;
-            }
-            Some(KeyLocation::File(directory.join(file)))
-        }
-        _ => {
-            if !has_secret {
-                let finding =
-                    Diagnostic::error(codes::BAD_VALUE, format!("`{path}` needs exactly one place"));
-                diagnostics.push(finding.at(node.span).help("write `{jwks_uri: URL}` or `{file: PATH}`"));
-            }
-            None
-        }
-    }
 }
 
 enum Audiences {
@@ -304,73 +253,4 @@ fn audiences(
         return None;
     }
     Some(Audiences::OneOf(audiences))
-}
-
-fn algorithms(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Algorithm>> {
-    let path = format!("{path}.algorithms");
-    let supported = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>();
-    let before = diagnostics.errors();
-    let mut algorithms = Vec::new();
-    for (name, item) in texts(node, &path, diagnostics) {
-        if let Ok(algorithm) = name.parse::<Algorithm>() {
-            algorithms.push(algorithm);
-            continue;
-        }
-        let finding = if name.eq_ignore_ascii_case("none") {
-            Diagnostic::error(codes::ALGORITHM, "`none` is no signature and is never accepted")
-                .help("leave it away")
-        } else if LATER_ALGORITHMS.contains(&name) {
-            let message = format!("the algorithm `{name}` is not supported by this version");
-            Diagnostic::error(codes::UNSUPPORTED, message)
-                .help(format!("supported: {}", supported.join(", ")))
-        } else {
-            let help = match closest(name, supported.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("supported: {}", supported.join(", ")),
-            };
-            Diagnostic::error(codes::BAD_VALUE, format!("`{name}` is no signature algorithm")).help(help)
-        };
-        diagnostics.push(finding.at(item.span));
-    }
-    if diagnostics.errors() > before {
-        return None;
-    }
-    if algorithms.is_empty() {
-        let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}` is empty"));
-        diagnostics.push(finding.at(node.span).help(format!("supported: {}", supported.join(", "))));
-        return None;
-    }
-    Some(algorithms)
-}
-
-fn token_types(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<TokenTypes> {
-    let path = format!("{path}.typ");
-    let before = diagnostics.errors();
-    let (mut access_token, mut jwt, mut absent) = (false, false, false);
-    for (name, item) in texts(node, &path, diagnostics) {
-        match name {
-            "at+jwt" | "application/at+jwt" => access_token = true,
-            "JWT" => jwt = true,
-            "absent" => absent = true,
-            _ => {
-                let message = format!("`{path}`: `{name}` is no type of an access token");
-                let finding = Diagnostic::error(codes::BAD_VALUE, message);
-                diagnostics.push(finding.at(item.span).help("the types are at+jwt, JWT and absent"));
-            }
-        }
-    }
-    if diagnostics.errors() > before {
-        return None;
-    }
-    match (access_token, jwt, absent) {
-        (true, false, false) => Some(TokenTypes::AccessTokenOnly),
-        (true, true, true) => Some(TokenTypes::AccessTokenOrJwt),
-        _ => {
-            // Reading more than is written would open the door wider than the reviewer was told.
-            let message = format!("this selection for `{path}` is not supported by this version");
-            let finding = Diagnostic::error(codes::UNSUPPORTED, message);
-            diagnostics.push(finding.at(node.span).help("write `[at+jwt]` or `[at+jwt, JWT, absent]`"));
-            None
-        }
-    }
 }

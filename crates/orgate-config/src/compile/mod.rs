@@ -13,6 +13,7 @@ mod lint;
 mod options;
 mod profiles;
 mod rules;
+mod signing;
 mod version;
 mod vocabulary;
 
@@ -29,6 +30,11 @@ use crate::{
 
 /// Keys of the whole language that this version does not enforce.
 const LATER: [&str; 6] = ["authenticators", "paths", "cors", "mode", "until", "feed"];
+
+/// The names that `profile:` of an issuer can have.
+pub fn profile_names() -> impl Iterator<Item = &'static str> {
+    profiles::ALL.iter().map(|profile| profile.name)
+}
 
 /// Checks and compiles a policy that was read from somewhere; `name` is what findings call it, and relative key files
 /// and the files that it includes are looked for beside it. `env` looks up environment variables for `${NAME}`.
@@ -98,13 +104,11 @@ fn read(
         bind: map.optional("bind").node(),
         conditions: map.optional("conditions").node(),
         rules: map.optional("rules").entry(),
-        permissions_from: map
-            .optional("permissions_from")
-            .one_of(&rules::PERMISSIONS_FROM)
-            .map(|from| from.value),
         start,
         ..rules::Sections::default()
     };
+    let from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
+    sections.permissions_from = from.map(|from| issuers::check_union(from, map.diagnostics()));
     let token = map.optional("token").node();
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
@@ -112,7 +116,7 @@ fn read(
     map.finish();
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
-    let read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let deny = options::deny(deny, diagnostics);
@@ -121,7 +125,9 @@ fn read(
     if !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
+    let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
+    claims::add_named_claims(&mut read, &compared, diagnostics);
     let warnings = Diagnostics::new();
     Some(PolicyFile {
         policy,

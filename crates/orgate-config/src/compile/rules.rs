@@ -272,10 +272,6 @@ pub(super) fn compile(
     for warning in spec.warnings() {
         diagnostics.push(Diagnostic { severity: Severity::Warning, ..places.finding(&warning) });
     }
-    if let Some((name, _)) = spec.claims().first() {
-        let message = format!("comparing `claims.{name}` is not supported by this version");
-        diagnostics.push(Diagnostic::error(codes::UNSUPPORTED, message).at(sections.start));
-    }
     let policy = match Policy::compile(spec) {
         Ok(policy) => policy,
         Err(errors) => {

@@ -5,6 +5,7 @@
 //! confirmation) are read by `registered`. Nothing else of a token is kept. A value of the wrong type refuses the token;
 //! only a permission whose text cannot be a permission name is dropped, since no rule could ask for it.
 
+mod clerk;
 mod reference;
 mod registered;
 mod source;
@@ -33,9 +34,17 @@ pub struct ClaimMapping {
     organization_id: Option<ClaimSource>,
     organization_slug: Option<ClaimSource>,
     roles: Option<ClaimSource>,
-    permissions: Option<ClaimSource>,
+    permissions: Option<Permissions>,
     org_ver: Option<ClaimRef>,
     claims: BTreeMap<Box<str>, (ClaimKind, ClaimSource)>,
+}
+
+/// How the slot `permissions` is filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Permissions {
+    From(ClaimSource),
+    /// The features of a session token of Clerk.
+    ClerkV2,
 }
 
 /// Whether a policy compares a claim as one value or asks what it holds.
@@ -55,6 +64,8 @@ pub enum MappingError {
     NoClaim,
     /// `split` or `pick` on a slot that holds one value.
     NotASet,
+    /// What picks one value on a slot that holds a set.
+    NotOneValue,
     /// A rename to no name, or to several on a slot that holds one value.
     BadRename,
     /// An empty separator.
@@ -66,6 +77,7 @@ impl fmt::Display for MappingError {
         f.write_str(match self {
             Self::NoClaim => "a slot needs at least one claim to come from",
             Self::NotASet => "`split` and `pick` make sets; this slot holds one value",
+            Self::NotOneValue => "this slot holds a set and not one value",
             Self::BadRename => "a name must become exactly one other here, and at least one in a set",
             Self::EmptySeparator => "`split` needs a separator",
         })
@@ -84,7 +96,7 @@ impl ClaimMapping {
             organization_id: slot(wire::ORG_ID),
             organization_slug: slot(wire::ORG_SLUG),
             roles: slot(wire::ORG_ROLE),
-            permissions: slot(wire::ORG_PERMISSIONS),
+            permissions: slot(wire::ORG_PERMISSIONS).map(Permissions::From),
             org_ver: Some(ClaimRef::name(wire::ORG_VER)),
             claims: BTreeMap::new(),
         }
@@ -145,8 +157,15 @@ impl ClaimMapping {
     /// # Errors
     /// [`MappingError`] if the source does not fit a set.
     pub fn permissions(mut self, source: ClaimSource) -> Result<Self, MappingError> {
-        self.permissions = Some(set(source)?);
+        self.permissions = Some(Permissions::From(set(source)?));
         Ok(self)
+    }
+
+    /// The slot `permissions`, from `fea`, `o.per` and `o.fpm` of a session token of Clerk (version 2).
+    #[must_use]
+    pub fn clerk_v2_permissions(mut self) -> Self {
+        self.permissions = Some(Permissions::ClerkV2);
+        self
     }
 
     /// A claim that the policy names `reference`.
@@ -185,17 +204,22 @@ impl ClaimMapping {
         let subject = name(&self.subject, claims, SubjectId::parse)?.ok_or_else(|| missing(&self.subject))?;
         let id = optional_name(self.organization_id.as_ref(), claims, OrganizationId::parse)?;
         let slug = optional_name(self.organization_slug.as_ref(), claims, Slug::parse)?;
+        let of = id.as_ref().map(OrganizationId::as_str);
         let roles = match &self.roles {
-            Some(source) => read_set(source, claims, BareString::OneElement, |reference, items| {
+            Some(source) => read_set(source, claims, BareString::OneElement, of, |reference, items| {
                 let parse = |item: &&str| RoleName::parse(item).map_err(|fault| malformed(reference, &fault));
                 items.iter().map(parse).collect::<Result<Vec<_>, _>>()
             })?,
             None => None,
         };
-        let permissions = match &self.permissions {
-            Some(source) => read_set(source, claims, BareString::Malformed, |_, items| {
-                Ok(items.iter().filter_map(|item| Permission::parse(item).ok()).collect())
-            })?,
+        let permissions: Option<Vec<Permission>> = match &self.permissions {
+            Some(Permissions::From(source)) => {
+                read_set(source, claims, BareString::Malformed, of, |_, items| {
+                    Ok(items.iter().filter_map(|item| Permission::parse(item).ok()).collect())
+                })?
+            }
+            Some(Permissions::ClerkV2) => clerk::permissions(claims)?
+                .map(|names| names.iter().filter_map(|name| Permission::parse(name).ok()).collect()),
             None => None,
         };
         let builder = Principal::builder(issuer.clone(), subject)
@@ -224,7 +248,7 @@ fn named(kind: ClaimKind, source: &ClaimSource, claims: &Map<'_>) -> Result<Opti
             let text = source.scalar(value).map_err(|fault| malformed(reference, &fault))?;
             Ok(Some(ClaimValue::Text(text.into())))
         }
-        (ClaimKind::Set, Some(_)) => read_set(source, claims, BareString::Malformed, |_, items| {
+        (ClaimKind::Set, Some(_)) => read_set(source, claims, BareString::Malformed, None, |_, items| {
             Ok(ClaimValue::Set(items.iter().map(|&item| item.into()).collect()))
         }),
     }
@@ -243,10 +267,10 @@ fn name<T>(
     claims: &Map<'_>,
     parse: fn(&str) -> Result<T, NameError>,
 ) -> Result<Option<T>, VerifyError> {
-    let Some((reference, value)) = source.find(claims) else {
+    let Some((reference, text)) = source.scalar_of(claims) else {
         return if source.required { Err(missing(source)) } else { Ok(None) };
     };
-    let text = source.scalar(value).map_err(|fault| malformed(reference, &fault))?;
+    let text = text.map_err(|fault| malformed(reference, &fault))?;
     parse(&text).map(Some).map_err(|fault| malformed(reference, &fault))
 }
 
@@ -254,12 +278,13 @@ fn read_set<T>(
     source: &ClaimSource,
     claims: &Map<'_>,
     bare: BareString,
+    organization: Option<&str>,
     take: impl FnOnce(&ClaimRef, &[&str]) -> Result<T, VerifyError>,
 ) -> Result<Option<T>, VerifyError> {
     let Some((reference, value)) = source.find(claims) else {
         return if source.required { Err(missing(source)) } else { Ok(None) };
     };
-    let items = source.set(value, bare).map_err(|fault| malformed(reference, &fault))?;
+    let items = source.set(value, bare, organization).map_err(|fault| malformed(reference, &fault))?;
     take(reference, &items).map(Some)
 }
 
@@ -273,7 +298,7 @@ fn malformed(claim: &dyn fmt::Display, fault: &dyn fmt::Display) -> VerifyError 
 }
 
 fn single(source: ClaimSource) -> Result<ClaimSource, MappingError> {
-    if source.split.is_some() || source.pick.is_some() {
+    if source.split.is_some() || !matches!(source.pick, None | Some(Pick::Only(_))) {
         return Err(MappingError::NotASet);
     }
     if source.rename.values().any(|names| names.len() != 1) {
@@ -283,6 +308,9 @@ fn single(source: ClaimSource) -> Result<ClaimSource, MappingError> {
 }
 
 fn set(source: ClaimSource) -> Result<ClaimSource, MappingError> {
+    if matches!(source.pick, Some(Pick::Only(_))) {
+        return Err(MappingError::NotOneValue);
+    }
     if source.split.as_deref() == Some("") {
         return Err(MappingError::EmptySeparator);
     }

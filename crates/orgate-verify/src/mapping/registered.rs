@@ -51,7 +51,7 @@ fn words(claims: &Map<'_>, claim: &'static str, split: Option<&str>) -> Result<V
     if let Some(separator) = split {
         source = source.split(separator);
     }
-    let words = super::read_set(&source, claims, BareString::OneElement, |_, items| {
+    let words = super::read_set(&source, claims, BareString::OneElement, None, |_, items| {
         Ok(items.iter().map(|&item| item.into()).collect())
     })?;
     Ok(words.unwrap_or_default())

@@ -20,6 +20,7 @@ pub struct ClaimSource {
     pub(super) rename: BTreeMap<Box<str>, Vec<Box<str>>>,
     pub(super) split: Option<Box<str>>,
     pub(super) pick: Option<Pick>,
+    pub(super) behind: Option<(ClaimRef, Box<str>)>,
     pub(super) required: bool,
     pub(super) integers: bool,
 }
@@ -32,6 +33,12 @@ pub enum Pick {
     Keys,
     /// This member of each object in an array.
     Member(Box<str>),
+    /// The names of an object's members whose value is an object that names the organization of the caller.
+    KeysOfOrganization,
+    /// The one value there is, in a scalar: the text, the only text of an array, or the name of the only member of an
+    /// object. Of that member's value, if it is an object that has it, this member instead. Several, or none, are no
+    /// value: nothing says which is meant.
+    Only(Option<Box<str>>),
 }
 
 impl ClaimSource {
@@ -44,6 +51,7 @@ impl ClaimSource {
             rename: BTreeMap::new(),
             split: None,
             pick: None,
+            behind: None,
             required: false,
             integers: true,
         }
@@ -77,6 +85,13 @@ impl ClaimSource {
         self
     }
 
+    /// Where none of the claims is present: what stands behind `prefix` in the text of this one, if it starts so.
+    #[must_use]
+    pub fn or_behind(mut self, claim: ClaimRef, prefix: &str) -> Self {
+        self.behind = Some((claim, prefix.into()));
+        self
+    }
+
     /// Refuses tokens in which none of the claims is present.
     #[must_use]
     pub fn required(mut self) -> Self {
@@ -96,16 +111,38 @@ impl ClaimSource {
         self.from.iter().find_map(|reference| reference.find(claims).map(|value| (reference, value)))
     }
 
+    /// The text that the claims give, with the reference of its claim.
+    pub(super) fn scalar_of<'s>(
+        &'s self,
+        claims: &'s Map<'_>,
+    ) -> Option<(&'s ClaimRef, Result<Cow<'s, str>, Malformed>)> {
+        match (self.find(claims), &self.pick, &self.behind) {
+            (Some((reference, value)), Some(Pick::Only(member)), _) => {
+                let text = only(value, member.as_deref()).transpose()?;
+                Some((reference, text.and_then(|text| self.renamed(Cow::Borrowed(self.stripped(text))))))
+            }
+            (Some((reference, value)), _, _) => Some((reference, self.scalar(value))),
+            (None, _, Some((reference, prefix))) => {
+                let rest = reference.find(claims)?.as_text()?.strip_prefix(&**prefix)?;
+                Some((reference, self.renamed(Cow::Borrowed(rest))))
+            }
+            (None, _, None) => None,
+        }
+    }
+
     /// `value` as one text.
     pub(super) fn scalar<'v>(&'v self, value: &'v Value<'_>) -> Result<Cow<'v, str>, Malformed> {
-        let text = match value {
+        self.renamed(match value {
             Value::Text(text) => Cow::Borrowed(self.stripped(text)),
             Value::Integer(n) if self.integers && n.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => {
                 Cow::Owned(n.to_string())
             }
             _ if self.integers => return Err(Malformed("is neither a string nor a whole number")),
             _ => return Err(Malformed("is not a string")),
-        };
+        })
+    }
+
+    fn renamed<'v>(&'v self, text: Cow<'v, str>) -> Result<Cow<'v, str>, Malformed> {
         let text = match self.rename.get(&*text).and_then(|names| names.first()) {
             Some(name) => Cow::Borrowed(&**name),
             None => text,
@@ -119,6 +156,7 @@ impl ClaimSource {
         &'v self,
         value: &'v Value<'_>,
         bare: BareString,
+        organization: Option<&str>,
     ) -> Result<Vec<&'v str>, Malformed> {
         let items: Vec<&str> = match (&self.pick, value) {
             (None, Value::List(list)) => texts(list.iter().map(Value::as_text))?,
@@ -128,12 +166,14 @@ impl ClaimSource {
                 (None, BareString::Malformed) => return Err(NO_SET),
             },
             (Some(Pick::Keys), Value::Map(map)) => map.keys().map(|name| &**name).collect(),
+            (Some(Pick::KeysOfOrganization), Value::Map(map)) => keys_of(map, organization)?,
             (Some(Pick::Member(member)), Value::List(list)) => texts(list.iter().map(|item| match item {
                 Value::Map(map) => map.get(&**member).and_then(Value::as_text),
                 _ => None,
             }))?,
             (None, _) => return Err(NO_SET),
-            (Some(Pick::Keys), _) => return Err(Malformed("is not an object")),
+            (Some(Pick::Keys | Pick::KeysOfOrganization), _) => return Err(Malformed("is not an object")),
+            (Some(Pick::Only(_)), _) => return Err(NO_SET),
             (Some(Pick::Member(_)), _) => return Err(Malformed("is not an array of objects")),
         };
         let mut set = Vec::with_capacity(items.len());
@@ -177,6 +217,45 @@ fn texts<'v>(items: impl Iterator<Item = Option<&'v str>>) -> Result<Vec<&'v str
     items.collect::<Option<_>>().ok_or(Malformed("has an element that is not a string"))
 }
 
+/// The names whose value names `organization`: what is granted in another organization is none of this one.
+fn keys_of<'v>(map: &'v Map<'_>, organization: Option<&str>) -> Result<Vec<&'v str>, Malformed> {
+    let mut names = Vec::new();
+    for (name, value) in map {
+        let Value::Map(organizations) = value else {
+            return Err(Malformed("has a member that is not an object"));
+        };
+        if organization.is_some_and(|organization| organizations.contains_key(organization)) {
+            names.push(&**name);
+        }
+    }
+    Ok(names)
+}
+
+/// The one text that `value` gives, if it gives one.
+fn only<'v>(value: &'v Value<'_>, member: Option<&str>) -> Result<Option<&'v str>, Malformed> {
+    match value {
+        Value::Text(text) => Ok(Some(text)),
+        Value::List(list) => {
+            let texts = texts(list.iter().map(Value::as_text))?;
+            Ok(if let [text] = texts[..] { Some(text) } else { None })
+        }
+        Value::Map(map) => {
+            let mut members = map.iter();
+            let (Some((name, value)), None) = (members.next(), members.next()) else { return Ok(None) };
+            match (value, member) {
+                (Value::Map(inner), Some(member)) => match inner.get(member) {
+                    None | Some(Value::Null) => Ok(Some(name)),
+                    Some(Value::Text(text)) => Ok(Some(text)),
+                    Some(_) => Err(Malformed("has a member that is not a string")),
+                },
+                (Value::Map(_) | Value::Null, _) => Ok(Some(name)),
+                _ => Err(Malformed("has a member that is not an object")),
+            }
+        }
+        _ => Err(Malformed("is neither a string nor an array nor an object")),
+    }
+}
+
 fn bounded(text: &str) -> Result<(), Malformed> {
     if text.len() > MAX_VALUE_BYTES { Err(Malformed("is longer than 4 KiB")) } else { Ok(()) }
 }
@@ -197,7 +276,7 @@ mod tests {
     #[track_caller]
     fn set(source: &ClaimSource, bare: BareString, text: &str, expected: Result<&[&str], &'static str>) {
         let claims = parse_object(text.as_bytes()).unwrap();
-        let found = source.set(&claims["v"], bare);
+        let found = source.set(&claims["v"], bare, Some("o1"));
         assert_eq!(found.as_deref().map_err(|fault| fault.0), expected, "{text}");
     }
 
@@ -246,7 +325,7 @@ mod tests {
         let claims = list(1024);
         assert_eq!(
             source()
-                .set(&parse_object(claims.as_bytes()).unwrap()["v"], BareString::Malformed)
+                .set(&parse_object(claims.as_bytes()).unwrap()["v"], BareString::Malformed, None)
                 .unwrap()
                 .len(),
             1024
@@ -273,5 +352,68 @@ mod tests {
         }
         assert_eq!(read(&source().strings_only(), r#"{"v":7}"#), Err("is not a string"));
         assert_eq!(read(&source().strip("o:").rename("a", ["b"]), r#"{"v":"o:a"}"#).unwrap(), "b");
+    }
+
+    #[test]
+    fn what_is_granted_in_another_organization_is_none_of_this_one() {
+        let keys = source().pick(Pick::KeysOfOrganization);
+        let claims =
+            r#"{"v":{"admin":{"o2":"b.example"},"member":{"o1":"a.example","o2":"b.example"},"x":{}}}"#;
+        set(&keys, BareString::OneElement, claims, Ok(&["member"]));
+        let read = |organization| {
+            let claims = parse_object(claims.as_bytes()).unwrap();
+            keys.set(&claims["v"], BareString::OneElement, organization).map(|names| names.join(" "))
+        };
+        assert_eq!(read(Some("o2")).unwrap(), "admin member");
+        assert_eq!(read(Some("o3")).unwrap(), "");
+        assert_eq!(read(None).unwrap(), "", "without an organization nothing is granted in it");
+        set(
+            &keys,
+            BareString::OneElement,
+            r#"{"v":{"admin":true}}"#,
+            Err("has a member that is not an object"),
+        );
+        set(&keys, BareString::OneElement, r#"{"v":["admin"]}"#, Err("is not an object"));
+    }
+
+    #[test]
+    fn the_only_one_is_meant_and_of_several_none_is() {
+        for (member, claims, expected) in [
+            (None, r#"{"v":"acme"}"#, Ok(Some("acme"))),
+            (None, r#"{"v":["acme"]}"#, Ok(Some("acme"))),
+            (None, r#"{"v":["acme","globex"]}"#, Ok(None)),
+            (None, r#"{"v":[]}"#, Ok(None)),
+            (None, r#"{"v":{}}"#, Ok(None)),
+            (None, r#"{"v":{"acme":{"id":"o1"}}}"#, Ok(Some("acme"))),
+            (Some("id"), r#"{"v":{"acme":{"id":"o1"}}}"#, Ok(Some("o1"))),
+            (Some("id"), r#"{"v":{"acme":{"other":["x"]}}}"#, Ok(Some("acme"))),
+            (Some("id"), r#"{"v":{"acme":{"id":"o1"},"globex":{"id":"o2"}}}"#, Ok(None)),
+            (Some("id"), r#"{"v":{"acme":{"id":["o1"]}}}"#, Err("has a member that is not a string")),
+            (Some("id"), r#"{"v":{"acme":true}}"#, Err("has a member that is not an object")),
+            (Some("id"), r#"{"v":[{"id":"o1"}]}"#, Err("has an element that is not a string")),
+            (None, r#"{"v":7}"#, Err("is neither a string nor an array nor an object")),
+        ] {
+            let source = source().pick(Pick::Only(member.map(Into::into)));
+            let claims_map = parse_object(claims.as_bytes()).unwrap();
+            let found = source.scalar_of(&claims_map).map(|(_, text)| text.map_err(|fault| fault.0));
+            assert_eq!(found.transpose(), expected.map(|text| text.map(Cow::Borrowed)), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_value_behind_a_prefix_counts_only_where_nothing_else_does() {
+        let source = source().or_behind(ClaimRef::parse("aud").unwrap(), "urn:org:");
+        for (claims, expected) in [
+            (r#"{"aud":"urn:org:o1"}"#, Some("o1")),
+            (r#"{"v":"o2","aud":"urn:org:o1"}"#, Some("o2")),
+            (r#"{"v":null,"aud":"urn:org:o1"}"#, Some("o1")),
+            (r#"{"aud":"https://api.example"}"#, None),
+            (r#"{"aud":["urn:org:o1"]}"#, None),
+            ("{}", None),
+        ] {
+            let claims_map = parse_object(claims.as_bytes()).unwrap();
+            let found = source.scalar_of(&claims_map).map(|(_, text)| text.unwrap().into_owned());
+            assert_eq!(found.as_deref(), expected, "{claims}");
+        }
     }
 }

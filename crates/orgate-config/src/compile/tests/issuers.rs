@@ -1,5 +1,6 @@
 //! The section `issuers:`.
 
+use orgate_policy::PermissionsFrom;
 use orgate_verify::{Algorithm, Audience, TokenTypes};
 
 use super::{accepted, check, findings_of_issuer, findings_with};
@@ -18,7 +19,7 @@ fn an_issuer_needs_a_url_and_an_audience() {
     assert_eq!(main.trust.audience(), &Audience::OneOf(vec!["api".to_owned()]));
     assert_eq!(main.trust.allowed_algorithms(), Algorithm::ALL);
     assert_eq!(main.trust.leeway_seconds(), 30);
-    assert_eq!(main.trust.token_types(), TokenTypes::AccessTokenOrJwt);
+    assert_eq!(main.trust.token_types(), TokenTypes::ALL);
     assert_eq!((main.name.as_str(), main.keys, main.profile), ("main", KeyLocation::Discover, None));
 }
 
@@ -30,13 +31,13 @@ fn everything_else_about_an_issuer_is_read() {
     );
     assert_eq!(main.trust.audience(), &Audience::OneOf(vec!["api".to_owned(), "other".to_owned()]));
     assert_eq!(main.trust.allowed_algorithms(), [Algorithm::EdDsa, Algorithm::Es256]);
-    assert_eq!((main.trust.leeway_seconds(), main.trust.token_types()), (300, TokenTypes::AccessTokenOnly));
+    assert_eq!((main.trust.leeway_seconds(), main.trust.token_types()), (300, TokenTypes::ACCESS_TOKEN));
     assert_eq!((main.keys, main.profile), (KeyLocation::File("keys/a.json".into()), Some("astapa")));
     let main =
         issuer("issuer: accounts.example, audience: api, keys: {jwks_uri: https://a.example/jwks?v=1}");
     assert_eq!(main.keys, KeyLocation::JwksUri("https://a.example/jwks?v=1".to_owned()));
     let main = issuer("issuer: http://127.0.0.1:8090/p/demo, audience: api, profile: orgate");
-    assert_eq!(main.trust.token_types(), TokenTypes::AccessTokenOnly);
+    assert_eq!(main.trust.token_types(), TokenTypes::ACCESS_TOKEN);
 }
 
 #[test]
@@ -272,19 +273,19 @@ fn algorithms_are_the_supported_ones() {
 
 #[test]
 fn types_leeway_and_profile_are_checked() {
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, typ: [at+jwt, JWT]"), @"
-        error[E014]: this selection for `issuers.main.typ` is not supported by this version
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, typ: []"), @"
+        error[E013]: `issuers.main.typ` is empty
          --> orgate.yaml:3:55
-        3 |   main: {issuer: https://a.example, audience: a, typ: [at+jwt, JWT]}
-          |                                                       ^^^^^^^^^^^^^
-          = help: write `[at+jwt]` or `[at+jwt, JWT, absent]`
+        3 |   main: {issuer: https://a.example, audience: a, typ: []}
+          |                                                       ^^
+          = help: write `[at+jwt]`, or leave it away
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, typ: [jwt]"), @"
         error[E013]: `issuers.main.typ`: `jwt` is no type of an access token
          --> orgate.yaml:3:56
         3 |   main: {issuer: https://a.example, audience: a, typ: [jwt]}
           |                                                        ^^^
-          = help: the types are at+jwt, JWT and absent
+          = help: did you mean `JWT`?
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, leeway: 10m"), @"
         error[E013]: `issuers.main.leeway`: expected a duration from 0s to 5m, found `10m`
@@ -311,12 +312,12 @@ fn types_leeway_and_profile_are_checked() {
           |                                                           ^^^^^
           = help: did you mean `astapa`?
         ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, profile: clerk-v2"), @"
-        error[E014]: the profile `clerk-v2` is not supported by this version
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, profile: okta"), @"
+        error[E013]: there is no profile `okta`
          --> orgate.yaml:3:59
-        3 |   main: {issuer: https://a.example, audience: a, profile: clerk-v2}
-          |                                                           ^^^^^^^^
-          = help: say under `claims:` which claim means what
+        3 |   main: {issuer: https://a.example, audience: a, profile: okta}
+          |                                                           ^^^^
+          = help: the profiles are orgate, astapa, hellojohn, aero2, authsome, better-auth, clerk, clerk-v2, auth0, workos, keycloak, zitadel, kinde, logto, cognito, entra
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, dpop: required"), @"
         error[E014]: `dpop` in `issuers.main` is not supported by this version
@@ -333,65 +334,48 @@ fn types_leeway_and_profile_are_checked() {
 }
 
 #[test]
-fn claims_are_mapped_slot_by_slot() {
-    check!(findings_with(
-        "issuers:\n  main:\n    issuer: https://a.example\n    audience: a\n    profile: orgate\n    claims:\n      \
-         org.id: org_id\n      org.slug: {from: [org_slug, /org/slug], optional: true}\n      \
-         role: {from: [role, /roles], strip: \"org:\"}\n      \
-         permissions: {from: [scope, /realm_access/roles], split: \" \", rename: {\"org:members:write\": [invite, remove_members]}}\n"
-    ), @"nothing; 1 rule, 4 roles, 7 permissions");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, claims: {org_id: x, orgid: y, email: z, org.id: {}}"), @"
-        error[E010]: `org_id` is no slot of a caller
-         --> orgate.yaml:3:59
-        3 |   main: {issuer: https://a.example, audience: a, claims: {org_id: x, orgid: y, email: z, org.id: {}}}
-          |                                                           ^^^^^^
-          = help: did you mean `org.id`?
-        error[E010]: `orgid` is no slot of a caller
-         --> orgate.yaml:3:70
-        3 |   main: {issuer: https://a.example, audience: a, claims: {org_id: x, orgid: y, email: z, org.id: {}}}
-          |                                                                      ^^^^^
-          = help: did you mean `org.id`?
-        error[E010]: `email` is no slot of a caller
-         --> orgate.yaml:3:80
-        3 |   main: {issuer: https://a.example, audience: a, claims: {org_id: x, orgid: y, email: z, org.id: {}}}
-          |                                                                                ^^^^^
-          = help: the slots are sub, org.id, org.slug, role, permissions
-        error[E011]: `issuers.main.claims.org.id` has no `from`
-         --> orgate.yaml:3:98
-        3 |   main: {issuer: https://a.example, audience: a, claims: {org_id: x, orgid: y, email: z, org.id: {}}}
-          |                                                                                                  ^^
+fn any_set_of_types_can_be_asked_for() {
+    let (access, jwt, absent) = (TokenTypes::ACCESS_TOKEN, TokenTypes::JWT, TokenTypes::ABSENT);
+    for (typ, expected) in [
+        ("at+jwt", access),
+        ("[application/at+jwt]", access),
+        ("JWT", jwt),
+        ("[absent]", absent),
+        ("[at+jwt, JWT]", access.or(jwt)),
+        ("[JWT, absent]", jwt.or(absent)),
+        ("[absent, at+jwt, JWT]", TokenTypes::ALL),
+    ] {
+        let main = issuer(&format!("issuer: https://a.example, audience: a, typ: {typ}"));
+        assert_eq!(main.trust.token_types(), expected, "{typ}");
+    }
+}
+
+#[test]
+fn an_issuer_may_choose_where_permissions_come_from() {
+    let choice =
+        |entries: &str| issuer(&format!("issuer: https://a.example, audience: a{entries}")).permissions_from;
+    assert_eq!(choice(""), None);
+    assert_eq!(choice(", permissions_from: role"), Some(PermissionsFrom::Role));
+    assert_eq!(choice(", permissions_from: token"), Some(PermissionsFrom::Token));
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, permissions_from: union"), @"
+        warning[W057]: roles give back the permissions that the issuer took away
+         --> orgate.yaml:3:68
+        3 |   main: {issuer: https://a.example, audience: a, permissions_from: union}
+          |                                                                    ^^^^^
+          = help: write `token_else_role`, or `role` if the token's are of no use
         ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, claims: {org.id: 7, role: \"/a~2\", sub: {from: \"\", split: \" \"}, org.slug: {from: a, pick: keys}}"), @r#"
-        error[E012]: `issuers.main.claims.org.id`: expected the name of a claim, a list of them, or a map with `from`, found an integer
-         --> orgate.yaml:3:67
-        3 | ….example, audience: a, claims: {org.id: 7, role: "/a~2", sub: {from: "", split: " "}, org.slug: {from: a, pick: keys}}}
-          |                                          ^
-        error[E013]: `issuers.main.claims.role`: in a claim pointer, `~` is written `~0` and `/` inside a name `~1`
-         --> orgate.yaml:3:76
-        3 | … audience: a, claims: {org.id: 7, role: "/a~2", sub: {from: "", split: " "}, org.slug: {from: a, pick: keys}}}
-          |                                          ^^^^^^
-        error[E013]: `issuers.main.claims.sub`: a claim reference cannot be empty
-         --> orgate.yaml:3:96
-        3 | …: {org.id: 7, role: "/a~2", sub: {from: "", split: " "}, org.slug: {from: a, pick: keys}}}
-          |                                          ^^
-        error[E013]: `issuers.main.claims.org.slug`: `split` and `pick` make sets; this slot holds one value
-         --> orgate.yaml:3:123
-        3 | … sub: {from: "", split: " "}, org.slug: {from: a, pick: keys}}}
-          |                                          ^^^^^^^^^^^^^^^^^^^^^
-        "#);
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, profile: orgate, claims: {role: {from: r, optional: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}"), @"
-        error[E013]: `issuers.main.claims.role` is both `optional` and `required`
-         --> orgate.yaml:3:118
-        3 | …le: {from: r, optional: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}}
-          |                                          ^^^^
-        error[E013]: `issuers.main.claims.permissions`: a name must become exactly one other here, and at least one in a set
-         --> orgate.yaml:3:138
-        3 | …al: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}}
-          |                                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        error[E031]: unknown permission `raed`
-         --> orgate.yaml:3:160
-        3 | …ue}, permissions: {from: p, rename: {a: raed, b: []}}}}
-          |                                          ^^^^
-          = help: did you mean `read`?
+    check!(findings_with("permissions_from: union\n"), @"
+        warning[W057]: roles give back the permissions that the issuer took away
+         --> orgate.yaml:3:19
+        3 | permissions_from: union
+          |                   ^^^^^
+          = help: write `token_else_role`, or `role` if the token's are of no use
+        ");
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, permissions_from: roles"), @"
+        error[E013]: `issuers.main.permissions_from`: expected one of `token_else_role`, `token`, `role`, `union`, found `roles`
+         --> orgate.yaml:3:68
+        3 |   main: {issuer: https://a.example, audience: a, permissions_from: roles}
+          |                                                                    ^^^^^
+          = help: did you mean `role`?
         ");
 }

@@ -1,5 +1,6 @@
 //! What a policy file may say, and how everything else is named.
 
+mod claims;
 mod files;
 mod formats;
 mod includes;

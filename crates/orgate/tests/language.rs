@@ -1,0 +1,133 @@
+//! The language of a policy file, from the text to the answer of the gate.
+
+#![cfg(all(feature = "config", feature = "remote"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use std::fs;
+
+use common::check;
+use orgate::{Checked, Gate, RequestHead, Verdict};
+use orgate_claims::UnixTime;
+use orgate_testkit::{TestKey, access_token_claims, jwks};
+use serde_json::Value;
+
+const ISSUER: &str = "https://issuer.example";
+
+/// A gate of these sections, for tokens of one issuer whose key lies beside the file.
+async fn gate(name: &str, sections: &str) -> Gate {
+    let folder = std::env::temp_dir().join(format!("orgate-language-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("keys.json"), jwks([TestKey::es256()])).unwrap();
+    let text = format!(
+        "version: 1\nissuers:\n  main: {{issuer: \"{ISSUER}\", audience: api, profile: orgate, keys: {{file: keys.json}}}}\n{sections}"
+    );
+    fs::write(folder.join("orgate.yaml"), text).unwrap();
+    let gate = Gate::load(folder.join("orgate.yaml")).await;
+    let gate = gate.unwrap_or_else(|error| panic!("{error}"));
+    gate.ready().await;
+    fs::remove_dir_all(&folder).unwrap();
+    gate
+}
+
+fn now() -> i64 {
+    orgate::clock::now().seconds()
+}
+
+/// A token of Ann, changed by `edit`.
+fn bearer(edit: impl FnOnce(&mut Value)) -> String {
+    let mut claims = access_token_claims(ISSUER, "api", now());
+    edit(&mut claims);
+    format!("Bearer {}", TestKey::es256().mint(&claims))
+}
+
+fn ask(gate: &Gate, request: &str, authorization: &str, more: &[(&str, &str)]) -> String {
+    let headers: Vec<_> =
+        [("authorization", authorization)].into_iter().chain(more.iter().copied()).collect();
+    check(gate, request, &headers, now())
+}
+
+#[tokio::test]
+async fn rules_compare_claims_headers_and_queries() {
+    let gate = gate(
+        "compare",
+        "conditions:\n  same_team: path.team_id == claims.team\n  listed: org.id in claims.https://x.example/orgs\n\
+         bind:\n  header.x-org-id: org.id\n\
+         rules:\n  PATCH /teams/{team_id}: authenticated and same_team\n  GET /listed: listed\n  \
+         GET /export: 'query.format == \"csv\" and header.x-reason != \"\"'\n  GET /me: authenticated\n",
+    )
+    .await;
+    let org = access_token_claims(ISSUER, "api", 0)["org_id"].as_str().unwrap().to_owned();
+    let ann = bearer(|claims| {
+        claims["team"] = "t1".into();
+        claims["https://x.example/orgs"] = vec![org.clone(), "other".to_owned()].into();
+    });
+    let bob = bearer(|claims| claims["https://x.example/orgs"] = vec!["other"].into());
+    let broken = bearer(|claims| claims["team"] = vec!["t1"].into());
+    for (request, token, more, expected) in [
+        ("PATCH /teams/t1", &ann, &[][..], "allow PATCH /teams/{team_id}"),
+        ("PATCH /teams/t2", &ann, &[], "403 condition_failed"),
+        ("PATCH /teams/t1", &bob, &[], "403 condition_failed"),
+        ("PATCH /teams/t1", &broken, &[], "401 malformed_claim"),
+        ("GET /me", &broken, &[], "401 malformed_claim"),
+        ("GET /listed", &ann, &[], "allow GET /listed"),
+        ("GET /listed", &bob, &[], "403 condition_failed"),
+        ("GET /export?format=csv", &ann, &[("x-reason", "audit")], "allow GET /export"),
+        ("GET /export?format=csv", &ann, &[], "403 condition_failed"),
+        ("GET /export?format=csv&format=csv", &ann, &[("x-reason", "audit")], "403 condition_failed"),
+        ("GET /me", &ann, &[("x-org-id", &org)], "allow GET /me"),
+        ("GET /me", &ann, &[("x-org-id", "org_other")], "403 org_mismatch"),
+        ("GET /me", &ann, &[("x-org-id", &org), ("x-org-id", &org)], "403 org_mismatch"),
+    ] {
+        assert_eq!(ask(&gate, request, token, more), expected, "{request} {more:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_better_sign_in_is_named_in_the_challenge() {
+    let gate = gate("step-up", "rules:\n  DELETE /a: delete_org and acr(\"mfa\") and fresh(15m)\n").await;
+    let at = |age: i64, acr: &'static str, permissions: &[&str]| {
+        let permissions: Value = permissions.into();
+        bearer(move |claims| {
+            claims["auth_time"] = (now() - age).into();
+            claims["acr"] = acr.into();
+            claims["org_permissions"] = permissions;
+        })
+    };
+    assert_eq!(ask(&gate, "DELETE /a", &at(60, "mfa", &["delete_org"]), &[]), "allow DELETE /a");
+    assert_eq!(ask(&gate, "DELETE /a", &at(60, "mfa", &["read"]), &[]), "403 missing_permission");
+    let challenge = |authorization: &str| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", authorization.parse().unwrap());
+        let head = RequestHead {
+            method: &http::Method::DELETE,
+            authority: None,
+            path_and_query: &"/a".parse().unwrap(),
+            headers: &headers,
+            peer: None,
+        };
+        match gate.check_now(&head, UnixTime::from_seconds(now())) {
+            Checked::Done(Verdict::Reject(rejection)) => {
+                assert_eq!(rejection.code().as_str(), "step_up_required");
+                let response = rejection.response(None);
+                response.headers()["www-authenticate"].to_str().unwrap().to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let start = "Bearer realm=\"orgate\", error=\"insufficient_user_authentication\", \
+                 error_description=\"A newer or stronger sign-in is required\"";
+    assert_eq!(challenge(&at(60, "pwd", &["delete_org"])), format!("{start}, acr_values=\"mfa\""));
+    assert_eq!(challenge(&at(901, "mfa", &["delete_org"])), format!("{start}, max_age=\"900\""));
+    assert_eq!(
+        challenge(&at(901, "pwd", &["delete_org"])),
+        format!("{start}, acr_values=\"mfa\", max_age=\"900\"")
+    );
+}
