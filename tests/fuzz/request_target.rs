@@ -20,7 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(path.starts_with('/') && path.len() <= 8 * 1024);
     assert!(segments.len() <= 32);
     for segment in &segments {
-        assert!(!segment.is_empty() && *segment != "." && *segment != ".." && !segment.ends_with('.'), "{segment:?}");
+        assert!(
+            !segment.is_empty() && *segment != "." && *segment != ".." && !segment.ends_with('.'),
+            "{segment:?}"
+        );
         assert!(!segment.contains(['/', '\\', '%', ';', '?', '#']), "{segment:?}");
         assert!(!segment.contains(char::is_control), "{segment:?}");
         assert!(!segment.starts_with(' ') && !segment.ends_with(' '), "{segment:?}");

@@ -1,5 +1,6 @@
 //! What a policy file may say, and how everything else is named.
 
+mod bad_input;
 mod claims;
 mod files;
 mod formats;
@@ -8,7 +9,6 @@ mod issuers;
 mod limits;
 mod lints;
 mod policies;
-mod probe;
 mod profiles;
 mod properties;
 mod sections;
