@@ -124,6 +124,12 @@ impl Program {
         running
     }
 
+    /// Starts it with pipes for its input and its output, for a test that speaks with it.
+    #[must_use]
+    pub fn piped(mut self) -> Child {
+        self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     fn spawn(mut self) -> Running {
         let mut child =
             self.0.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

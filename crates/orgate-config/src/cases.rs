@@ -8,15 +8,19 @@
 //!   GET /healthz: everyone
 //!   DELETE /orgs/acme: [ann]
 //!   DELETE /orgs/evil: {allow: [eve], deny: {ann: org_mismatch, anonymous: no_credential}}
+//!   GET /team: {allow: [ann], host: a.example.com, headers: {x-team: red}}
+//!   POST /webhooks/stripe: {allow: [], with: {stripe: valid}}
 //! ```
 //!
 //! A case names exactly who gets in: every other principal of the file, and `anonymous`, must be refused, so that whoever
 //! is forgotten makes the test fail. This module reads such a file against a policy; it judges nothing.
 
+mod more;
 mod principals;
 
-use orgate_claims::Principal;
+use orgate_claims::{Principal, UnixTime};
 
+use self::more::More;
 use crate::{
     PolicyFile, codes,
     diagnostic::{Diagnostic, Diagnostics, Span},
@@ -28,6 +32,9 @@ pub const ANONYMOUS: &str = "anonymous";
 /// Everybody, `anonymous` included.
 pub const EVERYONE: &str = "everyone";
 
+/// When the cases of a file are judged that does not say so: 2027-01-15T08:00:00Z.
+pub const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
 /// A file of tests that was read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -36,6 +43,8 @@ pub struct CaseFile {
     pub principals: Vec<(String, Principal)>,
     /// The requests.
     pub cases: Vec<Case>,
+    /// When they are made.
+    pub now: UnixTime,
 }
 
 /// One request, and who gets in.
@@ -52,8 +61,18 @@ pub struct Case {
     pub allow: Option<Vec<String>>,
     /// With which code some of the others are refused.
     pub deny: Vec<(String, String)>,
+    /// The host that the request names.
+    pub host: Option<String>,
+    /// Its header fields; a name may stand there several times.
+    pub headers: Vec<(String, String)>,
+    /// The authenticators of which one satisfied is enough: whoever satisfies one must get in.
+    pub with: Vec<String>,
     /// Where the request stands.
     pub span: Span,
+    /// Where it stands who gets in.
+    pub allow_span: Span,
+    /// Where the codes stand.
+    pub deny_span: Option<Span>,
 }
 
 impl Case {
@@ -100,6 +119,7 @@ fn root(
     let mut map = MapReader::new(&root, "", diagnostics)?;
     let principals = map.optional("principals").node();
     let cases = map.required("cases").node();
+    let now = map.optional("now").integer(0..=i64::from(u32::MAX));
     map.finish();
     let principals = principals.map(|node| principals::read(node, policy, diagnostics)).unwrap_or_default();
     // A principal that could not be read is known all the same, so that one mistake is told once.
@@ -114,7 +134,8 @@ fn root(
     let cases: Vec<Case> = entries.filter_map(|(key, node)| reader.case(key, node, diagnostics)).collect();
     let principals =
         principals.into_iter().filter_map(|(name, principal)| Some((name, principal?))).collect();
-    Some(CaseFile { principals, cases })
+    let now = now.map_or(NOW, |now| UnixTime::from_seconds(now.value));
+    Some(CaseFile { principals, cases, now })
 }
 
 struct CaseReader<'c> {
@@ -125,19 +146,22 @@ struct CaseReader<'c> {
 impl CaseReader<'_> {
     fn case(&self, key: &Key, node: &Node, diagnostics: &mut Diagnostics) -> Option<Case> {
         let request = request(key, diagnostics);
+        let mut more = More::default();
         let (allow, deny) = match &node.value {
             Value::Map(_) => {
                 let mut map = MapReader::new(node, &key.text, diagnostics)?.at(key.span);
                 let allow = map.required("allow").node();
                 let deny = map.optional("deny").node();
-                for later in ["with", "host", "headers"] {
-                    map.unsupported(later);
-                }
+                let host = map.optional("host").text();
+                let (headers, with) = (map.optional("headers").node(), map.optional("with").node());
                 map.finish();
+                more = More::read(headers, with, &key.text, diagnostics);
+                more.host = host.map(|host| host.value.to_owned());
                 (allow, deny)
             }
             _ => (Some(node), None),
         };
+        let (allow_span, deny_span) = (allow?.span, deny.map(|node| node.span));
         let deny = deny.map(|node| self.deny(node, &key.text, diagnostics)).unwrap_or_default();
         let allow = self.allow(allow?, &key.text, diagnostics)?;
         for (name, node) in &deny {
@@ -151,7 +175,9 @@ impl CaseReader<'_> {
         }
         let (method, path) = request?;
         let deny = deny.into_iter().map(|(name, (_, code))| (name, code)).collect();
-        Some(Case { request: key.text.clone(), method, path, allow, deny, span: key.span })
+        let More { host, headers, with } = more;
+        let (request, span) = (key.text.clone(), key.span);
+        Some(Case { request, method, path, allow, deny, host, headers, with, span, allow_span, deny_span })
     }
 
     /// Who gets in: `None` inside stands for everybody, `None` outside for a mistake.

@@ -25,6 +25,8 @@ pub struct PolicyFile {
     pub identity: IdentityOptions,
     /// How refusals look.
     pub deny: DenyOptions,
+    /// Where people are sent instead.
+    pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
     /// What somebody should look at. Never errors.
@@ -58,9 +60,9 @@ impl PolicyFile {
         self.warnings.file_name(FileId(place.file))
     }
 
-    /// The files that the policy was read from: its own first, then those it includes.
-    pub fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.warnings.file_names().map(Path::new)
+    /// The names of the files that places in the policy count, in their order.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.warnings.file_names()
     }
 
     /// The principal as the policy sees it, under the choices of its issuer.
@@ -71,6 +73,11 @@ impl PolicyFile {
             Some(from) => self.policy.subject_from(principal, from),
             None => self.policy.subject(principal),
         }
+    }
+
+    /// The files that the policy was read from: its own first, then those it includes.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.warnings.file_names().map(Path::new)
     }
 
     /// The issuer of this name.
@@ -113,11 +120,15 @@ pub enum KeyLocation {
 pub struct TokenOptions {
     /// The places that are looked at; there must not be a credential in more than one of them.
     pub from: Vec<TokenSource>,
+    /// The first place that holds one decides, and the others are not looked at.
+    pub first_of_several: bool,
+    /// Origins besides the application's own whose pages may call it with a cookie, in lower case.
+    pub trusted_origins: Vec<String>,
 }
 
 impl Default for TokenOptions {
     fn default() -> Self {
-        Self { from: vec![TokenSource::Bearer] }
+        Self { from: vec![TokenSource::Bearer], first_of_several: false, trusted_origins: Vec::new() }
     }
 }
 
@@ -127,6 +138,8 @@ impl Default for TokenOptions {
 pub enum TokenSource {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Bearer,
+    /// The cookie with this name.
+    Cookie(String),
     /// The whole value of the header with this name, in lower case.
     Header(String),
 }
@@ -157,4 +170,28 @@ pub struct DenyOptions {
     pub hide: bool,
     /// Bodies are `{"error":"…"}` and not RFC 9457.
     pub flat: bool,
+    /// How much of the policy they show.
+    pub disclose: Disclose,
+}
+
+/// How much of the policy a refusal shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclose {
+    /// The code, and nothing of the rule.
+    Nothing,
+    /// The rule, what it requires, and which permissions are missing.
+    #[default]
+    Permission,
+    /// Also the file and line of the rule.
+    Full,
+}
+
+/// `deny.redirect`: where people are sent who open a page in a browser and cannot see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RedirectOptions {
+    /// Where they sign in.
+    pub login: Option<String>,
+    /// Where they choose an organization.
+    pub organizations: Option<String>,
 }

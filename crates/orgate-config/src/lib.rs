@@ -17,6 +17,7 @@ pub mod cases;
 pub mod codes;
 mod compile;
 pub mod diagnostic;
+pub mod diff;
 mod discover;
 pub mod document;
 mod file;
@@ -26,6 +27,9 @@ pub mod matrix;
 pub use self::{
     compile::{Lints, compile, compile_with, profile_names},
     discover::{FILE_NAMES, LoadError, discover, load},
-    file::{DenyOptions, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, TokenOptions, TokenSource},
+    file::{
+        DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
+        TokenOptions, TokenSource,
+    },
     files::{Directory, Entry, Files, NoFiles, read_bytes},
 };

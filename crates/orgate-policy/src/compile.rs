@@ -15,6 +15,7 @@ use crate::{
     check::Check,
     conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
+    failure::Part,
     key::Methods,
     lint,
     methods::MethodNumbers,
@@ -141,6 +142,8 @@ pub(crate) struct Demand {
     pub(crate) requirement: Requirement,
     /// `None` for public, optional and deny.
     pub(crate) check: Option<Check>,
+    /// The same as a tree, for the reason of a denial.
+    pub(crate) parts: Option<Part>,
     /// What is judged per request, by the numbers that the check asks for.
     pub(crate) atoms: Box<[(u16, Atom)]>,
     /// What authenticates instead of a token.
@@ -336,7 +339,8 @@ impl Demand {
             .unwrap_or_default();
         let check = expression.map(|expression| Check::compile(expression, vocabulary));
         let authenticator = requirement.authenticator().map(|name| name.name.clone());
-        Self { check, atoms, authenticator, requirement }
+        let parts = expression.map(|expression| Part::compile(expression, vocabulary));
+        Self { check, parts, atoms, authenticator, requirement }
     }
 }
 

@@ -207,7 +207,7 @@ impl<'p> RuleMatch<'p> {
         if demand.has_step_up() && demand.holds(scene, Atom::is_step_up) {
             return Decision::Deny(DenyReason::StepUp);
         }
-        Decision::Deny(self.failure(scene).0)
+        Decision::Deny(demand.reason(scene))
     }
 
     fn failure(&self, scene: Scene<'_>) -> (DenyReason, Vec<&'p str>) {

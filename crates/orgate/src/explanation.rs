@@ -59,14 +59,14 @@ impl Code {
             Self::ConditionFailed => {
                 "Another condition of the rule does not hold; `required` in the answer shows it."
             }
+            Self::Csrf => {
+                "The credential came in a cookie, which a browser adds to whatever any page makes it send, and nothing shows that\nthe application's own page sent the request. Send `Sec-Fetch-Site: same-origin` or the application's `Origin`, as\nbrowsers do; other origins that may are named under `token: {csrf: {origins: […]}}`. Programs use `Authorization`."
+            }
             Self::NotFound => {
                 "There is nothing here, or nothing that the caller may know of: the policy hides what belongs to other\norganizations (`hide: true`) or what no rule covers (`deny: {unmatched: 404}`). The log has the real reason."
             }
             Self::StepUpRequired => {
                 "The caller holds every right the rule asks for, but must sign in again: in one of the classes of `acr(…)`, or\nmore recently than `fresh(…)` says. The challenge names both (RFC 9470); send them as `acr_values` and `max_age`."
-            }
-            Self::Csrf => {
-                "The credential came from a cookie, which a browser sends with requests of other sites too, and nothing shows\nthat this one came from the application itself. Send it from the same origin, or send a bearer token."
             }
             Self::RateLimited => {
                 "The caller, or its organization, asked more often than the rule's `limit:` allows. `Retry-After` says when to\ntry again."

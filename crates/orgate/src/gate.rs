@@ -11,10 +11,12 @@ use orgate_policy::{Access, Facts, PermissionsFrom, Policy, RuleMatch};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, IdentityOptions, Permit, Rejection, RequestHead, TokenOptions, clock,
-    credentials::{self, CredentialError},
+    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, RedirectOptions,
+    Rejection, RequestHead, TokenOptions, clock,
+    credentials::{self, CredentialError, Presented, csrf},
     head::Fields,
     judge::{Asked, Refusal},
+    redirect,
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -43,6 +45,9 @@ pub struct GateParts {
     token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
+    redirect: RedirectOptions,
+    /// The names of the policy's files, by the number that places have.
+    pub(crate) file_names: Vec<Box<str>>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
     permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
@@ -83,38 +88,6 @@ pub enum Verdict {
     Reject(Rejection),
 }
 
-/// How a gate is doing.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GateStatus {
-    /// Every issuer, in the order of the policy file.
-    pub issuers: Vec<IssuerStatus>,
-    /// How many rules are enforced.
-    pub rules: usize,
-}
-
-/// How a gate stands with one issuer.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct IssuerStatus {
-    /// Its `iss`.
-    pub issuer: String,
-    /// Where its keys come from.
-    pub location: String,
-    /// Whether keys are in hand.
-    pub keys_loaded: bool,
-    /// Why the last attempt to fetch them failed, if it did.
-    pub last_error: Option<String>,
-}
-
-impl GateStatus {
-    /// Whether every issuer's keys are in hand.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.issuers.iter().all(|issuer| issuer.keys_loaded)
-    }
-}
-
 impl GateParts {
     /// A policy, and whose tokens it is applied to; everything else as it is by default.
     #[must_use]
@@ -126,6 +99,8 @@ impl GateParts {
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
             deny: DenyOptions::default(),
+            redirect: RedirectOptions::default(),
+            file_names: Vec::new(),
             permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
@@ -149,6 +124,25 @@ impl GateParts {
     pub fn token(mut self, token: TokenOptions) -> Self {
         self.token = token;
         self
+    }
+
+    /// Where people are sent who open a page in a browser and cannot see it.
+    #[must_use]
+    pub fn redirect(mut self, redirect: RedirectOptions) -> Self {
+        self.redirect = redirect;
+        self
+    }
+
+    /// The names of the policy's files, for refusals that say where their rule stands.
+    #[must_use]
+    pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
+        self.file_names = names;
+        self
+    }
+
+    fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
+        let location = redirect::location(rejection.code(), &self.redirect, head);
+        rejection.sent_to(location)
     }
 
     /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in
@@ -238,6 +232,7 @@ impl Gate {
         let asked = Asked {
             method: head.method.as_str(),
             path_and_query: path_and_query.as_str(),
+            host: head.authority,
             facts: Facts { headers: &fields, now },
         };
         let caller = |rule: &RuleMatch<'_>| match rule.access() {
@@ -249,7 +244,9 @@ impl Gate {
                 let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
                 Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))
             }
-            Err(Refusal::Rejection(rejection)) => Checked::Done(Verdict::Reject(rejection)),
+            Err(Refusal::Rejection(rejection)) => {
+                Checked::Done(Verdict::Reject(parts.sent_elsewhere(rejection, head)))
+            }
             Err(Refusal::Need(need)) => Checked::Needs(need),
         }
     }
@@ -290,7 +287,7 @@ impl Gate {
                     Rejection::new(Code::KeysUnavailable)
                         .with_detail("the issuer's keys could not be fetched yet; try again")
                 };
-                Verdict::Reject(rejection.flat(parts.deny.flat))
+                Verdict::Reject(parts.sent_elsewhere(rejection.rendered(parts.deny), head))
             }
         }
     }
@@ -308,7 +305,13 @@ impl Gate {
                 CredentialError::Malformed => "the credential of the request cannot be read",
             })
         })?;
-        let Some(Credential::Token(text)) = credential else { return Ok(None) };
+        let Some(Presented { credential: Credential::Token(text), by_cookie }) = credential else {
+            return Ok(None);
+        };
+        if by_cookie {
+            csrf::check(head, &parts.token.trusted_origins)
+                .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
+        }
         let token = match self.inner.cache.get(text.as_str()).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
             None => {

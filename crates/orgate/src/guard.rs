@@ -25,7 +25,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::error;
 
-use crate::{Permit, ResponseFuture, extract::no_gate, rejection::problem, template};
+use crate::{Permit, ResponseFuture, extract::no_gate, head::authority, rejection::problem, template};
 
 /// The templates that were met, as patterns; `None` for one that no request target can match. A router has a fixed
 /// number of them, so this does not grow with what clients send.
@@ -135,7 +135,9 @@ fn admit(patterns: &Patterns, parts: &mut Parts) -> Result<(), Box<Response>> {
 
 fn compare(patterns: &Patterns, permit: &Permit, template: &str, parts: &mut Parts) -> Result<(), Mismatch> {
     let method = parts.method.clone();
+    let host = authority(&parts.uri, &parts.headers).map(str::to_owned);
     let target = RequestTarget::parse(method.as_str(), permit.path_and_query().as_str())
+        .and_then(|target| target.at_host(host.as_deref()))
         .map_err(|_| Mismatch::Method)?;
     // Finding is pure: under the same policy, the same method and target give the rule of the permit.
     let found = match permit.parts.policy().find(&target) {

@@ -35,3 +35,21 @@ impl Headers for Fields<'_> {
         }
     }
 }
+
+/// A host that no request can have, for one that could be read in two ways.
+const SEVERAL_HOSTS: &str = "?";
+
+/// The host that a request was sent to. The absolute form and HTTP/2 name it in the target, HTTP/1.1 in its one `Host`
+/// field; where they contradict each other, or the field stands twice, nothing is chosen and the gate answers 400.
+pub(crate) fn authority<'r>(uri: &'r http::Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    let mut fields = headers.get_all(http::header::HOST).iter();
+    let field = fields.next().map(|host| host.to_str().unwrap_or(SEVERAL_HOSTS));
+    if fields.next().is_some() {
+        return Some(SEVERAL_HOSTS);
+    }
+    match (uri.authority().map(http::uri::Authority::as_str), field) {
+        (Some(target), Some(field)) if !target.eq_ignore_ascii_case(field) => Some(SEVERAL_HOSTS),
+        (Some(target), _) => Some(target),
+        (None, field) => field,
+    }
+}

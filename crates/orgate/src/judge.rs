@@ -11,7 +11,7 @@ use orgate_policy::{
     TargetError,
 };
 
-use crate::{Code, DenyOptions, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
+use crate::{Code, DenyOptions, Disclose, Need, Rejection, gate::GateParts, token_cache::VerifiedToken};
 
 /// Why a request does not go on, now or at all.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ impl Caller for Arc<VerifiedToken> {
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
     pub(crate) path_and_query: &'a str,
+    pub(crate) host: Option<&'a str>,
     pub(crate) facts: Facts<'a>,
 }
 
@@ -54,6 +55,7 @@ impl GateParts {
         caller: impl FnOnce(&RuleMatch<'_>) -> Result<Option<C>, Refusal>,
     ) -> Result<(RuleId, Option<C>), Refusal> {
         let target = RequestTarget::parse(asked.method, asked.path_and_query)
+            .and_then(|target| target.at_host(asked.host))
             .map_err(|error| self.refuse(unreadable(error)))?;
         let found = match self.policy().find(&target) {
             Found::Rule(found) => found,
@@ -64,7 +66,9 @@ impl GateParts {
             Access::Public | Access::Nobody => None,
             Access::Optional | Access::Credential | Access::Authenticator(_) => {
                 caller(&found).map_err(|refusal| match refusal {
-                    Refusal::Rejection(rejection) => self.refuse(rejection.with_rule(found.rule())),
+                    Refusal::Rejection(rejection) => {
+                        self.refuse(self.placed(rejection, &found).with_rule(found.rule()))
+                    }
                     Refusal::Need(need) => Refusal::Need(need),
                 })?
             }
@@ -73,13 +77,23 @@ impl GateParts {
         match found.decide(subject, &asked.facts) {
             Decision::Allow => Ok((found.id(), caller)),
             Decision::Deny(reason) => {
-                Err(self.refuse(denied(reason, &found, subject, &asked.facts, self.deny)))
+                let rejection = denied(reason, &found, subject, &asked.facts, self.deny);
+                Err(self.refuse(self.placed(rejection, &found)))
             }
         }
     }
 
+    /// Says where the rule stands, if refusals may.
+    fn placed(&self, rejection: Rejection, found: &RuleMatch<'_>) -> Rejection {
+        let place = found.place();
+        match self.file_names.get(usize::from(place.file)) {
+            Some(file) if self.deny.disclose == Disclose::Full => rejection.with_place(file, place.line),
+            _ => rejection,
+        }
+    }
+
     fn refuse(&self, rejection: Rejection) -> Refusal {
-        Refusal::Rejection(rejection.flat(self.deny.flat))
+        Refusal::Rejection(rejection.rendered(self.deny))
     }
 }
 
@@ -97,7 +111,7 @@ pub fn judge(
     facts: &Facts<'_>,
     deny: DenyOptions,
 ) -> Result<(), Rejection> {
-    let target = target.as_ref().map_err(|error| unreadable(*error).flat(deny.flat))?;
+    let target = target.as_ref().map_err(|error| unreadable(*error).rendered(deny))?;
     let rejection = match policy.find(target) {
         Found::NoRule => unmatched(Code::NoRule, deny),
         Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
@@ -106,7 +120,7 @@ pub fn judge(
             Decision::Deny(reason) => denied(reason, &found, subject, facts, deny),
         },
     };
-    Err(rejection.flat(deny.flat))
+    Err(rejection.rendered(deny))
 }
 
 fn unreadable(error: TargetError) -> Rejection {

@@ -41,7 +41,9 @@ mod permit;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
+mod redirect;
 pub mod rejection;
+mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
 #[cfg(feature = "config")]
@@ -52,7 +54,7 @@ pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
 pub use extract::{Denied, OrgContext};
-pub use gate::{Checked, Gate, GateParts, GateStatus, IssuerStatus, Need, Verdict};
+pub use gate::{Checked, Gate, GateParts, Need, Verdict};
 #[cfg(feature = "axum")]
 pub use guard::{GuardedRoute, TemplateGuard};
 pub use head::RequestHead;
@@ -60,7 +62,7 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::LoadError;
-pub use options::{DenyOptions, IdentityOptions, TokenOptions, TokenSource};
+pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///
@@ -88,3 +90,4 @@ pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
 pub use rejection::Rejection;
+pub use status::{GateStatus, IssuerStatus};

@@ -129,10 +129,19 @@ pub(crate) fn without_keys(policy: &str) -> Result<GateParts, LoadError> {
 fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     let sources = file.token.from.iter().filter_map(|source| match source {
         orgate_config::TokenSource::Bearer => Some(TokenSource::Bearer),
+        orgate_config::TokenSource::Cookie(name) => Some(TokenSource::Cookie(name.as_str().into())),
         orgate_config::TokenSource::Header(name) => HeaderName::try_from(name).ok().map(TokenSource::Header),
     });
+    let token = TokenOptions {
+        sources: sources.collect(),
+        first_of_several: file.token.first_of_several,
+        trusted_origins: file.token.trusted_origins.iter().map(|origin| origin.as_str().into()).collect(),
+    };
+    let file_names = file.file_names().map(Into::into).collect();
     GateParts::new(file.policy, verifier)
-        .token(TokenOptions { sources: sources.collect() })
+        .token(token)
+        .file_names(file_names)
+        .redirect(file.redirect.into())
         .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
         .deny(file.deny.into())
 }

@@ -7,6 +7,11 @@ use http::HeaderName;
 pub struct TokenOptions {
     /// The sources; a request may use one of them.
     pub sources: Vec<TokenSource>,
+    /// The first source that is present decides, and the others are not looked at. Otherwise a request that uses two is
+    /// refused.
+    pub first_of_several: bool,
+    /// Origins besides its own from which the application may be called by cookie, such as `https://app.example.com`.
+    pub trusted_origins: Vec<Box<str>>,
 }
 
 /// A place where a request can carry a token.
@@ -15,6 +20,9 @@ pub struct TokenOptions {
 pub enum TokenSource {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Bearer,
+    /// The cookie with this name. A request that may change something must then show that the application's own pages
+    /// made it.
+    Cookie(Box<str>),
     /// The whole value of this header.
     Header(HeaderName),
 }
@@ -37,11 +45,34 @@ pub struct DenyOptions {
     pub unmatched_not_found: bool,
     /// 404 instead of 403 for another organization's resources, on every rule.
     pub hide: bool,
+    /// How much of the policy a refusal shows.
+    pub disclose: Disclose,
+}
+
+/// How much of the policy a refusal shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclose {
+    /// The code, and nothing of the rule.
+    Nothing,
+    /// The rule, what it requires, and which permissions are missing.
+    #[default]
+    Permission,
+    /// Also the file and line of the rule, for development.
+    Full,
+}
+
+/// Where people are sent who open a page in a browser and cannot see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedirectOptions {
+    /// Where they sign in.
+    pub login: Option<Box<str>>,
+    /// Where they choose an organization.
+    pub organizations: Option<Box<str>>,
 }
 
 impl Default for TokenOptions {
     fn default() -> Self {
-        Self { sources: vec![TokenSource::Bearer] }
+        Self { sources: vec![TokenSource::Bearer], first_of_several: false, trusted_origins: Vec::new() }
     }
 }
 
@@ -54,6 +85,23 @@ impl Default for IdentityOptions {
 #[cfg(feature = "config")]
 impl From<orgate_config::DenyOptions> for DenyOptions {
     fn from(file: orgate_config::DenyOptions) -> Self {
-        Self { flat: file.flat, unmatched_not_found: file.unmatched_404, hide: file.hide }
+        Self {
+            flat: file.flat,
+            unmatched_not_found: file.unmatched_404,
+            hide: file.hide,
+            disclose: match file.disclose {
+                orgate_config::Disclose::Nothing => Disclose::Nothing,
+                orgate_config::Disclose::Permission => Disclose::Permission,
+                orgate_config::Disclose::Full => Disclose::Full,
+            },
+        }
+    }
+}
+
+#[cfg(feature = "config")]
+impl From<orgate_config::RedirectOptions> for RedirectOptions {
+    fn from(file: orgate_config::RedirectOptions) -> Self {
+        let text = |url: Option<String>| url.map(String::into_boxed_str);
+        Self { login: text(file.login), organizations: text(file.organizations) }
     }
 }

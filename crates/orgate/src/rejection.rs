@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::StepUp;
 
-use crate::Code;
+use crate::{Code, DenyOptions, Disclose};
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -23,6 +23,11 @@ pub struct Rejection {
     /// What a new sign-in must bring, as parameters of a challenge (RFC 9470 §3).
     step_up: Option<Box<str>>,
     flat: bool,
+    disclose: Disclose,
+    /// The file and the line of the rule.
+    place: Option<(Box<str>, u32)>,
+    /// Where the caller is sent instead.
+    location: Option<HeaderValue>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
 }
@@ -40,6 +45,9 @@ impl Rejection {
             missing: Vec::new(),
             step_up: None,
             flat: false,
+            disclose: Disclose::default(),
+            place: None,
+            location: None,
             unreadable_credential: false,
         }
     }
@@ -90,8 +98,22 @@ impl Rejection {
         self
     }
 
-    pub(crate) fn flat(mut self, flat: bool) -> Self {
-        self.flat = flat;
+    /// Renders as `deny` says.
+    pub(crate) fn rendered(mut self, deny: DenyOptions) -> Self {
+        self.flat = deny.flat;
+        self.disclose = deny.disclose;
+        self
+    }
+
+    /// Says where the rule stands, to whom it may be told.
+    pub(crate) fn with_place(mut self, file: &str, line: u32) -> Self {
+        self.place = Some((file.into(), line));
+        self
+    }
+
+    /// Sends the caller elsewhere; code and rule stay as they are for logs and metrics.
+    pub(crate) fn sent_to(mut self, location: Option<HeaderValue>) -> Self {
+        self.location = location;
         self
     }
 
@@ -110,7 +132,7 @@ impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.code.status()
+        if self.location.is_some() { StatusCode::FOUND } else { self.code.status() }
     }
 
     /// The rule that refused; `None` where none matched.
@@ -127,7 +149,13 @@ impl Rejection {
     /// The answer.
     #[must_use]
     pub fn response(&self, request_id: Option<&str>) -> Response<Bytes> {
-        let shown_rule = self.rule.as_deref().filter(|_| self.hidden.is_none());
+        if let Some(location) = &self.location {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = self.status();
+            response.headers_mut().insert(header::LOCATION, location.clone());
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return response;
+        }
         let problem = Problem {
             status: self.status(),
             code: self.code.as_str(),
@@ -139,16 +167,7 @@ impl Rejection {
             problem.respond("application/json", &format!("{{\"error\":{}}}", json(self.code.title())))
         } else {
             let mut body = problem.fields();
-            if let Some(required) = &self.required {
-                body.push_str(&format!(",\"required\":{}", json(required)));
-            }
-            if !self.missing.is_empty() {
-                let names: Vec<String> = self.missing.iter().map(|name| json(name)).collect();
-                body.push_str(&format!(",\"missing\":[{}]", names.join(",")));
-            }
-            if let Some(rule) = shown_rule {
-                body.push_str(&format!(",\"rule\":{}", json(rule)));
-            }
+            self.push_rule(&mut body);
             problem.respond("application/problem+json", &format!("{{{body}}}"))
         };
         if let Some(challenge) = self.challenge() {
@@ -158,6 +177,26 @@ impl Rejection {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
+    }
+
+    /// What the refusal shows of the policy.
+    fn push_rule(&self, body: &mut String) {
+        if self.disclose == Disclose::Nothing || self.hidden.is_some() {
+            return;
+        }
+        if let Some(required) = &self.required {
+            body.push_str(&format!(",\"required\":{}", json(required)));
+        }
+        if !self.missing.is_empty() {
+            let names: Vec<String> = self.missing.iter().map(|name| json(name)).collect();
+            body.push_str(&format!(",\"missing\":[{}]", names.join(",")));
+        }
+        if let Some(rule) = &self.rule {
+            body.push_str(&format!(",\"rule\":{}", json(rule)));
+        }
+        if let Some((file, line)) = self.place.as_ref().filter(|_| self.disclose == Disclose::Full) {
+            body.push_str(&format!(",\"file\":{},\"line\":{line}", json(file)));
+        }
     }
 
     /// RFC 6750 §3.
@@ -182,7 +221,7 @@ impl Rejection {
             }
             (Code::MissingPermission | Code::NoActiveOrganization, _) => {
                 let mut challenge = "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned();
-                if !self.missing.is_empty() {
+                if !self.missing.is_empty() && self.disclose != Disclose::Nothing {
                     challenge.push_str(&format!(", scope=\"{}\"", self.missing.join(" ")));
                 }
                 challenge

@@ -6,12 +6,15 @@
 mod check;
 #[cfg(feature = "issuer")]
 mod demo;
+mod diff;
 mod exit;
 mod explain;
+mod fmt;
 mod generate;
 mod help;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod lsp;
 mod matrix;
 mod output;
 mod policy_file;
@@ -95,6 +98,12 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Show what a change of a policy changes: who gains and who loses what.
+    Diff(diff::Options),
+    /// Put policy files into one form.
+    Fmt(fmt::Options),
+    /// Serve an editor: findings, completion, who gets in.
+    Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
     Help(help::Options),
     /// Print the completions of a shell.
@@ -136,6 +145,9 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Diff(options) => diff::run(&options, &common),
+            Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),
             Verb::Man(options) => generate::man(&options),

@@ -22,6 +22,8 @@ cases:
   GET /none: []
   GET /one: ann
   DELETE /orgs/evil: {allow: [hj], deny: {ann: org_mismatch, anonymous: no_credential}}
+  POST /hook: {allow: [], with: {stripe: valid}, host: h.example, headers: {X-A: a, b: [c, d]}}
+now: 7
 ",
     )
     .unwrap();
@@ -29,7 +31,13 @@ cases:
     assert_eq!(told, ["ann: ann in acme", "bob: usr_bob in org_1", "key: key", "hj: u\"1 in acme"]);
     assert_eq!(file.principals[0].1.permissions().len(), 7, "what the role holds");
     assert_eq!(file.principals[3].1.roles()[0].as_str(), "admin", "by the mapping of the issuer");
-    let [everyone, two, none, one, long] = file.cases.as_slice() else { panic!("five cases") };
+    let [everyone, two, none, one, long, hook] = file.cases.as_slice() else { panic!("six cases") };
+    assert_eq!((hook.with.as_slice(), hook.host.as_deref()), (&["stripe".to_owned()][..], Some("h.example")));
+    let headers: Vec<_> = hook.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    assert_eq!(
+        (headers.as_slice(), file.now.seconds()),
+        (&["x-a: a", "b: c", "b: d"].map(str::to_owned)[..], 7)
+    );
     assert!(everyone.allows("bob") && everyone.allows(ANONYMOUS));
     assert!(two.allows("ann") && two.allows(ANONYMOUS) && !two.allows("bob"));
     assert_eq!((two.method.as_str(), two.path.as_str(), two.span.line), ("GET", "/docs?a=b", 8));
@@ -49,7 +57,11 @@ fn every_mistake_is_told_with_its_place() {
         ("cases:\n  GET|PUT /a: []\n", "2:3", "one method"),
         ("cases:\n  /a: []\n", "2:3", "`/a` is no request"),
         ("cases:\n  GET /a: {deny: {}}\n", "2:3", "no `allow`"),
-        ("cases:\n  GET /a: {allow: [], with: {s: valid}}\n", "2:", "not supported by this version"),
+        ("cases:\n  GET /a: {allow: [], with: {s: ok}}\n", "2:32", "is `valid`"),
+        ("cases:\n  GET /a: {allow: [], with: s}\n", "2:", "expected a map"),
+        ("cases:\n  GET /a: {allow: [], headers: {\"a b\": x}}\n", "2:", "no name of a header"),
+        ("cases:\n  GET /a: {allow: [], headers: {a: 1}}\n", "2:", "expected a text"),
+        ("cases: {}\nnow: soon\n", "2:6", "expected an integer"),
         (
             "cases:\n  GET /a: {allow: [], deny: {anonymous: no_credentials}}\n",
             "2:",

@@ -119,7 +119,7 @@ fn read(
     let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     let token = options::token(token, diagnostics);
     let identity = options::identity(identity, diagnostics);
-    let deny = options::deny(deny, diagnostics);
+    let (deny, redirect) = options::deny(deny, diagnostics);
     sections.hide = deny.hide;
     let spec = rules::read(&sections, &read, diagnostics);
     if !limits::check(&spec, &sections, diagnostics) {
@@ -135,6 +135,7 @@ fn read(
         token,
         identity,
         deny,
+        redirect,
         lints: Lints::default(),
         warnings,
     })

@@ -218,9 +218,9 @@ impl Diagnostics {
         self.source(file).map_or("?", |source| &source.name)
     }
 
-    /// The names of all files that were read, in that order.
+    /// The names of all files, in the order of their [`FileId`]s.
     pub fn file_names(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(|source| source.name.as_str())
+        self.sources.iter().map(|source| &*source.name)
     }
 
     /// The text of a file.

@@ -18,7 +18,7 @@ pub struct Comparison {
 }
 
 /// How two values are compared: byte by byte, and only values of one type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// `==`
     Equal,

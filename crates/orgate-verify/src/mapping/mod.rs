@@ -186,6 +186,17 @@ impl ClaimMapping {
         Ok(self)
     }
 
+    /// Whether the two make the same of a token, as far as both keep it: a claim that only one of them keeps for its
+    /// policy does not count.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let common = |a: &Self, b: &Self| {
+            let kept = a.claims.iter().filter(|(name, _)| b.claims.contains_key(*name));
+            Self { claims: kept.map(|(name, claim)| (name.clone(), claim.clone())).collect(), ..a.clone() }
+        };
+        common(self, other) == common(other, self)
+    }
+
     /// The principal that a token of `issuer` with these claims would give, for `explain` and for tests of a policy.
     ///
     /// SECURITY: nothing is verified here, not even a time. What comes out is no more than a principal that was built by

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header::AUTHORIZATION};
 
-use super::CredentialError;
+use super::{CredentialError, is_token};
 
 /// The token of the one `Authorization` header. Other schemes are not ours: a request with `Basic` credentials is
 /// anonymous here. The scheme is compared without regard to case (RFC 9110 §11.1).
@@ -21,10 +21,8 @@ pub(super) fn extract(headers: &HeaderMap) -> Result<Option<&str>, CredentialErr
         return Ok(None);
     }
     let token = rest.trim_start_matches(' ');
-    // b64token of RFC 6750 §2.1, without the padding that a JWS never has. A comma would be a second credential.
-    let is_token_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    if token.is_empty() || !token.bytes().all(is_token_byte) {
+    // A comma would be a second credential.
+    if !is_token(token) {
         return Err(CredentialError::Malformed);
     }
     Ok(Some(token))

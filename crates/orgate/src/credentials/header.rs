@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::CredentialError;
+use super::{CredentialError, is_token};
 
 pub(super) fn extract<'a>(
     headers: &'a HeaderMap,
@@ -14,7 +14,7 @@ pub(super) fn extract<'a>(
         return Err(CredentialError::Several);
     }
     match value.to_str().map(|value| value.trim_matches([' ', '\t'])) {
-        Ok(token) if !token.is_empty() && !token.contains([' ', '\t', ',']) => Ok(Some(token)),
+        Ok(token) if is_token(token) => Ok(Some(token)),
         _ => Err(CredentialError::Malformed),
     }
 }

@@ -1,10 +1,13 @@
 //! Where a request carries its credential.
 //!
 //! 1. Each configured source is looked at; at most one may be present. Two credentials in one request are refused: two
-//!    servers may disagree on which of them counts.
+//!    servers may disagree on which of them counts. With `several: first` the first source that is present decides, and
+//!    the others are not looked at.
 //! 2. A source that is present decides, valid or not. What is there and cannot be read is never taken for absent.
 
 mod bearer;
+mod cookie;
+pub(crate) mod csrf;
 mod header;
 
 use http::HeaderMap;
@@ -46,6 +49,14 @@ pub(crate) enum CredentialError {
     Malformed,
 }
 
+/// A credential, with what follows from how it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presented<'a> {
+    pub(crate) credential: Credential<'a>,
+    /// Whether a browser may have added it by itself, for whichever page.
+    pub(crate) by_cookie: bool,
+}
+
 /// The credential of a request; `None` if no source is present.
 ///
 /// # Errors
@@ -53,18 +64,32 @@ pub(crate) enum CredentialError {
 pub(crate) fn extract<'a>(
     headers: &'a HeaderMap,
     options: &TokenOptions,
-) -> Result<Option<Credential<'a>>, CredentialError> {
+) -> Result<Option<Presented<'a>>, CredentialError> {
     let mut found = None;
     for source in &options.sources {
         let token = match source {
             TokenSource::Bearer => bearer::extract(headers)?,
+            TokenSource::Cookie(name) => cookie::extract(headers, name)?,
             TokenSource::Header(name) => header::extract(headers, name)?,
         };
-        match token {
-            Some(_) if found.is_some() => return Err(CredentialError::Several),
-            Some(token) => found = Some(Credential::Token(UnverifiedToken(token))),
-            None => {}
+        let Some(token) = token else { continue };
+        if found.is_some() {
+            return Err(CredentialError::Several);
+        }
+        found = Some(Presented {
+            credential: Credential::Token(UnverifiedToken(token)),
+            by_cookie: matches!(source, TokenSource::Cookie(_)),
+        });
+        if options.first_of_several {
+            break;
         }
     }
     Ok(found)
+}
+
+/// Whether `text` can be a token: `b64token` of RFC 6750 §2.1, without the padding that a JWS never has.
+fn is_token(text: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !text.is_empty() && text.bytes().all(fits)
 }

@@ -12,7 +12,7 @@ use tower_service::Service;
 use tracing::debug;
 
 use super::{RejectionResponse, ResponseFuture};
-use crate::{Checked, Code, Gate, Permit, Rejection, RequestHead, Verdict, clock};
+use crate::{Checked, Code, Gate, Permit, Rejection, RequestHead, Verdict, clock, head::authority};
 
 /// A service behind a [`Gate`]; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -130,11 +130,6 @@ fn head<'r, B>(request: &'r Request<B>, path_and_query: &'r PathAndQuery) -> Req
         headers: request.headers(),
         peer: request.extensions().get::<SocketAddr>().copied(),
     }
-}
-
-fn authority<'r>(uri: &'r http::Uri, headers: &'r http::HeaderMap) -> Option<&'r str> {
-    let host = || headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    uri.authority().map(http::uri::Authority::as_str).or_else(host)
 }
 
 /// Hands the permit to the inner service.

@@ -163,7 +163,7 @@ impl TestCaller {
         let request =
             if permissions.is_empty() { request } else { format!("{request}, who may {permissions},") };
         let facts = Facts::at(clock::now());
-        let asked = Asked { method, path_and_query: path, facts };
+        let asked = Asked { method, path_and_query: path, host: None, facts };
         match self.parts.judge(asked, |_| Ok(subject)) {
             Ok((rule, _)) => Outcome::allowed_by(request, policy, policy.rule(rule).unwrap_or_default()),
             Err(Refusal::Rejection(rejection)) => Outcome::refused(request, policy, rejection),

@@ -19,6 +19,8 @@
 //! gate.test().coverage([("GET", "/docs"), ("DELETE", "/orgs/{org_id}")]).complete();
 //! ```
 //!
+//! Cases can also stand in a file beside the policy, which `orgate test` runs too; [`run`] does so in `cargo test`.
+//!
 //! The callers here are made up, need no token, no keys and no network, and go through the very code that decides about
 //! requests, from the request target on.
 //!
@@ -29,12 +31,36 @@
 mod caller;
 mod coverage;
 mod outcome;
+pub mod tools;
 
 pub use caller::TestCaller;
 pub use coverage::Coverage;
 pub use outcome::Outcome;
 
+use std::path::Path;
+
 use crate::Gate;
+
+/// Runs a file of tests, as `orgate test FILE` does, against the policy beside it. A relative path starts, as everything
+/// in `cargo test` does, at the package that is tested.
+///
+/// ```no_run
+/// #[test]
+/// fn the_policy_lets_in_whom_it_should() {
+///     orgate::testing::run("orgate.test.yaml");
+/// }
+/// ```
+///
+/// # Panics
+/// With the report of `orgate test`, if somebody gets in who should not or the other way round, or if a file cannot be
+/// read.
+#[track_caller]
+#[allow(clippy::panic, reason = "a test ends here")]
+pub fn run(path: impl AsRef<Path>) {
+    if let Err(report) = tools::run(path.as_ref()) {
+        panic!("{}", report.trim_end());
+    }
+}
 
 impl Gate {
     /// A gate over a policy file, named by its path or given as text, that fetches no keys: it lets nobody in who needs

@@ -27,12 +27,12 @@ pub(super) fn render(findings: &Diagnostics) -> String {
 }
 
 /// Text behind the second `::`.
-fn data(text: &str) -> String {
+pub(in crate::cli) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// The value of a property.
-fn property(text: &str) -> String {
+pub(in crate::cli) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 

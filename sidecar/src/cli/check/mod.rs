@@ -1,6 +1,6 @@
 //! `orgate check`: everything that is wrong in policy files, at once.
 
-mod github;
+pub(super) mod github;
 mod sarif;
 
 use std::path::{Path, PathBuf};

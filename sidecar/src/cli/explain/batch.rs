@@ -10,7 +10,7 @@ use orgate_claims::Principal;
 use orgate_config::{PolicyFile, caller::Caller};
 use serde_json::{Map, Value};
 
-use super::Answer;
+use super::{Answer, Question, json};
 use crate::cli::Failure;
 
 /// What a line may say.
@@ -55,22 +55,21 @@ fn answer(file: &PolicyFile, line: &str) -> Result<Value, String> {
         None => Err(format!("there is no `{key}`")),
     };
     let (method, path) = (text("method")?, text("path")?);
-    // No rule of this version looks at either; they are read so that a line keeps its meaning.
-    if request.contains_key("host") {
-        text("host")?;
-    }
-    if !matches!(request.get("headers"), None | Some(Value::Object(_))) {
-        return Err("`headers` is not an object".to_owned());
-    }
+    let host = if request.contains_key("host") { Some(text("host")?) } else { None };
+    let headers = headers(request.get("headers"))?;
+    let via = request.get("principal").and_then(|principal| principal.get("via")?.as_str());
     let principal = principal(file, request.get("principal"))?;
-    Ok(Answer::of(file, method, path, principal.as_ref()).to_json(file, principal.as_ref()))
+    let principal = principal.as_ref();
+    let now = orgate::clock::now();
+    let question = Question { host, headers: &headers, principal, via, ..Question::new(method, path, now) };
+    Ok(json::answer(&Answer::of(file, &question), file, principal))
 }
 
 fn principal(file: &PolicyFile, value: Option<&Value>) -> Result<Option<Principal>, String> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let map = object(value, "`principal`", &CALLER_KEYS)?;
-    if map.get("via").is_some_and(|via| !via.is_null()) {
-        return Err("`via` is not supported by this version: no rule authenticates by it".to_owned());
+    if !matches!(map.get("via"), None | Some(Value::Null | Value::String(_))) {
+        return Err("`via` is not a text".to_owned());
     }
     if !matches!(map.get("claims"), None | Some(Value::Null | Value::Object(_))) {
         return Err("`claims` is not an object".to_owned());
@@ -97,6 +96,29 @@ fn principal(file: &PolicyFile, value: Option<&Value>) -> Result<Option<Principa
         permissions: list("permissions")?,
     };
     description.principal(file).map(Some)
+}
+
+/// Header fields; a value is a text or a list of texts.
+fn headers(value: Option<&Value>) -> Result<Vec<(String, String)>, String> {
+    let map = match value {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err("`headers` is not an object".to_owned()),
+    };
+    let mut headers = Vec::new();
+    for (name, value) in map {
+        let values = match value {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values {
+            let text = value.as_str().ok_or_else(|| {
+                format!("the header `{}` is neither a text nor a list of texts", name.escape_debug())
+            })?;
+            headers.push((name.clone(), text.to_owned()));
+        }
+    }
+    Ok(headers)
 }
 
 fn object<'v>(value: &'v Value, name: &str, known: &[&str]) -> Result<&'v Map<String, Value>, String> {

@@ -3,17 +3,18 @@
 //! The same engine as the gate's: the same reading of the request target, the same match, the same decision, the same
 //! table of refusals. Only the caller is described by hand instead of by a verified token.
 
-pub(crate) mod answer;
 mod batch;
-mod text;
+mod caller;
+mod json;
+mod token;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use orgate_claims::Principal;
-use orgate_config::{PolicyFile, caller};
+use orgate::testing::tools::{Answer, Question, told};
+use orgate_config::PolicyFile;
 
-pub(crate) use self::{answer::Answer, text::told};
+use self::caller::{CallerFlags, Known};
 use super::{Common, Failure, output, policy_file::PolicyFlag};
 
 /// Flags of `orgate explain`.
@@ -26,12 +27,17 @@ Examples:
       the same for a caller without a credential
   orgate explain GET /docs --claims @claims.json --issuer auth0 --expect allow
       with the claims of a token, read as the policy says; exit code 1 if it is not allowed
+  pbpaste | orgate explain GET /docs --token -
+      with a token, verified by the keys that the policy names; it is never printed
+  orgate explain GET /team --host a.example.com -H x-team:red --role viewer --org acme
+      with a host and header fields
   orgate explain --batch requests.jsonl
       one request for each line, one answer for each line; the lines are JSON objects like
       {\"method\":\"GET\",\"path\":\"/docs\",\"principal\":{\"roles\":[\"viewer\"],\"org_id\":\"acme\"}}
 
 A role holds what `roles:` of the policy says, else what the profile orgate or astapa says. --permission replaces that:
-the caller's token then holds exactly these. Nothing is verified and nothing is fetched.
+the caller's token then holds exactly these. Only --token fetches anything: keys, from where the policy says. With
+--no-verify it is only decoded, and the answer is that to a token which holds.
 
 Exit codes: 0 explained · 1 not as --expect says, or something is wrong in the policy · 2 could not run")]
 pub(crate) struct Options {
@@ -43,6 +49,12 @@ pub(crate) struct Options {
     path: Option<String>,
     #[command(flatten)]
     policy: PolicyFlag,
+    /// The host that the request names.
+    #[arg(long, env = "ORGATE_HOST", value_name = "HOST", conflicts_with = "batch")]
+    host: Option<String>,
+    /// A header field of the request, as NAME:VALUE; may be repeated.
+    #[arg(short = 'H', long, env = "ORGATE_HEADER", value_name = "NAME:VALUE", conflicts_with = "batch")]
+    header: Vec<String>,
     #[command(flatten)]
     caller: CallerFlags,
     /// End with exit code 1 if the decision is another.
@@ -54,43 +66,6 @@ pub(crate) struct Options {
     /// How the answer looks.
     #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
-}
-
-/// Who is asking.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "The caller")]
-struct CallerFlags {
-    /// A role the caller has in the organization; may be repeated.
-    #[arg(long, env = "ORGATE_ROLE", value_name = "ROLE", value_delimiter = ',', conflicts_with = "batch")]
-    role: Vec<String>,
-    /// A permission of the caller's token, instead of what the roles hold; may be repeated.
-    #[arg(
-        long,
-        env = "ORGATE_PERMISSION",
-        value_name = "PERMISSION",
-        value_delimiter = ',',
-        conflicts_with = "batch"
-    )]
-    permission: Vec<String>,
-    /// The id of the caller's active organization.
-    #[arg(long, env = "ORGATE_ORG", value_name = "ID", conflicts_with = "batch")]
-    org: Option<String>,
-    /// Its slug.
-    #[arg(long, env = "ORGATE_ORG_SLUG", value_name = "SLUG", requires = "org")]
-    org_slug: Option<String>,
-    /// The caller's id [default: usr_example].
-    #[arg(long, env = "ORGATE_SUB", value_name = "ID", conflicts_with = "batch")]
-    sub: Option<String>,
-    /// No credential at all; what is meant when nothing is said of the caller.
-    #[arg(long, env = "ORGATE_ANONYMOUS", conflicts_with_all = ["role", "permission", "org", "sub", "claims", "batch"],
-        value_parser = clap::builder::BoolishValueParser::new())]
-    anonymous: bool,
-    /// The claims of a token, as JSON or from `@FILE`, read by the claim mapping of the policy.
-    #[arg(long, env = "ORGATE_CLAIMS", value_name = "JSON", conflicts_with_all = ["role", "permission", "org", "sub", "batch"])]
-    claims: Option<String>,
-    /// The issuer whose token has these claims, by its name in the policy.
-    #[arg(long, env = "ORGATE_ISSUER", value_name = "NAME", requires = "claims")]
-    issuer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -119,13 +94,22 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         return Err(Failure::could_not_run("explain needs a method and a path"));
     };
     check_method(method)?;
-    let principal = options.caller.principal(&file)?;
-    let answer = Answer::of(&file, method, path, principal.as_ref());
+    let headers = headers(&options.header)?;
+    let known = options.caller.known(&file)?;
+    let question = Question {
+        host: options.host.as_deref(),
+        headers: &headers,
+        principal: known.principal.as_ref(),
+        refused: known.refused.as_ref().map(|(code, detail)| (*code, detail.as_str())),
+        via: options.caller.via(),
+        ..Question::new(method, path, orgate::clock::now())
+    };
+    let answer = Answer::of(&file, &question);
     match options.format {
-        Format::Json => output::json(&answer.to_json(&file, principal.as_ref())),
+        Format::Json => output::json(&known.to_json(json::answer(&answer, &file, question.principal))),
         Format::Text => {
             let color = common.color.on_stdout();
-            output::result(&told(&file, method, path, principal.as_ref(), color));
+            output::result(&(told(&file, &question, color) + &known.told()));
         }
     }
     match options.expect {
@@ -135,6 +119,18 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// `NAME:VALUE`, as curl takes it.
+fn headers(given: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let header = |text: &String| {
+        let parts =
+            text.split_once(':').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+        parts.filter(|(name, _)| http::HeaderName::try_from(name.as_str()).is_ok()).ok_or_else(|| {
+            Failure::could_not_run("a header is written NAME:VALUE, such as `-H x-org-id:acme`")
+        })
+    };
+    given.iter().map(header).collect()
 }
 
 /// Methods are compared byte by byte; `get` is never what was meant.
@@ -149,47 +145,6 @@ fn check_method(method: &str) -> Result<(), Failure> {
         return Err(Failure::could_not_run(format!("`{method}` is no method\nhelp: {help}")));
     }
     Ok(())
-}
-
-impl CallerFlags {
-    fn principal(&self, file: &PolicyFile) -> Result<Option<Principal>, Failure> {
-        if let Some(claims) = &self.claims {
-            let text = match claims.strip_prefix('@') {
-                Some(path) => std::fs::read_to_string(path)
-                    .map_err(|error| Failure::could_not_run(format!("cannot read `{path}`: {error}")))?,
-                None => claims.clone(),
-            };
-            // What is no JSON is told by the reader of the claims.
-            let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-            let iss = value.as_ref().and_then(|claims| claims.get("iss")?.as_str());
-            return caller::from_claims(file, &text, iss, self.issuer.as_deref())
-                .map(Some)
-                .map_err(Failure::could_not_run);
-        }
-        let described =
-            !self.role.is_empty() || !self.permission.is_empty() || self.org.is_some() || self.sub.is_some();
-        if !described {
-            return Ok(None);
-        }
-        for role in &self.role {
-            check_role(file, role)?;
-        }
-        for permission in
-            self.permission.iter().filter(|name| !file.policy.permissions().any(|p| p == **name))
-        {
-            let meant = orgate_policy::closest(permission, file.policy.permissions());
-            let help = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-            output::note(&format!("warning: no rule can ask for the permission `{permission}`{help}"));
-        }
-        let description = caller::Caller {
-            sub: self.sub.clone(),
-            org_id: self.org.clone(),
-            org_slug: self.org_slug.clone(),
-            roles: self.role.clone(),
-            permissions: (!self.permission.is_empty()).then(|| self.permission.clone()),
-        };
-        description.principal(file).map(Some).map_err(Failure::could_not_run)
-    }
 }
 
 /// Whether the policy knows a role that somebody typed.

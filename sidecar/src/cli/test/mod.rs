@@ -1,15 +1,14 @@
 //! `orgate test`: who gets in, written down beside the policy and checked.
 
-mod judged;
-mod report;
+mod formats;
+mod update;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use orgate::Code;
-use orgate_config::{PolicyFile, cases, diagnostic::Diagnostics};
+use orgate::testing::tools::{Judged, read_cases, report};
+use orgate_config::{PolicyFile, cases::CaseFile, diagnostic::Diagnostics};
 
-use self::judged::Judged;
 use super::{Common, Failure, output, policy_file};
 
 /// The name under which a file of tests is found.
@@ -23,6 +22,8 @@ Examples:
       run ./orgate.test.yaml against the policy beside it
   orgate test --coverage
       and name the rules that no case lets somebody through, or keeps somebody out
+  orgate test --update
+      write into the file who gets in now, and show what that changed; to be read before it is committed
   orgate test --format junit policies/*.test.yaml > junit.xml
       several files, each against the policy in its directory
 
@@ -37,9 +38,13 @@ A file of tests:
     GET /docs: [ann, bob, eve]
     DELETE /orgs/acme: [ann]
     DELETE /orgs/evil: {allow: [eve], deny: {ann: org_mismatch, anonymous: no_credential}}
+    GET /team: {allow: [ann], host: a.example.com, headers: {x-team: red}}
+    POST /webhooks/stripe: {allow: [], with: {stripe: valid}}
 
 A case names exactly who gets in: every other principal, and `anonymous`, must be refused. A principal has role, roles,
-permissions, org (or {id, slug}) and sub, or the raw claims of a token (issuer, claims). Nothing is fetched.
+permissions, org (or {id, slug}) and sub, or the raw claims of a token (issuer, claims). `with` says that whoever
+satisfies the authenticator must get in too. Nothing is fetched, and time stands still: at `now:` (seconds since 1970) of
+the file, else at 1800000000, which is January 2027. In `cargo test`: `orgate::testing::run(\"orgate.test.yaml\")`.
 
 Exit codes: 0 all as expected · 1 a case failed, or something is wrong in a file · 2 could not run")]
 pub(crate) struct Options {
@@ -52,6 +57,9 @@ pub(crate) struct Options {
     /// Name every rule without a case that lets somebody through and one that keeps somebody out.
     #[arg(long, env = "ORGATE_COVERAGE", value_parser = clap::builder::BoolishValueParser::new())]
     coverage: bool,
+    /// Write into the files who gets in now, instead of failing.
+    #[arg(long, env = "ORGATE_UPDATE", value_parser = clap::builder::BoolishValueParser::new())]
+    update: bool,
     /// How the result looks.
     #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
@@ -73,12 +81,22 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         [] => vec![beside(options.policy.as_deref())],
         files => files.to_vec(),
     };
-    let judged: Vec<Judged> =
-        files.iter().map(|path| judge(path, options.policy.as_deref(), common)).collect::<Result<_, _>>()?;
+    let policy = options.policy.as_deref();
+    if options.update {
+        for path in &files {
+            let before = read(path, policy, common)?;
+            output::note(&update::update(path, &before)?);
+        }
+    }
+    let judged = files.iter().map(|path| {
+        let Loaded { name, file, cases, .. } = read(path, policy, common)?;
+        Ok(Judged::new(name, &file, &cases))
+    });
+    let judged: Vec<Judged> = judged.collect::<Result<_, Failure>>()?;
     match options.format {
-        Format::Text => output::result(&report::text(&judged, options.coverage)),
-        Format::Json => output::json(&report::json(&judged)),
-        Format::Junit => output::result(&report::junit(&judged)),
+        Format::Text => output::result(&report(&judged, options.coverage)),
+        Format::Json => output::json(&formats::json(&judged)),
+        Format::Junit => output::result(&formats::junit(&judged)),
     }
     if judged.iter().all(Judged::passed) { Ok(()) } else { Err(Failure::findings()) }
 }
@@ -91,18 +109,25 @@ fn beside(policy: Option<&Path>) -> PathBuf {
     }
 }
 
-fn judge(path: &Path, policy: Option<&Path>, common: &Common) -> Result<Judged, Failure> {
+/// A file of tests and the policy that it speaks of.
+struct Loaded {
+    name: String,
+    bytes: Vec<u8>,
+    file: PolicyFile,
+    cases: CaseFile,
+}
+
+fn read(path: &Path, policy: Option<&Path>, common: &Common) -> Result<Loaded, Failure> {
     let name = path.display().to_string();
     let bytes = orgate_config::read_bytes(path).map_err(|error| {
         let help = "write one beside the policy, or name it: `orgate test FILE`; `orgate test --help` shows its form";
         Failure::could_not_run(format!("cannot read `{name}`: {error}\nhelp: {help}"))
     })?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let file: PolicyFile = policy_file::load(directory, policy, common)?;
-    let reasons: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let cases = cases::read(&name, &bytes, &file, &reasons)
+    let file = policy_file::load(directory, policy, common)?;
+    let cases = read_cases(&name, &bytes, &file)
         .map_err(|findings| Failure::rendered(1, rendered(&findings, common)))?;
-    Ok(Judged::new(name, &file, &cases))
+    Ok(Loaded { name, bytes, file, cases })
 }
 
 fn rendered(findings: &Diagnostics, common: &Common) -> String {

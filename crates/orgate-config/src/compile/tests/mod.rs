@@ -8,6 +8,7 @@ mod includes;
 mod issuers;
 mod limits;
 mod lints;
+mod options;
 mod policies;
 mod profiles;
 mod properties;

@@ -1,12 +1,11 @@
 //! An explanation for people.
 
-use anstyle::{AnsiColor, Style};
-use orgate::Code;
 use orgate_claims::{Principal, RoleName};
 use orgate_config::PolicyFile;
-use orgate_policy::{Access, Explanation, Facts, Found, MethodFit, RequestTarget, RuleMatch};
+use orgate_policy::{Access, Explanation, Found, MethodFit, RequestTarget, RuleMatch};
 
-use super::Answer;
+use super::{Answer, Question};
+use crate::Code;
 
 /// How many of the rules that were not used are shown.
 const MOST_UNUSED: usize = 8;
@@ -33,23 +32,19 @@ impl Rows {
     }
 }
 
-/// The whole explanation of one request.
-pub(crate) fn told(
-    file: &PolicyFile,
-    method: &str,
-    path: &str,
-    principal: Option<&Principal>,
-    color: bool,
-) -> String {
-    let answer = Answer::of(file, method, path, principal);
+/// The whole explanation of one request; `color` is for terminals.
+#[must_use]
+pub fn told(file: &PolicyFile, question: &Question<'_>, color: bool) -> String {
+    let Question { method, path, .. } = *question;
+    let answer = Answer::of(file, question);
     let mut rows = Rows::default();
-    match RequestTarget::parse(method, path) {
+    match question.target() {
         Err(error) => {
             rows.add("path", printable(path), "");
             rows.add("refused", error.to_string(), "");
         }
         Ok(target) => match file.policy.find(&target) {
-            Found::Rule(found) => matched(&mut rows, file, (method, path), &found, principal),
+            Found::Rule(found) => matched(&mut rows, file, question, (&target, &found)),
             Found::NoRule => rows.add("path", printable(path), "no rule has this path"),
             Found::MethodNotCovered => {
                 rows.add("path", printable(path), "");
@@ -80,11 +75,9 @@ pub(crate) fn told(
 }
 
 fn headline(answer: &Answer, color: bool) -> String {
-    let (word, style) = match answer.allowed {
-        true => ("ALLOW", Style::new().bold().fg_color(Some(AnsiColor::Green.into()))),
-        false => ("DENY", Style::new().bold().fg_color(Some(AnsiColor::Red.into()))),
-    };
-    let word = if color { format!("{style}{word}{style:#}") } else { word.to_owned() };
+    let (word, number) = if answer.allowed { ("ALLOW", 32) } else { ("DENY", 31) };
+    // Bold, in green or red (ECMA-48 §8.3.117).
+    let word = if color { format!("\u{1b}[1;{number}m{word}\u{1b}[0m") } else { word.to_owned() };
     match answer.code {
         Some(code) => format!("{word} {} {}\n", answer.status, Code::as_str(code)),
         None => format!("{word}\n"),
@@ -94,28 +87,39 @@ fn headline(answer: &Answer, color: bool) -> String {
 fn matched(
     rows: &mut Rows,
     file: &PolicyFile,
-    (method, path): (&str, &str),
-    found: &RuleMatch<'_>,
-    principal: Option<&Principal>,
+    question: &Question<'_>,
+    (target, found): (&RequestTarget<'_>, &RuleMatch<'_>),
 ) {
-    let subject = principal.map(|principal| file.policy.subject(principal));
-    let explanation = found.explain(subject.as_ref(), &Facts::at(orgate::clock::now()));
+    let Question { method, path, principal, .. } = *question;
+    let authenticator = match found.access() {
+        Access::Authenticator(name) => Some(name),
+        _ => None,
+    };
+    let subject = question.subject(file, authenticator);
+    let headers = question.given_headers();
+    let explanation = found.explain(subject.as_ref(), &question.facts(&headers));
     let parameters: Vec<String> =
         found.parameters().map(|(name, value)| format!("{name} = {value:?}")).collect();
     let parameters =
         if parameters.is_empty() { String::new() } else { format!("  ({})", parameters.join(", ")) };
     let line = format!("{} -> {}{parameters}", printable(path), found.pattern());
     rows.add("path", line, file.position(found.place()));
-    unused(rows, file, method, path, found);
+    unused(rows, file, target, found);
     let fit = match explanation.method {
         MethodFit::Named => format!("{method} named"),
         MethodFit::GetForHead => format!("{method} answered by GET"),
         MethodFit::Any => format!("{} covered by ANY", printable(method)),
     };
     rows.add("method", fit, "ok");
-    who(rows, file, principal);
+    match (authenticator, question.via) {
+        (Some(name), Some(via)) if name == via => rows.add("who", format!("authenticated by {name}"), ""),
+        _ => match question.refused {
+            Some((_, detail)) => rows.add("token", printable(detail), "REFUSED"),
+            None => who(rows, file, principal),
+        },
+    }
     if matches!(found.access(), Access::Credential | Access::Optional | Access::Authenticator(_)) {
-        bindings(rows, &explanation, principal.is_some());
+        bindings(rows, &explanation, subject.is_some());
     }
     for compared in &explanation.compared {
         let remark = if compared.holds { "ok" } else { "DOES NOT HOLD" };
@@ -124,11 +128,10 @@ fn matched(
     rows.add("require", found.requirement(), requirement(found.access(), &explanation, principal));
 }
 
-fn unused(rows: &mut Rows, file: &PolicyFile, method: &str, path: &str, found: &RuleMatch<'_>) {
-    let Ok(target) = RequestTarget::parse(method, path) else { return };
+fn unused(rows: &mut Rows, file: &PolicyFile, target: &RequestTarget<'_>, found: &RuleMatch<'_>) {
     let others: Vec<_> = file
         .policy
-        .rules_on(&target)
+        .rules_on(target)
         .into_iter()
         .filter(|rule| rule.covers_method && (rule.key != found.rule() || rule.place != found.place()))
         .collect();
@@ -155,7 +158,7 @@ fn who(rows: &mut Rows, file: &PolicyFile, principal: Option<&Principal>) {
         text.push_str(&format!(", role {}", roles.join(", ")));
     }
     rows.add("who", text, "");
-    let subject = file.policy.subject(principal);
+    let subject = file.subject(principal);
     let held = file.policy.effective_permissions(&subject);
     let held = if held.is_empty() { "no permission that a rule knows".to_owned() } else { held.join(" ") };
     rows.add("holds", held, "");

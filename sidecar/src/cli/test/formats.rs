@@ -1,54 +1,10 @@
-//! What became of the cases, for people, for scripts and for CI.
+//! What became of the cases, for scripts and for CI.
 
-use orgate::Code;
+use orgate::{
+    Code,
+    testing::tools::{Judged, Judgement, Mismatch, sentence},
+};
 use serde_json::{Value, json};
-
-use super::judged::{Judged, Judgement, Mismatch};
-
-pub(super) fn text(files: &[Judged], coverage: bool) -> String {
-    let mut text = String::new();
-    for file in files {
-        for (decision, failure) in file.failures() {
-            text.push_str(&format!("FAIL {}:{}  {}\n", file.name, decision.case_line, decision.case));
-            text.push_str(&format!("  {}  {}\n", decision.principal, sentence(failure)));
-            for line in failure.explanation.lines() {
-                text.push_str(&format!("    {line}\n"));
-            }
-        }
-        let (all, failed) = (file.decisions.len(), file.failures().count());
-        let counted = match failed {
-            0 => format!("{all} decisions as expected"),
-            failed => format!("{} of {all} decisions as expected", all - failed),
-        };
-        let rules = file.coverage.rules;
-        let covered = rules - file.coverage.missing.len();
-        text.push_str(&format!(
-            "{}: {counted}; coverage {covered}/{rules} rules have an allow and a deny case\n",
-            file.name
-        ));
-        if coverage {
-            let width = file
-                .coverage
-                .missing
-                .iter()
-                .map(|(_, place)| place.chars().count())
-                .max()
-                .unwrap_or_default();
-            for (rule, place) in &file.coverage.missing {
-                text.push_str(&format!("  not covered  {place:width$}  {rule}\n"));
-            }
-        }
-    }
-    text
-}
-
-fn sentence(failure: &Mismatch) -> String {
-    match (failure.got, failure.code) {
-        ("allow", _) => format!("expected {}, got ALLOW", failure.expected),
-        (_, Some(code)) => format!("expected {}, got DENY {code}", failure.expected),
-        (got, None) => format!("expected {}, got {got}", failure.expected),
-    }
-}
 
 pub(super) fn json(files: &[Judged]) -> Value {
     let failures: Vec<Value> =
@@ -127,7 +83,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use orgate_config::cases;
+    use orgate::testing::tools::read_cases;
 
     use super::*;
 
@@ -135,8 +91,7 @@ mod tests {
 
     fn judged(text: &str) -> Judged {
         let policy = orgate_config::compile("orgate.yaml", POLICY.as_bytes(), &|_| None).unwrap();
-        let reasons: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        let cases = cases::read("t<1>.yaml", text.as_bytes(), &policy, &reasons).unwrap();
+        let cases = read_cases("t<1>.yaml", text.as_bytes(), &policy).unwrap();
         Judged::new("t<1>.yaml".to_owned(), &policy, &cases)
     }
 

@@ -1,0 +1,391 @@
+//! What a change of a policy changes: who may do what, and who no longer may.
+//!
+//! The answer is exact and not textual. Every request falls to one rule of each policy or to none; for every such pair
+//! that some request meets ([`regions`]), the two requirements are compared as functions of what a token can carry
+//! ([`facts`], [`functions`]). Nothing is sampled: what is too large to be told exactly is an error.
+//!
+//! The requests of a pair are named by the paths that its two patterns share, as a rule of the new policy would name
+//! them. `ANY` are the methods that no rule of the pair names, and GET speaks for HEAD.
+
+mod compare;
+mod facts;
+mod functions;
+mod regions;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+
+use self::{
+    compare::{Comparison, Demand, Effect, Literals},
+    facts::{Side, Term},
+};
+use crate::{
+    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey,
+    bind::Bound,
+    compile::Rule,
+    host::host_relation,
+    key::Methods,
+    matrix::ANONYMOUS,
+    pattern::{Pattern, Relation, Segment},
+};
+
+/// The methods that are tried besides those that rules name.
+const STANDARD: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Everything that a new policy decides otherwise than an old one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// The changes, those that open most first.
+    pub changes: Vec<Change>,
+    /// How many rules of the new policy no change speaks of.
+    pub unchanged: usize,
+}
+
+/// What one change does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKind {
+    /// Callers without a credential get in.
+    Public,
+    /// The path is no longer compared with the caller's organization.
+    Unbound,
+    /// Somebody gets in who did not.
+    Loosened,
+    /// Somebody no longer gets in.
+    Tightened,
+}
+
+/// Requests that one rule won and another one wins now, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// What it does.
+    pub kind: ChangeKind,
+    /// The methods, GET before the others; `ANY` stands for those that neither rule names.
+    pub methods: Vec<String>,
+    /// The path, as in a rule's key.
+    pub path: String,
+    /// The roles that gain or lose; [`ANONYMOUS`] first, if it is among them.
+    pub who: Vec<String>,
+    /// What was demanded; `None` where no rule let anybody in.
+    pub before: Option<String>,
+    /// What is demanded now.
+    pub after: Option<String>,
+    /// The bindings that are gone: names of parameters of the old policy.
+    pub unbound: Vec<String>,
+    /// Whether the two rules demand the same, and only tokens outside of the roles are read otherwise.
+    pub by_reading: bool,
+    /// Where the old rule stands, if there was one.
+    pub old_place: Option<Place>,
+    /// Where the new rule stands, if there is one.
+    pub new_place: Option<Place>,
+    /// Where no role gains or loses: a token that does.
+    pub counterexample: Option<Counterexample>,
+    /// A token outside of the roles to which the opposite happens: it gains where roles lose, or loses where they gain.
+    pub also: Option<Counterexample>,
+}
+
+/// A token that is treated otherwise. What is not said does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counterexample {
+    /// Its permissions.
+    pub permissions: Vec<String>,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Whether it has an active organization.
+    pub organization: Option<bool>,
+    /// Whether the path speaks of its own organization.
+    pub own: Option<bool>,
+    /// What else holds, as one writes it in a requirement.
+    pub conditions: Vec<String>,
+}
+
+/// Why two policies were not compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DiffError {
+    /// Too many paths of the old policy overlap with paths of the new one.
+    TooManyOverlaps {
+        /// How many are compared at most.
+        most: usize,
+    },
+    /// The requirements of these two rules differ in too many ways.
+    TooComplex {
+        /// The old rule, if there was one.
+        old: Option<String>,
+        /// The new rule, if there is one.
+        new: Option<String>,
+    },
+}
+
+impl fmt::Display for DiffError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyOverlaps { most } => {
+                write!(
+                    f,
+                    "more than {most} paths of the two policies overlap, so they cannot be compared exactly"
+                )
+            }
+            Self::TooComplex { old, new } => {
+                let name = |rule: &Option<String>| match rule {
+                    Some(rule) => format!("`{rule}`"),
+                    None => "no rule".to_owned(),
+                };
+                write!(
+                    f,
+                    "the requirements of {} and {} are too complicated to be compared exactly",
+                    name(old),
+                    name(new)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for DiffError {}
+
+impl Policy {
+    /// Which of a token's words count as permissions here.
+    #[must_use]
+    pub fn reads_permissions_from(&self) -> PermissionsFrom {
+        self.permissions_from()
+    }
+
+    /// What `new` decides otherwise than this policy, exactly.
+    ///
+    /// # Errors
+    /// [`DiffError`] if that would take too long to find out.
+    pub fn diff(&self, new: &Self) -> Result<Diff, DiffError> {
+        let rules = new.rule_count();
+        let (facts, sides, roles) = facts::align(self, new);
+        let mut pairs = Pairs::new(&sides);
+        pairs.visit()?;
+        let mut known: HashMap<(usize, usize, Literals), Option<Vec<Effect>>> = HashMap::new();
+        let mut diff = Diff::default();
+        let mut touched = HashSet::new();
+        for ((old, new), methods) in std::mem::take(&mut pairs.won) {
+            let (before, after) = (pairs.demand(0, old), pairs.demand(1, new));
+            let literals = pairs.literals(old, new);
+            let effects = known.entry((before.0, after.0, literals.clone())).or_insert_with(|| {
+                let comparison =
+                    Comparison { facts: &facts, sides: &sides, columns: roles.len(), literals: &literals };
+                comparison.effects(before.1, after.1)
+            });
+            let same = before.0 == after.0;
+            let pair = Pair { old: pairs.rule(0, old), new: pairs.rule(1, new), same, methods };
+            match effects {
+                None => return Err(pair.too_complex()),
+                Some(effects) => {
+                    diff.changes.extend(effects.iter().map(|effect| pair.change(effect, &roles)));
+                    if !effects.is_empty() {
+                        touched.extend(new);
+                    }
+                }
+            }
+        }
+        diff.unchanged = rules - touched.len();
+        diff.changes.sort_by(|a, b| {
+            let place = |change: &Change| (change.new_place, change.old_place);
+            (a.kind, &a.path, place(a)).cmp(&(b.kind, &b.path, place(b)))
+        });
+        Ok(diff)
+    }
+}
+
+/// A rule of each policy by its number, or none.
+type Winners = (Option<u16>, Option<u16>);
+
+/// The rules of both policies, and which of them win the same requests.
+struct Pairs<'s, 'p> {
+    sides: &'s [Side<'p>; 2],
+    /// Equal demands are one number.
+    demands: Vec<Demand>,
+    /// The demand of each rule.
+    of_rules: [Vec<usize>; 2],
+    methods: Vec<String>,
+    won: BTreeMap<Winners, Vec<String>>,
+    nothing: Demand,
+}
+
+impl<'s, 'p> Pairs<'s, 'p> {
+    fn new(sides: &'s [Side<'p>; 2]) -> Self {
+        let mut demands = vec![Demand::nothing()];
+        let mut numbers = HashMap::from([(Demand::nothing(), 0)]);
+        let of_rules = [0, 1].map(|at: usize| {
+            let Some(side) = sides.get(at) else { return Vec::new() };
+            let rules = side.policy.compiled_rules().iter().map(|rule| {
+                *numbers.entry(Demand::of(rule, side)).or_insert_with_key(|demand| {
+                    demands.push(demand.clone());
+                    demands.len() - 1
+                })
+            });
+            rules.collect()
+        });
+        let mut methods: Vec<String> = STANDARD.map(str::to_owned).into();
+        for rule in sides.iter().flat_map(|side| side.policy.compiled_rules()) {
+            if let Methods::Named(names) = rule.key.methods() {
+                for name in names {
+                    if !methods.iter().any(|known| known == name.as_str()) {
+                        methods.push(name.as_str().to_owned());
+                    }
+                }
+            }
+        }
+        // One that nobody names stands for all of them.
+        let mut unnamed = "UNNAMED".to_owned();
+        while methods.contains(&unnamed) {
+            unnamed.push('X');
+        }
+        methods.push(unnamed);
+        Self { sides, demands, of_rules, methods, won: BTreeMap::new(), nothing: Demand::nothing() }
+    }
+
+    /// Finds every pair of rules that some request meets and that could decide otherwise.
+    fn visit(&mut self) -> Result<(), DiffError> {
+        let [old, new] = self.sides;
+        let keys = |side: &Side<'p>| -> Vec<&'p RuleKey> {
+            side.policy.compiled_rules().iter().map(|rule| &rule.key).collect()
+        };
+        let alike = old.reads_tokens_like(new);
+        for witness in regions::witnesses(&keys(old), &keys(new))? {
+            for method in &self.methods {
+                let target = RequestTarget::parse(method, &witness.path)
+                    .and_then(|target| target.at_host(witness.host.as_deref()));
+                let Ok(target) = target else { continue };
+                let winners = (winner(old.policy, &target), winner(new.policy, &target));
+                let demands = (self.demand(0, winners.0).0, self.demand(1, winners.1).0);
+                if demands == (0, 0) || alike && demands.0 == demands.1 {
+                    continue;
+                }
+                let by_name = [self.rule(0, winners.0), self.rule(1, winners.1)]
+                    .into_iter()
+                    .flatten()
+                    .any(|rule| *rule.key.methods() != Methods::Any);
+                let method = if by_name { method.as_str() } else { "ANY" };
+                let methods = self.won.entry(winners).or_default();
+                if !methods.iter().any(|known| known == method) {
+                    methods.push(method.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rule(&self, side: usize, number: Option<u16>) -> Option<&'p Rule> {
+        self.sides.get(side)?.policy.compiled_rules().get(usize::from(number?))
+    }
+
+    /// The number of what a rule demands, and what that is.
+    fn demand(&self, side: usize, number: Option<u16>) -> (usize, &Demand) {
+        let number = number.and_then(|number| self.of_rules.get(side)?.get(usize::from(number)));
+        let number = number.copied().unwrap_or(0);
+        (number, self.demands.get(number).unwrap_or(&self.nothing))
+    }
+
+    /// What the requests that two rules share always have in place of the values that one of them looks at.
+    fn literals(&self, old: Option<u16>, new: Option<u16>) -> Literals {
+        let (before, after) = (self.demand(0, old).1, self.demand(1, new).1);
+        let mut looked_at: Vec<&Term> = before.captures().chain(after.captures()).collect();
+        if looked_at.is_empty() {
+            return Vec::new();
+        }
+        looked_at.sort_unstable();
+        looked_at.dedup();
+        let (old, new) = (self.rule(0, old), self.rule(1, new));
+        let shared = shared(old, new);
+        let segments = shared.as_ref().map(|pattern| pattern.segments()).unwrap_or_default();
+        let hosts = [old, new].into_iter().flatten().filter_map(|rule| rule.key.host());
+        let host = hosts.filter_map(|host| host.suffix_or_host().1).next();
+        let literal = |term: &Term| match term {
+            Term::Segment(at) => match segments.get(*at) {
+                Some(Segment::Literal(text)) => Some((term.clone(), text.clone())),
+                _ => None,
+            },
+            Term::Value(name) => {
+                let before = host?.strip_suffix(name.strip_prefix("host.")?)?.strip_suffix('.')?;
+                Some((term.clone(), before.into()))
+            }
+            Term::Text(_) | Term::Bool(_) => None,
+        };
+        looked_at.into_iter().filter_map(literal).collect()
+    }
+}
+
+fn winner(policy: &Policy, target: &RequestTarget<'_>) -> Option<u16> {
+    match policy.find(target) {
+        Found::Rule(found) => Some(found.id().0),
+        Found::NoRule | Found::MethodNotCovered => None,
+    }
+}
+
+/// The paths that two rules share, under the names of the new one.
+fn shared(old: Option<&Rule>, new: Option<&Rule>) -> Option<Pattern> {
+    match (old, new) {
+        (Some(old), Some(new)) => new.key.pattern().meet(old.key.pattern()),
+        (one, other) => one.or(other).map(|rule| rule.key.pattern().clone()),
+    }
+}
+
+/// The same with the host that stands before them.
+fn shared_path(old: Option<&Rule>, new: Option<&Rule>) -> String {
+    let Some(pattern) = shared(old, new) else { return String::new() };
+    match (old, new) {
+        (Some(old), Some(new)) if host_relation(old.key.host(), new.key.host()) == Relation::Within => {
+            old.key.paths_of(&pattern)
+        }
+        (old, new) => new.or(old).map(|rule| rule.key.paths_of(&pattern)).unwrap_or_default(),
+    }
+}
+
+/// Two rules that win the same requests with some methods.
+struct Pair<'p> {
+    old: Option<&'p Rule>,
+    new: Option<&'p Rule>,
+    /// Whether they demand the same.
+    same: bool,
+    methods: Vec<String>,
+}
+
+impl Pair<'_> {
+    fn change(&self, effect: &Effect, roles: &[&str]) -> Change {
+        let mut methods = self.methods.clone();
+        if methods.iter().any(|method| method == "GET") {
+            methods.retain(|method| method != "HEAD");
+        }
+        let anonymous = effect.anonymous.then_some(ANONYMOUS);
+        let columns = effect.columns.iter().filter_map(|column| roles.get(*column).copied());
+        let text = |rule: &Rule| rule.requirement().as_str().to_owned();
+        let unbound = match effect.kind {
+            ChangeKind::Unbound => self.unbound(),
+            _ => Vec::new(),
+        };
+        Change {
+            kind: effect.kind,
+            methods,
+            path: shared_path(self.old, self.new),
+            who: anonymous.into_iter().chain(columns).map(str::to_owned).collect(),
+            before: self.old.map(text),
+            after: self.new.map(text),
+            unbound,
+            by_reading: self.same && effect.counterexample.is_some(),
+            old_place: self.old.map(|rule| rule.place),
+            new_place: self.new.map(|rule| rule.place),
+            counterexample: effect.counterexample.clone(),
+            also: effect.also.clone(),
+        }
+    }
+
+    fn unbound(&self) -> Vec<String> {
+        let (Some(old), Some(new)) = (self.old, self.new) else { return Vec::new() };
+        let kept = |bound: &Bound| new.bindings.iter().any(|other| other.value == bound.value);
+        old.bindings.iter().filter(|bound| !kept(bound)).map(|bound| bound.name.to_string()).collect()
+    }
+
+    fn too_complex(&self) -> DiffError {
+        let name = |rule: Option<&Rule>| rule.map(|rule| rule.key.to_string());
+        DiffError::TooComplex { old: name(self.old), new: name(self.new) }
+    }
+}

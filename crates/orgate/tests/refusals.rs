@@ -1,0 +1,195 @@
+//! How much a refusal shows, and who is sent elsewhere instead.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Keys, NOW, RULES, parts, token, token_at};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, uri::PathAndQuery};
+use orgate::{
+    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead, Verdict,
+};
+use orgate_claims::UnixTime;
+use orgate_testkit::TestKey;
+
+fn gate(edit: impl FnOnce(GateParts) -> GateParts) -> Gate {
+    let keys = Arc::new(Keys::default());
+    keys.publish(&[TestKey::es256()]);
+    keys.load();
+    Gate::new(edit(parts(&RULES, &keys)))
+}
+
+fn refused(gate: &Gate, request: &str, headers: &[(&str, &str)]) -> Rejection {
+    let (method, path) = request.split_once(' ').unwrap();
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    let head = RequestHead {
+        method: &Method::from_bytes(method.as_bytes()).unwrap(),
+        authority: Some("app.example"),
+        path_and_query: &PathAndQuery::try_from(path).unwrap(),
+        headers: &map,
+        peer: None,
+    };
+    match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+        Checked::Done(Verdict::Reject(rejection)) => rejection,
+        other => panic!("{request}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_refusal_shows_as_much_of_the_policy_as_it_may() {
+    let bearer = format!("Bearer {}", token(&["read"]));
+    let answer = |disclose| {
+        let deny = DenyOptions { disclose, ..DenyOptions::default() };
+        let gate = gate(|parts| parts.deny(deny).file_names(vec!["orgate.yaml".into()]));
+        let rejection = refused(&gate, "POST /docs", &[("authorization", &bearer)]);
+        assert_eq!(rejection.rule(), Some("POST /docs"), "the log always has it");
+        let response = rejection.response(None);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        (String::from_utf8(response.into_body().to_vec()).unwrap(), challenge)
+    };
+    let start = r#"{"type":"urn:orgate:error:missing_permission","title":"Missing permission","status":403,"code":"missing_permission""#;
+    let shown = r#","required":"write","missing":["write"],"rule":"POST /docs""#;
+    let plain = "Bearer realm=\"orgate\", error=\"insufficient_scope\"";
+    let scope = format!("{plain}, scope=\"write\"");
+    assert_eq!(answer(Disclose::Nothing), (format!("{start}}}"), plain.to_owned()));
+    assert_eq!(answer(Disclose::Permission), (format!("{start}{shown}}}"), scope.clone()));
+    assert_eq!(
+        answer(Disclose::Full),
+        (format!("{start}{shown},\"file\":\"orgate.yaml\",\"line\":0}}"), scope)
+    );
+}
+
+#[test]
+fn what_is_hidden_stays_hidden_however_much_is_shown() {
+    let deny = DenyOptions {
+        disclose: Disclose::Full,
+        hide: true,
+        unmatched_not_found: true,
+        ..DenyOptions::default()
+    };
+    let gate = gate(|parts| parts.deny(deny).file_names(vec!["orgate.yaml".into()]));
+    let bearer = format!("Bearer {}", token(&["delete_org"]));
+    for request in ["DELETE /orgs/org_globex", "GET /nowhere"] {
+        let response = refused(&gate, request, &[("authorization", &bearer)]).response(None);
+        assert_eq!(
+            String::from_utf8(response.into_body().to_vec()).unwrap(),
+            r#"{"type":"urn:orgate:error:not_found","title":"Not found","status":404,"code":"not_found"}"#
+        );
+    }
+}
+
+const LOGIN: &str = "https://auth.example/login";
+const CHOOSE: &str = "/organizations/choose?from=gate";
+
+fn redirecting() -> Gate {
+    let redirect = RedirectOptions { login: Some(LOGIN.into()), organizations: Some(CHOOSE.into()) };
+    gate(|parts| parts.redirect(redirect))
+}
+
+/// The status, and where the answer leads if it leads anywhere.
+fn led(rejection: &Rejection) -> String {
+    let response = rejection.response(Some("req_1"));
+    assert_eq!(response.status(), rejection.status());
+    match response.headers().get("location") {
+        Some(location) => {
+            assert_eq!(response.status(), StatusCode::FOUND);
+            assert!(!response.headers().contains_key("www-authenticate") && response.body().is_empty());
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            location.to_str().unwrap().to_owned()
+        }
+        None => format!("{} {}", response.status().as_u16(), rejection.code()),
+    }
+}
+
+#[test]
+fn a_browser_is_sent_to_sign_in_and_a_program_is_told() {
+    let gate = redirecting();
+    let navigate = ("sec-fetch-mode", "navigate");
+    let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let here = "https://auth.example/login?return_to=/docs";
+    for (request, headers, expected) in [
+        ("GET /docs", &[navigate][..], here),
+        ("HEAD /docs", &[navigate], here),
+        ("GET /docs", &[html], here),
+        ("GET /docs", &[("accept", "Text/HTML")], here),
+        ("GET /docs", &[navigate, ("authorization", "Bearer not.a.token")], here),
+        ("GET /docs", &[], "401 no_credential"),
+        ("GET /docs", &[("accept", "*/*")], "401 no_credential"),
+        ("GET /docs", &[("accept", "application/json")], "401 no_credential"),
+        ("GET /docs", &[("sec-fetch-mode", "cors"), html], "401 no_credential"),
+        ("GET /docs", &[("sec-fetch-mode", "websocket"), html], "401 no_credential"),
+        ("POST /docs", &[navigate, html], "401 no_credential"),
+        ("DELETE /orgs/org_acme", &[navigate], "401 no_credential"),
+        ("GET /nowhere", &[navigate], "403 no_rule"),
+        ("GET /closed", &[navigate], "403 denied"),
+        ("GET /docs", &[navigate, ("authorization", "Bearer a b")], "400 bad_request"),
+        ("GET /%2e%2e/docs", &[navigate], "400 bad_request_target"),
+    ] {
+        assert_eq!(led(&refused(&gate, request, headers)), expected, "{request} {headers:?}");
+    }
+    let expired = format!("Bearer {}", token_at(NOW - 3600, &["read"], |_| {}));
+    let headers = [navigate, ("authorization", expired.as_str())];
+    assert_eq!(led(&refused(&gate, "GET /docs", &headers)), here);
+    let rejection = refused(&gate, "GET /docs", &headers);
+    assert_eq!((rejection.code().as_str(), rejection.rule()), ("expired_token", Some("GET /docs")));
+    let other = token_at(NOW, &["read"], |claims| claims["iss"] = "https://evil.example".into());
+    let headers = [navigate, ("authorization", &*format!("Bearer {other}"))];
+    assert_eq!(led(&refused(&gate, "GET /docs", &headers)), "401 unknown_issuer");
+}
+
+#[test]
+fn without_an_organization_a_browser_is_sent_to_choose_one() {
+    let gate = redirecting();
+    let homeless = token_at(NOW, &[], |claims| {
+        for claim in ["org_id", "org_slug", "org_role", "org_permissions"] {
+            claims.as_object_mut().unwrap().remove(claim);
+        }
+    });
+    let bearer = format!("Bearer {homeless}");
+    let headers = [("authorization", bearer.as_str()), ("sec-fetch-mode", "navigate")];
+    let chosen = "/organizations/choose?from=gate&return_to=/docs";
+    assert_eq!(led(&refused(&gate, "GET /docs", &headers)), chosen);
+    assert_eq!(led(&refused(&gate, "GET /docs", &headers[..1])), "403 no_active_org");
+    let member = format!("Bearer {}", token(&["write"]));
+    let headers = [("authorization", member.as_str()), ("sec-fetch-mode", "navigate")];
+    assert_eq!(led(&refused(&gate, "GET /docs", &headers)), "403 missing_permission");
+}
+
+#[test]
+fn the_way_back_is_a_path_of_this_application_and_bounded() {
+    let gate = redirecting();
+    let navigate = [("sec-fetch-mode", "navigate")];
+    let back = |target: &str| led(&refused(&gate, &format!("GET {target}"), &navigate));
+    assert_eq!(
+        back("/docs?q=a%20b&next=https://evil.example/#x".trim_end_matches("#x")),
+        "https://auth.example/login?return_to=/docs%3Fq%3Da%2520b%26next%3Dhttps%3A//evil.example/"
+    );
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2042))).len(), LOGIN.len() + 11 + 2048 + 2);
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2043))), "https://auth.example/login?return_to=/docs");
+}
+
+#[test]
+fn a_page_that_is_itself_refused_leads_nowhere() {
+    for login in ["/docs", "/docs?x=y", "https://app.example/docs", "https://APP.example/docs?x"] {
+        let redirect = RedirectOptions { login: Some(login.into()), organizations: None };
+        let gate = gate(|parts| parts.redirect(redirect));
+        let navigate = [("sec-fetch-mode", "navigate")];
+        assert_eq!(led(&refused(&gate, "GET /docs", &navigate)), "401 no_credential", "{login}");
+        assert!(led(&refused(&gate, "GET /me", &navigate)).contains("return_to=/me"), "{login}");
+    }
+    let redirect = RedirectOptions { login: Some("https://other.example/docs".into()), organizations: None };
+    let gate = gate(|parts| parts.redirect(redirect));
+    let led = led(&refused(&gate, "GET /docs", &[("sec-fetch-mode", "navigate")]));
+    assert_eq!(led, "https://other.example/docs?return_to=/docs");
+}

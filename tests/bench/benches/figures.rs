@@ -1,0 +1,123 @@
+//! The figures that are promised, asserted: nanoseconds and allocations of a decision, milliseconds of a compilation.
+
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use orgate_bench::{ENGINES, SIZES, engine, routes, spec};
+use orgate_policy::Policy;
+
+/// The most that a decision may take at 10 000 rules, in nanoseconds.
+const MAX_DECISION: f64 = 300.0;
+/// The most that 10 000 rules may take to compile.
+const MAX_COMPILATION: Duration = Duration::from_millis(200);
+
+/// Counts what is asked of the system's allocator.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps to the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: `pointer` came from `alloc` above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn main() {
+    let mut failures = Vec::new();
+    println!("\nOne decision: median of batches in nanoseconds, allocations, and how many times orgate's time\n");
+    println!("| engine | rules | ns | allocations | ratio | allowed |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    for size in SIZES {
+        let mut own = f64::NAN;
+        for name in ENGINES {
+            let mut engine = engine(name, size);
+            let (nanoseconds, allocations, allowed) = measure(&mut engine.decide);
+            if name == ENGINES[0] {
+                own = nanoseconds;
+            }
+            println!(
+                "| {name} | {size} | {nanoseconds:.0} | {allocations:.1} | {:.1} | {:.0} % |",
+                nanoseconds / own,
+                allowed * 100.0
+            );
+            if name.starts_with("orgate") && allocations > 0.0 {
+                failures.push(format!("{name} allocates {allocations} times a decision at {size} rules"));
+            }
+            if name == ENGINES[0] && size == 10_000 && nanoseconds > MAX_DECISION {
+                failures.push(format!("a decision takes {nanoseconds:.0} ns; at most {MAX_DECISION} are allowed"));
+            }
+        }
+    }
+    println!("\n| rules | read, ms | check and compile, ms |\n|---:|---:|---:|");
+    for size in SIZES {
+        let routes = routes(size);
+        let read = median((0..9).map(|_| time(|| drop(black_box(spec(&routes))))).collect());
+        let spec = spec(&routes);
+        let compile = median(
+            (0..9)
+                .map(|_| {
+                    let spec = spec.clone();
+                    time(|| drop(black_box(Policy::compile(spec).unwrap())))
+                })
+                .collect(),
+        );
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        println!("| {size} | {:.1} | {:.1} |", milliseconds(read), milliseconds(compile));
+        if size == 10_000 && compile > MAX_COMPILATION {
+            failures.push(format!("10 000 rules take {compile:?} to compile"));
+        }
+    }
+    println!();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The median time of a decision over batches, its allocations, and the share that was allowed.
+fn measure(decide: &mut dyn FnMut(usize) -> usize) -> (f64, f64, f64) {
+    // As many as fit into about two milliseconds, so that a batch is rarely interrupted.
+    let mut batch = 1;
+    while time(|| _ = black_box(decide(batch))) < Duration::from_millis(2) && batch < 1 << 14 {
+        batch *= 2;
+    }
+    let (before, mut allowed, mut times) = (ALLOCATIONS.load(Ordering::Relaxed), 0, Vec::with_capacity(301));
+    let end = Instant::now() + Duration::from_secs(2);
+    while times.len() < 301 && (Instant::now() < end || times.len() < 5) {
+        times.push(time(|| allowed += decide(batch)));
+    }
+    let decisions = (times.len() * batch) as f64;
+    let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / decisions;
+    (median(times).as_secs_f64() * 1e9 / batch as f64, allocations, allowed as f64 / decisions)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn time(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}
