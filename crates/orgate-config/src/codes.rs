@@ -397,7 +397,8 @@ mod tests {
         let mut text = String::new();
         for directory in ["orgate-config/src", "orgate-policy/src"] {
             // This file names codes without finding anything.
-            for entry in std::fs::read_dir(crates.join(directory)).unwrap().map(|entry| entry.unwrap().path()) {
+            for entry in std::fs::read_dir(crates.join(directory)).unwrap().map(|entry| entry.unwrap().path())
+            {
                 if entry.is_dir() {
                     tests_in(&entry, false, &mut text);
                 } else if !entry.ends_with("codes.rs")
