@@ -282,7 +282,7 @@ fn below(base: &str, rules: &Node, diagnostics: &mut Diagnostics) -> Node {
         let key = match path.and_then(|at| Some((at, key.text.get(at..)?))) {
             Some((at, "/")) => key.with_inserted(at, base.trim_end_matches('/'), 1),
             Some((at, path)) if path.starts_with('/') => key.with_inserted(at, base, 0),
-            Some((at, path)) if path.contains('/') && !key.text.starts_with("x-") => {
+            Some((at, path)) if path.contains('/') => {
                 let host = path.split('/').next().unwrap_or_default();
                 let finding = Diagnostic::error(codes::FRAGMENT, "a rule of a fragment cannot name a host");
                 let finding = finding.at(key.span_within(at, host.len()));

@@ -84,7 +84,7 @@ impl Lints {
             map.finish();
         }
         let rules = rules.and_then(Node::entries).unwrap_or_default();
-        for (key, node) in rules.iter().filter(|(key, _)| !key.text.starts_with("x-")) {
+        for (key, node) in rules {
             lints.allow(key, node, diagnostics);
             if lints.level(codes::ROLE_DEMANDED).is_some() {
                 diagnostics.push_some(role_demanded(node));
