@@ -22,6 +22,9 @@ use serde_json::{Map, Value, json};
 
 const ISSUER: &str = "https://id.example.com/p/proj_demo";
 
+/// The SHA-256 of `open sesame`.
+const OPEN_SESAME: &str = "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb";
+
 /// A policy of the page, with the requests that follow it.
 struct Example {
     line: usize,
@@ -148,6 +151,8 @@ async fn every_request_of_the_page_is_answered_as_it_says() {
                 "--admin",
                 "127.0.0.1:0",
             ])
+            .env("CI_KEY_SHA256", OPEN_SESAME)
+            .env("STRIPE_SECRET", "whsec_of_the_page")
             .folder(folder.path())
             .ready();
         let proxy = running.url("proxy");

@@ -19,7 +19,8 @@ use std::{
 use orgate_e2e::{Folder, orgate};
 use serde_json::{Value, json};
 
-const HEAD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
+const HEAD: &str =
+    "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
 
 /// An editor's end of the pipes.
 struct Editor {
@@ -129,23 +130,32 @@ fn an_editor_sees_findings_completes_and_learns_who_gets_in() {
     let folder = Folder::new();
     let mut editor = Editor::start(&folder).initialized();
     let uri = editor.uri.clone();
-    let found = editor.open(&uri, &format!("{HEAD}# 𝄞 für\nrules:\n  GET /𝄞ü: raed\n  DELETE /orgs/{{org_id}}: delete_org\n"));
+    let found = editor.open(
+        &uri,
+        &format!("{HEAD}# 𝄞 für\nrules:\n  GET /𝄞ü: raed\n  DELETE /orgs/{{org_id}}: delete_org\n"),
+    );
     let [unknown] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((&unknown["code"], &unknown["range"]["start"]), (&json!("E031"), &json!({"line": 5, "character": 11})));
+    assert_eq!(
+        (&unknown["code"], &unknown["range"]["start"]),
+        (&json!("E031"), &json!({"line": 5, "character": 12}))
+    );
 
-    let range = json!({"start": {"line": 5, "character": 11}, "end": {"line": 5, "character": 15}});
+    let range = json!({"start": {"line": 5, "character": 12}, "end": {"line": 5, "character": 16}});
     assert_eq!(editor.change(2, json!([{"range": range, "text": "read"}])), [] as [Value; 0]);
 
-    let at = editor.at(5, 13);
+    let at = editor.at(5, 14);
     let items = editor.ask("textDocument/completion", at)["items"].clone();
     let read = items.as_array().unwrap().iter().find(|item| item["label"] == "read").unwrap().clone();
-    assert_eq!(read["textEdit"]["range"]["start"], json!({"line": 5, "character": 11}));
+    assert_eq!(read["textEdit"]["range"]["start"], json!({"line": 5, "character": 12}));
     assert_eq!(read["detail"], "held by viewer, member, admin, owner");
 
     let at = editor.at(6, 4);
     let told = editor.ask("textDocument/hover", at)["contents"]["value"].clone();
     let told = told.as_str().unwrap();
-    assert!(told.contains("`owner`: get in, in their own organization") && told.contains("`org.id`"), "{told}");
+    assert!(
+        told.contains("`owner`: get in, in their own organization") && told.contains("`org.id`"),
+        "{told}"
+    );
 
     let document = json!({"textDocument": {"uri": uri}, "options": {}});
     let edits = editor.ask("textDocument/formatting", document);

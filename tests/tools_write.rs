@@ -13,7 +13,8 @@ use std::fs;
 use orgate_e2e::{Finished, Folder, orgate};
 use serde_json::{Value, json};
 
-const HEAD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
+const HEAD: &str =
+    "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
 
 fn run(folder: &Folder, arguments: &[&str]) -> Finished {
     orgate().args(arguments).folder(folder.path()).finish()
@@ -30,7 +31,11 @@ fn fmt_writes_what_check_asks_for_and_is_then_done() {
     folder.write("orgate.yaml", &text);
     let finished = run(&folder, &["fmt", "--check"]);
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stdout.starts_with("orgate.yaml: would change\n  line 5\n  -   # ü"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.starts_with("orgate.yaml: would change\n  line 5\n  -   # ü"),
+        "{}",
+        finished.stdout
+    );
     assert_eq!(read(&folder, "orgate.yaml"), text, "--check writes nothing");
     let finished = run(&folder, &["fmt"]);
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), "orgate.yaml: formatted"));
@@ -59,4 +64,137 @@ fn fmt_leaves_what_it_cannot_format() {
         assert!(finished.stderr.contains(part), "{file}: {}", finished.stderr);
     }
     assert_eq!(read(&folder, "broken.yaml"), "rules: {\n");
+}
+
+#[test]
+fn init_writes_what_check_test_and_fmt_accept_and_overwrites_nothing() {
+    let folder = Folder::new();
+    let finished = run(&folder, &["init", "--from", "auth0", "--framework", "express"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert!(finished.stdout.contains("orgate proxy --upstream http://127.0.0.1:3000"), "{}", finished.stdout);
+    for arguments in
+        [&["check", "--deny-warnings"][..], &["test", "--coverage"], &["fmt", "--check"], &["matrix"]]
+    {
+        let finished = run(&folder, arguments);
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {}{}", finished.stdout, finished.stderr);
+        assert!(!finished.stdout.contains("not covered"), "{}", finished.stdout);
+    }
+    let policy = read(&folder, "orgate.yaml");
+    assert!(policy.contains("profile: auth0"), "{policy}");
+    for name in [".pre-commit-config.yaml", ".github/workflows/orgate.yml"] {
+        assert!(orgate_config::document::parse(name, &read(&folder, name)).is_ok(), "{name}");
+    }
+    let again = run(&folder, &["init"]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("`orgate.yaml` is there already"), "{}", again.stderr);
+    assert_eq!(read(&folder, "orgate.yaml"), policy);
+}
+
+#[test]
+fn init_writes_nothing_if_something_is_there_or_a_flag_is_wrong() {
+    let folder = Folder::new();
+    folder.write("orgate.toml", "");
+    let finished = run(&folder, &["init"]);
+    assert!(finished.code == Some(2) && finished.stderr.contains("`orgate.toml`"), "{}", finished.stderr);
+    let finished = run(&folder, &["init", "--directory", "new", "--from", "auth"]);
+    assert!(
+        finished.code == Some(2) && finished.stderr.contains("did you mean `auth0`?"),
+        "{}",
+        finished.stderr
+    );
+    let finished = run(&folder, &["init", "--directory", "new", "--issuer", "ftp://x"]);
+    assert!(
+        finished.code == Some(2) && finished.stderr.contains("not be a good policy"),
+        "{}",
+        finished.stderr
+    );
+    assert!(!folder.path().join("new").exists());
+    let finished = run(&folder, &["init", "--directory", "new", "--format", "json"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let told: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(told["written"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn the_snippet_for_kubernetes_is_what_the_proxy_takes() {
+    let folder = Folder::new();
+    let policy = format!("  # indented\n\n{HEAD}rules:\n  GET /a: public\n");
+    folder.write("orgate.yaml", &policy);
+    let finished = run(&folder, &["snippet", "k8s", "--name", "shop", "--port", "3999"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let documents: Vec<_> = finished
+        .stdout
+        .split("\n---\n")
+        .map(|text| {
+            orgate_config::document::parse("k8s.yaml", text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+        })
+        .collect();
+    let [map, deployment, service] = documents.as_slice() else { panic!("three") };
+    let embedded = map.root().get("data").unwrap().get("orgate.yaml").unwrap().text().unwrap();
+    assert_eq!(embedded, policy);
+    assert_eq!(service.root().get("metadata").unwrap().get("name").unwrap().text(), Some("shop"));
+    let args: Vec<&str> =
+        finished.stdout.lines().filter_map(|line| line.trim().strip_prefix("- --")).collect();
+    assert!(deployment.root().get("spec").is_some());
+    assert_eq!(args.len(), 4, "{args:?}");
+    // The proxy starts with these flags, but for what differs here: the place of the policy and the ports.
+    let mut flags = vec!["proxy".to_owned()];
+    for flag in args {
+        flags.push(match flag.split_once('=').unwrap() {
+            ("policy", path) => format!("--policy={}", path.strip_prefix("/etc/orgate/").unwrap()),
+            ("listen", _) => "--listen=127.0.0.1:0".to_owned(),
+            ("admin", _) => "--admin=127.0.0.1:0".to_owned(),
+            ("upstream", url) => format!("--upstream={url}"),
+            (other, _) => panic!("{other}"),
+        });
+    }
+    assert!(flags.contains(&"--upstream=http://127.0.0.1:3999".to_owned()));
+    let running = orgate().args(flags).folder(folder.path()).ready();
+    let answer = orgate_e2e::request("GET", &format!("{}/healthz", running.url("admin")), &[], None);
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn there_is_no_snippet_for_what_is_not_served() {
+    let folder = Folder::new();
+    for target in ["nginx", "envoy", "traefik", "caddy"] {
+        let finished = run(&folder, &["snippet", target]);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{target}");
+        assert!(finished.stderr.contains("does not have"), "{}", finished.stderr);
+    }
+    assert_eq!(run(&folder, &["snippet", "k8s", "--name", "a\nb"]).code, Some(2));
+}
+
+#[test]
+fn test_update_writes_who_gets_in_now_and_touches_nothing_else() {
+    let folder = Folder::new();
+    folder.write(
+        "orgate.yaml",
+        &format!(
+            "{HEAD}rules:\n  GET /a: read\n  GET /b: write\n  GET /o/{{org_id}}: read\n  GET /h: public\n"
+        ),
+    );
+    let tests = "# ü 𝄞\nprincipals:\n  ann: {role: viewer, org: a}\n  bob: {role: member, org: b}\n  \"true\": {role: viewer, org: a}\ncases:\n  GET /a: [ann]   # comment\n  GET /b: everyone\n  GET /o/a: {allow: [bob], deny: {ann: no_rule, anonymous: no_credential}}\n  GET /h:\n    - ann\n    - bob\n";
+    folder.write("orgate.test.yaml", tests);
+    assert_eq!(run(&folder, &["test"]).code, Some(1));
+    let finished = run(&folder, &["test", "--update"]);
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(
+        finished.stderr.contains("updated orgate.test.yaml:7  GET /a\n  - [ann]\n  + [ann, bob, \"true\"]"),
+        "{}",
+        finished.stderr
+    );
+    let expected = tests
+        .replace("[ann]   #", "[ann, bob, \"true\"]   #")
+        .replace("GET /b: everyone", "GET /b: [bob]")
+        .replace(
+            "allow: [bob], deny: {ann: no_rule, anonymous: no_credential}",
+            "allow: [ann, \"true\"], deny: {anonymous: no_credential}",
+        )
+        .replace("    - ann\n    - bob\n", "    everyone\n");
+    assert_eq!(read(&folder, "orgate.test.yaml"), expected);
+    assert_eq!(run(&folder, &["test"]).code, Some(0));
+    let finished = run(&folder, &["test", "--update"]);
+    assert!(finished.stderr.contains("nothing to update"), "{}", finished.stderr);
+    assert_eq!(read(&folder, "orgate.test.yaml"), expected);
 }

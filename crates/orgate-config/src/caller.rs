@@ -5,7 +5,8 @@
 //! in a token.
 
 use orgate_claims::{
-    IssuerUrl, NameError, Organization, OrganizationId, Permission, Principal, RoleName, Slug, SubjectId,
+    ClaimValue, IssuerUrl, NameError, Organization, OrganizationId, Permission, Principal, PrincipalBuilder,
+    RoleName, Slug, SubjectId,
 };
 
 use crate::{IssuerSpec, PolicyFile, document::closest};
@@ -26,6 +27,8 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// What the token says of permissions; `None` stands for what the roles hold.
     pub permissions: Option<Vec<String>>,
+    /// The claims that rules may compare, by the name that a rule gives them.
+    pub claims: Vec<(String, ClaimValue)>,
 }
 
 impl Caller {
@@ -57,7 +60,11 @@ impl Caller {
         };
         let sub = name("subject", self.sub.as_deref().unwrap_or(SOMEBODY), SubjectId::parse)?;
         let builder = Principal::builder(issuer, sub).organization(organization).roles(roles);
-        Ok(builder.permissions(Some(permissions)).build())
+        let builder = builder.permissions(Some(permissions));
+        let with_claims = |builder: PrincipalBuilder, (name, value): &(String, ClaimValue)| {
+            builder.claim(name, value.clone())
+        };
+        Ok(self.claims.iter().fold(builder, with_claims).build())
     }
 }
 

@@ -285,8 +285,18 @@ reasons (a narrower scope, another issuer), and none of them should open anythin
 
     GET /trial: not billing:read";
 
-    DRIFT = "W031", "matched only by a catch-all",
-"A route of the API description has no rule of its own.";
+    DRIFT = "W031", "an operation without a rule of its own",
+"An operation of the API description, or a route of the application, is matched by no rule, or only by a `**` that was
+written for whatever is left. It may be open to more callers than whoever wrote the operation thought, or to nobody.
+Give it a rule.
+
+    orgate check --openapi openapi.yaml";
+
+    NO_OPERATION = "W032", "a rule without an operation",
+"The API description, or the list of routes, has nothing that the rule could be about. Either the rule is left over, or its
+path is misspelt, and then what it should protect is matched by something else.
+
+    orgate check --openapi openapi.yaml";
 
     ROLE_DEMANDED = "W040", "a rule demands a role and not a permission",
 "Off unless the policy has `lint: {prefer_permissions: warn}`. A permission says what a rule is about, and the table of

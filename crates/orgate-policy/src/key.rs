@@ -141,7 +141,9 @@ fn parse_methods(text: &str) -> Result<Methods, SyntaxError> {
         if named.contains(&name) {
             return Err(error(format!("{part} stands twice")));
         }
-        if let Some(meant) = closest(part, COMMON).filter(|meant| *meant != part && !COMMON.contains(&part)) {
+        if !COMMON.contains(&part)
+            && let Some(meant) = closest(part, COMMON)
+        {
             return Err(error(format!("`{part}` is no method that is in use"))
                 .help(format!("did you mean `{meant}`?")));
         }

@@ -206,7 +206,7 @@ impl<'s> Label<'s> {
             put(at, u64::from_le_bytes(*word));
         }
         if !tail.is_empty() {
-            put(words.len(), tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+            put(words.len(), last_word(text.as_bytes(), tail));
         }
         label
     }
@@ -214,6 +214,21 @@ impl<'s> Label<'s> {
     /// Where the search for the edge of `parent` begins. Only policies insert, so it need not resist an attacker.
     fn place(&self, parent: u32) -> usize {
         mix(self.hash, u64::from(parent) | 1 << 32) as usize
+    }
+}
+
+/// The bytes of `tail`, which are the last of `bytes` and fewer than eight, as a word.
+fn last_word(bytes: &[u8], tail: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        return u64::from_le_bytes(*last) >> (64 - 8 * tail.len());
+    }
+    match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
+        // They overlap, and where they do they are the same.
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first))
+                | u64::from(u32::from_le_bytes(*last)) << (8 * (tail.len() - 4))
+        }
+        _ => tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 
@@ -433,6 +448,17 @@ mod tests {
         let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
         let target = RequestTarget::parse("POST", "/a/a/a").unwrap();
         assert_eq!((visits(&table, &target), Shapes::new(&spec).worst_case().0), (15, 15));
+    }
+
+    #[test]
+    fn the_last_word_holds_the_bytes_that_are_left() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 1..=40 {
+            let bytes = &bytes[..length];
+            let (_, tail) = bytes.as_chunks::<8>();
+            let expected = tail.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
+            assert!(tail.is_empty() || last_word(bytes, tail) == expected, "{length}");
+        }
     }
 
     #[test]

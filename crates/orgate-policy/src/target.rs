@@ -32,7 +32,13 @@ pub struct RequestTarget<'r> {
     host: Option<Cow<'r, str>>,
     /// The path after decoding; the same bytes as received where nothing was encoded.
     path: Cow<'r, str>,
-    spans: [(u16, u16); MAX_SEGMENTS],
+    segments: Scan,
+}
+
+/// Where the segments of a path end; each begins behind the `/` that ends the one before.
+#[derive(Clone, Debug, Default)]
+struct Scan {
+    ends: [u16; MAX_SEGMENTS],
     count: usize,
 }
 
@@ -98,33 +104,25 @@ impl<'r> RequestTarget<'r> {
         if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
             return Err(TargetError::MethodCase);
         }
-        let (raw, query) = match path_and_query.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        let mut scan = Scan::default();
+        let (end, encoded) = scan.path(path_and_query)?;
+        let (raw, query) = match path_and_query.split_at_checked(end) {
+            Some((path, rest)) => (path, rest.strip_prefix('?')),
             None => (path_and_query, None),
         };
-        if !raw.starts_with('/') {
-            return Err(TargetError::NotAPath);
-        }
-        if raw.len() > MAX_PATH_BYTES {
-            return Err(TargetError::TooLong);
-        }
         if query.is_some_and(|query| !query.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'#'))
         {
             return Err(TargetError::ForbiddenByte);
         }
-        let mut encoded = false;
-        for byte in raw.bytes() {
-            match byte {
-                b'\\' | b';' | b'#' => return Err(TargetError::ForbiddenByte),
-                b'%' => encoded = true,
-                0x21..=0x7e => {}
-                _ => return Err(TargetError::ForbiddenByte),
-            }
-        }
-        let path = if encoded { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
-        let mut target = Self { method, query, host: None, path, spans: [(0, 0); MAX_SEGMENTS], count: 0 };
-        target.split()?;
-        Ok(target)
+        let path = if encoded {
+            let decoded = decode(raw)?;
+            scan = Scan::default();
+            scan.decoded(&decoded)?;
+            Cow::Owned(decoded)
+        } else {
+            Cow::Borrowed(raw)
+        };
+        Ok(Self { method, query, host: None, path, segments: scan })
     }
 
     /// The same target at a host: the `Host` field or `:authority` as received, with or without a port. A request
@@ -138,32 +136,6 @@ impl<'r> RequestTarget<'r> {
             None => None,
         };
         Ok(self)
-    }
-
-    /// Finds the segments. Decoding never makes a `/`, so the decoded path splits as the received one does.
-    fn split(&mut self) -> Result<(), TargetError> {
-        let path = self.path.strip_suffix('/').unwrap_or(&self.path);
-        if path.is_empty() {
-            return Ok(()); // the root
-        }
-        let mut start = 1usize;
-        for segment in path.split('/').skip(1) {
-            let end = start + segment.len();
-            match segment.as_bytes() {
-                [] => return Err(TargetError::EmptySegment),
-                [.., b'.'] => return Err(TargetError::DotSegment),
-                [b' ', ..] | [.., b' '] => return Err(TargetError::SpaceAtEnd),
-                _ => {}
-            }
-            let slot = self.spans.get_mut(self.count).ok_or(TargetError::TooLong)?;
-            *slot = (
-                u16::try_from(start).map_err(|_| TargetError::TooLong)?,
-                u16::try_from(end).map_err(|_| TargetError::TooLong)?,
-            );
-            self.count += 1;
-            start = end + 1;
-        }
-        Ok(())
     }
 
     /// The method as received; methods are case-sensitive (RFC 9110 §9.1).
@@ -187,28 +159,134 @@ impl<'r> RequestTarget<'r> {
     /// How many segments the path has; the root has none.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.count
+        self.segments.count
     }
 
     /// Whether this is the root.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.segments.count == 0
     }
 
     /// The decoded segment `at`, from 0.
     #[must_use]
     pub fn segment(&self, at: usize) -> Option<&str> {
-        if at >= self.count {
+        if at >= self.segments.count {
             return None;
         }
-        let &(start, end) = self.spans.get(at)?;
-        self.path.get(usize::from(start)..usize::from(end))
+        let start = at.checked_sub(1).map_or(Some(0), |before| self.segments.ends.get(before).copied())?;
+        let end = *self.segments.ends.get(at)?;
+        self.path.get(usize::from(start) + 1..usize::from(end))
     }
 
     /// All decoded segments.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        (0..self.count).filter_map(|at| self.segment(at))
+        (0..self.segments.count).filter_map(|at| self.segment(at))
+    }
+}
+
+/// What a byte of a path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Slash,
+    Percent,
+    Query,
+    Forbidden,
+}
+
+/// The class of every byte.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Forbidden; 256];
+    let mut byte = 0x21;
+    while byte <= 0x7e {
+        #[allow(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
+        {
+            classes[byte] = match byte as u8 {
+                b'/' => Class::Slash,
+                b'%' => Class::Percent,
+                b'?' => Class::Query,
+                b'\\' | b';' | b'#' => Class::Forbidden,
+                _ => Class::Plain,
+            };
+        }
+        byte += 1;
+    }
+    classes
+};
+
+fn class(byte: u8) -> Class {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Forbidden)
+}
+
+/// The byte before `end`.
+fn last(bytes: &[u8], end: usize) -> u8 {
+    end.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b'/')
+}
+
+impl Scan {
+    /// Reads a path as received up to its query in one pass: where it ends, and whether anything in it is encoded. Then
+    /// it is to be [decoded](Self::decoded) and scanned again.
+    fn path(&mut self, text: &str) -> Result<(usize, bool), TargetError> {
+        let bytes = text.as_bytes();
+        if bytes.first() != Some(&b'/') {
+            return Err(TargetError::NotAPath);
+        }
+        let (mut start, mut at, mut encoded) = (1usize, 1usize, false);
+        let end = loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(plain) = rest.iter().position(|byte| class(*byte) != Class::Plain) else {
+                break bytes.len();
+            };
+            at += plain;
+            match bytes.get(at).copied().map_or(Class::Forbidden, class) {
+                Class::Plain => {}
+                Class::Slash => {
+                    self.close(start, at, last(bytes, at))?;
+                    start = at + 1;
+                }
+                Class::Percent => encoded = true,
+                Class::Query => break at,
+                Class::Forbidden => return Err(TargetError::ForbiddenByte),
+            }
+            at += 1;
+        };
+        if end > MAX_PATH_BYTES {
+            return Err(TargetError::TooLong);
+        }
+        if start < end {
+            self.close(start, end, last(bytes, end))?; // a trailing slash ends no segment
+        }
+        Ok((end, encoded))
+    }
+
+    /// Reads a decoded path. Decoding never makes a `/`, so it splits as the received one does.
+    fn decoded(&mut self, path: &str) -> Result<(), TargetError> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut start = 1usize;
+        for segment in path.split('/').skip(1) {
+            let end = start + segment.len();
+            if segment.starts_with(' ') || segment.ends_with(' ') {
+                return Err(TargetError::SpaceAtEnd);
+            }
+            self.close(start, end, segment.bytes().next_back().unwrap_or(b'/'))?;
+            start = end + 1;
+        }
+        Ok(())
+    }
+
+    /// Notes a segment whose last byte is `last`.
+    fn close(&mut self, start: usize, end: usize, last: u8) -> Result<(), TargetError> {
+        if start == end {
+            return Err(TargetError::EmptySegment);
+        }
+        if last == b'.' {
+            return Err(TargetError::DotSegment);
+        }
+        let place = self.ends.get_mut(self.count).ok_or(TargetError::TooLong)?;
+        *place = u16::try_from(end).map_err(|_| TargetError::TooLong)?;
+        self.count += 1;
+        Ok(())
     }
 }
 

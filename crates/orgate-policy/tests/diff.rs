@@ -61,6 +61,7 @@ const COMPARISONS: [&str; 14] = [
 #[derive(Clone, Debug)]
 struct Rule {
     method: &'static str,
+    host: &'static str,
     pattern: String,
     requirement: &'static str,
     unbound: bool,
@@ -93,14 +94,27 @@ fn pattern(most: usize) -> impl Strategy<Value = String> {
 
 fn rule(most: usize, requirements: [&'static str; 14]) -> impl Strategy<Value = Rule> {
     let method = select(vec!["GET", "HEAD", "POST", "GET|POST", "PURGE", "ANY", "ANY"]);
-    (method, pattern(most), select(requirements.to_vec()), any::<bool>()).prop_map(
-        |(method, pattern, requirement, unbound)| {
+    let host = select(vec!["", "", "", "x.e.com", "*.e.com", "*.x.e.com"]);
+    (method, host, pattern(most), select(requirements.to_vec()), any::<bool>()).prop_map(
+        |(method, host, pattern, requirement, unbound)| {
             let captured = pattern.contains("{id}") || !requirement.contains("path.id");
             let requirement = if captured { requirement } else { "read" };
             let bindable = pattern.contains("{org");
-            Rule { method, unbound: bindable && (unbound || requirement == "public"), pattern, requirement }
+            Rule {
+                method,
+                host,
+                unbound: bindable && (unbound || requirement == "public"),
+                pattern,
+                requirement,
+            }
         },
     )
+}
+
+/// The same rules for every host.
+fn without_hosts((mut old, mut new): (Written, Written)) -> (Written, Written) {
+    old.rules.iter_mut().chain(&mut new.rules).for_each(|rule| rule.host = "");
+    (old, new)
 }
 
 type Table = Option<[&'static [&'static str]; 2]>;
@@ -140,7 +154,7 @@ fn compile(written: &Written) -> Option<Policy> {
     let permission = |name: &&str| Permission::parse(name).unwrap();
     let role = |name: &str| RoleName::parse(name).unwrap();
     let rules = (1u32..).zip(&written.rules).map(|(line, rule)| {
-        let key = RuleKey::parse(&format!("{} {}", rule.method, rule.pattern)).unwrap();
+        let key = RuleKey::parse(&format!("{} {}{}", rule.method, rule.host, rule.pattern)).unwrap();
         let requirement = Requirement::parse(rule.requirement).unwrap();
         let mut spec = RuleSpec::new(key, requirement, Place { file: 0, line, column: 3 });
         if rule.unbound {
@@ -304,12 +318,20 @@ struct Seen {
 
 type Key = (Option<u32>, Option<u32>, &'static str);
 
-fn brute_force(old: &Policy, new: &Policy, depth: usize, callers: &[Caller]) -> BTreeMap<Key, Seen> {
+fn brute_force(
+    old: &Policy,
+    new: &Policy,
+    depth: usize,
+    hosted: bool,
+    callers: &[Caller],
+) -> BTreeMap<Key, Seen> {
     let mut all: BTreeMap<Key, Seen> = BTreeMap::new();
-    for path in paths(depth) {
+    let hosts = [None, Some("x.e.com"), Some("y.e.com"), Some("y.x.e.com")];
+    let hosts = if hosted { &hosts[..] } else { &hosts[..1] };
+    for (path, host) in paths(depth).iter().flat_map(|path| hosts.iter().map(move |host| (path, *host))) {
         let text = format!("/{}", path.join("/"));
         for method in METHODS {
-            let target = RequestTarget::parse(method, &text).unwrap();
+            let target = RequestTarget::parse(method, &text).unwrap().at_host(host).unwrap();
             let found = [old, new].map(|policy| match policy.find(&target) {
                 Found::Rule(found) => Some(found),
                 _ => None,
@@ -381,7 +403,8 @@ fn check(diff: &Diff, written: (&Written, &Written), all: &BTreeMap<Key, Seen>) 
         let losses = told.iter().any(|change| change.kind == ChangeKind::Tightened || change.also.is_some());
         prop_assert_eq!(losses, !seen.losses.is_empty(), "{}", context);
         for change in told {
-            let pattern = Pattern::parse(&change.path).unwrap();
+            let path = change.path.split_at(change.path.find('/').unwrap()).1;
+            let pattern = Pattern::parse(path).unwrap();
             prop_assert!(seen.paths.iter().all(|path| pattern.matches(path)), "{} of {}", &pattern, context);
             prop_assert_eq!(change.who.is_empty(), change.counterexample.is_some(), "{}", context);
             let public =
@@ -418,10 +441,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_difference_is_what_asking_for_everything_finds((old, new) in two(2, REQUIREMENTS)) {
+    fn the_difference_is_what_asking_for_everything_finds((old, new) in two(2, REQUIREMENTS).prop_map(without_hosts)) {
         if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
             let diff = before.diff(&after).unwrap();
-            check(&diff, (&old, &new), &brute_force(&before, &after, 3, &callers(&before, &after)))?;
+            check(&diff, (&old, &new), &brute_force(&before, &after, 3, false, &callers(&before, &after)))?;
         }
     }
 
@@ -445,21 +468,29 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(40), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn comparisons_are_compared_as_well((old, new) in two(2, COMPARISONS)) {
+    fn comparisons_are_compared_as_well((old, new) in two(2, COMPARISONS).prop_map(without_hosts)) {
         // One table that reads tokens as they are, so that the callers are every caller.
         let plain = |written: &Written| Written { table: None, from: PermissionsFrom::Token, ..written.clone() };
         let (old, new) = (plain(&old), plain(&new));
         if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
             let diff = before.diff(&after).unwrap();
-            check(&diff, (&old, &new), &brute_force(&before, &after, 2, &comparing_callers(&before, &after)))?;
+            check(&diff, (&old, &new), &brute_force(&before, &after, 3, false, &comparing_callers(&before, &after)))?;
         }
     }
 
     #[test]
-    fn longer_paths_are_found_as_well((old, new) in two(3, REQUIREMENTS)) {
+    fn hosts_are_compared_as_well((old, new) in two(1, REQUIREMENTS)) {
         if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
             let diff = before.diff(&after).unwrap();
-            check(&diff, (&old, &new), &brute_force(&before, &after, 4, &callers(&before, &after)))?;
+            check(&diff, (&old, &new), &brute_force(&before, &after, 2, true, &callers(&before, &after)))?;
+        }
+    }
+
+    #[test]
+    fn longer_paths_are_found_as_well((old, new) in two(3, REQUIREMENTS).prop_map(without_hosts)) {
+        if let (Some(before), Some(after)) = (compile(&old), compile(&new)) {
+            let diff = before.diff(&after).unwrap();
+            check(&diff, (&old, &new), &brute_force(&before, &after, 4, false, &callers(&before, &after)))?;
         }
     }
 }
@@ -497,7 +528,10 @@ fn plain(rules: Vec<Rule>) -> Policy {
 }
 
 fn rule_of(method: &'static str, pattern: impl Into<String>, requirement: &'static str) -> Rule {
-    Rule { method, pattern: pattern.into(), requirement, unbound: false }
+    {
+        let pattern: String = pattern.into();
+        Rule { method, host: "", pattern, requirement, unbound: false }
+    }
 }
 
 /// A change in one line.
@@ -540,6 +574,28 @@ fn paths_are_named_as_the_new_policy_would_name_them() {
         &[("GET", "/{org_id}/**", "read")],
         &[("GET", "/a/{id}", "read"), ("GET", "/{org_id}/**", "read")],
         &["Unbound GET /a/{id} [\"member\", \"owner\"] read -> read"],
+    );
+}
+
+#[test]
+fn hosts_are_told_where_they_matter() {
+    differs(
+        &[("GET", "/a", "read"), ("GET", "admin.example.com/**", "write")],
+        &[
+            ("GET", "/a", "read"),
+            ("GET", "*.example.com/**", "public"),
+            ("GET", "admin.example.com/b", "write"),
+        ],
+        &[
+            "Public GET *.example.com/** [\"anonymous\", \"member\", \"owner\"] - -> public",
+            "Public GET *.example.com/a [\"anonymous\"] read -> public",
+            "Public GET admin.example.com/** [\"anonymous\", \"member\"] write -> public",
+        ],
+    );
+    differs(
+        &[("GET", "{t}.example.com/a", "host.t == \"x\"")],
+        &[("GET", "x.example.com/a", "authenticated"), ("GET", "{t}.example.com/a", "host.t == \"x\"")],
+        &[],
     );
 }
 

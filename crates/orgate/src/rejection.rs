@@ -24,12 +24,19 @@ pub struct Rejection {
     step_up: Option<Box<str>>,
     flat: bool,
     disclose: Disclose,
+    /// What few refusals have.
+    rare: Option<Box<Rare>>,
+    /// Whether the way the credential was sent is at fault.
+    unreadable_credential: bool,
+}
+
+/// What few refusals have, apart from the others so that all of them stay small.
+#[derive(Clone, Debug, Default)]
+struct Rare {
     /// The file and the line of the rule.
     place: Option<(Box<str>, u32)>,
     /// Where the caller is sent instead.
     location: Option<HeaderValue>,
-    /// Whether the way the credential was sent is at fault.
-    unreadable_credential: bool,
 }
 
 impl Rejection {
@@ -46,8 +53,7 @@ impl Rejection {
             step_up: None,
             flat: false,
             disclose: Disclose::default(),
-            place: None,
-            location: None,
+            rare: None,
             unreadable_credential: false,
         }
     }
@@ -107,14 +113,20 @@ impl Rejection {
 
     /// Says where the rule stands, to whom it may be told.
     pub(crate) fn with_place(mut self, file: &str, line: u32) -> Self {
-        self.place = Some((file.into(), line));
+        self.rare.get_or_insert_default().place = Some((file.into(), line));
         self
     }
 
     /// Sends the caller elsewhere; code and rule stay as they are for logs and metrics.
     pub(crate) fn sent_to(mut self, location: Option<HeaderValue>) -> Self {
-        self.location = location;
+        if location.is_some() {
+            self.rare.get_or_insert_default().location = location;
+        }
         self
+    }
+
+    fn location(&self) -> Option<&HeaderValue> {
+        self.rare.as_ref()?.location.as_ref()
     }
 
     /// The code that the caller is told.
@@ -132,7 +144,7 @@ impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        if self.location.is_some() { StatusCode::FOUND } else { self.code.status() }
+        if self.location().is_some() { StatusCode::FOUND } else { self.code.status() }
     }
 
     /// The rule that refused; `None` where none matched.
@@ -149,7 +161,7 @@ impl Rejection {
     /// The answer.
     #[must_use]
     pub fn response(&self, request_id: Option<&str>) -> Response<Bytes> {
-        if let Some(location) = &self.location {
+        if let Some(location) = self.location() {
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = self.status();
             response.headers_mut().insert(header::LOCATION, location.clone());
@@ -194,7 +206,8 @@ impl Rejection {
         if let Some(rule) = &self.rule {
             body.push_str(&format!(",\"rule\":{}", json(rule)));
         }
-        if let Some((file, line)) = self.place.as_ref().filter(|_| self.disclose == Disclose::Full) {
+        let place = self.rare.as_ref().and_then(|rare| rare.place.as_ref());
+        if let Some((file, line)) = place.filter(|_| self.disclose == Disclose::Full) {
             body.push_str(&format!(",\"file\":{},\"line\":{line}", json(file)));
         }
     }

@@ -12,6 +12,8 @@ mod explain;
 mod fmt;
 mod generate;
 mod help;
+mod import;
+mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
 mod lsp;
@@ -19,8 +21,11 @@ mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
+mod schema;
 mod signals;
+mod snippet;
 mod test;
+mod token;
 
 use std::process::ExitCode;
 
@@ -98,10 +103,20 @@ enum Verb {
     Explain(explain::Options),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
+    /// Make a policy to begin with from what an application has already.
+    Import(import::Options),
+    /// Print the JSON Schema of a policy file, for editors.
+    Schema(schema::Options),
     /// Show what a change of a policy changes: who gains and who loses what.
     Diff(diff::Options),
     /// Put policy files into one form.
     Fmt(fmt::Options),
+    /// Write a policy to begin with, and its tests.
+    Init(init::Options),
+    /// Print what puts orgate in front of an application elsewhere.
+    Snippet(snippet::Options),
+    /// Look into tokens.
+    Token(token::Options),
     /// Serve an editor: findings, completion, who gets in.
     Lsp(lsp::Options),
     /// Explain a verb, a finding or a refusal.
@@ -145,8 +160,13 @@ pub fn run() -> ExitCode {
             Verb::Test(options) => test::run(&options, &common),
             Verb::Explain(options) => explain::run(&options, &common),
             Verb::Matrix(options) => matrix::run(&options, &common),
+            Verb::Import(options) => import::run(&options, &common),
+            Verb::Schema(options) => schema::run(&options, &common),
             Verb::Diff(options) => diff::run(&options, &common),
             Verb::Fmt(options) => fmt::run(&options, &common),
+            Verb::Init(options) => init::run(&options, &common),
+            Verb::Snippet(options) => snippet::run(&options, &common),
+            Verb::Token(options) => token::run(&options),
             Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),

@@ -52,6 +52,9 @@ fn run(name: &str, size: usize, decisions: usize) -> u64 {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    let collected = text.lines().find_map(|line| line.split_once("Collected :")).map(|(_, count)| count.trim());
-    collected.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("valgrind counted nothing: {text}"))
+    let collected =
+        text.lines().find_map(|line| line.split_once("Collected :")).map(|(_, count)| count.trim());
+    collected
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_else(|| panic!("valgrind counted nothing: {text}"))
 }

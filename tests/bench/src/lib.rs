@@ -194,7 +194,8 @@ pub fn engines(count: usize) -> Vec<Engine> {
 }
 
 /// The names of the engines; the first is what is measured against the rest.
-pub const ENGINES: [&str; 6] = ["orgate", "orgate, target read before", "matchit", "casbin", "regorus", "cedar"];
+pub const ENGINES: [&str; 6] =
+    ["orgate", "orgate, target read before", "matchit", "casbin", "regorus", "cedar"];
 
 /// One engine under the rules of one size.
 ///
@@ -229,7 +230,11 @@ pub fn engine(name: &str, count: usize) -> Engine {
 }
 
 /// Takes `items` in turn.
-fn over<T: 'static>(name: &'static str, items: Vec<T>, mut decide: impl FnMut(&T) -> bool + 'static) -> Engine {
+fn over<T: 'static>(
+    name: &'static str,
+    items: Vec<T>,
+    mut decide: impl FnMut(&T) -> bool + 'static,
+) -> Engine {
     let mut at = 0;
     let decide = move |times: usize| {
         let mut allowed = 0;
@@ -309,7 +314,8 @@ fn cedar(routes: &[Route], calls: Vec<Call>) -> Engine {
         .collect();
     let policies: PolicySet = text.parse().unwrap();
     let principal: EntityUid = "User::\"usr_51d0\"".parse().unwrap();
-    let held = || RestrictedExpression::new_set(HELD.map(|name| RestrictedExpression::new_string(name.into())));
+    let held =
+        || RestrictedExpression::new_set(HELD.map(|name| RestrictedExpression::new_string(name.into())));
     let requests = calls.iter().take(1 << 10).map(|call| {
         let route = &routes[call.route];
         Request::new(

@@ -76,6 +76,7 @@ fn principal(
                 org_slug,
                 roles: owned(roles),
                 permissions: permissions.map(owned),
+                claims: Vec::new(),
             };
             caller.principal(policy)
         }

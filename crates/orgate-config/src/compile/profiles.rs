@@ -246,7 +246,7 @@ pub(super) const ALL: [Profile; 16] = [
             from(Slot::Permissions, &["permissions"]),
         ],
     ),
-    // Realm roles. `organization` is a text, an array of aliases, or a map from aliases to attributes and perhaps the
+    // Realm roles, which hold in every organization. `organization` is a text, an array of aliases, or a map from aliases to attributes and perhaps the
     // `id`; it says which organization is meant only where it names one.
     Profile {
         telltale: Some(Telltale::Says("typ", &["Bearer", "DPoP"])),

@@ -292,11 +292,15 @@ pub fn parse(name: &str, text: &str) -> Result<Document, Diagnostics> {
 /// The answer is `None` if there is no tree at all. A tree with problems has [`Value::Refused`] in their places, so that
 /// whoever reads on reports further ones; whether the file may be *used* is `diagnostics.has_errors()`.
 pub fn read(name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
-    if bytes.len() > MAX_BYTES {
+    read_within(MAX_BYTES, name, bytes, diagnostics)
+}
+
+/// The same with another limit on the size, for files of other formats.
+pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
+    if bytes.len() > most {
         let file = diagnostics.add_source(name, "");
-        diagnostics.push(
-            Diagnostic::error(codes::LIMIT, "the file is larger than 1 MiB").at(Span::point(file, 1, 1)),
-        );
+        let message = format!("the file is larger than {} MiB", most / (1024 * 1024));
+        diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(Span::point(file, 1, 1)));
         return None;
     }
     let text = match std::str::from_utf8(bytes) {

@@ -6,7 +6,10 @@
 //!
 //! A shape that could be read in two ways refuses the token. Features without a number have no permission.
 
-use super::{ClaimRef, malformed, source::Malformed};
+use super::{
+    ClaimRef, malformed,
+    source::{MAX_SET_ELEMENTS, Malformed},
+};
 use crate::{
     VerifyError,
     json::{Map, Value},
@@ -58,6 +61,9 @@ fn decode(features: &str, names: &str, masks: &str) -> Result<Vec<String>, (&'st
         }
         let held = names.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
         permissions.extend(held.map(|(_, name)| format!("org:{feature}:{name}")));
+        if permissions.len() > MAX_SET_ELEMENTS {
+            return Err(("/o/fpm", Malformed("gives more than 1024 permissions")));
+        }
     }
     Ok(permissions)
 }
@@ -139,6 +145,10 @@ mod tests {
         let names = (0..128).map(|n| format!("p{n}")).collect::<Vec<_>>().join(",");
         let all = decode("o:a", &names, &u128::MAX.to_string()).unwrap();
         assert_eq!((all.len(), all.last().map(String::as_str)), (128, Some("org:a:p127")));
+        let features = |n: usize| (0..n).map(|n| format!("o:f{n}")).collect::<Vec<_>>().join(",");
+        let masks = |n: usize| vec![u128::MAX.to_string(); n].join(",");
+        assert_eq!(decode(&features(8), &names, &masks(8)).unwrap().len(), 1024);
+        assert_eq!(decode(&features(9), &names, &masks(9)).unwrap_err().0, "/o/fpm");
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn bounded(text: &str) -> Result<(), Malformed> {
 }
 
 const NO_SET: Malformed = Malformed("is not an array of strings");
-const MAX_SET_ELEMENTS: usize = 1024;
+pub(super) const MAX_SET_ELEMENTS: usize = 1024;
 const MAX_VALUE_BYTES: usize = 4096;
 
 #[cfg(test)]

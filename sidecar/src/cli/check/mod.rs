@@ -1,6 +1,7 @@
 //! `orgate check`: everything that is wrong in policy files, at once.
 
 pub(super) mod github;
+mod openapi;
 mod sarif;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ Examples:
       check ./orgate.yaml; every finding has its place, and most have a way out
   orgate check policies/*.yaml --deny-warnings
       several policies; warnings count as well
+  orgate check --openapi openapi.yaml
+      also: operations without a rule of their own, and rules without an operation
   orgate check --format github
       findings as annotations of a pull request
   orgate check --format sarif > orgate.sarif
@@ -38,6 +41,12 @@ pub(crate) struct Options {
     /// The policy file, where no FILE is named.
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// An OpenAPI document of the application, to be compared with the rules.
+    #[arg(long, env = "ORGATE_OPENAPI", value_name = "FILE")]
+    openapi: Option<PathBuf>,
+    /// The routes of the application, one `METHOD /path` a line, to be compared with the rules.
+    #[arg(long, env = "ORGATE_ROUTES", value_name = "FILE")]
+    routes: Option<PathBuf>,
     /// End with exit code 1 also if there are only warnings.
     #[arg(long, env = "ORGATE_DENY_WARNINGS", value_parser = clap::builder::BoolishValueParser::new())]
     deny_warnings: bool,
@@ -74,7 +83,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         }
         files => files.to_vec(),
     };
-    let checked: Vec<Checked> = files.iter().map(|path| check(path)).collect::<Result<_, _>>()?;
+    let checked: Vec<Checked> = files.iter().map(|path| check(path, options)).collect::<Result<_, _>>()?;
     match options.format {
         Format::Text => output::result(&text(&checked, common.color.on_stdout())),
         Format::Json => output::json(&to_json(&checked)),
@@ -88,10 +97,13 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     if checked.iter().any(counts) { Err(Failure::findings()) } else { Ok(()) }
 }
 
-fn check(path: &Path) -> Result<Checked, Failure> {
+fn check(path: &Path, options: &Options) -> Result<Checked, Failure> {
     match orgate_config::load(path, &environment) {
         Ok(file) => {
-            Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings: file.warnings })
+            let mut findings = file.warnings.clone();
+            openapi::compare(&file, options.openapi.as_deref(), options.routes.as_deref(), &mut findings)?;
+            findings.sort();
+            Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings })
         }
         Err(LoadError::Findings(findings)) => {
             let rules = written_rules(path);

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use orgate_claims::Principal;
+use orgate_claims::{ClaimValue, Principal};
 use orgate_config::{PolicyFile, caller::Caller};
 use serde_json::{Map, Value};
 
@@ -71,9 +71,6 @@ fn principal(file: &PolicyFile, value: Option<&Value>) -> Result<Option<Principa
     if !matches!(map.get("via"), None | Some(Value::Null | Value::String(_))) {
         return Err("`via` is not a text".to_owned());
     }
-    if !matches!(map.get("claims"), None | Some(Value::Null | Value::Object(_))) {
-        return Err("`claims` is not an object".to_owned());
-    }
     let text = |key: &str| match map.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -94,8 +91,35 @@ fn principal(file: &PolicyFile, value: Option<&Value>) -> Result<Option<Principa
         org_slug: text("org_slug")?,
         roles: list("roles")?.unwrap_or_default(),
         permissions: list("permissions")?,
+        claims: claims(map.get("claims"))?,
     };
     description.principal(file).map(Some)
+}
+
+/// What rules compare as `claims.NAME`.
+fn claims(value: Option<&Value>) -> Result<Vec<(String, ClaimValue)>, String> {
+    let map = match value {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err("`claims` is not an object".to_owned()),
+    };
+    let claim = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::String(text) => Some(ClaimValue::Text(text.as_str().into())),
+            Value::Number(number) if number.is_i64() => Some(ClaimValue::Text(number.to_string().into())),
+            Value::Bool(value) => Some(ClaimValue::Bool(*value)),
+            Value::Array(items) => {
+                let items: Option<Vec<Box<str>>> =
+                    items.iter().map(|item| item.as_str().map(Into::into)).collect();
+                items.map(ClaimValue::Set)
+            }
+            _ => None,
+        };
+        let problem =
+            || format!("the claim `{}` is no text, integer, boolean or list of texts", name.escape_debug());
+        value.map(|value| (name.clone(), value)).ok_or_else(problem)
+    };
+    map.iter().map(claim).collect()
 }
 
 /// Header fields; a value is a text or a list of texts.

@@ -179,6 +179,7 @@ impl CallerFlags {
             org_slug: self.org_slug.clone(),
             roles: self.role.clone(),
             permissions: (!self.permission.is_empty()).then(|| self.permission.clone()),
+            claims: Vec::new(),
         };
         description.principal(file).map(Some).map_err(Failure::could_not_run)
     }

@@ -6,7 +6,7 @@
 mod batch;
 mod caller;
 mod json;
-mod token;
+pub(crate) mod token;
 
 use std::path::PathBuf;
 

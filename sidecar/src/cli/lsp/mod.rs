@@ -29,6 +29,11 @@ use self::{
 };
 use super::Failure;
 
+/// The profiles that a policy can name.
+pub(crate) fn profiles() -> Vec<String> {
+    words::choices(&["issuers", "main", "profile"])
+}
+
 /// Flags of `orgate lsp`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

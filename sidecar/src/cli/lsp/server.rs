@@ -184,12 +184,14 @@ impl Server {
     /// The diagnostics of every document whose text they are behind. To be called when no message is waiting: texts
     /// that were changed again meanwhile are not looked at.
     pub(super) fn catch_up(&mut self) -> Vec<Value> {
-        let stale: Vec<String> = self
+        let mut stale: Vec<String> = self
             .documents
             .iter()
             .filter(|(_, document)| document.is_stale)
             .map(|(uri, _)| uri.clone())
             .collect();
+        // Policies first: tests are judged against them.
+        stale.sort_by_key(|uri| is_tests(uri));
         let mut out = Vec::new();
         for own in stale {
             let Some(read) = self.read(&own) else { continue };

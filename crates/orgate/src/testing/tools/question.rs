@@ -38,7 +38,7 @@ impl<'a> Question<'a> {
 
     /// The target, as a door would read it.
     pub(super) fn target(&self) -> Result<RequestTarget<'a>, TargetError> {
-        RequestTarget::parse(self.method, self.path)
+        RequestTarget::parse(self.method, self.path).and_then(|target| target.at_host(self.host))
     }
 
     /// What else a decision may ask of the request.

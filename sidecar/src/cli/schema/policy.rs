@@ -1,0 +1,212 @@
+//! The schema of a policy file, in the dialect that language servers for YAML know (JSON Schema draft-07).
+//!
+//! It knows every key that the reader knows and no other; a test compares the two. What a schema cannot say, such as
+//! which names exist in other sections, `orgate check` says.
+
+use serde_json::{Map, Value, json};
+
+use super::Names;
+
+/// A rule's key: methods, and perhaps a host before the path.
+const RULE_KEY: &str = r"^([A-Z-]+(\|[A-Z-]+)*) +[^/ ]*/[^ ]*$|^x-";
+const PERMISSION: &str = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$";
+const DURATION: &str = r"^[0-9]+[smhd]$";
+const HEADER: &str = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$";
+
+pub(super) fn schema(names: &Names) -> Value {
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "orgate policy",
+        "description": "Which request needs which right. `orgate check` finds what a schema cannot.",
+        "type": "object",
+        "required": ["version", "rules"],
+        "additionalProperties": false,
+        "patternProperties": {"^x-": {}},
+        "properties": {
+            "version": {"const": 1, "description": "The version of the language."},
+            "issuers": map_of(issuer(), "Whose tokens are believed, by a name of your own."),
+            "token": object("Where a request carries its token.", json!({
+                "from": one_or_many(json!({"anyOf": [
+                    {"const": "bearer"},
+                    object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
+                ]})),
+            }), &[]),
+            "permissions": {
+                "description": "The permissions that rules may name, with what they mean; roles' grants count as well.",
+                "anyOf": [
+                    {"type": "object", "propertyNames": {"pattern": PERMISSION}, "additionalProperties": {"type": ["string", "null"]}},
+                    one_or_many(text(PERMISSION)),
+                ],
+            },
+            "roles": map_of(
+                object("What the role grants.", json!({
+                    "grants": one_or_many(name(&names.permissions, PERMISSION)),
+                    "extends": one_or_many(name(&names.roles, ".")),
+                }), &[]),
+                "What roles grant, for tokens that carry a role and no permissions.",
+            ),
+            "permissions_from": permissions_from(),
+            "bind": {
+                "type": "object",
+                "description": "What must be the caller's wherever it occurs: `tenant: org.id`, `header.x-org-id: org.id`.",
+                "propertyNames": {"pattern": r"^([A-Za-z_][A-Za-z0-9_]*|(path|host|query|header)\..+|x-.*)$"},
+                "additionalProperties": one_or_many(json!({"anyOf": [
+                    {"enum": ["org.id", "org.slug", "sub"]},
+                    text(r"^claims\..+$"),
+                ]})),
+            },
+            "conditions": {
+                "type": "object",
+                "description": "Names for comparisons that rules may use: `same_team: path.team_id == claims.team_id`.",
+                "propertyNames": {"pattern": PERMISSION},
+                "additionalProperties": {"type": "string"},
+            },
+            "rules": {
+                "type": "object",
+                "description": "`METHODS /path: requirement`. The most specific rule wins; order carries no meaning.",
+                "minProperties": 1,
+                "propertyNames": {"pattern": RULE_KEY},
+                "additionalProperties": {"anyOf": [{"$ref": "#/definitions/requirement"}, rule()]},
+            },
+            "identity": object("How the application is told who is calling.", json!({
+                "prefix": text(HEADER),
+                "also_strip": one_or_many(text(HEADER)),
+            }), &[]),
+            "deny": object("How refusals look.", json!({
+                "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
+                "unmatched": {"enum": [403, 404], "description": "What a request without a rule is answered."},
+                "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
+            }), &[]),
+        },
+        "definitions": {"requirement": requirement(names)},
+    })
+}
+
+fn issuer() -> Value {
+    let claims: Map<String, Value> = ["sub", "org.id", "org.slug", "role", "permissions"]
+        .iter()
+        .map(|slot| {
+            (
+                (*slot).to_owned(),
+                json!({"$ref": "#/properties/issuers/additionalProperties/definitions/source"}),
+            )
+        })
+        .collect();
+    let mut issuer = object(
+        "On which terms its tokens are believed.",
+        json!({
+            "issuer": {"type": "string", "description": "The exact `iss`. `${NAME}` reads the environment."},
+            "keys": {
+                "description": "Where its keys are; `discover` by default.",
+                "anyOf": [
+                    {"const": "discover"},
+                    object("At this address.", json!({"jwks_uri": {"type": "string"}}), &["jwks_uri"]),
+                    object("In this file, beside the policy.", json!({"file": {"type": "string"}}), &["file"]),
+                ],
+            },
+            "audience": one_or_many(json!({"type": "string", "minLength": 1})),
+            "algorithms": one_or_many(json!({"type": "string"})),
+            "typ": one_or_many(json!({"enum": ["at+jwt", "application/at+jwt", "JWT", "absent"]})),
+            "leeway": text(DURATION),
+            "profile": {"type": "string", "description": "The shape of its claims: orgate, auth0, clerk, keycloak, …"},
+            "permissions_from": permissions_from(),
+            "claims": {
+                "type": "object",
+                "description": "Where the principal comes from, where the profile does not say.",
+                "properties": claims,
+                "patternProperties": {
+                    r"^claims\.": {"$ref": "#/properties/issuers/additionalProperties/definitions/source"},
+                    "^x-": {},
+                },
+                "additionalProperties": false,
+            },
+        }),
+        &["issuer", "audience"],
+    );
+    if let Some(issuer) = issuer.as_object_mut() {
+        issuer.insert("definitions".to_owned(), json!({"source": source()}));
+    }
+    issuer
+}
+
+fn source() -> Value {
+    json!({"anyOf": [
+        one_or_many(json!({"type": "string"})),
+        object("Where a value comes from: the first claim that is there.", json!({
+            "from": one_or_many(json!({"type": "string"})),
+            "strip": {"type": "string", "description": "A prefix that names lose."},
+            "split": {"type": "string", "description": "What separates names within one text."},
+            "pick": {"type": "string", "description": "`keys` of an object, or this member of each object of a list."},
+            "rename": {"type": "object", "additionalProperties": one_or_many(json!({"type": "string"}))},
+            "optional": {"type": "boolean"},
+            "required": {"type": "boolean"},
+        }), &["from"]),
+    ]})
+}
+
+fn rule() -> Value {
+    object(
+        "A rule with more than a requirement.",
+        json!({
+            "require": {"$ref": "#/definitions/requirement"},
+            "unbound": one_or_many(json!({"type": "string"})),
+            "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
+            "shadow": {"$ref": "#/definitions/requirement"},
+            "fresh": {"const": "live", "description": "Rights as they are now, whatever the token says."},
+            "note": {"type": "string", "description": "For whoever reads it."},
+        }),
+        &["require"],
+    )
+}
+
+/// A requirement: any text, with the words that are complete by themselves offered.
+fn requirement(names: &Names) -> Value {
+    let words = ["public", "optional", "deny", "authenticated", "org"].map(str::to_owned);
+    let roles = names.roles.iter().map(|role| format!("role({role})"));
+    let all: Vec<String> = words.into_iter().chain(names.permissions.iter().cloned()).chain(roles).collect();
+    let description = "A permission, `role(…)`, a comparison, joined by `and`, `or`, `not`; or `public`, `optional`, `deny`.";
+    let mut expression = json!({"type": "string", "minLength": 1});
+    if !names.permissions.is_empty() {
+        // One word alone must be one that exists; anything longer is read by `orgate check`.
+        expression = text(r"[ ()]");
+    }
+    json!({"description": description, "anyOf": [{"enum": all}, expression]})
+}
+
+fn permissions_from() -> Value {
+    json!({
+        "enum": ["token_else_role", "token", "role", "union"],
+        "description": "Where permissions come from; the token by default, and what its roles grant if it has none.",
+    })
+}
+
+fn name(known: &[String], pattern: &str) -> Value {
+    if known.is_empty() {
+        return text(pattern);
+    }
+    // New names may be written too: this is where they are declared.
+    json!({"anyOf": [{"enum": known}, text(pattern)]})
+}
+
+fn text(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+pub(super) fn one_or_many(item: Value) -> Value {
+    json!({"anyOf": [item.clone(), {"type": "array", "items": item}]})
+}
+
+fn map_of(value: Value, description: &str) -> Value {
+    json!({"type": "object", "description": description, "additionalProperties": value})
+}
+
+pub(super) fn object(description: &str, properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+        "patternProperties": {"^x-": {}},
+    })
+}
