@@ -20,7 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(path.starts_with('/') && path.len() <= 8 * 1024);
     assert!(segments.len() <= 32);
     for segment in &segments {
-        assert!(!segment.is_empty() && *segment != "." && *segment != ".." && !segment.ends_with('.'), "{segment:?}");
+        assert!(
+            !segment.is_empty() && *segment != "." && *segment != ".." && !segment.ends_with('.'),
+            "{segment:?}"
+        );
         assert!(!segment.contains(['/', '\\', '%', ';', '?', '#']), "{segment:?}");
         assert!(!segment.contains(char::is_control), "{segment:?}");
         assert!(!segment.starts_with(' ') && !segment.ends_with(' '), "{segment:?}");
@@ -29,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
     // something else before.
     for (raw, read) in path.split('/').filter(|raw| !raw.is_empty()).zip(&segments) {
         assert_eq!(decoded(raw), read.as_bytes(), "{raw:?}");
-        let reparsed = RequestTarget::parse(method, &format!("/{raw}")).expect("a segment stands for itself");
+        let alone = format!("/{raw}");
+        let reparsed = RequestTarget::parse(method, &alone).expect("a segment stands for itself");
         assert_eq!(reparsed.segments().collect::<Vec<_>>(), [*read]);
     }
     assert_eq!(path.split('/').filter(|raw| !raw.is_empty()).count(), segments.len());
@@ -40,7 +44,14 @@ fuzz_target!(|bytes: &[u8]| {
             Lookup::Absent | Lookup::Several => true,
         };
     }
-    let _ = host;
+    if let Ok(at_host) = again.at_host(host)
+        && let Some(name) = at_host.host()
+    {
+        assert!(!name.is_empty() && !name.contains(['/', '@', ' ', '%']) && !name.contains(char::is_control));
+        assert!(!name.contains(char::is_uppercase), "{name:?}");
+        let once_more = RequestTarget::parse(method, raw).expect("the same request is read again");
+        assert_eq!(once_more.at_host(Some(name)).expect("a host stands for itself").host(), Some(name));
+    }
 });
 
 /// A plain reading of percent encoding.

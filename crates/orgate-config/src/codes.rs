@@ -408,6 +408,43 @@ mod tests {
         }
     }
 
+    /// The tests in a folder, as text: whole files below `tests`, of others what stands behind `#[cfg(test)]`.
+    fn tests_in(directory: &std::path::Path, is_test: bool, text: &mut String) {
+        for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_test = is_test || entry.file_stem().is_some_and(|stem| stem == "tests");
+            if entry.is_dir() {
+                tests_in(&entry, is_test, text);
+            } else if let Ok(source) = std::fs::read_to_string(&entry) {
+                let from = if is_test { Some(0) } else { source.find("#[cfg(test)]") };
+                text.push_str(&source[from.unwrap_or(source.len())..]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_test_that_finds_it() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut text = String::new();
+        for directory in ["orgate-config/src", "orgate-policy/src"] {
+            // This file names codes without finding anything.
+            for entry in std::fs::read_dir(crates.join(directory)).unwrap().map(|entry| entry.unwrap().path())
+            {
+                if entry.is_dir() {
+                    tests_in(&entry, false, &mut text);
+                } else if !entry.ends_with("codes.rs")
+                    && let Ok(source) = std::fs::read_to_string(&entry)
+                {
+                    text.push_str(&source[source.find("#[cfg(test)]").unwrap_or(source.len())..]);
+                }
+            }
+        }
+        tests_in(&crates.join("orgate-policy/tests"), true, &mut text);
+        // These two are found by tools.
+        for code in ALL.iter().filter(|code| !["W012", "W031"].contains(&code.code)) {
+            assert!(text.contains(code.code), "no test finds {}", code.code);
+        }
+    }
+
     #[test]
     fn the_published_codes_stay() {
         for code in ["E031", "E042", "E043", "W012", "W020", "W031"] {

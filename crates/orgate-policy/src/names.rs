@@ -25,7 +25,7 @@ pub(crate) const MAX_HOSTS: usize = 256;
 /// How many candidates are compared with an unknown name: none behind the first findings, because nobody reads so many,
 /// and each comparison takes time.
 fn suggestions(errors: &[PolicyError]) -> usize {
-    if errors.len() < 200 { usize::MAX } else { 0 }
+    if errors.len() < 50 { usize::MAX } else { 0 }
 }
 
 pub(crate) fn limits(spec: &PolicySpec) -> Vec<PolicyError> {

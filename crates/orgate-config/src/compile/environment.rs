@@ -71,6 +71,15 @@ fn may_hold_variables(path: &[&str]) -> bool {
     )
 }
 
+/// Maps in which a key is a name that the file chooses; elsewhere one that starts with `x-` belongs to another tool.
+fn holds_names(path: &[&str]) -> bool {
+    matches!(
+        path,
+        ["permissions" | "roles" | "issuers" | "bind" | "conditions" | "rules" | "authenticators"]
+            | ["issuers", _, "claims"]
+    )
+}
+
 /// The depth of a tree is bounded by [`MAX_DEPTH`](crate::document::MAX_DEPTH).
 fn walk<'n>(node: &'n Node, path: &mut Vec<&'n str>, diagnostics: &mut Diagnostics) {
     match &node.value {
@@ -82,7 +91,8 @@ fn walk<'n>(node: &'n Node, path: &mut Vec<&'n str>, diagnostics: &mut Diagnosti
         }
         Value::List(items) => items.iter().for_each(|item| walk(item, path, diagnostics)),
         Value::Map(entries) => {
-            for (key, value) in entries.iter().filter(|(key, _)| !key.text.starts_with("x-")) {
+            let all = holds_names(path);
+            for (key, value) in entries.iter().filter(|(key, _)| all || !key.text.starts_with("x-")) {
                 if let Some(at) = key.text.find("${") {
                     diagnostics.push(refused().at(key.span_within(at, 2)));
                 }

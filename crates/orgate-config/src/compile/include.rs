@@ -33,7 +33,13 @@ pub(super) fn resolve(mut root: Node, around: &Surroundings<'_>, diagnostics: &m
     let Value::Map(entries) = &mut root.value else { return root };
     let Some(at) = entries.iter().position(|(key, _)| key.text == "include") else { return root };
     let (key, node) = entries.remove(at);
-    let patterns = document::Field::of(&node, "include", diagnostics).list().unwrap_or_default();
+    let mut patterns = document::Field::of(&node, "include", diagnostics).list().unwrap_or_default();
+    if let Some(more) = patterns.get(MAX_FILES) {
+        // Each of them would be looked for in the file system.
+        let message = format!("`include` has {} patterns; at most {MAX_FILES} are allowed", patterns.len());
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(more.span));
+        patterns.clear();
+    }
     let mut merged = Merged { entries, key: &key };
     for (path, asked) in matching(&patterns, around, diagnostics) {
         let Some(fragment) = fragment(&path, asked, around, diagnostics) else { continue };
@@ -276,7 +282,7 @@ fn below(base: &str, rules: &Node, diagnostics: &mut Diagnostics) -> Node {
         let key = match path.and_then(|at| Some((at, key.text.get(at..)?))) {
             Some((at, "/")) => key.with_inserted(at, base.trim_end_matches('/'), 1),
             Some((at, path)) if path.starts_with('/') => key.with_inserted(at, base, 0),
-            Some((at, path)) if path.contains('/') && !key.text.starts_with("x-") => {
+            Some((at, path)) if path.contains('/') => {
                 let host = path.split('/').next().unwrap_or_default();
                 let finding = Diagnostic::error(codes::FRAGMENT, "a rule of a fragment cannot name a host");
                 let finding = finding.at(key.span_within(at, host.len()));

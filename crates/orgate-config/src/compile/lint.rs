@@ -17,11 +17,17 @@ use crate::{
 };
 
 /// The warnings that have a name under `lint:`, with what they are if the policy does not say.
-const LINTS: [(&str, &str, Option<Severity>); 4] = [
+const LINTS: [(&str, &str, Option<Severity>); 10] = [
     ("any_audience", codes::ANY_AUDIENCE, Some(Severity::Warning)),
     ("catch_all_weaker", codes::OPEN_CATCH_ALL, Some(Severity::Warning)),
+    ("contradiction", codes::CONTRADICTION, Some(Severity::Warning)),
+    ("dead_rule", codes::DEAD_RULE, Some(Severity::Warning)),
+    ("negative_permission", codes::NEGATIVE_PERMISSION, Some(Severity::Warning)),
     ("prefer_permissions", codes::ROLE_DEMANDED, None),
+    ("tautology", codes::TAUTOLOGY, Some(Severity::Warning)),
     ("unbound_org_param", codes::UNBOUND_ORGANIZATION, Some(Severity::Warning)),
+    ("union", codes::UNION, Some(Severity::Warning)),
+    ("unused_claim", codes::UNUSED_CLAIM, Some(Severity::Warning)),
 ];
 
 const LEVELS: [(&str, Option<Severity>); 3] =
@@ -78,7 +84,7 @@ impl Lints {
             map.finish();
         }
         let rules = rules.and_then(Node::entries).unwrap_or_default();
-        for (key, node) in rules.iter().filter(|(key, _)| !key.text.starts_with("x-")) {
+        for (key, node) in rules {
             lints.allow(key, node, diagnostics);
             if lints.level(codes::ROLE_DEMANDED).is_some() {
                 diagnostics.push_some(role_demanded(node));

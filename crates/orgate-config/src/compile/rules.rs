@@ -70,7 +70,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
     check_renames(&spec, &issuers.renamed, diagnostics);
     if let Some((_, node)) = sections.rules {
         let entries = super::named(node, "rules", "a map from `METHOD /path` to requirements", diagnostics);
-        for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+        for (key, node) in entries {
             spec.rules.extend(rule(key, node, sections.hide, diagnostics));
         }
     }
@@ -88,7 +88,7 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
     let mut binds = Vec::new();
     let entries =
         super::named(node, "bind", "a map from path parameters to what they must equal", diagnostics);
-    for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+    for (key, node) in entries {
         let source = BindSource::parse(&key.text);
         if source.is_none() {
             let finding =
@@ -207,9 +207,6 @@ fn conditions(node: &Node, diagnostics: &mut Diagnostics) -> Vec<ConditionSpec> 
     let mut conditions = Vec::new();
     let wanted = "a map from names to comparisons";
     for (key, node) in super::named(node, "conditions", wanted, diagnostics) {
-        if key.text.starts_with("x-") {
-            continue;
-        }
         if Permission::parse(&key.text).is_err() || is_reserved(&key.text) {
             let message = format!("`{}` cannot be the name of a condition", key.text);
             let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);

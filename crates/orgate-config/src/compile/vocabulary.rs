@@ -21,7 +21,7 @@ pub(super) fn permissions(node: Option<&Node>, diagnostics: &mut Diagnostics) ->
     match node.map(|node| (&node.value, node)) {
         None => {}
         Some((Value::Map(entries), _)) => {
-            for (key, description) in entries.iter().filter(|(key, _)| !key.text.starts_with("x-")) {
+            for (key, description) in entries {
                 permissions.extend(permission(&key.text, key.span, diagnostics));
                 if !matches!(description.value, Value::Text(_) | Value::Null) {
                     let path = format!("permissions.{}", key.text);
@@ -63,7 +63,7 @@ pub(super) fn roles(entry: Option<(&Key, &Node)>, diagnostics: &mut Diagnostics)
     let Some((_, node)) = entry else { return Vec::new() };
     let mut roles = Vec::new();
     let entries = super::named(node, "roles", "a map from names to what they grant", diagnostics);
-    for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+    for (key, node) in entries {
         let path = format!("roles.{}", key.text);
         let name = role(&key.text, key.span, diagnostics);
         let Some(mut map) = MapReader::new(node, &path, diagnostics) else { continue };

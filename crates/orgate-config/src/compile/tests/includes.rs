@@ -77,7 +77,7 @@ fn fragments_add_permissions_and_rules_below_their_base() {
         POLICY,
         &[
             ("policies/a.orgate.yaml", "base: /billing\nversion: 1\npermissions: {billing:read: See, read: null}\nrules:\n  GET /: read\n  \
-                GET|POST /{id}/**: {require: billing:read}\n  GET /**: read\nx-owner: a\n"),
+                GET|POST /{id}/**: {require: billing:read}\n  POST /**: read\nx-owner: a\n"),
             ("policies/b.orgate.toml", "base = \"/orgs/{org_id}/files\"\npermissions = [\"files\"]\n[rules]\n\"GET /x\" = \"files\"\n"),
             ("policies/README.md", "# not one of them"),
             ("extra/deep/x.yaml", "{base: /x, rules: {ANY /y: deny}}"),
@@ -92,7 +92,7 @@ fn fragments_add_permissions_and_rules_below_their_base() {
             ("ANY /x/y", "deny"),
             ("GET /billing", "read"),
             ("GET|POST /billing/{id}/**", "billing:read"),
-            ("GET /billing/**", "read"),
+            ("POST /billing/**", "read"),
             ("GET /orgs/{org_id}/files/x", "files"),
         ]
     );

@@ -54,7 +54,7 @@ fn warnings_have_names_and_levels() {
              --> orgate.yaml:3:57
             3 | lint: {unbound_org_parm: error, catch_all_weaker: loud, W053: off, require_tests: error}
               |                                                         ^^^^
-              = help: known keys: any_audience, catch_all_weaker, prefer_permissions, unbound_org_param, require_tests
+              = help: known keys: any_audience, catch_all_weaker, contradiction, dead_rule, negative_permission, prefer_permissions, tautology, unbound_org_param, union, unused_claim, require_tests
             error[E014]: `require_tests` in `lint` is not supported by this version
              --> orgate.yaml:3:68
             3 | lint: {unbound_org_parm: error, catch_all_weaker: loud, W053: off, require_tests: error}
@@ -65,6 +65,10 @@ fn warnings_have_names_and_levels() {
               --> orgate.yaml:4:9    rules: {ANY /**: public, GET /a: read}
               --> orgate.yaml:4:26   rules: {ANY /**: public, GET /a: read}
                = help: name the paths that are open; a request that misses the narrower rule by a letter falls in here
+            error[E043]: POST, PUT, PATCH, DELETE on /a fall to a weaker ANY rule
+              --> orgate.yaml:4:26   rules: {ANY /**: public, GET /a: read}
+              --> orgate.yaml:4:9    rules: {ANY /**: public, GET /a: read}
+               = help: add   ANY /a: deny      or name the methods you mean
             ");
     check!(findings_with("lint: {any_audience: error}\nissuers: {main: {issuer: https://a.example, audience: any}}\n"), @"
             error[W051]: tokens made for other services are accepted
@@ -234,4 +238,28 @@ fn tools_learn_what_a_policy_makes_of_their_warnings() {
     let at = |line| orgate_policy::Place { file: 0, line, column: 3 };
     assert!(file.lints.allows(at(5), "W031"));
     assert!(!file.lints.allows(at(5), "W012") && !file.lints.allows(at(4), "W031"));
+}
+
+#[test]
+fn keys_of_other_tools_are_ignored_only_where_keys_are_ours() {
+    check!(findings_with("x-a: ${X}\nroles: {x-boss: {grants: [x-do], x-b: 1}}\nrules: {GET /a: x-do and role(x-boss), GET /b: {require: read, x-c: 2}}\n"), @"
+            warning[W020]: no declared role can satisfy `read`
+             --> orgate.yaml:5:58
+            5 | rules: {GET /a: x-do and role(x-boss), GET /b: {require: read, x-c: 2}}
+              |                                                          ^^^^
+              = help: grant what it demands to a role, or leave the rule away
+            ");
+    check!(findings_with("rules: {GET /a: read, x-b: read}\n"), @"
+            error[E020]: a rule's key is a method and a path
+             --> orgate.yaml:3:23
+            3 | rules: {GET /a: read, x-b: read}
+              |                       ^^^
+              = help: write it as a request line: `GET /projects/{id}`
+            ");
+    check!(findings_with("permissions: {x-a: '${X}'}\nbind: {x-b: org.id}\nconditions: {x-c: claims.a == 'b'}\n"), @"
+            error[E001]: expected `,` or `}`
+             --> orgate.yaml:3:21
+            3 | permissions: {x-a: '${X}'}
+              |                     ^
+            ");
 }

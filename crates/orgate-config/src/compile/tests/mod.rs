@@ -1,6 +1,7 @@
 //! What a policy file may say, and how everything else is named.
 
 mod authenticators;
+mod bad_input;
 mod claims;
 mod files;
 mod formats;

@@ -5,7 +5,7 @@ use crate::TokenSource;
 
 #[test]
 fn permissions_and_roles_are_names_that_can_be_used() {
-    check!(findings_with("permissions: {billing:read: null, export: Export everything, x-note: 1}\nrules: {GET /a: billing:read and export}\n"), @"nothing; 1 rule, 4 roles, 9 permissions");
+    check!(findings_with("permissions: {billing:read: null, export: Export everything, x-note: null}\nrules: {GET /a: billing:read and export}\n"), @"nothing; 1 rule, 4 roles, 10 permissions");
     check!(findings_with("permissions: [billing:read, export]\nrules: {GET /a: billing:read and export}\n"), @"nothing; 1 rule, 4 roles, 9 permissions");
     check!(findings_with("permissions: {and: a, path.x: b, 17: c, \"a b\": d, ok: [e], sub: f}\n"), @r#"
         error[E034]: `and` cannot be a permission, because it means something else in a requirement
