@@ -97,7 +97,7 @@ impl<'p> RuleMatch<'p> {
             };
             let targets = binding.theirs(known);
             let holds = value.is_some() && targets.iter().any(|(_, theirs)| *theirs == value);
-            Binding { parameter: &*binding.name, value, targets, holds }
+            Binding { parameter: &binding.name, value, targets, holds }
         });
         let bindings = bindings.collect();
         let demand = &self.rule.demand;

@@ -241,7 +241,7 @@ fn marks(word: u64) -> u64 {
     let marks = below_0x21
         | word
         | is(word, 0x7f)
-        | is(word | ONES * 0x10, 0x3f) // `/` and `?`
+        | is(word | (ONES * 0x10), 0x3f) // `/` and `?`
         | is(word & !(ONES * 0x06), 0x21) // `#` and `%`
         | is(word, 0x3b) // `;`
         | is(word, 0x5c); // `\\`

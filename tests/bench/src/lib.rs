@@ -195,7 +195,7 @@ pub fn engines(count: usize) -> Vec<Engine> {
 
 /// The names of the engines; the first is what is measured against the rest.
 pub const ENGINES: [&str; 6] =
-    ["orgate", "orgate, target read before", "matchit", "casbin", "regorus", "cedar"];
+    ["orgate", "orgate, match and decide", "matchit", "casbin", "regorus", "cedar"];
 
 /// One engine under the rules of one size.
 ///
@@ -210,7 +210,7 @@ pub fn engine(name: &str, count: usize) -> Engine {
             let orgate = Orgate::new(spec(&routes));
             over(ENGINES[0], calls, move |call| orgate.decide(call.method, &call.path))
         }
-        "orgate, target read before" => {
+        "orgate, match and decide" => {
             let orgate = Orgate::new(spec(&routes));
             let calls: &'static [Call] = calls.leak();
             let targets: Vec<_> = calls
