@@ -388,6 +388,10 @@ mod tests {
         }
     }
 
+    fn behind_mark(source: &str) -> &str {
+        source.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests)
+    }
+
     /// The tests in a folder, as text: whole files below `tests`, of others what stands behind `#[cfg(test)]`.
     fn tests_in(directory: &std::path::Path, is_test: bool, text: &mut String) {
         for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
@@ -395,8 +399,7 @@ mod tests {
             if entry.is_dir() {
                 tests_in(&entry, is_test, text);
             } else if let Ok(source) = std::fs::read_to_string(&entry) {
-                let from = if is_test { Some(0) } else { source.find("#[cfg(test)]") };
-                text.push_str(&source[from.unwrap_or(source.len())..]);
+                text.push_str(if is_test { &source } else { behind_mark(&source) });
             }
         }
     }
@@ -414,7 +417,7 @@ mod tests {
                 } else if !entry.ends_with("codes.rs")
                     && let Ok(source) = std::fs::read_to_string(&entry)
                 {
-                    text.push_str(&source[source.find("#[cfg(test)]").unwrap_or(source.len())..]);
+                    text.push_str(behind_mark(&source));
                 }
             }
         }

@@ -155,18 +155,20 @@ impl Allowed {
 }
 
 /// The code of a warning, as written in a policy.
-fn warning(text: &str) -> Result<&'static str, Diagnostic> {
+fn warning(text: &str) -> Result<&'static str, Box<Diagnostic>> {
     let known = codes::ALL.iter().map(|known| known.code);
     match known.clone().find(|code| *code == text) {
         Some(code) if code.starts_with('W') => Ok(code),
         Some(code) => {
             let message = format!("{code} is an error, and errors cannot be silenced");
-            Err(Diagnostic::error(codes::BAD_VALUE, message).help(format!("see `orgate help {code}`")))
+            Err(Box::new(
+                Diagnostic::error(codes::BAD_VALUE, message).help(format!("see `orgate help {code}`")),
+            ))
         }
         None => {
             let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{text}` is the code of no warning"));
             let meant = closest(text, known.filter(|code| code.starts_with('W')));
-            Err(finding.maybe_help(meant.map(|meant| format!("did you mean `{meant}`?"))))
+            Err(Box::new(finding.maybe_help(meant.map(|meant| format!("did you mean `{meant}`?")))))
         }
     }
 }
