@@ -106,11 +106,11 @@ impl Reader<'_, '_> {
     }
 
     /// Reports; what is too deep ends the reading.
-    fn refuse(&mut self, finding: Box<Diagnostic>) {
+    fn refuse(&mut self, finding: Diagnostic) {
         if finding.code == codes::LIMIT {
-            return self.stop(*finding);
+            return self.stop(finding);
         }
-        self.diagnostics.push(*finding);
+        self.diagnostics.push(finding);
     }
 
     /// The depth of a list or table that opens here.
@@ -142,7 +142,7 @@ impl Reader<'_, '_> {
         self.current = match self.tables.header(&path, span, is_list) {
             Ok(table) => table,
             Err(finding) => {
-                self.refuse(finding);
+                self.refuse(*finding);
                 // Its entries are read all the same: they may hold further problems.
                 self.tables.add(Kind::Header, span, 2)
             }
@@ -226,7 +226,7 @@ impl EventReceiver for Reader<'_, '_> {
         let target = match found {
             Ok(table) => Some((table, key)),
             Err(finding) => {
-                self.refuse(finding);
+                self.refuse(*finding);
                 None
             }
         };
