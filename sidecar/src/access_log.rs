@@ -38,6 +38,20 @@ pub enum Outcome<'r> {
         /// The upstream's status.
         status: u16,
     },
+    /// Answered by the upstream, and let through only because the policy is observed and not enforced.
+    Observed {
+        /// The rule that would refuse, empty where none was reached.
+        rule: &'r str,
+        /// Why.
+        code: &'static str,
+        /// The upstream's status.
+        status: u16,
+    },
+    /// A CORS preflight that the gate answered.
+    Answered {
+        /// The rule of the request that the browser asks for.
+        rule: &'r str,
+    },
     /// Refused by the gate or the door.
     Refused {
         /// The rule that refused.
@@ -65,7 +79,11 @@ impl Outcome<'_> {
     #[must_use]
     pub fn rule(&self) -> &str {
         match self {
-            Self::Forwarded { rule, .. } | Self::Refused { rule, .. } | Self::Failed { rule, .. } => rule,
+            Self::Forwarded { rule, .. }
+            | Self::Observed { rule, .. }
+            | Self::Answered { rule }
+            | Self::Refused { rule, .. }
+            | Self::Failed { rule, .. } => rule,
         }
     }
 
@@ -73,7 +91,8 @@ impl Outcome<'_> {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Forwarded { .. } => "allowed",
+            Self::Forwarded { .. } | Self::Observed { .. } => "allowed",
+            Self::Answered { .. } => "preflight",
             Self::Refused { code, .. } | Self::Failed { code, .. } => code,
         }
     }
@@ -105,6 +124,14 @@ impl AccessLog {
             Outcome::Forwarded { rule, status } => {
                 debug!(rule, code = "allowed", method, status, duration_us, request_id, "allowed");
             }
+            Outcome::Observed { rule, code, status } => {
+                if tracing::enabled!(tracing::Level::INFO) && self.admits(rule, code, Instant::now()) {
+                    info!(rule, code, method, status, duration_us, request_id, "would be denied");
+                }
+            }
+            Outcome::Answered { rule } => {
+                debug!(rule, code = "preflight", method, status = 204, duration_us, request_id, "answered");
+            }
             Outcome::Refused { rule, code, status } => {
                 if tracing::enabled!(tracing::Level::INFO) && self.admits(rule, code, Instant::now()) {
                     info!(rule, code, method, status, duration_us, request_id, "denied");
@@ -115,6 +142,21 @@ impl AccessLog {
                     warn!(rule, code, method, status, duration_us, request_id, %error, "not answered");
                 }
             }
+        }
+    }
+
+    /// Writes that the shadow of a rule disagrees with what was decided, if its turn has come.
+    pub fn shadow(
+        &self,
+        rule: &str,
+        method: &str,
+        request_id: &str,
+        enforced: &'static str,
+        shadow: &'static str,
+    ) {
+        let kind = if shadow == "allow" { "shadow=allow" } else { "shadow=deny" };
+        if tracing::enabled!(tracing::Level::INFO) && self.admits(rule, kind, Instant::now()) {
+            info!(rule, method, request_id, enforced, shadow, "the shadow disagrees");
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     rules: HashMap<Arc<str>, Counter>,
     duration: Histogram,
+    would_deny: Family<RequestLabels, Counter>,
+    shadow: Family<ShadowLabels, Counter>,
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
     keys_loaded: Family<IssuerLabel, Gauge<i64>>,
@@ -27,6 +29,13 @@ pub struct Metrics {
 struct RequestLabels {
     rule: Arc<str>,
     code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    rule: Arc<str>,
+    enforced: &'static str,
+    shadow: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +66,8 @@ impl Metrics {
             })
             .collect();
         let duration = Histogram::new(BUCKETS);
+        let would_deny = Family::default();
+        let shadow = Family::default();
         let upstream_connections = Family::default();
         let upstream_errors = Family::default();
         let keys_loaded = Family::default();
@@ -66,6 +77,16 @@ impl Metrics {
             "requests",
             "Requests by the rule that decided and the code of the decision",
             requests.clone(),
+        );
+        registry.register(
+            "would_deny",
+            "Requests let through only because the policy is observed, by what it would refuse them with",
+            would_deny.clone(),
+        );
+        registry.register(
+            "shadow",
+            "Requests on which the shadow of a rule disagrees with what was decided",
+            shadow.clone(),
         );
         registry.register(
             "request_duration_seconds",
@@ -80,7 +101,17 @@ impl Metrics {
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
         register_build(&mut registry);
-        Self { registry, requests, rules, duration, upstream_connections, upstream_errors, keys_loaded }
+        Self {
+            registry,
+            requests,
+            rules,
+            duration,
+            would_deny,
+            shadow,
+            upstream_connections,
+            upstream_errors,
+            keys_loaded,
+        }
     }
 
     /// Counts a request; `rule` is its key in the policy or empty.
@@ -95,6 +126,20 @@ impl Metrics {
                 self.requests.get_or_create(&RequestLabels { rule, code }).inc();
             }
         }
+    }
+
+    /// Counts a request that was let through only because the policy is observed.
+    pub fn would_deny(&self, rule: &str, code: &'static str) {
+        self.would_deny.get_or_create(&RequestLabels { rule: self.known(rule), code }).inc();
+    }
+
+    /// Counts a request on which the shadow of its rule disagrees.
+    pub fn shadow(&self, rule: &str, enforced: &'static str, shadow: &'static str) {
+        self.shadow.get_or_create(&ShadowLabels { rule: self.known(rule), enforced, shadow }).inc();
+    }
+
+    fn known(&self, rule: &str) -> Arc<str> {
+        self.rules.get_key_value(rule).map_or_else(|| Arc::from(""), |(rule, _)| Arc::clone(rule))
     }
 
     /// Counts a request that the upstream did not answer.

@@ -13,6 +13,8 @@ pub enum Refusal {
     BadRequest,
     /// The client stopped sending its request.
     RequestTimeout,
+    /// The body of a signed delivery is larger than it may be.
+    ContentTooLarge,
     /// An expectation other than `100-continue`.
     ExpectationFailed,
     /// The upstream could not be reached or did not speak HTTP.
@@ -30,6 +32,7 @@ impl Refusal {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamMissing => StatusCode::SERVICE_UNAVAILABLE,
@@ -43,6 +46,7 @@ impl Refusal {
         match self {
             Self::BadRequest => "bad_request",
             Self::RequestTimeout => "request_timeout",
+            Self::ContentTooLarge => "content_too_large",
             Self::ExpectationFailed => "expectation_failed",
             Self::UpstreamFailed | Self::UpstreamMissing | Self::UpstreamTimeout => "upstream_unavailable",
         }
@@ -52,6 +56,7 @@ impl Refusal {
         match self {
             Self::BadRequest => "Bad request",
             Self::RequestTimeout => "The request was not sent in time",
+            Self::ContentTooLarge => "Content too large",
             Self::ExpectationFailed => "Expectation failed",
             Self::UpstreamFailed => "The upstream failed",
             Self::UpstreamMissing => "No upstream is available",

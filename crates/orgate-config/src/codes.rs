@@ -255,6 +255,26 @@ one with a broader path or host.
     ALGORITHM = "E054", "an algorithm that proves nothing",
 "`none` is no signature. It is never accepted.";
 
+    SECRET_LITERAL = "E056", "a secret in the policy file",
+"A policy file lies in a repository and is read by reviewers, so it names where a secret is and never holds one. A secret that
+was committed is known; change it.
+
+    secret: whsec_…                 # E056
+    secret: {env: STRIPE_SECRET}    # or {file: /run/secrets/stripe}";
+
+    LIVE_WITHOUT_INTROSPECTION = "E057", "an issuer that cannot be asked",
+"A rule says `fresh: live`: the issuer is asked for each request whether the token still stands (RFC 7662). Every issuer
+whose tokens could come there must say where it is asked.
+
+    introspect: {url: https://auth.example.com/introspect, client_id: gate, secret: {env: GATE_SECRET}}";
+
+    OBSERVED_TOO_LONG = "E058", "a policy that was to be enforced by now",
+"`mode: observe` lets everything through and only tells what it would refuse. Its last day, `until`, is over. A gate that
+runs goes on as it is; one that starts says so in its log.
+
+    mode: observe
+    until: 2027-01-31";
+
     TOO_MANY = "E090", "too many of something",
 "A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts and 32 issuers.";
 

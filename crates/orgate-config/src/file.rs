@@ -7,7 +7,7 @@ use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::Lints,
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight},
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -19,12 +19,18 @@ pub struct PolicyFile {
     pub policy: Policy,
     /// Whose tokens are believed, in the order of the file.
     pub issuers: Vec<IssuerSpec>,
+    /// Who else may prove themselves, without a token.
+    pub authenticators: Vec<AuthenticatorSpec>,
     /// Where a request carries its token.
     pub token: TokenOptions,
     /// How the caller is told to the application.
     pub identity: IdentityOptions,
     /// How refusals look.
     pub deny: DenyOptions,
+    /// What becomes of CORS preflights.
+    pub cors: Preflight,
+    /// Whether refusals are made or only told.
+    pub mode: Mode,
     /// Where people are sent instead.
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
@@ -97,6 +103,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// Where it says whether a token still stands.
+    pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.
     pub profile: Option<&'static str>,
     /// Where the permissions of its callers come from, if not from where the policy says.
@@ -120,6 +128,8 @@ pub enum KeyLocation {
 pub struct TokenOptions {
     /// The places that are looked at; there must not be a credential in more than one of them.
     pub from: Vec<TokenSource>,
+    /// Where a session cookie is exchanged for a token, if no source has one.
+    pub exchange: Option<ExchangeSpec>,
     /// The first place that holds one decides, and the others are not looked at.
     pub first_of_several: bool,
     /// Origins besides the application's own whose pages may call it with a cookie, in lower case.
@@ -128,7 +138,12 @@ pub struct TokenOptions {
 
 impl Default for TokenOptions {
     fn default() -> Self {
-        Self { from: vec![TokenSource::Bearer], first_of_several: false, trusted_origins: Vec::new() }
+        Self {
+            from: vec![TokenSource::Bearer],
+            exchange: None,
+            first_of_several: false,
+            trusted_origins: Vec::new(),
+        }
     }
 }
 

@@ -25,7 +25,10 @@ mod files;
 pub mod matrix;
 
 pub use self::{
-    compile::{Lints, compile, compile_with, profile_names},
+    compile::{
+        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Lints, Mode,
+        Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, profile_names,
+    },
     discover::{FILE_NAMES, LoadError, discover, load},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,

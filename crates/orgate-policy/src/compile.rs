@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use orgate_claims::{Permission, RoleName};
@@ -24,6 +27,7 @@ use crate::{
     requirement::{Expression, Kind},
     set::Set,
     shapes::Shapes,
+    shared::Shared,
     subject::Subject,
     table::{Table, Walk},
     target::RequestTarget,
@@ -127,10 +131,10 @@ pub struct Policy {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) key: RuleKey,
-    pub(crate) demand: Demand,
+    pub(crate) demand: Arc<Demand>,
     /// What is judged beside it and reported.
     pub(crate) shadow: Option<Box<Demand>>,
-    pub(crate) bindings: Box<[Bound]>,
+    pub(crate) bindings: Arc<[Bound]>,
     pub(crate) hide: bool,
     pub(crate) live: bool,
     pub(crate) place: Place,
@@ -197,8 +201,10 @@ impl Policy {
         let of_profile =
             || spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(names)));
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
+        let mut shared = Shared::default();
+        let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
-            spec.rules.into_iter().map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary)).collect();
+            rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
         let table = Table::build(rules.iter().map(|rule| &rule.key), methods);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
@@ -307,12 +313,19 @@ impl Policy {
 }
 
 impl Rule {
-    fn compile(spec: RuleSpec, bind: &[BindSpec], claims: &[Box<str>], vocabulary: &Vocabulary) -> Self {
+    fn compile(
+        spec: RuleSpec,
+        bind: &[BindSpec],
+        claims: &[Box<str>],
+        vocabulary: &Vocabulary,
+        shared: &mut Shared,
+    ) -> Self {
         let bindings = bound(&spec, bind).filter_map(|bind| Bound::compile(bind, &spec, claims)).collect();
+        let bindings = shared.bindings(bindings);
         let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
         let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
         let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
-        Self { demand: demand(requirement), shadow, bindings, hide, live, place, key }
+        Self { demand: shared.demand(requirement, demand), shadow, bindings, hide, live, place, key }
     }
 
     pub(crate) fn requirement(&self) -> &Requirement {

@@ -193,7 +193,7 @@ impl<'p> RuleMatch<'p> {
             return Decision::Deny(DenyReason::ConditionFailed);
         }
         let scene = self.scene(subject, facts);
-        for binding in &self.rule.bindings {
+        for binding in self.rule.bindings.iter() {
             match binding.stands(scene) {
                 Standing::Holds => {}
                 Standing::NoOrganization => return Decision::Deny(DenyReason::NoActiveOrganization),

@@ -206,21 +206,26 @@ fn plain(authority: &str) -> Option<&str> {
     if authority.len() > MAX_LABEL_BYTES {
         return None;
     }
-    let (mut last, mut label) = (b'.', 0);
-    for (at, &byte) in authority.as_bytes().iter().enumerate() {
-        let is_dot = byte == b'.';
-        if !(byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
-            && (!is_dot || last == b'.')
-        {
-            return None;
-        }
-        if is_dot {
-            label = at + 1;
-        }
-        last = byte;
-    }
-    authority.as_bytes().get(label).filter(|first| first.is_ascii_lowercase()).map(|_| authority)
+    let bytes = authority.as_bytes();
+    let dots = bytes.windows(2).any(|pair| pair == b"..") || bytes.first() == Some(&b'.');
+    let label = bytes.rsplit(|byte| *byte == b'.').next()?;
+    let in_place = |byte: &u8| PLAIN.get(usize::from(*byte)).copied().unwrap_or(false);
+    (!dots && bytes.iter().all(in_place) && label.first()?.is_ascii_lowercase()).then_some(authority)
 }
+
+/// The bytes of a host name in lower case.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        #[allow(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
+        {
+            plain[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+        }
+        byte += 1;
+    }
+    plain
+};
 
 /// Host and port, not yet checked.
 fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {

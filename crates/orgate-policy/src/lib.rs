@@ -37,6 +37,7 @@ pub mod requirement;
 mod roots;
 mod set;
 mod shapes;
+mod shared;
 mod subject;
 mod suggest;
 mod table;

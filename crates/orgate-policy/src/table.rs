@@ -150,36 +150,43 @@ impl<'w> Walker<'w> {
         }
     }
 
-    /// One visit of a node. A path has at most 32 segments, so the depth is bounded.
-    fn walk(&mut self, here: Node, depth: usize) -> Option<u16> {
-        #[cfg(test)]
-        {
-            self.visits += 1;
-        }
-        match self.target.segment(depth) {
-            None => {
-                if let Some(rule) = self.leaf(here.leaf) {
+    /// Walks on from a node; the stack grows only where there is something to come back for. A path has at most 32
+    /// segments, so the depth is bounded.
+    fn walk(&mut self, mut here: Node, mut depth: usize) -> Option<u16> {
+        loop {
+            #[cfg(test)]
+            {
+                self.visits += 1;
+            }
+            let Some(segment) = self.target.segment(depth) else {
+                return self.leaf(here.leaf).or_else(|| self.leaf(here.rest));
+            };
+            depth += 1;
+            if here.edges != NONE
+                && segment.len() <= self.table.longest_label
+                && let Some(edge) = self.table.child(here.edges, &Label::new(segment))
+            {
+                if here.parameter == NONE && here.rest == NONE {
+                    here = edge.node;
+                    continue;
+                }
+                if let Some(rule) = self.walk(edge.node, depth) {
                     return Some(rule);
                 }
             }
-            Some(segment) => {
-                if here.edges != NONE && segment.len() <= self.table.longest_label {
-                    let label = Label::new(segment);
-                    if let Some(edge) = self.table.child(here.edges, &label)
-                        && let Some(rule) = self.walk(edge.node, depth + 1)
-                    {
-                        return Some(rule);
-                    }
+            if here.parameter != NONE
+                && let Some(child) = self.table.nodes.get(here.parameter as usize)
+            {
+                if here.rest == NONE {
+                    here = *child;
+                    continue;
                 }
-                if here.parameter != NONE
-                    && let Some(child) = self.table.nodes.get(here.parameter as usize)
-                    && let Some(rule) = self.walk(*child, depth + 1)
-                {
+                if let Some(rule) = self.walk(*child, depth) {
                     return Some(rule);
                 }
             }
+            return self.leaf(here.rest);
         }
-        self.leaf(here.rest)
     }
 
     fn leaf(&mut self, leaf: u32) -> Option<u16> {

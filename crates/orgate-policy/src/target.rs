@@ -215,6 +215,39 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
+/// How many bytes at the start have no meaning of their own; perhaps fewer than there are. Eight at a time.
+fn plain(bytes: &[u8]) -> usize {
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let marks = marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return at * 8 + (marks.trailing_zeros() / 8) as usize;
+        }
+    }
+    let in_tail = tail.iter().position(|byte| class(*byte) != Class::Plain);
+    words.len() * 8 + in_tail.unwrap_or(tail.len())
+}
+
+/// The highest bit of every byte of a word that is not [`Class::Plain`], and of a few that are: a borrow may mark the
+/// byte above a marked one, and `!` and `'` are marked with `#` and `%`. Whoever meets a mark looks at the byte.
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let is = |word: u64, byte: u64| {
+        let differs = word ^ (ONES * byte);
+        differs.wrapping_sub(ONES) & !differs
+    };
+    let below_0x21 = word.wrapping_sub(ONES * 0x21) & !word;
+    let marks = below_0x21
+        | word
+        | is(word, 0x7f)
+        | is(word | ONES * 0x10, 0x3f) // `/` and `?`
+        | is(word & !(ONES * 0x06), 0x21) // `#` and `%`
+        | is(word, 0x3b) // `;`
+        | is(word, 0x5c); // `\\`
+    marks & HIGH
+}
+
 fn class(byte: u8) -> Class {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Forbidden)
 }
@@ -234,11 +267,10 @@ impl Scan {
         }
         let (mut start, mut at, mut encoded) = (1usize, 1usize, false);
         let end = loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let Some(plain) = rest.iter().position(|byte| class(*byte) != Class::Plain) else {
+            at += plain(bytes.get(at..).unwrap_or_default());
+            if at >= bytes.len() {
                 break bytes.len();
-            };
-            at += plain;
+            }
             match bytes.get(at).copied().map_or(Class::Forbidden, class) {
                 Class::Plain => {}
                 Class::Slash => {
@@ -399,6 +431,25 @@ mod tests {
             ("/%+1", InvalidEncoding),
         ] {
             assert_eq!(segments(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_byte_with_a_meaning_is_passed_over_wherever_it_stands() {
+        for byte in 0..=255u8 {
+            for at in 0..24 {
+                for fill in [b'a', b'~', b'!', b' ', 0, 0x80, 0xff, b'/', b'0'] {
+                    let mut bytes = [fill; 24];
+                    bytes[at] = byte;
+                    let expected = bytes.iter().position(|byte| class(*byte) != Class::Plain).unwrap_or(24);
+                    let found = plain(&bytes);
+                    // A plain byte that is marked costs a look at it, and is found to be plain.
+                    assert!(
+                        found == expected || found < expected && matches!(bytes[found], b'!' | b'\''),
+                        "{byte:#x} at {at} among {fill:#x}: {found} and not {expected}"
+                    );
+                }
+            }
         }
     }
 

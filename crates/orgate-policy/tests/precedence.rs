@@ -150,7 +150,7 @@ fn differences<T: PartialEq>(
 
 /// How many cases each property is tried with; `./tests/run --long` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1500)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
 }
 
 proptest! {

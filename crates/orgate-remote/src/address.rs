@@ -53,6 +53,15 @@ impl Address {
         Ok(address)
     }
 
+    /// An endpoint that an operator named, and that is sent secrets: https, or this machine.
+    pub(crate) fn of_endpoint(text: &str) -> Result<Self, RemoteError> {
+        let address = Self(absolute(text)?);
+        if address.is_https() || address.is_loopback() {
+            return Ok(address);
+        }
+        Err(RemoteError::at(&address, Fault::PlainHttp))
+    }
+
     /// The same host with another path.
     pub(crate) fn with_path(&self, path: &str) -> Result<Self, RemoteError> {
         let mut parts = self.0.clone().into_parts();
@@ -159,6 +168,23 @@ mod tests {
             assert_eq!(keys("https://issuer", text, Told::ByDocument), Err(Fault::ForeignAddress), "{text}");
             assert!(keys("https://issuer", text, Told::ByOperator).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_are_sent_over_https_or_within_the_machine() {
+        let fault = |text| Address::of_endpoint(text).err().map(|error| error.fault().clone());
+        for text in [
+            "https://issuer/introspect?x=y",
+            "http://127.0.0.1:3000/token",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
+            assert_eq!(fault(text), None, "{text}");
+        }
+        for text in ["http://issuer/introspect", "http://10.0.0.1/", "http://127.0.0.1.example/"] {
+            assert_eq!(fault(text), Some(Fault::PlainHttp), "{text}");
+        }
+        assert_eq!(fault("https://user:pw@issuer/"), Some(Fault::NotAUrl));
     }
 
     #[test]

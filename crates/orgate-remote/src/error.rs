@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     TooLarge(usize),
     NotADocument(String),
     OtherIssuer { ours: String },
+    NotAnAnswer(&'static str),
     Keys(KeySetError),
     Unreadable(String),
 }
@@ -50,6 +51,11 @@ impl RemoteError {
     /// Whether the server said that there is nothing at this place, so that another may be tried.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self.fault, Fault::Status(status) if status.is_client_error())
+    }
+
+    /// Whether the server said that the request carries no valid credential.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.fault, Fault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 
     #[cfg(test)]
@@ -76,6 +82,7 @@ impl RemoteError {
             Fault::Status(_) | Fault::NotJson(_) | Fault::NotADocument(_) | Fault::TooLarge(_) => {
                 "check the issuer's URL, or name its key set by `jwks_uri`"
             }
+            Fault::NotAnAnswer(_) => "check the endpoint's address in the policy file",
             Fault::OtherIssuer { .. } => "write the issuer exactly as its document and its tokens name it",
             Fault::Keys(KeySetError::NoUsableKey(_)) => {
                 "the issuer must publish at least one RSA, P-256 or Ed25519 key for signatures"
@@ -109,6 +116,7 @@ impl fmt::Display for RemoteError {
             Fault::OtherIssuer { ours } => {
                 write!(f, "`{place}` is the document of another issuer than `{ours}`")?
             }
+            Fault::NotAnAnswer(why) => write!(f, "`{place}` answered, but {why}")?,
             Fault::Keys(why) => write!(f, "`{place}`: {why}")?,
             Fault::Unreadable(why) => write!(f, "the file `{place}` cannot be read: {why}")?,
         }

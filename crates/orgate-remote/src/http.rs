@@ -1,15 +1,16 @@
 //! The one HTTP client.
 //!
-//! It makes GET requests, each on a connection of its own (they are minutes apart), and bounds everything: the time to
-//! connect, the time in all, the head and the body. A redirect is an error. TLS is rustls with aws-lc-rs and the system's
+//! Requests for keys go each on a connection of its own (they are minutes apart); questions about callers, which a request
+//! waits for, share a few connections. Everything is bounded: the time to connect, the time in all, the head and the body.
+//! A redirect is an error. TLS is rustls with aws-lc-rs and the system's
 //! root certificates; a machine without any can still fetch over loopback http or read files, and says what is missing
 //! when https is asked for.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -26,9 +27,9 @@ use crate::{
 /// The bounded HTTP client. Clones share it.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    plain: Client<HttpConnector, Empty<Bytes>>,
+    plain: Client<HttpConnector, Full<Bytes>>,
     /// Or why https cannot work here.
-    secure: Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, Arc<str>>,
+    secure: Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Arc<str>>,
     limits: Limits,
 }
 
@@ -67,11 +68,22 @@ impl HttpClient {
     /// A client with these limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
+        Self::build(limits, 0)
+    }
+
+    /// The same for questions that are asked often: up to eight connections to a host are kept for half a minute.
+    #[must_use]
+    pub fn for_questions(limits: Limits) -> Self {
+        Self::build(limits, 8)
+    }
+
+    fn build(limits: Limits, kept: usize) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(limits.connect));
         tcp.set_nodelay(true);
         let mut builder = Client::builder(TokioExecutor::new());
-        builder.timer(TokioTimer::new()).pool_max_idle_per_host(0).http1_max_buf_size(MAX_HEAD_BYTES);
+        builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).http1_max_buf_size(MAX_HEAD_BYTES);
+        builder.pool_max_idle_per_host(kept).pool_idle_timeout(Duration::from_secs(30));
         let plain = builder.build(tcp.clone());
         let secure = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(aws_lc_rs::default_provider())
@@ -85,18 +97,26 @@ impl HttpClient {
 
     /// Gets a JSON document.
     pub(crate) async fn get_json(&self, address: &Address) -> Result<Answer, RemoteError> {
-        match tokio::time::timeout(self.limits.total, self.exchange(address)).await {
+        let request = Request::get(address.uri().clone())
+            .header(header::ACCEPT, "application/json, application/jwk-set+json");
+        let request = request.body(Full::default()).map_err(|_| RemoteError::at(address, Fault::NotAUrl))?;
+        self.ask(address, request).await
+    }
+
+    /// Sends `request`, which is for `address`, and reads the JSON document that answers it.
+    pub(crate) async fn ask(
+        &self,
+        address: &Address,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Answer, RemoteError> {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        match tokio::time::timeout(self.limits.total, self.exchange(address, request)).await {
             Ok(answer) => answer.map_err(|fault| RemoteError::at(address, fault)),
             Err(_) => Err(RemoteError::at(address, Fault::TimedOut(self.limits.total))),
         }
     }
 
-    async fn exchange(&self, address: &Address) -> Result<Answer, Fault> {
-        let request = Request::get(address.uri().clone())
-            .header(header::ACCEPT, "application/json, application/jwk-set+json")
-            .header(header::USER_AGENT, USER_AGENT)
-            .body(Empty::new())
-            .map_err(|_| Fault::NotAUrl)?;
+    async fn exchange(&self, address: &Address, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let response = match &self.secure {
             _ if !address.is_https() => self.plain.request(request),
             Ok(secure) => secure.request(request),

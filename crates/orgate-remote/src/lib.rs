@@ -2,7 +2,8 @@
 //!
 //! [`HttpClient`] is the one way out: bounded in time and size, following no redirect. [`RemoteKeys`] gets the public keys
 //! of one issuer through it (by discovery or from a key set's URL) or from a local file, keeps the last good set, and
-//! renews it in the background. The gate only ever asks for the set in hand; whoever may wait asks for a newer one.
+//! renews it in the background. [`Introspection`] asks an issuer whether a token still stands, and [`SessionExchange`] gets the
+//! token of a session. The gate only ever asks for the set in hand; whoever may wait asks for a newer one.
 //!
 //! The rule of this crate: **no answer of a server can make the gate accept more than it was told to**. An issuer's
 //! document must name that very issuer, keys are replaced as a whole set or not at all, and what fails leaves the last
@@ -11,13 +12,17 @@
 mod address;
 mod discovery;
 mod error;
+mod exchange;
 mod fetch;
 mod http;
+mod introspection;
 mod keys;
 mod schedule;
 mod settings;
 
 pub use error::RemoteError;
+pub use exchange::SessionExchange;
 pub use http::{HttpClient, Limits};
+pub use introspection::Introspection;
 pub use keys::RemoteKeys;
 pub use settings::{KeySettings, Location, Timing};

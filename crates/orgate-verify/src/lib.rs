@@ -11,6 +11,7 @@
 //! are not yet proven decide only to refuse.
 
 mod algorithm;
+pub mod authenticator;
 mod claims_check;
 mod error;
 mod issuer;

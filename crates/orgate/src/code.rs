@@ -46,6 +46,8 @@ pub enum Code {
     StepUpRequired,
     /// A request of a browser that another site may have caused.
     Csrf,
+    /// The body of a signed delivery is larger than the gate reads.
+    ContentTooLarge,
     /// Too many requests.
     RateLimited,
     /// The issuer's keys were never loaded; the token may well be good.
@@ -63,7 +65,7 @@ struct Row {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::BadRequestTarget,
         Self::BadRequest,
         Self::NoCredential,
@@ -83,6 +85,7 @@ impl Code {
         Self::NotFound,
         Self::StepUpRequired,
         Self::Csrf,
+        Self::ContentTooLarge,
         Self::RateLimited,
         Self::KeysUnavailable,
         Self::StaleFeed,
@@ -115,6 +118,9 @@ impl Code {
                 ("step_up_required", StatusCode::UNAUTHORIZED, "A newer or stronger sign-in is required")
             }
             Self::Csrf => ("csrf", StatusCode::FORBIDDEN, "Cross-site request"),
+            Self::ContentTooLarge => {
+                ("content_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Content too large")
+            }
             Self::RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             Self::StaleFeed => ("stale_feed", StatusCode::SERVICE_UNAVAILABLE, "Rights could not be checked"),
             Self::KeysUnavailable => {

@@ -68,6 +68,9 @@ impl Code {
             Self::StepUpRequired => {
                 "The caller holds every right the rule asks for, but must sign in again: in one of the classes of `acr(…)`, or\nmore recently than `fresh(…)` says. The challenge names both (RFC 9470); send them as `acr_values` and `max_age`."
             }
+            Self::ContentTooLarge => {
+                "The request is a signed delivery, whose body is read before anything is decided, and it is larger than the\nauthenticator's `max_body`."
+            }
             Self::RateLimited => {
                 "The caller, or its organization, asked more often than the rule's `limit:` allows. `Retry-After` says when to\ntry again."
             }

@@ -1,22 +1,27 @@
 //! The one decision that every door asks for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts, PermissionsFrom, Policy, RuleMatch};
+use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
 
 use crate::{
-    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, RedirectOptions,
-    Rejection, RequestHead, TokenOptions, clock,
+    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer,
+    Preflights, RedirectOptions, Rejection, RequestHead, TokenOptions,
+    authenticate::{Authenticators, Deliveries},
     credentials::{self, CredentialError, Presented, csrf},
-    head::Fields,
-    judge::{Asked, Refusal},
+    judge::Refusal,
+    observe::Told,
     redirect,
+    session::{Exchanged, Sessions},
     token_cache::{TokenCache, VerifiedToken},
 };
 
@@ -33,6 +38,9 @@ pub struct Gate {
 struct Inner {
     parts: ArcSwap<GateParts>,
     cache: TokenCache,
+    sessions: Sessions,
+    deliveries: Deliveries,
+    told: Told,
     marks: Marks,
 }
 
@@ -40,9 +48,9 @@ struct Inner {
 /// end.
 #[derive(Debug)]
 pub struct GateParts {
-    policy: Policy,
+    pub(crate) policy: Policy,
     verifier: Verifier,
-    token: TokenOptions,
+    pub(crate) token: TokenOptions,
     identity: IdentityOptions,
     pub(crate) deny: DenyOptions,
     redirect: RedirectOptions,
@@ -54,6 +62,15 @@ pub struct GateParts {
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
     remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    /// Where the issuers say whether a token stands, by issuer.
+    #[cfg(feature = "remote")]
+    pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Where session cookies are exchanged, and how long a token of one is used again.
+    #[cfg(feature = "remote")]
+    pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
+    pub(crate) authenticators: Authenticators,
+    pub(crate) preflights: Preflights,
+    pub(crate) observe: bool,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -77,6 +94,12 @@ pub enum Need {
     Exchange,
     /// The rule wants the caller's rights as they are now.
     LiveStatus(IssuerIndex),
+    /// The caller has signed the body. A door reads it, up to `limit` bytes, and asks [`Gate::check_body`]; one without
+    /// bodies asks [`Gate::check`], which refuses.
+    Body {
+        /// The most bytes that are read; more are answered 413.
+        limit: usize,
+    },
 }
 
 /// What is to be done with a request.
@@ -86,6 +109,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
+    /// It is a CORS preflight that the gate answers itself.
+    Answer(PreflightAnswer),
 }
 
 impl GateParts {
@@ -105,6 +130,13 @@ impl GateParts {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
+            #[cfg(feature = "remote")]
+            introspection: Vec::new(),
+            #[cfg(feature = "remote")]
+            exchange: None,
+            authenticators: Authenticators::default(),
+            preflights: Preflights::default(),
+            observe: false,
         }
     }
 
@@ -140,7 +172,7 @@ impl GateParts {
         self
     }
 
-    fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
+    pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
         let location = redirect::location(rejection.code(), &self.redirect, head);
         rejection.sent_to(location)
     }
@@ -167,6 +199,18 @@ impl GateParts {
         self
     }
 
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn identity_options(&self) -> &IdentityOptions {
+        &self.identity
+    }
+
     /// The policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
@@ -181,6 +225,9 @@ impl Gate {
         let inner = Inner {
             parts: ArcSwap::from_pointee(parts),
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
+            sessions: Sessions::new(),
+            deliveries: Deliveries::new(),
+            told: Told::default(),
             marks: Marks::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -190,6 +237,7 @@ impl Gate {
     pub fn replace(&self, parts: GateParts) {
         self.inner.parts.store(Arc::new(parts));
         self.inner.cache.clear();
+        self.inner.sessions.clear();
     }
 
     /// The parts in force.
@@ -220,84 +268,29 @@ impl Gate {
         GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count() }
     }
 
-    /// Decides without waiting: the way of every request whose token or keys are known.
-    ///
-    /// The order: target → rule → method → credential → revocation marks → binding → requirement. Nothing is awaited
-    /// and no lock is held across it; what must be fetched is named in [`Checked::Needs`].
-    #[must_use]
-    pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
-        let parts = self.inner.parts.load();
-        let path_and_query = head.path_and_query;
-        let fields = Fields(head.headers);
-        let asked = Asked {
-            method: head.method.as_str(),
-            path_and_query: path_and_query.as_str(),
-            host: head.authority,
-            facts: Facts { headers: &fields, now },
-        };
-        let caller = |rule: &RuleMatch<'_>| match rule.access() {
-            Access::Authenticator(_) => Ok(None),
-            _ => self.token(&parts, head, now),
-        };
-        match parts.judge(asked, caller) {
-            Ok((rule, token)) => {
-                let (parts, path_and_query) = (Arc::clone(&parts), path_and_query.clone());
-                Checked::Done(Verdict::Forward(Permit { parts, token, rule, path_and_query }))
-            }
-            Err(Refusal::Rejection(rejection)) => {
-                Checked::Done(Verdict::Reject(parts.sent_elsewhere(rejection, head)))
-            }
-            Err(Refusal::Need(need)) => Checked::Needs(need),
-        }
+    pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<GateParts>> {
+        self.inner.parts.load()
     }
 
-    /// Decides, and fetches what is missing: once, then the request is judged again from the beginning, so that a policy
-    /// replaced meanwhile cannot mix with an old match.
-    pub async fn check(&self, head: &RequestHead<'_>) -> Verdict {
-        let need = match self.check_now(head, clock::now()) {
-            Checked::Done(verdict) => return verdict,
-            Checked::Needs(need) => need,
-        };
-        if let Need::Keys(issuer) = need {
-            let source = self.inner.parts.load().verifier.key_source(issuer).cloned();
-            if let Some(source) = source {
-                // A failure shows below: either keys are in hand or they are not.
-                let _ = source.refresh().await;
-            }
-        }
-        self.settle(head, clock::now())
+    pub(crate) fn told(&self) -> &Told {
+        &self.inner.told
     }
 
-    /// Decides with what is in hand: what would still have to be fetched is refused.
-    fn settle(&self, head: &RequestHead<'_>, now: UnixTime) -> Verdict {
-        match self.check_now(head, now) {
-            Checked::Done(verdict) => verdict,
-            Checked::Needs(need) => {
-                let parts = self.inner.parts.load();
-                let known = match need {
-                    Need::Keys(issuer) => {
-                        parts.verifier.key_source(issuer).is_some_and(|source| source.current().is_some())
-                    }
-                    Need::Introspection(_) | Need::Exchange | Need::LiveStatus(_) => false,
-                };
-                let rejection = if known {
-                    Rejection::new(Code::InvalidToken)
-                        .with_detail("the token was signed with a key that its issuer does not publish")
-                } else {
-                    Rejection::new(Code::KeysUnavailable)
-                        .with_detail("the issuer's keys could not be fetched yet; try again")
-                };
-                Verdict::Reject(parts.sent_elsewhere(rejection.rendered(parts.deny), head))
-            }
-        }
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.inner.deliveries
     }
 
     /// The verified token of a request; `None` if it carries no credential.
-    fn token(
+    pub(crate) fn token(
         &self,
         parts: &GateParts,
         head: &RequestHead<'_>,
         now: UnixTime,
+        brought: Option<&Exchanged>,
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
         let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
@@ -305,23 +298,34 @@ impl Gate {
                 CredentialError::Malformed => "the credential of the request cannot be read",
             })
         })?;
-        let Some(Presented { credential: Credential::Token(text), by_cookie }) = credential else {
-            return Ok(None);
-        };
-        if by_cookie {
-            csrf::check(head, &parts.token.trusted_origins)
-                .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
+        match credential {
+            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+                if by_cookie {
+                    csrf::check(head, &parts.token.trusted_origins)
+                        .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
+                }
+                self.verified(parts, text.as_str(), now).map(Some)
+            }
+            None => self.session(parts, head, now, brought),
         }
-        let token = match self.inner.cache.get(text.as_str()).filter(|token| parts.still_holds(token, now)) {
+    }
+
+    pub(crate) fn verified(
+        &self,
+        parts: &GateParts,
+        text: &str,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken>, Refusal> {
+        let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
             None => {
-                let token = Arc::new(parts.verify(text.as_str(), now)?);
-                self.inner.cache.insert(text.as_str(), Arc::clone(&token));
+                let token = Arc::new(parts.verify(text, now)?);
+                self.inner.cache.insert(text, Arc::clone(&token));
                 token
             }
         };
         match self.inner.marks.check(&token.principal) {
-            Ok(()) => Ok(Some(token)),
+            Ok(()) => Ok(token),
             Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
         }
     }
@@ -352,7 +356,7 @@ impl GateParts {
         Ok(VerifiedToken {
             subject,
             principal: Arc::new(principal),
-            issuer,
+            issuer: Some(issuer),
             key_generation,
             parts_generation: self.generation,
             valid_until,
@@ -364,9 +368,9 @@ impl GateParts {
     fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
         token.parts_generation == self.generation
             && now < token.valid_until
-            && self
-                .verifier
-                .key_source(token.issuer)
+            && token
+                .issuer
+                .and_then(|issuer| self.verifier.key_source(issuer))
                 .and_then(|source| source.current())
                 .is_some_and(|keys| keys.generation() == token.key_generation)
     }

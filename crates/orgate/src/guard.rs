@@ -122,26 +122,36 @@ fn admit(patterns: &Patterns, parts: &mut Parts) -> Result<(), Box<Response>> {
         return Err(Box::new(no_gate()));
     };
     let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(()) };
-    compare(patterns, &permit, matched.as_str(), parts).map_err(|mismatch| {
+    if permit.would().is_some() {
+        // There may be no rule to compare with.
+        return Ok(());
+    }
+    let observed = permit.parts.observes();
+    compare(patterns, &permit, matched.as_str(), parts).or_else(|mismatch| {
         error!(
             rule = permit.rule(),
             template = matched.as_str(),
             method = parts.method.as_str(),
             "a request was judged for one route and taken to another: {mismatch}"
         );
-        Box::new(refusal())
+        // Nobody is kept out of an application whose policy is only observed.
+        if observed { Ok(()) } else { Err(Box::new(refusal())) }
     })
 }
 
 fn compare(patterns: &Patterns, permit: &Permit, template: &str, parts: &mut Parts) -> Result<(), Mismatch> {
-    let method = parts.method.clone();
+    // The rule of a preflight is that of the request it asks for; the method that is routed is OPTIONS.
+    let method = permit.preflight.clone().unwrap_or_else(|| parts.method.clone());
+    if permit.preflight.is_some() && parts.method != http::Method::OPTIONS {
+        return Err(Mismatch::Method);
+    }
     let host = authority(&parts.uri, &parts.headers).map(str::to_owned);
     let target = RequestTarget::parse(method.as_str(), permit.path_and_query().as_str())
         .and_then(|target| target.at_host(host.as_deref()))
         .map_err(|_| Mismatch::Method)?;
     // Finding is pure: under the same policy, the same method and target give the rule of the permit.
     let found = match permit.parts.policy().find(&target) {
-        Found::Rule(found) if found.id() == permit.rule => found,
+        Found::Rule(found) if Some(found.id()) == permit.rule => found,
         _ => return Err(Mismatch::Method),
     };
     let route = pattern_of(patterns, template).ok_or(Mismatch::NoCommonPath)?;

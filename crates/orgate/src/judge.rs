@@ -47,40 +47,75 @@ pub(crate) struct Asked<'a> {
     pub(crate) facts: Facts<'a>,
 }
 
+/// What came out.
+#[derive(Debug)]
+pub(crate) struct Judged<C> {
+    /// The rule that won.
+    pub(crate) rule: Option<RuleId>,
+    /// Whoever asked, if the rule wanted to know and it could be proven.
+    pub(crate) caller: Option<C>,
+    /// Why it is refused, if it is.
+    pub(crate) refused: Option<Rejection>,
+    /// Whether the rule wants the caller's rights as they are now.
+    pub(crate) live: bool,
+    /// What `shadow:` would say, where that is something else.
+    pub(crate) shadow: Option<bool>,
+}
+
+impl<C> Judged<C> {
+    fn unmatched(rejection: Rejection) -> Self {
+        Self { rule: None, caller: None, refused: Some(rejection), live: false, shadow: None }
+    }
+}
+
 impl GateParts {
-    /// Judges a request. `caller` finds out who is asking, and is not asked where the rule does not care.
+    /// Judges a request. `caller` finds out who is asking, and is not asked where nothing depends on it.
+    ///
+    /// # Errors
+    /// What must be known first.
     pub(crate) fn judge<C: Caller>(
         &self,
         asked: Asked<'_>,
         caller: impl FnOnce(&RuleMatch<'_>) -> Result<Option<C>, Refusal>,
-    ) -> Result<(RuleId, Option<C>), Refusal> {
-        let target = RequestTarget::parse(asked.method, asked.path_and_query)
-            .and_then(|target| target.at_host(asked.host))
-            .map_err(|error| self.refuse(unreadable(error)))?;
-        let found = match self.policy().find(&target) {
-            Found::Rule(found) => found,
-            Found::NoRule => return Err(self.refuse(unmatched(Code::NoRule, self.deny))),
-            Found::MethodNotCovered => return Err(self.refuse(unmatched(Code::MethodNotCovered, self.deny))),
-        };
-        let caller = match found.access() {
-            Access::Public | Access::Nobody => None,
-            Access::Optional | Access::Credential | Access::Authenticator(_) => {
-                caller(&found).map_err(|refusal| match refusal {
-                    Refusal::Rejection(rejection) => {
-                        self.refuse(self.placed(rejection, &found).with_rule(found.rule()))
-                    }
-                    Refusal::Need(need) => Refusal::Need(need),
-                })?
+    ) -> Result<Judged<C>, Need> {
+        match unmatched_or(self, asked, |found| self.judge_by(found, &asked.facts, caller)) {
+            Ok(judged) => judged,
+            Err(rejection) => Ok(Judged::unmatched(rejection)),
+        }
+    }
+
+    fn judge_by<C: Caller>(
+        &self,
+        found: &RuleMatch<'_>,
+        facts: &Facts<'_>,
+        caller: impl FnOnce(&RuleMatch<'_>) -> Result<Option<C>, Refusal>,
+    ) -> Result<Judged<C>, Need> {
+        let wanted = !matches!(found.access(), Access::Public | Access::Nobody);
+        // Where only the shadow asks, what is wrong with a credential is no reason to refuse, nor to wait.
+        let (caller, failed) = if wanted {
+            match caller(found) {
+                Ok(caller) => (caller, None),
+                Err(Refusal::Rejection(rejection)) => (None, Some(rejection.with_rule(found.rule()))),
+                Err(Refusal::Need(need)) => return Err(need),
             }
+        } else if found.shadow(None, facts).is_some() {
+            (caller(found).unwrap_or_default(), None)
+        } else {
+            (None, None)
         };
         let subject = caller.as_ref().map(Caller::subject);
-        match found.decide(subject, &asked.facts) {
-            Decision::Allow => Ok((found.id(), caller)),
-            Decision::Deny(reason) => {
-                let rejection = denied(reason, &found, subject, &asked.facts, self.deny);
-                Err(self.refuse(self.placed(rejection, &found)))
-            }
-        }
+        let refused = failed.or_else(|| match found.decide(subject, facts) {
+            Decision::Allow => None,
+            Decision::Deny(reason) => Some(denied(reason, found, subject, facts, self.deny)),
+        });
+        // The shadow stands in for the requirement; what a binding refuses, it would refuse as well.
+        let by_binding =
+            refused.as_ref().is_some_and(|rejection| rejection.reason() == Code::OrganizationMismatch);
+        let shadow =
+            found.shadow(subject, facts).filter(|allows| !by_binding && *allows != refused.is_none());
+        let refused = refused.map(|rejection| self.finish(rejection, found));
+        let caller = caller.filter(|_| wanted);
+        Ok(Judged { rule: Some(found.id()), caller, refused, live: found.is_live(), shadow })
     }
 
     /// Says where the rule stands, if refusals may.
@@ -92,8 +127,26 @@ impl GateParts {
         }
     }
 
-    fn refuse(&self, rejection: Rejection) -> Refusal {
-        Refusal::Rejection(rejection.rendered(self.deny))
+    /// Gives a refusal by `found` its form.
+    fn finish(&self, rejection: Rejection, found: &RuleMatch<'_>) -> Rejection {
+        self.placed(rejection, found).asked_by(found.access()).rendered(self.deny)
+    }
+}
+
+/// What `then` makes of the rule that wins, or the refusal of a request that none wins.
+pub(crate) fn unmatched_or<T>(
+    parts: &GateParts,
+    asked: Asked<'_>,
+    then: impl FnOnce(&RuleMatch<'_>) -> T,
+) -> Result<T, Rejection> {
+    let (policy, deny) = (parts.policy(), parts.deny);
+    let target = RequestTarget::parse(asked.method, asked.path_and_query)
+        .and_then(|target| target.at_host(asked.host))
+        .map_err(|error| unreadable(error).rendered(deny))?;
+    match policy.find(&target) {
+        Found::Rule(found) => Ok(then(&found)),
+        Found::NoRule => Err(unmatched(Code::NoRule, deny).rendered(deny)),
+        Found::MethodNotCovered => Err(unmatched(Code::MethodNotCovered, deny).rendered(deny)),
     }
 }
 
@@ -117,7 +170,7 @@ pub fn judge(
         Found::MethodNotCovered => unmatched(Code::MethodNotCovered, deny),
         Found::Rule(found) => match found.decide(subject, facts) {
             Decision::Allow => return Ok(()),
-            Decision::Deny(reason) => denied(reason, &found, subject, facts, deny),
+            Decision::Deny(reason) => denied(reason, &found, subject, facts, deny).asked_by(found.access()),
         },
     };
     Err(rejection.rendered(deny))

@@ -22,27 +22,35 @@
 //! # Ok(()) }
 //! ```
 
+mod authenticate;
 pub mod clock;
 mod code;
 mod credentials;
+mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(all(feature = "config", feature = "remote"))]
+mod from_file;
 mod gate;
 #[cfg(feature = "axum")]
 mod guard;
 mod head;
 mod judge;
 mod layer;
+mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
+mod observe;
 mod options;
 mod permit;
+mod preflight;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
 mod redirect;
 pub mod rejection;
+mod session;
 mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
@@ -50,6 +58,7 @@ mod template;
 pub mod testing;
 mod token_cache;
 
+pub use authenticate::Authenticator;
 pub use code::Code;
 pub use credentials::Credential;
 #[cfg(feature = "axum")]
@@ -86,6 +95,7 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
 pub use permit::Permit;
+pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;

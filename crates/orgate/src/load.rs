@@ -8,7 +8,7 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource};
+use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource, from_file};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -25,6 +25,13 @@ pub enum LoadError {
     },
     /// The issuers cannot be trusted side by side.
     Issuers(VerifierError),
+    /// A secret that the policy file names cannot be had.
+    Secret {
+        /// What it is for.
+        owner: String,
+        /// Why; never the secret.
+        why: String,
+    },
 }
 
 impl LoadError {
@@ -34,6 +41,7 @@ impl LoadError {
         match self {
             Self::Policy(error) => error.exit_code(),
             Self::Keys { .. } | Self::Issuers(_) => 1,
+            Self::Secret { .. } => 2,
         }
     }
 
@@ -53,6 +61,7 @@ impl fmt::Display for LoadError {
             Self::Policy(error) => write!(f, "{}", error.render(false).trim_end()),
             Self::Keys { issuer, error } => write!(f, "the keys of issuer `{issuer}`: {error}"),
             Self::Issuers(error) => error.fmt(f),
+            Self::Secret { owner, why } => write!(f, "a secret of {owner}: {why}"),
         }
     }
 }
@@ -74,7 +83,8 @@ impl Gate {
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
-        parts(file).map(Self::new)
+        let observe = from_file::observes(&file.mode, &path);
+        parts(file, &environment).map(|parts| Self::new(parts.observe(observe)))
     }
 
     /// Waits until the keys of every issuer were loaded once.
@@ -85,12 +95,16 @@ impl Gate {
     }
 }
 
-fn parts(mut file: PolicyFile) -> Result<GateParts, LoadError> {
+fn parts(mut file: PolicyFile, env: &dyn Fn(&str) -> Option<String>) -> Result<GateParts, LoadError> {
+    let questions = from_file::questions();
+    let mut introspection = Vec::new();
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let mut remote = Vec::new();
-    for IssuerSpec { name, trust, keys, .. } in mem::take(&mut file.issuers) {
+    for IssuerSpec { name, trust, keys, introspect, .. } in mem::take(&mut file.issuers) {
+        let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
+        introspection.push(asked.transpose()?);
         let location = match keys {
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
@@ -102,9 +116,25 @@ fn parts(mut file: PolicyFile) -> Result<GateParts, LoadError> {
         remote.push(keys);
     }
     let verifier = Verifier::new(issuers).map_err(LoadError::Issuers)?;
+    let authenticators = mem::take(&mut file.authenticators)
+        .into_iter()
+        .map(|spec| Ok((spec.name.clone(), from_file::authenticator(spec, env)?)))
+        .collect::<Result<Vec<_>, LoadError>>()?;
+    let exchange = match file.token.exchange.take() {
+        Some(spec) => Some((from_file::exchange(&spec, &questions)?, spec.cache)),
+        None => None,
+    };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     remote.iter().for_each(RemoteKeys::spawn);
-    Ok(assemble(file, verifier).permissions_from(choices).fetching(remote))
+    let mut parts =
+        assemble(file, verifier).permissions_from(choices).fetching(remote).introspecting(introspection);
+    if let Some((exchange, lifetime)) = exchange {
+        parts = parts.exchanging(exchange, lifetime);
+    }
+    for (name, authenticator) in authenticators {
+        parts = parts.authenticator(&name, authenticator);
+    }
+    Ok(parts)
 }
 
 /// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).
@@ -144,4 +174,5 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         .redirect(file.redirect.into())
         .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
         .deny(file.deny.into())
+        .preflights(from_file::preflights(file.cors))
 }

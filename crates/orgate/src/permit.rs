@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use orgate_policy::RuleId;
 
-use crate::{Principal, gate::GateParts, token_cache::VerifiedToken};
+use crate::{Principal, Rejection, gate::GateParts, token_cache::VerifiedToken};
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
 /// value, so nothing is sent on without having been judged, and nothing is sent twice.
@@ -28,11 +28,56 @@ use crate::{Principal, gate::GateParts, token_cache::VerifiedToken};
 pub struct Permit {
     pub(crate) parts: Arc<GateParts>,
     pub(crate) token: Option<Arc<VerifiedToken>>,
-    pub(crate) rule: RuleId,
+    /// `None` only where a policy is observed that has no rule for the request.
+    pub(crate) rule: Option<RuleId>,
     pub(crate) path_and_query: PathAndQuery,
+    /// Why it would be refused, were the policy enforced.
+    would: Option<Box<Rejection>>,
+    shadow: Option<bool>,
+    /// The method that a browser asks for, where this is its preflight.
+    pub(crate) preflight: Option<Method>,
 }
 
 impl Permit {
+    pub(crate) fn new(
+        parts: Arc<GateParts>,
+        rule: Option<RuleId>,
+        token: Option<Arc<VerifiedToken>>,
+        path_and_query: PathAndQuery,
+    ) -> Self {
+        Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+    }
+
+    pub(crate) fn preflight_of(self, method: Method) -> Self {
+        Self { preflight: Some(method), ..self }
+    }
+
+    pub(crate) fn observed(self, would: Option<Rejection>, shadow: Option<bool>) -> Self {
+        Self { would: would.map(Box::new), shadow, ..self }
+    }
+
+    /// Why the request would be refused if the policy were enforced; always `None` unless the policy is only observed.
+    #[must_use]
+    pub fn would(&self) -> Option<&Rejection> {
+        self.would.as_deref()
+    }
+
+    /// What the rule's `shadow:` would have said, where that is something else than what was decided.
+    #[must_use]
+    pub fn shadow(&self) -> Option<bool> {
+        self.shadow
+    }
+
+    /// The name and the value of the header that tells a client what an observed policy would have answered, such as
+    /// `X-Orgate-Would: 403 missing_permission`.
+    #[must_use]
+    pub fn would_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let would = self.would.as_ref()?;
+        let name = format!("{}-would", self.parts.identity_options().prefix).to_ascii_lowercase();
+        let value = format!("{} {}", would.status().as_u16(), would.code());
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    }
+
     /// The verified caller; `None` on a public route, and on an optional one without a credential.
     #[must_use]
     pub fn principal(&self) -> Option<Principal> {
@@ -45,10 +90,10 @@ impl Permit {
         &self.path_and_query
     }
 
-    /// The key of the rule that let the request pass.
+    /// The key of the rule that let the request pass; empty where an observed policy has none.
     #[must_use]
     pub fn rule(&self) -> &str {
-        self.parts.policy().rule(self.rule).unwrap_or_default()
+        self.rule.and_then(|rule| self.parts.policy().rule(rule)).unwrap_or_default()
     }
 
     /// The caller's permissions under the policy, sorted by name: those of the token that the policy knows, and what it

@@ -63,10 +63,10 @@ fn is_here(page: &str, head: &RequestHead<'_>) -> bool {
     path == head.path_and_query.path()
 }
 
-/// Percent-encodes what is not unreserved (RFC 3986 §2.3), except `/`.
+/// Percent-encodes what is not unreserved (RFC 3986 §2.3).
 fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(char::from(byte));
         } else {
             into.push_str(&format!("%{byte:02X}"));

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use orgate_policy::StepUp;
+use orgate_policy::{Access, StepUp};
 
 use crate::{Code, DenyOptions, Disclose};
 
@@ -23,6 +23,10 @@ pub struct Rejection {
     /// What a new sign-in must bring, as parameters of a challenge (RFC 9470 §3).
     step_up: Option<Box<str>>,
     flat: bool,
+    /// The authenticator that a credential must be for, where it is none for tokens.
+    authenticator: Option<Box<str>>,
+    /// What the rule's `shadow:` would have said, where that is something else.
+    shadow: Option<bool>,
     disclose: Disclose,
     /// What few refusals have.
     rare: Option<Box<Rare>>,
@@ -52,6 +56,8 @@ impl Rejection {
             missing: Vec::new(),
             step_up: None,
             flat: false,
+            authenticator: None,
+            shadow: None,
             disclose: Disclose::default(),
             rare: None,
             unreadable_credential: false,
@@ -92,6 +98,25 @@ impl Rejection {
         }
         self.step_up = Some(parameters.into());
         self
+    }
+
+    /// Makes the challenge one for the authenticator of a rule `via(x)`.
+    pub(crate) fn asked_by(mut self, access: Access<'_>) -> Self {
+        if let Access::Authenticator(name) = access {
+            self.authenticator = Some(name.into());
+        }
+        self
+    }
+
+    pub(crate) fn with_shadow(mut self, shadow: Option<bool>) -> Self {
+        self.shadow = shadow;
+        self
+    }
+
+    /// What the rule's `shadow:` would have said, where that is something else than what was decided.
+    #[must_use]
+    pub fn shadow(&self) -> Option<bool> {
+        self.shadow
     }
 
     /// Answers as if there were nothing; the real reason stays in the log.
@@ -144,7 +169,7 @@ impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        if self.location().is_some() { StatusCode::FOUND } else { self.code.status() }
+        if self.location().is_some() { StatusCode::SEE_OTHER } else { self.code.status() }
     }
 
     /// The rule that refused; `None` where none matched.
@@ -214,6 +239,12 @@ impl Rejection {
 
     /// RFC 6750 §3.
     fn challenge(&self) -> Option<HeaderValue> {
+        if let Some(name) = &self.authenticator {
+            // No scheme is registered for these; the name of ours says which authenticator is meant (RFC 9110 §11.3).
+            let challenge = format!("Authenticator realm=\"orgate\", name=\"{name}\"");
+            let asks = self.status() == StatusCode::UNAUTHORIZED;
+            return HeaderValue::try_from(challenge).ok().filter(|_| asks);
+        }
         let challenge = match (self.code, self.status()) {
             (Code::NoCredential, _) => "Bearer realm=\"orgate\"".to_owned(),
             (Code::BadRequest, _) if self.unreadable_credential => {

@@ -22,7 +22,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 pub(crate) struct VerifiedToken {
     pub(crate) principal: Arc<Principal>,
     pub(crate) subject: Subject,
-    pub(crate) issuer: IssuerIndex,
+    /// Whose token it is; `None` for a caller without one, which is never in the cache.
+    pub(crate) issuer: Option<IssuerIndex>,
     /// The key set that held the key.
     pub(crate) key_generation: u64,
     /// The parts of the gate (policy, issuers) it was verified and read under.
@@ -30,6 +31,23 @@ pub(crate) struct VerifiedToken {
     /// The first second in which it would be refused.
     pub(crate) valid_until: UnixTime,
     pub(crate) verified_at: UnixTime,
+}
+
+impl VerifiedToken {
+    /// A caller that an authenticator proves, for each request anew.
+    pub(crate) fn without_token(principal: Arc<Principal>, subject: Subject) -> Self {
+        let (key_generation, parts_generation) = (0, 0);
+        let never = UnixTime::from_seconds(0);
+        Self {
+            principal,
+            subject,
+            issuer: None,
+            key_generation,
+            parts_generation,
+            valid_until: never,
+            verified_at: never,
+        }
+    }
 }
 
 struct Entry {

@@ -246,7 +246,7 @@ mod from_a_file {
             Checked::Done(verdict) => {
                 let location = match &verdict {
                     Verdict::Reject(rejection) => rejection.response(None).headers().get("location").cloned(),
-                    Verdict::Forward(_) => None,
+                    Verdict::Forward(_) | Verdict::Answer(_) => None,
                 };
                 (verdict_text(&verdict), location.map(|url| url.to_str().unwrap().to_owned()))
             }
@@ -298,12 +298,12 @@ mod from_a_file {
                 vec![("authorization", "Bearer x.y.z".to_owned()), cookie.clone()],
                 "401 invalid_token",
             ),
-            ("GET /docs", vec![navigate.clone()], "302 no_credential"),
+            ("GET /docs", vec![navigate.clone()], "303 no_credential"),
         ] {
             assert_eq!(ask(&gate, request, &headers).0, expected, "{request} {headers:?}");
         }
         let (_, location) = ask(&gate, "GET /docs?a=1", &[navigate]);
-        assert_eq!(location.as_deref(), Some("https://auth.example/login?return_to=/docs%3Fa%3D1"));
+        assert_eq!(location.as_deref(), Some("https://auth.example/login?return_to=%2Fdocs%3Fa%3D1"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

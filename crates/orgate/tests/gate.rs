@@ -303,6 +303,7 @@ fn the_table_of_refusals_is_stable() {
          404 not_found: Not found\n\
          401 step_up_required: A newer or stronger sign-in is required\n\
          403 csrf: Cross-site request\n\
+         413 content_too_large: Content too large\n\
          429 rate_limited: Too many requests\n\
          503 keys_unavailable: Keys unavailable\n\
          503 stale_feed: Rights could not be checked"

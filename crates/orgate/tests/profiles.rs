@@ -70,6 +70,7 @@ fn judged(profile: &str, vector: &Value, case: &Value, claims: &Value) -> Result
             let body: Value = serde_json::from_slice(rejection.response(None).body()).unwrap();
             Err((rejection.code().to_string(), body["detail"].as_str().unwrap_or_default().to_owned()))
         }
+        Checked::Done(Verdict::Answer(_)) => panic!("{profile}: no preflight was sent"),
         Checked::Needs(need) => panic!("{profile}: {need:?}"),
     }
 }

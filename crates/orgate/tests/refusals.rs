@@ -103,7 +103,7 @@ fn led(rejection: &Rejection) -> String {
     assert_eq!(response.status(), rejection.status());
     match response.headers().get("location") {
         Some(location) => {
-            assert_eq!(response.status(), StatusCode::FOUND);
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
             assert!(!response.headers().contains_key("www-authenticate") && response.body().is_empty());
             assert_eq!(response.headers()["cache-control"], "no-store");
             location.to_str().unwrap().to_owned()
@@ -117,7 +117,7 @@ fn a_browser_is_sent_to_sign_in_and_a_program_is_told() {
     let gate = redirecting();
     let navigate = ("sec-fetch-mode", "navigate");
     let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-    let here = "https://auth.example/login?return_to=/docs";
+    let here = "https://auth.example/login?return_to=%2Fdocs";
     for (request, headers, expected) in [
         ("GET /docs", &[navigate][..], here),
         ("HEAD /docs", &[navigate], here),
@@ -158,7 +158,7 @@ fn without_an_organization_a_browser_is_sent_to_choose_one() {
     });
     let bearer = format!("Bearer {homeless}");
     let headers = [("authorization", bearer.as_str()), ("sec-fetch-mode", "navigate")];
-    let chosen = "/organizations/choose?from=gate&return_to=/docs";
+    let chosen = "/organizations/choose?from=gate&return_to=%2Fdocs";
     assert_eq!(led(&refused(&gate, "GET /docs", &headers)), chosen);
     assert_eq!(led(&refused(&gate, "GET /docs", &headers[..1])), "403 no_active_org");
     let member = format!("Bearer {}", token(&["write"]));
@@ -173,10 +173,10 @@ fn the_way_back_is_a_path_of_this_application_and_bounded() {
     let back = |target: &str| led(&refused(&gate, &format!("GET {target}"), &navigate));
     assert_eq!(
         back("/docs?q=a%20b&next=https://evil.example/#x".trim_end_matches("#x")),
-        "https://auth.example/login?return_to=/docs%3Fq%3Da%2520b%26next%3Dhttps%3A//evil.example/"
+        "https://auth.example/login?return_to=%2Fdocs%3Fq%3Da%2520b%26next%3Dhttps%3A%2F%2Fevil.example%2F"
     );
-    assert_eq!(back(&format!("/docs?{}", "a".repeat(2042))).len(), LOGIN.len() + 11 + 2048 + 2);
-    assert_eq!(back(&format!("/docs?{}", "a".repeat(2043))), "https://auth.example/login?return_to=/docs");
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2042))).len(), LOGIN.len() + 11 + 2048 + 4);
+    assert_eq!(back(&format!("/docs?{}", "a".repeat(2043))), "https://auth.example/login?return_to=%2Fdocs");
 }
 
 #[test]
@@ -186,10 +186,10 @@ fn a_page_that_is_itself_refused_leads_nowhere() {
         let gate = gate(|parts| parts.redirect(redirect));
         let navigate = [("sec-fetch-mode", "navigate")];
         assert_eq!(led(&refused(&gate, "GET /docs", &navigate)), "401 no_credential", "{login}");
-        assert!(led(&refused(&gate, "GET /me", &navigate)).contains("return_to=/me"), "{login}");
+        assert!(led(&refused(&gate, "GET /me", &navigate)).contains("return_to=%2Fme"), "{login}");
     }
     let redirect = RedirectOptions { login: Some("https://other.example/docs".into()), organizations: None };
     let gate = gate(|parts| parts.redirect(redirect));
     let led = led(&refused(&gate, "GET /docs", &[("sec-fetch-mode", "navigate")]));
-    assert_eq!(led, "https://other.example/docs?return_to=/docs");
+    assert_eq!(led, "https://other.example/docs?return_to=%2Fdocs");
 }

@@ -1,5 +1,6 @@
 //! The doors: each builds an [`orgate::RequestHead`] from what it received and renders the verdict. None decides.
 
+mod delivery;
 mod drain;
 pub mod proxy;
 mod request_id;

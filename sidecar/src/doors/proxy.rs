@@ -7,12 +7,13 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, uri::PathAndQuery};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use orgate::{Checked, Code, Gate, Permit, Principal, Rejection, RequestHead, Verdict, clock};
+use orgate::{Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict, clock};
 
 use super::{
+    delivery::{self, Unread},
     drain,
     request_id::{RequestId, RequestIds},
 };
@@ -22,7 +23,7 @@ use crate::{
     metrics::Metrics,
     problem::{self, Refusal},
     serve::{self, Connection, Defect, Handler},
-    upstream::{Outbound, ResponseBody, Upstream},
+    upstream::{ClientBody, Outbound, ResponseBody, Upstream},
 };
 
 /// The proxy in front of one application. Cheap to clone.
@@ -89,24 +90,36 @@ impl Inner {
             Ok(target) => target,
             Err(unclear) => return self.refuse_head(started, &id, &parts, body, &unclear),
         };
-        let verdict = {
-            let head = RequestHead {
-                method: &parts.method,
-                authority: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
-                path_and_query: &target,
-                headers: &parts.headers,
-                peer: Some(connection.peer),
-            };
-            match self.gate.check_now(&head, clock::now()) {
-                Checked::Done(verdict) => verdict,
-                Checked::Needs(_) => self.gate.check(&head).await,
-            }
+        let head = RequestHead {
+            method: &parts.method,
+            authority: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+            path_and_query: &target,
+            headers: &parts.headers,
+            peer: Some(connection.peer),
         };
-        match verdict {
-            Verdict::Forward(permit) => {
+        let (verdict, body) = match self.gate.check_now(&head, clock::now()) {
+            Checked::Done(verdict) => (verdict, Body::Unread(body)),
+            Checked::Needs(Need::Body { limit }) => match delivery::read(body, &parts.headers, limit).await {
+                Ok(bytes) => (self.gate.check_body(&head, &bytes).await, Body::Read(bytes)),
+                Err(unread) => return self.refuse_body(started, &id, &parts, unread),
+            },
+            Checked::Needs(_) => (self.gate.check(&head).await, Body::Unread(body)),
+        };
+        match (verdict, body) {
+            (Verdict::Forward(permit), Body::Unread(body)) => {
                 self.forward(permit, Request::from_parts(parts, body), connection, started, &id).await
             }
-            Verdict::Reject(rejection) => self.reject(&rejection, started, &id, &parts, body),
+            (Verdict::Forward(permit), Body::Read(bytes)) => {
+                self.forward(permit, Request::from_parts(parts, bytes), connection, started, &id).await
+            }
+            (Verdict::Reject(rejection), body) => self.reject(&rejection, started, &id, &parts, body),
+            (Verdict::Answer(answer), body) => {
+                let outcome = Outcome::Answered { rule: answer.rule() };
+                self.note(started, parts.method.as_str(), &id, &outcome);
+                let mut response = answer.response().map(|body| Either::Right(Full::new(body)));
+                body.dispose(&parts.headers, &mut response);
+                response
+            }
         }
     }
 
@@ -114,7 +127,7 @@ impl Inner {
     async fn forward(
         &self,
         permit: Permit,
-        request: Request<Incoming>,
+        request: Request<impl Into<ClientBody>>,
         connection: Connection,
         started: Instant,
         id: &RequestId,
@@ -125,9 +138,18 @@ impl Inner {
         let target = permit.path_and_query().clone();
         let outbound = Outbound::new(request, target, identity, connection.peer, id.header());
         let rule = permit.rule();
-        match self.upstream.forward(outbound).await {
+        let enforced = permit.would().is_none();
+        self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());
+        let mut response = match self.upstream.forward(outbound).await {
             Ok(response) => {
-                let outcome = Outcome::Forwarded { rule, status: response.status().as_u16() };
+                let status = response.status().as_u16();
+                let outcome = match permit.would() {
+                    None => Outcome::Forwarded { rule, status },
+                    Some(would) => {
+                        self.metrics.would_deny(rule, would.reason().as_str());
+                        Outcome::Observed { rule, code: would.reason().as_str(), status }
+                    }
+                };
                 self.note(started, method.as_str(), id, &outcome);
                 response.map(Either::Left)
             }
@@ -143,7 +165,46 @@ impl Inner {
                 self.note(started, method.as_str(), id, &outcome);
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
+        };
+        if let Some((name, value)) = permit.would_header() {
+            response.headers_mut().insert(name, value);
         }
+        response
+    }
+
+    /// Tells where the shadow of a rule disagrees with what was decided.
+    fn note_shadow(&self, rule: &str, method: &str, id: &RequestId, enforced: bool, shadow: Option<bool>) {
+        if let Some(shadow) = shadow {
+            let word = |allows: bool| if allows { "allow" } else { "deny" };
+            self.metrics.shadow(rule, word(enforced), word(shadow));
+            self.log.shadow(rule, method, id.as_str(), word(enforced), word(shadow));
+        }
+    }
+
+    /// Answers a signed delivery whose body could not be read.
+    fn refuse_body(
+        &self,
+        started: Instant,
+        id: &RequestId,
+        parts: &Parts,
+        unread: Unread,
+    ) -> Response<ProxyBody> {
+        let (refusal, rest) = match unread {
+            Unread::TooLarge(rest) => (Refusal::ContentTooLarge, Some(rest)),
+            Unread::Late => (Refusal::RequestTimeout, None),
+            Unread::Broken => (Refusal::BadRequest, None),
+        };
+        let outcome = Outcome::Refused { rule: "", code: refusal.code(), status: refusal.status().as_u16() };
+        self.note(started, parts.method.as_str(), id, &outcome);
+        let response = problem::refusal(refusal, None, Some(id.as_str()));
+        let mut response = response.map(|body| Either::Right(Full::new(body)));
+        match rest {
+            Some(rest) => drain::dispose(rest, &parts.headers, &mut response),
+            None => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        response
     }
 
     fn reject(
@@ -152,8 +213,10 @@ impl Inner {
         started: Instant,
         id: &RequestId,
         parts: &Parts,
-        body: Incoming,
+        body: Body,
     ) -> Response<ProxyBody> {
+        let rule = rejection.rule().unwrap_or_default();
+        self.note_shadow(rule, parts.method.as_str(), id, false, rejection.shadow());
         let outcome = Outcome::Refused {
             rule: rejection.rule().unwrap_or_default(),
             code: rejection.reason().as_str(),
@@ -161,7 +224,7 @@ impl Inner {
         };
         self.note(started, parts.method.as_str(), id, &outcome);
         let mut response = rejection.response(Some(id.as_str())).map(|body| Either::Right(Full::new(body)));
-        drain::dispose(body, &parts.headers, &mut response);
+        body.dispose(&parts.headers, &mut response);
         response
     }
 
@@ -193,6 +256,21 @@ impl Inner {
         let duration = started.elapsed();
         self.metrics.request(outcome.rule(), outcome.code(), duration);
         self.log.record(&Record { method, request_id: id.as_str(), duration, outcome });
+    }
+}
+
+/// The body of a request that is being judged.
+enum Body {
+    Unread(Incoming),
+    Read(Bytes),
+}
+
+impl Body {
+    /// Disposes of what is left of it, after a refusal.
+    fn dispose<B>(self, request: &HeaderMap, response: &mut Response<B>) {
+        if let Self::Unread(body) = self {
+            drain::dispose(body, request, response);
+        }
     }
 }
 

@@ -20,18 +20,18 @@ rules:
   DELETE /orgs/{org_id}: delete_org
 ";
 
-struct Guarded {
-    recorder: Recorder,
+pub(super) struct Guarded {
+    pub(super) recorder: Recorder,
     address: SocketAddr,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     _directory: Directory,
 }
 
 /// A directory that goes with the test.
-struct Directory(PathBuf);
+pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("orgate-door-{}-{number}", std::process::id()));
@@ -39,7 +39,7 @@ impl Directory {
         Self(path)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("written");
         path
@@ -54,9 +54,12 @@ impl Drop for Directory {
 
 impl Guarded {
     async fn new() -> Self {
-        let directory = Directory::new();
+        Self::with(Directory::new(), POLICY).await
+    }
+
+    pub(super) async fn with(directory: Directory, policy: &str) -> Self {
         directory.write("keys.json", &jwks([TestKey::es256()]));
-        let policy = directory.write("orgate.yaml", POLICY);
+        let policy = directory.write("orgate.yaml", policy);
         let gate = orgate::Gate::load(&policy).await.expect("a policy");
         let options = gate.identity();
         let names = IdentityHeaders::new(&options.prefix, &options.also_strip).expect("names");
@@ -79,19 +82,19 @@ impl Guarded {
         Client::new(TcpStream::connect(self.address).await.expect("a connection"))
     }
 
-    async fn ask(&self, request: &str) -> Answer {
+    pub(super) async fn ask(&self, request: &str) -> Answer {
         let mut client = self.connect().await;
         client.send(request).await;
         client.answer().await
     }
 
     #[track_caller]
-    fn saw_nothing(&self) {
+    pub(super) fn saw_nothing(&self) {
         assert_eq!(self.recorder.seen().len(), 0);
     }
 }
 
-fn token(issuer: &str) -> String {
+pub(super) fn token(issuer: &str) -> String {
     let now = orgate::clock::now().seconds();
     TestKey::es256().mint(&access_token_claims(issuer, "app", now))
 }

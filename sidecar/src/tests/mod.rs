@@ -7,6 +7,7 @@ mod failures;
 mod framing;
 mod headers;
 mod lifecycle;
+mod modes;
 
 use std::{
     net::SocketAddr,

@@ -60,10 +60,15 @@ impl Sending {
 
 /// The client's body on its way to the upstream.
 #[derive(Debug)]
-pub(super) struct RequestBody(Option<Streaming>);
+pub(super) enum RequestBody {
+    Empty,
+    Streaming(Streaming),
+    /// It was read before the request was judged; these are the bytes that were.
+    Whole(Option<Bytes>, Arc<Sending>),
+}
 
 #[derive(Debug)]
-struct Streaming {
+pub(super) struct Streaming {
     inner: Incoming,
     idle: Deadline,
     sending: Arc<Sending>,
@@ -73,7 +78,12 @@ struct Streaming {
 impl RequestBody {
     /// No body, and nothing to report.
     pub(super) fn empty() -> Self {
-        Self(None)
+        Self::Empty
+    }
+
+    /// Sends `bytes`, and reports to `sending`.
+    pub(super) fn whole(bytes: Bytes, sending: Arc<Sending>) -> Self {
+        Self::Whole(Some(bytes), sending)
     }
 
     /// Streams `inner`, waiting at most `idle` for each frame, and reports to `sending`.
@@ -83,7 +93,7 @@ impl RequestBody {
         sending: Arc<Sending>,
         identity: Arc<IdentityHeaders>,
     ) -> Self {
-        Self(Some(Streaming { inner, idle: Deadline::new(idle), sending, identity }))
+        Self::Streaming(Streaming { inner, idle: Deadline::new(idle), sending, identity })
     }
 }
 
@@ -95,8 +105,14 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientGone>>> {
-        let Some(Streaming { inner, idle, sending, identity }) = &mut self.0 else {
-            return Poll::Ready(None);
+        let Streaming { inner, idle, sending, identity } = match &mut *self {
+            Self::Empty => return Poll::Ready(None),
+            Self::Whole(bytes, sending) => {
+                sending.frames.fetch_add(1, Ordering::Relaxed);
+                sending.complete.store(true, Ordering::Release);
+                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Self::Streaming(streaming) => streaming,
         };
         match Pin::new(&mut *inner).poll_frame(cx) {
             Poll::Pending => {
@@ -129,11 +145,22 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|body| body.inner.is_end_stream())
+        match self {
+            Self::Empty => true,
+            Self::Streaming(body) => body.inner.is_end_stream(),
+            Self::Whole(bytes, _) => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.inner.size_hint())
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming(body) => body.inner.size_hint(),
+            Self::Whole(bytes, _) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
     uri::PathAndQuery,
@@ -25,23 +26,44 @@ use crate::{identity_headers::Identity, problem::Refusal};
 /// A judged request, ready to go.
 #[derive(Debug)]
 pub struct Outbound<'o> {
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     target: PathAndQuery,
     identity: Option<Identity<'o>>,
     peer: SocketAddr,
     request_id: HeaderValue,
 }
 
+/// The body that the client sent.
+#[derive(Debug)]
+pub enum ClientBody {
+    /// As it comes.
+    Streaming(Incoming),
+    /// Read already, for a signature over it.
+    Read(Bytes),
+}
+
+impl From<Incoming> for ClientBody {
+    fn from(body: Incoming) -> Self {
+        Self::Streaming(body)
+    }
+}
+
+impl From<Bytes> for ClientBody {
+    fn from(body: Bytes) -> Self {
+        Self::Read(body)
+    }
+}
+
 impl<'o> Outbound<'o> {
     /// `request` as the client sent it, with the target that was judged and the identity that was found.
     pub(crate) fn new(
-        request: Request<Incoming>,
+        request: Request<impl Into<ClientBody>>,
         target: PathAndQuery,
         identity: Option<Identity<'o>>,
         peer: SocketAddr,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request, target, identity, peer, request_id }
+        Self { request: request.map(Into::into), target, identity, peer, request_id }
     }
 }
 
@@ -52,7 +74,7 @@ impl Upstream {
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
         let Outbound { request, target, identity, peer, request_id } = outbound;
-        let (mut parts, incoming) = request.into_parts();
+        let (mut parts, client_body) = request.into_parts();
         let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         self.rewrite(&mut parts.headers, peer, request_id, chunked)?;
         if let Some(identity) = &identity {
@@ -63,10 +85,15 @@ impl Upstream {
         parts.extensions = http::Extensions::new();
 
         let idle = self.settings.timeouts.body_idle;
-        let sending = (!incoming.is_end_stream()).then(Arc::<Sending>::default);
-        let body = match &sending {
-            None => RequestBody::empty(),
-            Some(sending) => {
+        let is_empty = match &client_body {
+            ClientBody::Streaming(body) => body.is_end_stream(),
+            ClientBody::Read(bytes) => bytes.is_empty(),
+        };
+        let sending = (!is_empty).then(Arc::<Sending>::default);
+        let body = match (&sending, client_body) {
+            (None, _) => RequestBody::empty(),
+            (Some(sending), ClientBody::Read(bytes)) => RequestBody::whole(bytes, Arc::clone(sending)),
+            (Some(sending), ClientBody::Streaming(incoming)) => {
                 RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&self.identity))
             }
         };

@@ -15,7 +15,7 @@ use http::Uri;
 use self::pool::Pool;
 pub use self::{
     body::{ResponseBody, UpstreamGone},
-    forward::{Outbound, UpstreamError},
+    forward::{ClientBody, Outbound, UpstreamError},
 };
 use crate::identity_headers::IdentityHeaders;
 

@@ -61,7 +61,14 @@ pub(super) fn check_places(root: &Node, diagnostics: &mut Diagnostics) {
 }
 
 fn may_hold_variables(path: &[&str]) -> bool {
-    matches!(path, ["issuers", _, "issuer" | "audience"] | ["issuers", _, "keys", "jwks_uri" | "file"])
+    matches!(
+        path,
+        ["issuers", _, "issuer" | "audience"]
+            | ["issuers", _, "keys", "jwks_uri" | "file"]
+            | ["issuers", _, "introspect", "url" | "client_id"]
+            | ["token", "exchange", "url"]
+            | ["cors", "preflight", "answer", "origins"]
+    )
 }
 
 /// Maps in which a key is a name that the file chooses; elsewhere one that starts with `x-` belongs to another tool.

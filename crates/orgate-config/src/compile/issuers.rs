@@ -9,7 +9,7 @@ use orgate_verify::{TokenTypes, TrustedIssuer};
 use super::{
     address::{self, AddressError},
     claims::{self, Named, Renamed},
-    environment,
+    environment, exchange,
     profiles::{self, Profile},
     rules, signing, texts,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// The most issuers of one policy.
 const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
-const LATER: [&str; 5] = ["introspect", "dpop", "feed", "max_stale", "on_stale"];
+const LATER: [&str; 4] = ["dpop", "feed", "max_stale", "on_stale"];
 /// Environment variables by name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
@@ -88,6 +88,7 @@ fn issuer(
     let leeway = map.optional("leeway").duration(0..=u64::from(TrustedIssuer::MAX_LEEWAY));
     let profile = map.optional("profile").text();
     let overrides = map.optional("claims").node();
+    let introspect = map.optional("introspect").node();
     let permissions_from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
     for key in LATER {
         map.unsupported(key);
@@ -103,6 +104,10 @@ fn issuer(
     let types = types.map(|node| signing::token_types(node, &path, diagnostics));
     let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
     let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
+    let introspect = match introspect {
+        Some(node) => Some(exchange::introspect(node, &path, directory, env, diagnostics)?),
+        None => None,
+    };
     let discover = keys == Some(KeyLocation::Discover);
     let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
 
@@ -129,7 +134,10 @@ fn issuer(
     }
     let profile = profile.map(|profile| profile.name);
     let permissions_from = permissions_from.map(|from| check_union(from, diagnostics));
-    Some((IssuerSpec { name: key.text.clone(), trust, keys: keys?, profile, permissions_from }, url.span))
+    Some((
+        IssuerSpec { name: key.text.clone(), trust, keys: keys?, introspect, profile, permissions_from },
+        url.span,
+    ))
 }
 
 /// Flags the choice that gives back what an issuer took away.

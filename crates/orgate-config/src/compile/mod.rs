@@ -4,22 +4,34 @@
 //! and a key of the language that this version does not enforce is an error, never ignored.
 
 mod address;
+mod authenticators;
 mod claims;
+mod cors;
 mod environment;
+mod exchange;
 mod include;
 mod issuers;
 mod limits;
 mod lint;
+mod mode;
 mod options;
 mod profiles;
 mod rules;
+mod secrets;
 mod signing;
 mod version;
 mod vocabulary;
 
 use std::path::Path;
 
-pub use self::lint::Lints;
+pub use self::{
+    authenticators::{AuthenticatorKind, AuthenticatorSpec},
+    cors::{CorsAnswer, Preflight},
+    exchange::{ExchangeSpec, IntrospectSpec},
+    lint::Lints,
+    mode::{Mode, Until},
+    secrets::{SecretSource, SecretUnreadable},
+};
 
 use crate::{
     diagnostic::{Diagnostics, Span},
@@ -29,7 +41,7 @@ use crate::{
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 6] = ["authenticators", "paths", "cors", "mode", "until", "feed"];
+const LATER: [&str; 2] = ["paths", "feed"];
 
 /// The names that `profile:` of an issuer can have.
 pub fn profile_names() -> impl Iterator<Item = &'static str> {
@@ -107,6 +119,9 @@ fn read(
         start,
         ..rules::Sections::default()
     };
+    let authenticators = map.optional("authenticators").node();
+    let cors = map.optional("cors").node();
+    let mode = mode::Written::of(&mut map);
     let from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
     sections.permissions_from = from.map(|from| issuers::check_union(from, map.diagnostics()));
     let token = map.optional("token").node();
@@ -116,12 +131,18 @@ fn read(
     map.finish();
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
+    let authenticators = authenticators::read(authenticators, directory, diagnostics);
     let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
-    let token = options::token(token, diagnostics);
+    read.renamed.extend(authenticators.named);
+    let token = options::token(token, env, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
+    let cors = cors::read(cors, env, diagnostics);
+    let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
-    let spec = rules::read(&sections, &read, diagnostics);
+    let mut spec = rules::read(&sections, &read, diagnostics);
+    spec.authenticators = authenticators.names;
+    exchange::check_live(&spec, &read, diagnostics);
     if !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
@@ -132,10 +153,13 @@ fn read(
     Some(PolicyFile {
         policy,
         issuers: read.issuers,
+        authenticators: authenticators.authenticators,
         token,
         identity,
         deny,
         redirect,
+        cors,
+        mode,
         lints: Lints::default(),
         warnings,
     })

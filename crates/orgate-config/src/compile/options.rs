@@ -2,7 +2,7 @@
 
 use super::{
     address::{self, AddressError},
-    texts,
+    exchange, texts,
 };
 use crate::{
     codes,
@@ -28,7 +28,7 @@ const TAKEN_PREFIXES: [&str; 12] = [
 ];
 
 /// Headers in which a token cannot travel, or that have a word of their own.
-const TAKEN_HEADERS: [&str; 7] = [
+pub(super) const TAKEN_HEADERS: [&str; 7] = [
     "authorization",
     "connection",
     "content-length",
@@ -38,7 +38,11 @@ const TAKEN_HEADERS: [&str; 7] = [
     "transfer-encoding",
 ];
 
-pub(super) fn token(node: Option<&Node>, diagnostics: &mut Diagnostics) -> TokenOptions {
+pub(super) fn token(
+    node: Option<&Node>,
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> TokenOptions {
     let mut options = TokenOptions::default();
     let Some(mut map) = node.and_then(|node| MapReader::new(node, "token", diagnostics)) else {
         return options;
@@ -46,9 +50,10 @@ pub(super) fn token(node: Option<&Node>, diagnostics: &mut Diagnostics) -> Token
     let from = map.optional("from").node();
     let several = map.optional("several").one_of(&[("refuse", false), ("first", true)]);
     let csrf = map.optional("csrf").entry();
-    map.unsupported("exchange");
-    let exchanges = map.has("exchange");
+    let exchange = map.optional("exchange").node();
     map.finish();
+    options.exchange = exchange.and_then(|node| exchange::exchange(node, env, diagnostics));
+    let exchanges = exchange.is_some();
     options.first_of_several = several.is_some_and(|several| several.value);
     if let Some(from) = from {
         options.from = sources(from, diagnostics);
@@ -241,7 +246,7 @@ pub(super) fn identity(node: Option<&Node>, diagnostics: &mut Diagnostics) -> Id
 }
 
 /// The name of a header in lower case (RFC 9110 §5.1), of letters, digits, `-` and `_`.
-fn header_name(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<String> {
+pub(super) fn header_name(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     let text = Field::of(node, path, diagnostics).text()?;
     let fits = text.value.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.value.len() <= 64

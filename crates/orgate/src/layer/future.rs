@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::Response;
+use http::{HeaderName, HeaderValue, Response};
 use pin_project_lite::pin_project;
 
 type Waiting<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
@@ -22,7 +22,7 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, B, E> {
-        Forward { #[pin] future: F },
+        Forward { #[pin] future: F, would: Option<(HeaderName, HeaderValue)> },
         Rejected { response: Option<Response<B>> },
         Waiting { future: Waiting<B, E> },
     }
@@ -30,7 +30,12 @@ pin_project! {
 
 impl<F, B, E> ResponseFuture<F, B, E> {
     pub(crate) fn forward(future: F) -> Self {
-        Self { kind: Kind::Forward { future } }
+        Self::telling(future, None)
+    }
+
+    /// The same with one header more in the response.
+    pub(super) fn telling(future: F, would: Option<(HeaderName, HeaderValue)>) -> Self {
+        Self { kind: Kind::Forward { future, would } }
     }
 
     pub(crate) fn rejected(response: Response<B>) -> Self {
@@ -50,7 +55,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Forward { future } => future.poll(cx),
+            KindProjection::Forward { future, would } => {
+                let mut answered = ready!(future.poll(cx));
+                if let (Ok(response), Some((name, value))) = (&mut answered, would.take()) {
+                    response.headers_mut().insert(name, value);
+                }
+                Poll::Ready(answered)
+            }
             // Polled again after it was ready, which no caller may do: there is nothing left to give.
             KindProjection::Rejected { response } => {
                 response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))

@@ -7,6 +7,7 @@
 //! What passes carries in its extensions the [`Permit`](crate::Permit) (behind `Arc`) and, with a credential, the
 //! [`Principal`](crate::Principal).
 
+mod body;
 mod future;
 #[allow(
     clippy::module_inception,

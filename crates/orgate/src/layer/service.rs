@@ -7,12 +7,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Method, Request, Response, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Method, Request, Response, uri::PathAndQuery};
 use tower_service::Service;
-use tracing::debug;
+use tracing::{debug, error};
 
-use super::{RejectionResponse, ResponseFuture};
-use crate::{Checked, Code, Gate, Permit, Rejection, RequestHead, Verdict, clock, head::authority};
+use super::{
+    RejectionResponse, ResponseFuture,
+    body::{self, Unread},
+};
+use crate::{Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict, clock, head::authority};
 
 /// A service behind a [`Gate`]; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -56,13 +59,17 @@ where
         };
         match self.gate.check_now(&head(&request, &path_and_query), clock::now()) {
             Checked::Done(Verdict::Forward(permit)) => {
-                admit(&mut request, permit);
-                ResponseFuture::forward(inner.call(request))
+                let would = self.admit(&mut request, permit);
+                ResponseFuture::telling(inner.call(request), would)
             }
             Checked::Done(Verdict::Reject(rejection)) => ResponseFuture::rejected(self.reject(rejection)),
-            Checked::Needs(_) => {
+            Checked::Done(Verdict::Answer(answer)) => {
+                ResponseFuture::rejected(self.rejection.preflight(&answer))
+            }
+            Checked::Needs(need) => {
+                let limit = if let Need::Body { limit } = need { Some(limit) } else { None };
                 let this = Self { gate: self.gate.clone(), rejection: self.rejection.clone(), inner };
-                ResponseFuture::waiting(Box::pin(this.check(request, path_and_query)))
+                ResponseFuture::waiting(Box::pin(this.check(request, path_and_query, limit)))
             }
         }
     }
@@ -73,6 +80,7 @@ impl<S, R> GateService<S, R> {
     where
         R: RejectionResponse<B>,
     {
+        self.gate.tell_refused(&rejection);
         debug!(rule = rejection.rule(), code = %rejection.reason(), status = rejection.status().as_u16(), "denied");
         let mut response = self.rejection.response(&rejection);
         // The reason survives a replaced body, for whoever logs further out.
@@ -80,17 +88,35 @@ impl<S, R> GateService<S, R> {
         response
     }
 
-    /// The way of a request that has to wait for keys.
+    /// Hands the permit to the inner service, and says what its response is to tell.
+    fn admit<B>(&self, request: &mut Request<B>, permit: Permit) -> Option<(HeaderName, HeaderValue)> {
+        self.gate.tell_forwarded(&permit, request.method());
+        let would = permit.would_header();
+        admit(request, permit);
+        would
+    }
+
+    /// The way of a request that has to wait: for keys, for an answer about its caller, or for its own body, of which at
+    /// most `limit` bytes are read.
     async fn check<ReqBody, ResBody>(
         mut self,
-        mut request: Request<ReqBody>,
+        request: Request<ReqBody>,
         path_and_query: PathAndQuery,
+        limit: Option<usize>,
     ) -> Result<Response<ResBody>, S::Error>
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
         R: RejectionResponse<ResBody>,
+        ReqBody: Send + 'static,
     {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
+        let mut bytes = None;
+        if let Some(limit) = limit {
+            match body::read(body, limit).await {
+                Ok((read, whole)) => (bytes, body) = (Some(read), whole),
+                Err(unread) => return Ok(self.reject(refused(unread, limit))),
+            }
+        }
         let verdict = {
             let peer = parts.extensions.get::<SocketAddr>().copied();
             let head = RequestHead {
@@ -100,15 +126,40 @@ impl<S, R> GateService<S, R> {
                 headers: &parts.headers,
                 peer,
             };
-            self.gate.check(&head).await
+            match &bytes {
+                Some(bytes) => self.gate.check_body(&head, bytes).await,
+                None => self.gate.check(&head).await,
+            }
         };
-        request = Request::from_parts(parts, body);
+        let mut request = Request::from_parts(parts, body);
         match verdict {
             Verdict::Forward(permit) => {
-                admit(&mut request, permit);
-                self.inner.call(request).await
+                let would = self.admit(&mut request, permit);
+                let mut response = self.inner.call(request).await?;
+                if let Some((name, value)) = would {
+                    response.headers_mut().insert(name, value);
+                }
+                Ok(response)
             }
             Verdict::Reject(rejection) => Ok(self.reject(rejection)),
+            Verdict::Answer(answer) => Ok(self.rejection.preflight(&answer)),
+        }
+    }
+}
+
+/// What a delivery is answered with whose body was not read.
+fn refused(unread: Unread, limit: usize) -> Rejection {
+    match unread {
+        Unread::TooLarge => {
+            let detail = format!("the body of a signed delivery may have {limit} bytes here");
+            Rejection::new(Code::ContentTooLarge).with_detail(detail)
+        }
+        Unread::Broken => Rejection::new(Code::BadRequest).with_detail("the body of the request broke off"),
+        Unread::OtherType => {
+            error!(
+                "a signed delivery cannot be judged: the layer cannot hold bodies of this type; box them before it"
+            );
+            Rejection::new(Code::KeysUnavailable).with_detail("this service cannot judge signed deliveries")
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Coverage, Outcome};
 use crate::{
     Code, Rejection, clock,
     gate::GateParts,
-    judge::{Asked, Caller, Refusal},
+    judge::{Asked, Caller, Judged},
 };
 
 /// Who asks, and what there is to ask; made by [`Gate::test`](crate::Gate::test). Can be kept and used many times.
@@ -165,10 +165,13 @@ impl TestCaller {
         let facts = Facts::at(clock::now());
         let asked = Asked { method, path_and_query: path, host: None, facts };
         match self.parts.judge(asked, |_| Ok(subject)) {
-            Ok((rule, _)) => Outcome::allowed_by(request, policy, policy.rule(rule).unwrap_or_default()),
-            Err(Refusal::Rejection(rejection)) => Outcome::refused(request, policy, rejection),
+            Ok(Judged { refused: Some(rejection), .. }) => Outcome::refused(request, policy, rejection),
+            Ok(Judged { rule, .. }) => {
+                let rule = rule.and_then(|rule| policy.rule(rule)).unwrap_or_default();
+                Outcome::allowed_by(request, policy, rule)
+            }
             // Made-up callers bring everything that there is to know of them.
-            Err(Refusal::Need(_)) => Outcome::refused(request, policy, Rejection::new(Code::KeysUnavailable)),
+            Err(_) => Outcome::refused(request, policy, Rejection::new(Code::KeysUnavailable)),
         }
     }
 

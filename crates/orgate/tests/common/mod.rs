@@ -138,6 +138,7 @@ pub fn check(gate: &Gate, request: &str, headers: &[(&str, &str)], now: i64) -> 
 pub fn verdict_text(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Forward(permit) => format!("allow {}", permit.rule()),
+        Verdict::Answer(answer) => format!("answer {}", answer.rule()),
         Verdict::Reject(rejection) => format!("{} {}", rejection.status().as_u16(), rejection.code()),
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use orgate_config::{
-    LoadError,
+    LoadError, Mode,
     diagnostic::{Diagnostic, Diagnostics},
     document,
 };
@@ -102,6 +102,12 @@ fn check(path: &Path, options: &Options) -> Result<Checked, Failure> {
         Ok(file) => {
             let mut findings = file.warnings.clone();
             openapi::compare(&file, options.openapi.as_deref(), options.routes.as_deref(), &mut findings)?;
+            // What is wrong only from a certain day on.
+            if let Mode::Observe(until) = &file.mode
+                && let Some(finding) = until.finding(orgate::clock::now())
+            {
+                findings.push(finding);
+            }
             findings.sort();
             Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings })
         }

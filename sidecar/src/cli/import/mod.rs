@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         findings.sort();
         return Err(Failure::rendered(1, findings.render(common.color.on_stderr())));
     }
-    let name = options.file.display().to_string();
+    let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (text, notes) = match &options.merge {
         None => {
             let rules = rules::rules(&api.operations, &[]);

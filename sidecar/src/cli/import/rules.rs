@@ -13,6 +13,9 @@ use orgate_policy::{
 
 use super::openapi::{Demand, Operation};
 
+/// The parameters that are bound without being written.
+pub(super) const BOUND: [&str; 3] = ["org_id", "org_slug", "org"];
+
 /// One rule to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
@@ -104,7 +107,8 @@ impl Rules {
             let mut meets: Vec<Rule> = Vec::new();
             for (at, one) in self.rules.iter().enumerate() {
                 for other in self.rules.iter().skip(at.max(from.saturating_sub(1)) + 1).chain(kept) {
-                    if one.pattern.relation(&other.pattern) != Relation::Crossing {
+                    let crosses = one.pattern.relation(&other.pattern) == Relation::Crossing;
+                    if !crosses || says_the_same(one, other) {
                         continue;
                     }
                     let Some(pattern) = one.pattern.meet(&other.pattern) else { continue };
@@ -150,6 +154,12 @@ impl Rules {
         }
         self.rules = joined;
     }
+}
+
+/// Whether it does not matter which of two rules answers: they demand the same and bind nothing.
+fn says_the_same(one: &Rule, other: &Rule) -> bool {
+    let binds = |rule: &Rule| rule.pattern.parameters().any(|(name, _)| BOUND.contains(&name));
+    one.requirement == other.requirement && !binds(one) && !binds(other)
 }
 
 /// The methods for which two rules would both answer.

@@ -45,18 +45,18 @@ paths:
   /orgs/{org}/logo: {get: {security: []}}
 ",
     );
-    assert!(text.contains("  read: Read things\n  \"write:all\": Write\n"), "{text}");
+    assert!(text.contains("  read: Read things\n  write:all: Write\n"), "{text}");
     assert_eq!(
         rules_of(&text),
         [
             "GET /v1/things: read",
-            "POST /v1/things: \"write:all and read\"",
-            "PUT /v1/things: \"read or write:all\"",
+            "POST /v1/things: write:all and read",
+            "PUT /v1/things: read or write:all",
             "GET /v1/open: public",
             "GET /v1/maybe: optional",
             "GET /v1/any: authenticated",
             "GET /v1/mine: read or role(owner)",
-            "GET /v1/named: \"read and write:all\"",
+            "GET /v1/named: read and write:all",
             "GET /v1/orgs/{org}/logo: {require: public, unbound: [org]}",
         ]
     );

@@ -6,12 +6,9 @@ use orgate_policy::Requirement;
 
 use super::{
     openapi::Api,
-    rules::{Rule, Rules, is_role},
+    rules::{BOUND, Rule, Rules, is_role},
 };
 use crate::cli::Failure;
-
-/// The parameters that are bound without being written.
-const BOUND: [&str; 3] = ["org_id", "org_slug", "org"];
 
 /// A whole policy. `name` is the document it was made from.
 pub(super) fn policy(name: &str, api: &Api, rules: &Rules) -> String {
@@ -123,10 +120,11 @@ fn lines(rules: &[Rule], indent: usize, text: &mut String) {
 
 /// A text as YAML reads it: plain where that is safe.
 fn quoted(text: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || " /{}*|_-.~()".contains(c);
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let safe = |c: char| c.is_ascii_alphanumeric() || " /{}*|_-.~(),:".contains(c);
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(');
+    let colon = text.contains(": ") || text.ends_with(':');
     let word = matches!(text.to_ascii_lowercase().as_str(), "null" | "true" | "false");
-    if starts && !word && text.chars().all(safe) && !text.ends_with(' ') && !text.contains("  ") {
+    if starts && !word && !colon && text.chars().all(safe) && !text.ends_with(' ') && !text.contains("  ") {
         return text.to_owned();
     }
     let mut quoted = String::from("\"");

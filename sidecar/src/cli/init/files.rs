@@ -28,9 +28,9 @@ rules:
   POST /orgs/{{org_id}}/invitations:         invite
   DELETE /orgs/{{org_id}}/members/{{user_id}}: remove_members
 
+  DELETE /projects/{{id}}:       write
   GET /projects/**:            read
   POST|PUT|PATCH /projects/**: write
-  DELETE /projects/{{id}}:       write
 "
     )
 }

@@ -1,7 +1,7 @@
 //! The findings of `orgate check`, as diagnostics of an editor.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::{text::Text, uri};
 
+/// The most findings that an editor is shown; `orgate check` shows all.
+const MOST: usize = 1000;
+
 /// What came of reading one document.
 pub(super) struct Read {
     pub(super) findings: Diagnostics,
@@ -22,9 +25,15 @@ pub(super) struct Read {
 
 /// The diagnostics by the URI of the file that they speak of; `own` is the document, which is always among them.
 pub(super) fn published(own: &str, name: &str, findings: &Diagnostics) -> BTreeMap<String, Vec<Value>> {
-    let files = Files { own, name, findings };
+    let spans = findings.iter().take(MOST).flat_map(|finding| {
+        finding.span.into_iter().chain(finding.related.iter().map(|related| related.span))
+    });
+    let ids: BTreeSet<u16> = spans.map(|span| span.file.0).chain([0]).collect();
+    let text = |id: u16| Text::new(findings.file_text(FileId(id)).unwrap_or_default().to_owned());
+    let texts = ids.into_iter().map(|id| (id, text(id))).collect();
+    let files = Files { own, name, findings, texts };
     let mut all = BTreeMap::from([(own.to_owned(), Vec::new())]);
-    for finding in findings {
+    for finding in findings.iter().take(MOST) {
         let span = finding.span.unwrap_or(Span::point(FileId(0), 1, 1));
         all.entry(files.uri(span.file)).or_default().push(diagnostic(&files, finding, span));
     }
@@ -35,6 +44,8 @@ struct Files<'f> {
     own: &'f str,
     name: &'f str,
     findings: &'f Diagnostics,
+    /// The files that findings speak of, by number.
+    texts: BTreeMap<u16, Text>,
 }
 
 impl Files<'_> {
@@ -48,7 +59,7 @@ impl Files<'_> {
     }
 
     fn range(&self, span: Span) -> Value {
-        Text::new(self.findings.file_text(span.file).unwrap_or_default().to_owned()).range_of(span)
+        self.texts.get(&span.file.0).map_or(Value::Null, |text| text.range_of(span))
     }
 }
 

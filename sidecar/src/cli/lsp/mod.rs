@@ -9,6 +9,7 @@ mod context;
 mod findings;
 mod frame;
 mod hover;
+mod kind;
 mod server;
 mod symbols;
 mod text;
@@ -45,6 +46,7 @@ Examples:
   [[language]] name = \"yaml\", language-servers = [\"orgate\"]; [language-server.orgate] command = \"orgate\", args = [\"lsp\"]
       in Helix
 
+An editor may send every YAML file: orgate.yaml, other files with `version:` and `rules:`, and files of tests are looked at.
 It shows the findings of `orgate check` as you type, completes permissions, roles, methods and keys, tells on hover who
 gets in by a rule, finds where a name is declared, and formats as `orgate fmt`. Files of tests (*.test.yaml) are checked
 against the policy beside them. Names of environment variables in a policy are looked up where the server runs.

@@ -13,7 +13,9 @@ use super::{
     complete,
     findings::{self, Read},
     frame::Frame,
-    hover, symbols,
+    hover,
+    kind::{self, Kind},
+    symbols,
     text::Text,
     uri,
 };
@@ -103,6 +105,10 @@ impl Server {
         if !self.is_initialized {
             return Err((NOT_INITIALIZED, "`initialize` comes first".to_owned()));
         }
+        let is_about_a_document = method.starts_with("textDocument/");
+        if is_about_a_document && self.document(params).is_ok() && !self.is_about_a_policy(params) {
+            return Ok(Value::Null);
+        }
         match method {
             "shutdown" => {
                 self.was_shut_down = true;
@@ -176,9 +182,14 @@ impl Server {
         }
         document.is_stale = true;
         // Tests are judged against the policy beside them.
-        for (_, other) in self.documents.iter_mut().filter(|(other, _)| is_tests(other)) {
+        let is_tests = |uri: &str, other: &Document| kind::of(uri, other.text.as_str()) == Kind::Tests;
+        for (_, other) in self.documents.iter_mut().filter(|(uri, other)| is_tests(uri, other)) {
             other.is_stale = true;
         }
+    }
+
+    fn kind(&self, uri: &str) -> Kind {
+        self.documents.get(uri).map_or(Kind::Other, |document| kind::of(uri, document.text.as_str()))
     }
 
     /// The diagnostics of every document whose text they are behind. To be called when no message is waiting: texts
@@ -191,7 +202,7 @@ impl Server {
             .map(|(uri, _)| uri.clone())
             .collect();
         // Policies first: tests are judged against them.
-        stale.sort_by_key(|uri| is_tests(uri));
+        stale.sort_by_key(|uri| self.kind(uri) == Kind::Tests);
         let mut out = Vec::new();
         for own in stale {
             let Some(read) = self.read(&own) else { continue };
@@ -217,8 +228,13 @@ impl Server {
     fn read(&self, own: &str) -> Option<Read> {
         let text = self.documents.get(own)?.text.as_str();
         let (name, path) = findings::name_of(own);
-        if let Some(directory) = path.as_deref().and_then(Path::parent).filter(|_| is_tests(own)) {
-            return Some(self.read_tests(&name, text, directory));
+        let directory = path.as_deref().and_then(Path::parent);
+        match (self.kind(own), directory) {
+            (Kind::Policy, _) => {}
+            (Kind::Tests, Some(directory)) => return Some(self.read_tests(&name, text, directory)),
+            (Kind::Tests | Kind::Other, _) => {
+                return Some(Read { findings: Diagnostics::new(), policy: None });
+            }
         }
         Some(match compile(&name, text.as_bytes(), &environment) {
             Ok(file) => Read { findings: file.warnings.clone(), policy: Some(file) },
@@ -242,6 +258,11 @@ impl Server {
             Ok(policy) => Read { findings: findings(&policy), policy: None },
             Err(_) => none(),
         }
+    }
+
+    /// Whether a request is about a policy; everything else is answered with nothing.
+    fn is_about_a_policy(&self, params: &Value) -> bool {
+        document_uri(params).is_some_and(|uri| self.kind(uri) == Kind::Policy)
     }
 
     fn document(&self, params: &Value) -> Result<&Document, Refused> {
@@ -268,10 +289,6 @@ impl Server {
             document.policy = Some(policy);
         }
     }
-}
-
-fn is_tests(uri: &str) -> bool {
-    uri.ends_with(".test.yaml") || uri.ends_with(".test.yml")
 }
 
 fn document_uri(params: &Value) -> Option<&str> {

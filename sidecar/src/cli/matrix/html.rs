@@ -1,97 +1,110 @@
 //! The matrix as one page that needs nothing else: no server, no font, no script from elsewhere.
 
+use std::fmt::Write as _;
+
 use orgate_config::PolicyFile;
-use orgate_policy::{ANONYMOUS, Cell, Matrix};
+use orgate_policy::{ANONYMOUS, Cell, Matrix, MatrixRow};
 
 use super::shown;
 
-const STYLE: &str = "\
-:root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --line: #d9dde2; --faint: #5c6670; --head: #f4f6f8;
-  --yes: #0b6b3a; --yes-back: #e2f4ea; --own: #7a4b00; --own-back: #fdf0d8; --open: #a11b1b; --open-back: #fde7e7; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --paper: #15181b; --line: #363c43; --faint: #9aa4ae; --head: #1e2226;
-  --yes: #7fdca6; --yes-back: #12301f; --own: #f2c572; --own-back: #362708; --open: #ff9d9d; --open-back: #3d1414; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.5rem; max-width: 90rem; color: var(--ink); background: var(--paper);
-  font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
-p { margin: .25rem 0 1rem; color: var(--faint); }
-.tools { display: flex; flex-wrap: wrap; gap: .75rem 1.25rem; align-items: center; margin: 1rem 0; }
-input[type=search] { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--faint);
-  border-radius: 6px; padding: .4rem .7rem; width: min(26rem, 100%); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-thead th { background: var(--head); position: sticky; top: 0; white-space: nowrap; }
-tbody th { font-weight: normal; }
-code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
-td.cell, th.cell { text-align: center; white-space: nowrap; }
-.yes { color: var(--yes); background: var(--yes-back); }
-.own { color: var(--own); background: var(--own-back); }
-.open { color: var(--open); background: var(--open-back); font-weight: 600; }
-.no, .place { color: var(--faint); }
-.place { white-space: nowrap; }
-[hidden] { display: none; }
-@media print { body { padding: 0; max-width: none; font-size: 10px; } .tools { display: none; }
-  thead th { position: static; } tr { break-inside: avoid; } tr[hidden] { display: table-row; }
-  .scroll { overflow: visible; } * { print-color-adjust: exact; } }";
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
-const SCRIPT: &str = "\
-const text = document.getElementById('filter'), open = document.getElementById('open');
-const rows = [...document.querySelectorAll('tbody tr')], count = document.getElementById('count');
-function apply() {
-  const words = text.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  let shown = 0;
-  for (const row of rows) {
-    const all = row.textContent.toLowerCase();
-    row.hidden = !words.every(word => all.includes(word)) || open.checked && !row.querySelector('.open');
-    shown += row.hidden ? 0 : 1;
-  }
-  count.textContent = shown + ' of ' + rows.length + ' rules';
-}
-text.addEventListener('input', apply);
-open.addEventListener('change', apply);
-document.querySelector('.tools').hidden = false;
-apply();";
+/// What each cell means, in the order in which they are explained.
+const LEGEND: [(Cell, &str); 5] = [
+    (Cell::Yes, "may"),
+    (Cell::Own, "may, in the caller's own organization only"),
+    (Cell::If, "may, if a condition of the rule holds"),
+    (Cell::Via, "another authenticator instead of a token"),
+    (Cell::No, "may not"),
+];
 
 pub(super) fn page(file: &PolicyFile, matrix: &Matrix<'_>) -> String {
     let name = matrix.rows.first().map_or("orgate.yaml", |row| file.file_name(row.place));
     let title = format!("Who may do what: {}", escape(name));
-    let mut heads = String::new();
+    let (mut heads, mut choices) = (String::new(), String::new());
     for role in &matrix.roles {
-        heads.push_str(&format!("<th scope=\"col\" class=\"cell\">{}</th>", escape(role)));
+        let role = escape(role);
+        let _ = write!(heads, "<th scope=\"col\" class=\"cell\">{role}</th>");
+        let _ = write!(choices, "<option>{role}</option>");
     }
-    let mut body = String::new();
-    for row in &matrix.rows {
-        body.push_str(&format!(
-            "<tr><th scope=\"row\"><code>{}</code></th><td><code>{}</code></td>",
-            escape(row.rule),
-            escape(row.requirement)
-        ));
-        for (role, cell) in matrix.roles.iter().zip(&row.cells) {
-            let class = match cell {
-                Cell::Yes if *role == ANONYMOUS => "open",
-                other => other.as_str(),
-            };
-            body.push_str(&format!("<td class=\"cell {class}\">{}</td>", shown(*cell)));
-        }
-        body.push_str(&format!("<td class=\"place\">{}</td></tr>\n", escape(&file.position(row.place))));
-    }
+    let body: String = matrix.rows.iter().map(|row| line(file, matrix, row)).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
-         <p>{size}. <b class=\"yes\">yes</b> may, <b class=\"own\">own</b> may in the caller's own organization only, \
-         <b class=\"open\">yes</b> may without a credential, &ndash; may not.</p>\n\
-         <div class=\"tools\" hidden><label>Filter <input id=\"filter\" type=\"search\" autocomplete=\"off\" \
-         placeholder=\"a path, a permission, a method\"></label>\
-         <label><input id=\"open\" type=\"checkbox\"> only without a credential</label>\
-         <span id=\"count\" role=\"status\"></span></div>\n\
-         <div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Route</th><th scope=\"col\">Requires</th>{heads}\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n\
+         <p class=\"about\">{size}{open}</p>\n<ul class=\"legend\">{legend}</ul>\n\
+         <div class=\"tools\" role=\"search\" hidden><label>Filter (press /)<input id=\"filter\" type=\"search\" \
+         autocomplete=\"off\" spellcheck=\"false\" placeholder=\"a path, a method, a permission\"></label>\
+         <label>What may be used by<select id=\"role\"><option value=\"\">everybody</option>{choices}</select></label>\
+         <label class=\"inline\"><input id=\"open\" type=\"checkbox\">open without a credential</label>\
+         <button id=\"csv\" type=\"button\">Save as CSV</button><span id=\"count\" role=\"status\"></span></div>\n\
+         <div class=\"scroll\" role=\"region\" aria-label=\"Rules and roles\" tabindex=\"0\"><table>\n\
+         <thead><tr><th scope=\"col\">Route</th><th scope=\"col\">Requires</th>{heads}\
          <th scope=\"col\">Rule</th></tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n</main>\n\
-         <script>\n{SCRIPT}\n</script>\n</body>\n</html>\n",
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
         size = escape(&file.size()),
+        open = open_rules(matrix),
+        legend = legend(matrix),
     )
+}
+
+/// `; 3 of them open without a credential`.
+fn open_rules(matrix: &Matrix<'_>) -> String {
+    let open = matrix.rows.iter().filter(|row| row.cells.first() == Some(&Cell::Yes)).count();
+    match open {
+        0 => "; nothing is open without a credential.".to_owned(),
+        1 => "; 1 rule is open without a credential.".to_owned(),
+        open => format!("; {open} rules are open without a credential."),
+    }
+}
+
+fn legend(matrix: &Matrix<'_>) -> String {
+    let used = |cell: Cell| matrix.rows.iter().any(|row| row.cells.contains(&cell));
+    let mut legend = String::new();
+    for (cell, meaning) in LEGEND.into_iter().filter(|(cell, _)| used(*cell)) {
+        let _ = write!(legend, "<li><b class=\"{}\">{}</b>{meaning}</li>", cell.as_str(), mark(cell));
+        let open = matrix.rows.iter().any(|row| row.cells.first() == Some(&Cell::Yes));
+        if cell == Cell::Yes && open {
+            legend.push_str("<li><b class=\"open\">yes</b>may, without a credential</li>");
+        }
+    }
+    legend
+}
+
+fn line(file: &PolicyFile, matrix: &Matrix<'_>, row: &MatrixRow<'_>) -> String {
+    let place = file.position(row.place);
+    let (methods, path) = row.rule.split_once(' ').unwrap_or(("", row.rule));
+    let mut line = format!(
+        "<tr data-text=\"{}\"><th scope=\"row\"><code><span class=\"method\">{}</span> {}</code></th>\
+         <td class=\"requires\"><code>{}</code></td>",
+        escape(&format!("{} {} {place}", row.rule, row.requirement)),
+        escape(methods),
+        escape(path),
+        escape(row.requirement)
+    );
+    for (role, cell) in matrix.roles.iter().zip(&row.cells) {
+        let class = match cell {
+            Cell::Yes if *role == ANONYMOUS => "open",
+            other => other.as_str(),
+        };
+        let _ = write!(
+            line,
+            "<td class=\"cell\" data-role=\"{}\" data-cell=\"{}\"><span class=\"{class}\">{}</span></td>",
+            escape(role),
+            cell.as_str(),
+            mark(*cell)
+        );
+    }
+    let _ = writeln!(line, "<td class=\"place\">{}</td></tr>", escape(&place));
+    line
+}
+
+/// The cell as people see it on the page.
+fn mark(cell: Cell) -> &'static str {
+    if cell == Cell::No { "\u{2013}" } else { shown(cell) }
 }
 
 fn escape(text: &str) -> String {

@@ -20,7 +20,7 @@ Examples:
       every rule against every role
   orgate matrix --format markdown > docs/access.md
       to be committed beside the policy
-  orgate matrix --format markdown --check docs/access.md
+  orgate matrix --check docs/access.md
       exit code 1 if the committed table is no longer true
   orgate matrix --format html > access.html
       one page that needs nothing else, with a filter, for a security review
@@ -40,15 +40,14 @@ pub(crate) struct Options {
     /// Compare with this file instead of printing.
     #[arg(long, env = "ORGATE_CHECK", value_name = "FILE")]
     check: Option<PathBuf>,
-    /// How the table looks.
-    #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
-    format: Format,
+    /// How the table looks [default: text; with --check, as the name of the file ends].
+    #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Aligned, for a terminal.
-    #[default]
     Text,
     /// A Markdown table.
     Markdown,
@@ -63,7 +62,7 @@ enum Format {
 pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let file = options.policy.load(common)?;
     let matrix = matrix(&file, &options.roles)?;
-    let text = match options.format {
+    let text = match options.format() {
         Format::Text => table::text(&file, &matrix),
         Format::Markdown => table::markdown(&file, &matrix),
         Format::Csv => table::csv(&file, &matrix),
@@ -85,6 +84,19 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
             );
             Err(Failure::rendered(1, text))
         }
+    }
+}
+
+impl Options {
+    fn format(&self) -> Format {
+        let ending = self.check.as_ref().and_then(|path| path.extension()).and_then(|ending| ending.to_str());
+        self.format.unwrap_or(match ending {
+            Some("md" | "markdown") => Format::Markdown,
+            Some("csv") => Format::Csv,
+            Some("json") => Format::Json,
+            Some("html" | "htm") => Format::Html,
+            _ => Format::Text,
+        })
     }
 }
 
@@ -168,7 +180,7 @@ mod tests {
         assert!(csv.starts_with("rule,requirement,file,line,anonymous,r|1,\"a,b\"\r\n"), "{csv}");
         assert!(csv.contains("GET /a|b/{org_id},read,orgate.yaml,10,no,own,no\r\n"), "{csv}");
         let html = html::page(&file, &matrix);
-        assert!(html.contains("POST /&lt;i&gt;") && !html.contains("/<i>"), "{html}");
+        assert!(html.contains("</span> /&lt;i&gt;") && !html.contains("/<i>"), "{html}");
     }
 
     #[test]

@@ -106,7 +106,8 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
                 .iter()
                 .all(|(key, value)| properties.get(key).is_none_or(|schema| fits(value, schema, root)))
         }),
-        // Patterns are tried by a validator of its own when the schema changes; here the structure counts.
+        "pattern" if want == "[ ()]" => value.as_str().is_none_or(|text| text.contains([' ', '(', ')'])),
+        // Other patterns are tried by a validator of its own when the schema changes; here the structure counts.
         "pattern" | "propertyNames" | "patternProperties" => true,
         "description" | "title" | "$schema" | "definitions" => true,
         other => panic!("{other}"),

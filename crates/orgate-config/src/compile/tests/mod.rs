@@ -1,5 +1,6 @@
 //! What a policy file may say, and how everything else is named.
 
+mod authenticators;
 mod bad_input;
 mod claims;
 mod files;
@@ -8,6 +9,7 @@ mod includes;
 mod issuers;
 mod limits;
 mod lints;
+mod modes;
 mod options;
 mod policies;
 mod profiles;

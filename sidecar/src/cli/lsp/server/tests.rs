@@ -165,6 +165,19 @@ fn the_protocol_is_kept() {
 }
 
 #[test]
+fn files_of_other_tools_are_left_alone() {
+    let (mut server, _) = opened(HEAD);
+    let other = "file:///p/compose.yaml";
+    let document = json!({"uri": other, "version": 1, "text": "services:\n  a: &b {x: 1}\n"});
+    let published = tell(&mut server, "textDocument/didOpen", json!({"textDocument": document}));
+    assert_eq!(published[0]["params"]["diagnostics"], json!([]));
+    let at = json!({"textDocument": {"uri": other}, "position": {"line": 0, "character": 0}});
+    for method in ["textDocument/completion", "textDocument/hover", "textDocument/formatting"] {
+        assert_eq!(ask(&mut server, method, at.clone())["result"], Value::Null);
+    }
+}
+
+#[test]
 fn strange_parameters_break_nothing() {
     let (mut server, _) = opened("rules:\n  GET /ü: 're\n");
     let strange = [json!(null), json!(-1), json!("x"), json!(1e300), json!(u64::MAX), json!({}), json!([])];

@@ -1,0 +1,160 @@
+//! What a gate asks of others about one caller: `introspect:` of an issuer, and `token.exchange:`.
+
+use std::{path::Path, time::Duration};
+
+use orgate_policy::PolicySpec;
+use orgate_verify::ClaimRef;
+
+use super::{
+    address::{self, AddressError},
+    environment,
+    issuers::Issuers,
+    secrets::{self, SecretSource},
+};
+use crate::{
+    codes,
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
+    document::{Field, MapReader, Node, Spanned},
+};
+
+/// Where an issuer says whether a token still stands (RFC 7662).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IntrospectSpec {
+    /// The endpoint.
+    pub url: String,
+    /// By which name the gate is known there.
+    pub client_id: String,
+    /// Where its secret is.
+    pub secret: SecretSource,
+}
+
+/// Where an opaque session cookie is exchanged for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExchangeSpec {
+    /// The name of the cookie.
+    pub cookie: String,
+    /// The endpoint.
+    pub url: String,
+    /// Which member of its answer is the token.
+    pub field: ClaimRef,
+    /// How long an answer is used again.
+    pub cache: Duration,
+}
+
+/// How long answers are used again if nothing is said.
+const CACHE: Duration = Duration::from_secs(30);
+
+pub(super) fn introspect(
+    node: &Node,
+    path: &str,
+    directory: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<IntrospectSpec> {
+    let path = format!("{path}.introspect");
+    let mut map = MapReader::new(node, &path, diagnostics)?;
+    let url = map.required("url").node();
+    let client_id = map.required("client_id").node();
+    let secret = map.required("secret").node();
+    // A live question is always asked, and nothing else asks yet.
+    map.unsupported("cache");
+    map.finish();
+    let url = url.and_then(|node| address(node, &format!("{path}.url"), env, diagnostics));
+    let client_id = client_id.and_then(|node| {
+        let text = Field::of(node, &format!("{path}.client_id"), diagnostics).text()?;
+        environment::expand(node, text.value, env, diagnostics)
+    });
+    let secret =
+        secret.and_then(|node| secrets::source(node, &format!("{path}.secret"), directory, diagnostics));
+    let client_id = client_id?;
+    if client_id.value.is_empty() || client_id.value.chars().any(char::is_control) {
+        let finding =
+            Diagnostic::error(codes::BAD_VALUE, format!("`{path}.client_id` is no name of a client"));
+        diagnostics.push(finding.at(client_id.span));
+        return None;
+    }
+    Some(IntrospectSpec { url: url?, client_id: client_id.value, secret: secret? })
+}
+
+pub(super) fn exchange(
+    node: &Node,
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ExchangeSpec> {
+    const PATH: &str = "token.exchange";
+    let mut map = MapReader::new(node, PATH, diagnostics)?;
+    let cookie = map.required("cookie").text();
+    let url = map.required("url").node();
+    let field = map.required("field").text();
+    let cache = map.optional("cache").duration(0..=300);
+    map.finish();
+    let url = url.and_then(|node| address(node, &format!("{PATH}.url"), env, diagnostics));
+    let field = field.and_then(|text| {
+        ClaimRef::parse(text.value)
+            .map_err(|error| {
+                let message = format!("`{PATH}.field`: {error}");
+                diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(text.span));
+            })
+            .ok()
+    });
+    let cookie = cookie.filter(|name| {
+        // RFC 6265 §4.1.1: a token of RFC 9110 §5.6.2.
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let fits = !name.value.is_empty() && name.value.len() <= 128 && name.value.bytes().all(is_token);
+        if !fits {
+            let message = format!("`{PATH}.cookie`: `{}` is no name of a cookie", name.value);
+            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(name.span));
+        }
+        fits
+    });
+    Some(ExchangeSpec {
+        cookie: cookie?.value.to_owned(),
+        url: url?,
+        field: field?,
+        cache: cache.map_or(CACHE, |cache| cache.value),
+    })
+}
+
+/// Reports rules that want the caller's rights as they are now where an issuer cannot be asked for them.
+pub(super) fn check_live(spec: &PolicySpec, issuers: &Issuers, diagnostics: &mut Diagnostics) {
+    let silent: Vec<&str> = issuers
+        .issuers
+        .iter()
+        .filter(|issuer| issuer.introspect.is_none())
+        .map(|issuer| issuer.name.as_str())
+        .collect();
+    let Some(first) = silent.first() else { return };
+    for rule in spec.rules.iter().filter(|rule| rule.live) {
+        let message =
+            format!("`fresh: live` asks the issuer for each request, and `{first}` cannot be asked");
+        let place = rule.place;
+        let finding = Diagnostic::error(codes::LIVE_WITHOUT_INTROSPECTION, message);
+        let finding = finding.at(Span::point(FileId(place.file), place.line, place.column));
+        diagnostics.push(finding.help(format!("write `introspect:` under `issuers.{first}`")));
+    }
+}
+
+/// An address that a secret may be sent to: https, or this machine.
+fn address(
+    node: &Node,
+    path: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<String> {
+    let text = Field::of(node, path, diagnostics).text()?;
+    let Spanned { value, span } = environment::expand(node, text.value, env, diagnostics)?;
+    let finding = match address::check(&value) {
+        Ok(()) => return Some(value),
+        Err(AddressError::Insecure) => {
+            let help = "write it with `https://`; only loopback addresses may use http";
+            Diagnostic::error(codes::INSECURE_URL, format!("`{value}` is not protected by https")).help(help)
+        }
+        Err(AddressError::NotAnAddress) => {
+            Diagnostic::error(codes::BAD_VALUE, format!("`{path}`: `{value}` is no https URL"))
+        }
+    };
+    diagnostics.push(finding.at(span));
+    None
+}

@@ -1,0 +1,194 @@
+//! From the head of a request to a verdict: at once if everything is in hand, or after what is missing was brought.
+//!
+//! A request is judged from the beginning each time something was brought, so that a policy replaced meanwhile cannot mix
+//! with an old match. Each thing is fetched once; what is then still missing refuses the request.
+
+use std::sync::Arc;
+
+use orgate_claims::UnixTime;
+use orgate_policy::{Access, Facts, RuleMatch};
+use orgate_verify::IssuerIndex;
+
+use crate::{
+    Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    authenticate::Proven,
+    clock,
+    gate::GateParts,
+    head::Fields,
+    judge::{Asked, Judged},
+    live::{self, Standing},
+    preflight,
+    session::Exchanged,
+    token_cache::VerifiedToken,
+};
+
+/// What was brought for one request.
+#[derive(Debug, Default)]
+pub(crate) struct Brought<'b> {
+    /// Its body.
+    body: Option<&'b [u8]>,
+    /// How the caller stands with the issuer, asked under the parts of this generation.
+    standing: Option<(u64, Standing)>,
+    /// Whose keys were fetched.
+    keys: Option<IssuerIndex>,
+    /// What its session was exchanged for, asked under the parts of this generation.
+    session: Option<(u64, Exchanged)>,
+}
+
+impl Gate {
+    /// Decides without waiting: the way of every request whose token or keys are known.
+    ///
+    /// The order: target → rule → method → credential → revocation marks → binding → requirement → rights as they are now.
+    /// Nothing is awaited and no lock is held across it; what must be fetched is named in [`Checked::Needs`].
+    #[must_use]
+    pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
+        self.check_with(head, now, &Brought::default())
+    }
+
+    /// Decides, and fetches what is missing.
+    ///
+    /// A request whose body is needed ([`Need::Body`]) is refused here; a door that has bodies reads it and asks with
+    /// [`check_body`](Self::check_body).
+    pub async fn check(&self, head: &RequestHead<'_>) -> Verdict {
+        self.check_fetching(head, Brought::default()).await
+    }
+
+    /// Decides about a request with this body, and fetches what is missing. These very bytes must be what is passed on.
+    pub async fn check_body(&self, head: &RequestHead<'_>, body: &[u8]) -> Verdict {
+        self.check_fetching(head, Brought { body: Some(body), ..Brought::default() }).await
+    }
+
+    async fn check_fetching(&self, head: &RequestHead<'_>, mut brought: Brought<'_>) -> Verdict {
+        loop {
+            let need = match self.check_with(head, clock::now(), &brought) {
+                Checked::Done(verdict) => return verdict,
+                Checked::Needs(need) => need,
+            };
+            let parts = self.parts();
+            match need {
+                Need::Keys(issuer) if brought.keys.is_none() => {
+                    brought.keys = Some(issuer);
+                    if let Some(source) = parts.verifier().key_source(issuer) {
+                        // A failure shows in the next round: either keys are in hand or they are not.
+                        let _ = source.refresh().await;
+                    }
+                }
+                Need::LiveStatus(issuer) if brought.standing.is_none() => {
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let standing = live::ask(self, &parts, head, session, issuer).await;
+                    brought.standing = Some((parts.generation(), standing));
+                }
+                Need::Exchange if brought.session.is_none() => {
+                    brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
+                }
+                missing => return Verdict::give(&parts, head, refused_without(&parts, missing)),
+            }
+        }
+    }
+
+    fn check_with(&self, head: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
+        let parts = self.snapshot();
+        if let Some(verdict) = preflight::judge(&parts, head, now) {
+            return Checked::Done(verdict);
+        }
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: head.path_and_query.as_str(),
+            host: head.authority,
+            facts: Facts { headers: &fields, now },
+        };
+        let mut once = None;
+        let caller = |rule: &RuleMatch<'_>| match rule.access() {
+            Access::Authenticator(name) => {
+                let proven = parts.authenticators().authenticate(name, head.headers, brought.body, now)?;
+                Ok(proven.map(|Proven { caller, once: seen }| {
+                    once = seen;
+                    caller
+                }))
+            }
+            _ => {
+                let session =
+                    brought.session.as_ref().filter(|(generation, _)| *generation == parts.generation());
+                self.token(&parts, head, now, session.map(|(_, exchanged)| exchanged))
+            }
+        };
+        let mut judged = match parts.judge(asked, caller) {
+            Ok(judged) => judged,
+            Err(need) => return Checked::Needs(need),
+        };
+        if let (true, true, Some(issuer)) =
+            (judged.refused.is_none(), judged.live, judged.caller.as_ref().and_then(|token| token.issuer))
+        {
+            match brought.standing.as_ref().filter(|(generation, _)| *generation == parts.generation()) {
+                None => return Checked::Needs(Need::LiveStatus(issuer)),
+                Some((_, standing)) => judged.refused = parts.refused_by(standing, judged.rule),
+            }
+        }
+        if let (None, Some((fingerprint, window))) = (&judged.refused, once)
+            && !self.deliveries().is_first(fingerprint, window)
+        {
+            let rejection =
+                Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
+            judged.refused = Some(parts.of_rule(rejection, judged.rule));
+        }
+        Checked::Done(Verdict::give(&parts, head, judged))
+    }
+}
+
+impl GateParts {
+    fn refused_by(&self, standing: &Standing, rule: Option<orgate_policy::RuleId>) -> Option<Rejection> {
+        let (code, detail) = match standing {
+            Standing::Active => return None,
+            Standing::Withdrawn => {
+                (Code::Revoked, "the issuer says that the token does not stand any longer")
+            }
+            Standing::Unknown => {
+                (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
+            }
+        };
+        Some(self.of_rule(Rejection::new(code).with_detail(detail), rule))
+    }
+
+    fn of_rule(&self, rejection: Rejection, rule: Option<orgate_policy::RuleId>) -> Rejection {
+        let rejection = rejection.rendered(self.deny);
+        match rule.and_then(|rule| self.policy().rule(rule)) {
+            Some(rule) => rejection.with_rule(rule),
+            None => rejection,
+        }
+    }
+}
+
+/// What a request is answered with for which something could not be had.
+fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken>> {
+    let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
+    let (code, detail) = match missing {
+        Need::Keys(issuer) if known(issuer) => {
+            (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
+        }
+        Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
+        Need::LiveStatus(_) => {
+            (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
+        }
+        _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
+    };
+    let refused = Some(Rejection::new(code).with_detail(detail).rendered(parts.deny));
+    Judged { rule: None, caller: None, refused, live: false, shadow: None }
+}
+
+impl Verdict {
+    /// What follows from a judgement: under a policy that is only observed, nobody is refused for what it says.
+    fn give(parts: &Arc<GateParts>, head: &RequestHead<'_>, judged: Judged<Arc<VerifiedToken>>) -> Self {
+        let Judged { rule, caller, refused, shadow, .. } = judged;
+        match refused {
+            // A request that has two readings is not the policy's business: nobody could say what was let through.
+            Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
+                Self::Reject(parts.sent_elsewhere(rejection, head).with_shadow(shadow))
+            }
+            would => {
+                let permit = Permit::new(Arc::clone(parts), rule, caller, head.path_and_query.clone());
+                Self::Forward(permit.observed(would, shadow))
+            }
+        }
+    }
+}

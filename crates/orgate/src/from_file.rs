@@ -1,0 +1,96 @@
+//! What a policy file names, made: authenticators with their secrets, questions to issuers, answers to preflights.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use orgate_config::{
+    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, Preflight, SecretSource,
+};
+use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
+use orgate_verify::authenticator::{ApiKey, Webhook};
+use tracing::{error, warn};
+
+use crate::{Authenticator, CorsOptions, LoadError, Preflights, clock};
+
+/// Environment variables by name.
+type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+fn unreadable(owner: &str, why: impl ToString) -> LoadError {
+    LoadError::Secret { owner: owner.to_owned(), why: why.to_string() }
+}
+
+/// An authenticator with its secrets.
+pub(crate) fn authenticator(
+    spec: AuthenticatorSpec,
+    env: Environment<'_>,
+) -> Result<Authenticator, LoadError> {
+    let owner = format!("the authenticator `{}`", spec.name);
+    let read = |sources: &[SecretSource]| -> Result<Vec<String>, LoadError> {
+        sources.iter().map(|source| source.read(env).map_err(|error| unreadable(&owner, error))).collect()
+    };
+    match spec.kind {
+        AuthenticatorKind::Webhook { scheme, secrets, tolerance, max_body } => {
+            let texts = read(&secrets)?;
+            let webhook = Webhook::new(scheme, texts.iter().map(String::as_str), tolerance)
+                .map_err(|error| unreadable(&owner, format!("a secret is not fit: {error}")))?;
+            Ok(Authenticator::webhook(webhook, max_body, spec.principal))
+        }
+        AuthenticatorKind::ApiKey { header, sha256 } => {
+            let texts = read(&sha256)?;
+            let keys = ApiKey::new(texts.iter().map(String::as_str))
+                .map_err(|error| unreadable(&owner, format!("`sha256` is not fit: {error}")))?;
+            let header = HeaderName::try_from(header).map_err(|error| unreadable(&owner, error))?;
+            Ok(Authenticator::api_key(header, keys, spec.principal))
+        }
+    }
+}
+
+/// Where an issuer is asked, with the secret that this needs.
+pub(crate) fn introspection(
+    issuer: &str,
+    spec: &IntrospectSpec,
+    env: Environment<'_>,
+    client: &HttpClient,
+) -> Result<Arc<Introspection>, LoadError> {
+    let owner = format!("`introspect` of the issuer `{issuer}`");
+    let secret = spec.secret.read(env).map_err(|error| unreadable(&owner, error))?;
+    let made = Introspection::new(&spec.url, &spec.client_id, &secret, client.clone());
+    made.map(Arc::new).map_err(|error| LoadError::Keys { issuer: issuer.to_owned(), error })
+}
+
+/// Where a session cookie is exchanged.
+pub(crate) fn exchange(spec: &ExchangeSpec, client: &HttpClient) -> Result<SessionExchange, LoadError> {
+    SessionExchange::new(&spec.url, &spec.cookie, spec.field.as_str(), client.clone())
+        .map_err(|error| LoadError::Keys { issuer: "token.exchange".to_owned(), error })
+}
+
+/// The client for questions that a request waits for.
+pub(crate) fn questions() -> HttpClient {
+    HttpClient::for_questions(Limits::default())
+}
+
+pub(crate) fn preflights(cors: Preflight) -> Preflights {
+    match cors {
+        Preflight::Deny => Preflights::Deny,
+        Preflight::Pass => Preflights::Pass,
+        Preflight::Answer(answer) => Preflights::Answer(CorsOptions {
+            origins: answer.origins,
+            headers: answer.headers,
+            methods: answer.methods,
+            credentials: answer.credentials,
+            max_age: answer.max_age,
+        }),
+    }
+}
+
+/// Whether the policy is only observed; said aloud, and louder where that should have ended.
+pub(crate) fn observes(mode: &Mode, path: &std::path::Path) -> bool {
+    let Mode::Observe(until) = mode else { return false };
+    let (policy, until_day) = (path.display(), until.day());
+    if until.is_over(clock::now()) {
+        error!(%policy, until = until_day, "THE POLICY IS NOT ENFORCED, and was to be by now: `mode: observe` lets everything through");
+    } else {
+        warn!(%policy, until = until_day, "the policy is not enforced: `mode: observe` lets everything through");
+    }
+    true
+}

@@ -1,0 +1,122 @@
+//! What is asked of others about one caller: `fresh: live` and `token.exchange`.
+//!
+//! `fresh: live`: whether a caller still stands with the issuer, asked for each request (RFC 7662).
+//!
+//! The question is asked after everything else let the request pass, so that nobody without the right can cause one. No
+//! answer is kept, and no answer is a no: a caller whose issuer is out of reach is refused with 503.
+
+#[cfg(feature = "remote")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use orgate_verify::IssuerIndex;
+
+use crate::{Gate, RequestHead, gate::GateParts, session::Exchanged};
+
+/// How a caller stands with the issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The token stands.
+    Active,
+    /// It was withdrawn.
+    Withdrawn,
+    /// The issuer did not say.
+    Unknown,
+}
+
+#[cfg(feature = "remote")]
+pub(crate) async fn ask(
+    gate: &Gate,
+    parts: &GateParts,
+    head: &RequestHead<'_>,
+    session: Option<&Exchanged>,
+    issuer: IssuerIndex,
+) -> Standing {
+    let Some(introspection) = parts.introspection(issuer) else {
+        tracing::error!("a rule says `fresh: live`, and the issuer of the token has no `introspect`");
+        return Standing::Unknown;
+    };
+    let Some(token) = gate.token_text(parts, head, session) else { return Standing::Unknown };
+    match introspection.is_active(&token).await {
+        Ok(true) => Standing::Active,
+        Ok(false) => Standing::Withdrawn,
+        Err(error) => {
+            tracing::warn!(%error, "a token could not be asked about");
+            Standing::Unknown
+        }
+    }
+}
+
+/// What the session of a request is exchanged for.
+#[cfg(feature = "remote")]
+pub(crate) async fn exchange(parts: &GateParts, head: &RequestHead<'_>) -> Exchanged {
+    let Some(exchange) = parts.exchange() else { return Exchanged::Unavailable };
+    let Ok(Some(cookie)) = crate::session::cookie(head.headers, exchange.cookie()) else {
+        return Exchanged::NoSession;
+    };
+    match exchange.token(cookie).await {
+        Ok(Some(token)) => Exchanged::Token(token.into()),
+        Ok(None) => Exchanged::NoSession,
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be exchanged");
+            Exchanged::Unavailable
+        }
+    }
+}
+
+#[cfg(not(feature = "remote"))]
+#[allow(clippy::unused_async, reason = "the same as with the feature")]
+pub(crate) async fn ask(
+    _: &Gate,
+    _: &GateParts,
+    _: &RequestHead<'_>,
+    _: Option<&Exchanged>,
+    _: IssuerIndex,
+) -> Standing {
+    Standing::Unknown
+}
+
+#[cfg(not(feature = "remote"))]
+#[allow(clippy::unused_async, reason = "the same as with the feature")]
+pub(crate) async fn exchange(_: &GateParts, _: &RequestHead<'_>) -> Exchanged {
+    Exchanged::Unavailable
+}
+
+impl GateParts {
+    /// Where the issuers of the verifier say whether a token still stands, in their order, for rules `fresh: live`.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn introspecting(mut self, introspection: Vec<Option<Arc<orgate_remote::Introspection>>>) -> Self {
+        self.introspection = introspection;
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<Arc<orgate_remote::Introspection>> {
+        self.introspection.get(issuer.as_usize()).cloned().flatten()
+    }
+
+    /// Exchanges a session cookie for a token where a request carries no other credential; a token that holds is used
+    /// again for `lifetime`.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn exchanging(mut self, exchange: orgate_remote::SessionExchange, lifetime: Duration) -> Self {
+        self.exchange = Some((Arc::new(exchange), lifetime));
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchange(&self) -> Option<&Arc<orgate_remote::SessionExchange>> {
+        self.exchange.as_ref().map(|(exchange, _)| exchange)
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        self.exchange.as_ref().map(|(exchange, lifetime)| (exchange.cookie(), *lifetime))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
+        None
+    }
+}

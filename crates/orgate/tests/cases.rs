@@ -1,0 +1,81 @@
+//! Files of tests within `cargo test`.
+
+#![cfg(all(feature = "config", feature = "remote"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+
+use std::{fs, path::PathBuf};
+
+const POLICY: &str = "version: 1
+issuers:
+  main: {issuer: \"https://i.example\", audience: a, profile: orgate}
+bind: {header.x-org-id: org.id}
+rules:
+  GET /docs: read
+  GET team.example.com/docs: write
+  GET /recent: fresh(15m)
+  DELETE /orgs/{org_id}: delete_org
+";
+
+/// A folder with a policy and a file of tests; the path of the latter.
+fn folder(name: &str, policy: &str, cases: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("orgate-cases-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("orgate.yaml"), policy).unwrap();
+    let path = folder.join("orgate.test.yaml");
+    fs::write(&path, cases).unwrap();
+    path
+}
+
+/// What the run of a file ends with; nothing if it is as expected.
+fn report(path: &std::path::Path) -> Option<String> {
+    let result = std::panic::catch_unwind(|| orgate::testing::run(path));
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    result.err().map(|panic| panic.downcast_ref::<String>().unwrap().clone())
+}
+
+#[test]
+fn a_file_that_is_as_expected_passes() {
+    let path = folder(
+        "good",
+        POLICY,
+        "principals:
+  ann: {role: owner, org: acme}
+  vera: {role: viewer, org: acme}
+  late: {claims: {sub: u, org_id: acme, org_permissions: [read], auth_time: 1000}}
+cases:
+  GET /docs: [ann, vera, late]
+  GET /docs?a: {allow: [ann], host: team.example.com}
+  GET /docs?b: {allow: [], headers: {x-org-id: evil}, deny: {ann: org_mismatch}}
+  GET /docs?c: {allow: [ann, vera, late], headers: {x-org-id: acme}}
+  GET /recent: {allow: [late], deny: {ann: step_up_required}}
+  DELETE /orgs/acme: [ann]
+now: 1800
+",
+    );
+    assert_eq!(report(&path), None);
+}
+
+#[test]
+fn a_file_that_is_not_ends_with_the_report_of_the_command_line() {
+    let path = folder(
+        "bad",
+        POLICY,
+        "principals: {ann: {role: owner, org: acme}}\ncases:\n  DELETE /orgs/acme: []\n",
+    );
+    let report = report(&path).expect("it fails");
+    for part in [
+        "orgate.test.yaml:3  DELETE /orgs/acme",
+        "ann  expected deny, got ALLOW",
+        "1 of 2 decisions as expected",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let path = folder("broken", "version: 1\n", "cases: {}\n");
+    assert!(self::report(&path).expect("it fails").contains("no rules"));
+}
+
+#[test]
+#[should_panic(expected = "cannot read `no-such-file.yaml`")]
+fn a_file_that_is_not_there_fails() {
+    orgate::testing::run("no-such-file.yaml");
+}

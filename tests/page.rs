@@ -1,0 +1,129 @@
+//! The page of `orgate matrix` in a real browser.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::process::Command;
+
+use orgate_e2e::{Folder, orgate};
+use serde_json::{Value, json};
+
+const POLICY: &str = "\
+version: 1
+issuers:
+  main: {issuer: \"https://id.example.com\", audience: demo-api, profile: orgate}
+rules:
+  GET /healthz: public
+  GET /docs: read
+  POST|PUT /docs: write
+  GET /fresh: read and fresh(5m)
+  DELETE /orgs/{org_id}: delete_org
+  GET /a<b: deny
+";
+
+/// Plays a person at the page and writes what they see into the title, after the page's own script has run.
+const PERSON: &str = r#"<script>
+(async () => {
+  const seen = {};
+  const shown = () => [...document.querySelectorAll('tbody tr')].filter(row => row.offsetParent !== null)
+    .map(row => row.querySelector('th').textContent);
+  const press = key => dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  seen.fromAddress = shown();
+  seen.count = document.getElementById('count').textContent;
+  press('/');
+  seen.focused = document.activeElement.id;
+  document.activeElement.value = 'post docs';
+  document.activeElement.dispatchEvent(new Event('input'));
+  seen.filtered = shown();
+  seen.hash = location.hash;
+  let saved;
+  URL.createObjectURL = blob => { saved = blob; return '#saved'; };
+  document.getElementById('csv').click();
+  seen.csv = await saved.text();
+  document.getElementById('filter').focus();
+  press('Escape');
+  seen.cleared = shown().length;
+  const role = document.getElementById('role');
+  role.value = 'viewer';
+  role.dispatchEvent(new Event('change'));
+  seen.viewer = shown();
+  const reachable = [...document.querySelectorAll('input, select, button, [tabindex]')];
+  seen.reachable = reachable.filter(one => one.tabIndex >= 0).map(one => one.id || one.className);
+  seen.requests = performance.getEntriesByType('resource').map(entry => entry.name);
+  seen.wide = document.documentElement.scrollWidth > innerWidth;
+  document.title = JSON.stringify(seen);
+})();
+</script>"#;
+
+fn browser() -> Command {
+    let named = std::env::var("CHROMIUM").ok();
+    let names = named.iter().map(String::as_str).chain(["chromium", "chromium-browser", "google-chrome"]);
+    let found = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    let found = found.expect(
+        "a browser is needed: install chromium (Debian: apt-get install chromium), or name one in CHROMIUM",
+    );
+    let mut command = Command::new(found);
+    command.args([
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+    ]);
+    command
+}
+
+fn visit(folder: &Folder, hash: &str, size: &str) -> Value {
+    let page = orgate().args(["matrix", "--format", "html"]).folder(folder.path()).finish();
+    assert_eq!((page.code, page.stderr.as_str()), (Some(0), ""));
+    assert!(page.stdout.contains("</script>\n</body>"));
+    let played = page.stdout.replace("</body>", &format!("{PERSON}</body>"));
+    let path = folder.write("page.html", &played);
+    let output = browser()
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("--window-size={size}"))
+        .args(["--virtual-time-budget=3000", "--dump-dom"])
+        .arg(format!("file://{}{hash}", path.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8(output.stdout).unwrap();
+    let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
+    let title = title.unwrap_or_else(|| panic!("{dom}")).replace("&lt;", "<").replace("&amp;", "&");
+    serde_json::from_str(&title).unwrap_or_else(|error| panic!("{error}: {title}"))
+}
+
+#[test]
+fn the_page_filters_saves_and_works_by_keyboard_on_its_own() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", POLICY);
+    let seen = visit(&folder, "#filter=docs&role=member", "1280,900");
+    assert_eq!(seen["fromAddress"], json!(["GET /docs", "POST|PUT /docs"]));
+    assert_eq!(seen["count"], "2 of 6 rules");
+    assert_eq!(seen["focused"], "filter");
+    assert_eq!(seen["filtered"], json!(["POST|PUT /docs"]));
+    assert_eq!(seen["hash"], "#filter=post+docs&role=member");
+    assert_eq!(
+        seen["csv"],
+        "rule,requirement,anonymous,viewer,member,admin,owner,place\r\n\
+         POST|PUT /docs,write,no,no,yes,yes,yes,orgate.yaml:7\r\n"
+    );
+    assert_eq!(seen["cleared"], 4, "what a member may use");
+    assert_eq!(seen["viewer"], json!(["GET /healthz", "GET /docs", "GET /fresh"]));
+    assert_eq!(seen["reachable"], json!(["filter", "role", "open", "csv", "scroll"]));
+    assert_eq!(seen["requests"], json!([]), "nothing is asked of anybody");
+    assert_eq!(seen["wide"], false);
+}
+
+#[test]
+fn the_page_fits_a_telephone() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", POLICY);
+    let seen = visit(&folder, "#open=1", "500,900");
+    assert_eq!(seen["fromAddress"], json!(["GET /healthz"]));
+    assert_eq!(seen["wide"], false);
+}
