@@ -274,3 +274,14 @@ fn keys_of_other_tools_are_ignored_only_where_keys_are_ours() {
               = help: values are `path.…`, `query.…`, `header.…`, `host.…`, `claims.…`, `org.id`, `org.slug`, `sub`, and texts in quotes
             ");
 }
+
+#[test]
+fn a_live_rule_needs_issuers_that_can_be_asked() {
+    check!(findings_with("rules: {GET /a: {require: read, fresh: live}}\n"), @"
+        error[E057]: `fresh: live` asks the issuer for each request, and `main` cannot be asked
+         --> orgate.yaml:3:9
+        3 | rules: {GET /a: {require: read, fresh: live}}
+          |         ^
+          = help: write `introspect:` under `issuers.main`
+        ");
+}
