@@ -33,8 +33,10 @@ const LINTS: [(&str, &str, Option<Severity>); 10] = [
 const LEVELS: [(&str, Option<Severity>); 3] =
     [("off", None), ("warn", Some(Severity::Warning)), ("error", Some(Severity::Error))];
 
-/// Warnings that other tools find, so that only they can tell whether an `allow` has an effect.
-const OF_TOOLS: [&str; 2] = [codes::UNUSED, codes::DRIFT];
+/// Whether only tools find this warning (coverage and drift), so that only they can tell whether an `allow` has an effect.
+fn is_of_tools(code: &str) -> bool {
+    code == codes::UNUSED || code.starts_with("W03")
+}
 
 /// What a policy says about its warnings.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +137,7 @@ impl Lints {
             levels.level(finding.code)
         });
         if !diagnostics.has_errors() {
-            for unused in allowed.iter().filter(|one| !one.used && !OF_TOOLS.contains(&one.code)) {
+            for unused in allowed.iter().filter(|one| !one.used && !is_of_tools(one.code)) {
                 let message = format!("the rule has no warning {}", unused.code);
                 let finding = Diagnostic::warning(codes::UNUSED_ALLOW, message).at(unused.span);
                 diagnostics.push(finding.help("take it out of `allow`; it would silence what comes later"));
@@ -155,18 +157,20 @@ impl Allowed {
 }
 
 /// The code of a warning, as written in a policy.
-fn warning(text: &str) -> Result<&'static str, Diagnostic> {
+fn warning(text: &str) -> Result<&'static str, Box<Diagnostic>> {
     let known = codes::ALL.iter().map(|known| known.code);
     match known.clone().find(|code| *code == text) {
         Some(code) if code.starts_with('W') => Ok(code),
         Some(code) => {
             let message = format!("{code} is an error, and errors cannot be silenced");
-            Err(Diagnostic::error(codes::BAD_VALUE, message).help(format!("see `orgate help {code}`")))
+            Err(Box::new(
+                Diagnostic::error(codes::BAD_VALUE, message).help(format!("see `orgate help {code}`")),
+            ))
         }
         None => {
             let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{text}` is the code of no warning"));
             let meant = closest(text, known.filter(|code| code.starts_with('W')));
-            Err(finding.maybe_help(meant.map(|meant| format!("did you mean `{meant}`?"))))
+            Err(Box::new(finding.maybe_help(meant.map(|meant| format!("did you mean `{meant}`?")))))
         }
     }
 }

@@ -70,7 +70,7 @@ mod tests {
         let text = format!("ä€x\r\n{}ü😀y\n", "ö".repeat(300));
         let places = Places::new(FileId(0), &text);
         for (at, c) in text.char_indices() {
-            let before = &text[..at];
+            let (before, _) = text.split_at(at);
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             let span = places.span(at, at + c.len_utf8());

@@ -257,9 +257,31 @@ fn keys_of_other_tools_are_ignored_only_where_keys_are_ours() {
               = help: write it as a request line: `GET /projects/{id}`
             ");
     check!(findings_with("permissions: {x-a: '${X}'}\nbind: {x-b: org.id}\nconditions: {x-c: claims.a == 'b'}\n"), @"
-            error[E001]: expected `,` or `}`
+            error[E015]: environment variables cannot be used here
              --> orgate.yaml:3:21
             3 | permissions: {x-a: '${X}'}
-              |                     ^
+              |                     ^^^^
+              = help: only issuer URLs, audiences and key locations may depend on the environment
+            error[E034]: `x-b` is nothing that can be bound
+             --> orgate.yaml:4:8
+            4 | bind: {x-b: org.id}
+              |        ^^^
+              = help: write the name of a path parameter such as `org_id`, or `header.x-org-id`, `query.org`, `host.tenant`
+            error[E021]: `'b'` is no value to compare
+             --> orgate.yaml:5:31
+            5 | conditions: {x-c: claims.a == 'b'}
+              |                               ^^^
+              = help: values are `path.…`, `query.…`, `header.…`, `host.…`, `claims.…`, `org.id`, `org.slug`, `sub`, and texts in quotes
             ");
+}
+
+#[test]
+fn a_live_rule_needs_issuers_that_can_be_asked() {
+    check!(findings_with("rules: {GET /a: {require: read, fresh: live}}\n"), @"
+        error[E057]: `fresh: live` asks the issuer for each request, and `main` cannot be asked
+         --> orgate.yaml:3:9
+        3 | rules: {GET /a: {require: read, fresh: live}}
+          |         ^
+          = help: write `introspect:` under `issuers.main`
+        ");
 }

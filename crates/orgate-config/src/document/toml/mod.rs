@@ -100,17 +100,17 @@ impl Reader<'_, '_> {
         self.places.span(bytes.start(), bytes.end())
     }
 
-    fn stop(&mut self, finding: Box<Diagnostic>) {
-        self.diagnostics.push(*finding);
+    fn stop(&mut self, finding: Diagnostic) {
+        self.diagnostics.push(finding);
         self.stopped.set(true);
     }
 
     /// Reports; what is too deep ends the reading.
-    fn refuse(&mut self, finding: Box<Diagnostic>) {
+    fn refuse(&mut self, finding: Diagnostic) {
         if finding.code == codes::LIMIT {
             return self.stop(finding);
         }
-        self.diagnostics.push(*finding);
+        self.diagnostics.push(finding);
     }
 
     /// The depth of a list or table that opens here.
@@ -142,7 +142,7 @@ impl Reader<'_, '_> {
         self.current = match self.tables.header(&path, span, is_list) {
             Ok(table) => table,
             Err(finding) => {
-                self.refuse(finding);
+                self.refuse(*finding);
                 // Its entries are read all the same: they may hold further problems.
                 self.tables.add(Kind::Header, span, 2)
             }
@@ -203,7 +203,7 @@ impl EventReceiver for Reader<'_, '_> {
         let Some(raw) = self.source.get(bytes).filter(|_| !self.stopped.get()) else { return };
         // A path that is longer than any tree is deep leads nowhere, and its keys need not be kept.
         if let Err(finding) = check_depth(self.path.len(), span) {
-            return self.stop(finding);
+            return self.stop(*finding);
         }
         let mut text = Cow::Borrowed("");
         toml_parser::Raw::new_unchecked(raw.as_str(), encoding, bytes).decode_key(&mut text, error);
@@ -226,7 +226,7 @@ impl EventReceiver for Reader<'_, '_> {
         let target = match found {
             Ok(table) => Some((table, key)),
             Err(finding) => {
-                self.refuse(finding);
+                self.refuse(*finding);
                 None
             }
         };
@@ -246,7 +246,7 @@ impl EventReceiver for Reader<'_, '_> {
         }
         let (span, depth) = (self.span(bytes), self.depth());
         if let Err(finding) = check_depth(depth, span) {
-            self.stop(finding);
+            self.stop(*finding);
             return false;
         }
         self.open.push(Open::List { span, depth, items: Vec::new() });
@@ -270,7 +270,7 @@ impl EventReceiver for Reader<'_, '_> {
         }
         let (span, depth) = (self.span(bytes), self.depth());
         if let Err(finding) = check_depth(depth, span) {
-            self.stop(finding);
+            self.stop(*finding);
             return false;
         }
         let table = self.tables.add(Kind::Inline, span, depth);
