@@ -1,12 +1,11 @@
 //! The one decision that every door asks for.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;

@@ -14,6 +14,7 @@ use orgate_verify::IssuerIndex;
 use crate::{Gate, RequestHead, gate::GateParts, session::Exchanged};
 
 /// How a caller stands with the issuer.
+#[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "nobody can be asked without the feature"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// The token stands.

@@ -35,6 +35,7 @@ pub struct Permit {
     would: Option<Box<Rejection>>,
     shadow: Option<bool>,
     /// The method that a browser asks for, where this is its preflight.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
 }
 

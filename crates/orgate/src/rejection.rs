@@ -23,8 +23,6 @@ pub struct Rejection {
     /// What a new sign-in must bring, as parameters of a challenge (RFC 9470 §3).
     step_up: Option<Box<str>>,
     flat: bool,
-    /// The authenticator that a credential must be for, where it is none for tokens.
-    authenticator: Option<Box<str>>,
     /// What the rule's `shadow:` would have said, where that is something else.
     shadow: Option<bool>,
     disclose: Disclose,
@@ -37,6 +35,8 @@ pub struct Rejection {
 /// What few refusals have, apart from the others so that all of them stay small.
 #[derive(Clone, Debug, Default)]
 struct Rare {
+    /// The authenticator that a credential must be for, where it is none for tokens.
+    authenticator: Option<Box<str>>,
     /// The file and the line of the rule.
     place: Option<(Box<str>, u32)>,
     /// Where the caller is sent instead.
@@ -56,7 +56,6 @@ impl Rejection {
             missing: Vec::new(),
             step_up: None,
             flat: false,
-            authenticator: None,
             shadow: None,
             disclose: Disclose::default(),
             rare: None,
@@ -103,7 +102,7 @@ impl Rejection {
     /// Makes the challenge one for the authenticator of a rule `via(x)`.
     pub(crate) fn asked_by(mut self, access: Access<'_>) -> Self {
         if let Access::Authenticator(name) = access {
-            self.authenticator = Some(name.into());
+            self.rare.get_or_insert_default().authenticator = Some(name.into());
         }
         self
     }
@@ -239,7 +238,7 @@ impl Rejection {
 
     /// RFC 6750 §3.
     fn challenge(&self) -> Option<HeaderValue> {
-        if let Some(name) = &self.authenticator {
+        if let Some(name) = self.rare.as_ref().and_then(|rare| rare.authenticator.as_ref()) {
             // No scheme is registered for these; the name of ours says which authenticator is meant (RFC 9110 §11.3).
             let challenge = format!("Authenticator realm=\"orgate\", name=\"{name}\"");
             let asks = self.status() == StatusCode::UNAUTHORIZED;

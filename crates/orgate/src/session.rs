@@ -18,10 +18,7 @@ use moka::{Expiry, sync::Cache};
 use orgate_claims::UnixTime;
 
 use crate::{
-    Code, Credential, Gate, Need, Rejection, RequestHead,
-    credentials::{self, Presented, csrf},
-    gate::GateParts,
-    judge::Refusal,
+    Code, Gate, Need, Rejection, RequestHead, credentials::csrf, gate::GateParts, judge::Refusal,
     token_cache::VerifiedToken,
 };
 
@@ -31,6 +28,7 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_COOKIE_BYTES: usize = 32 * 1024;
 
 /// What became of a session that was exchanged.
+#[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "nobody can be asked without the feature"))]
 #[derive(Clone, Debug)]
 pub(crate) enum Exchanged {
     /// A token, unproven.
@@ -177,7 +175,8 @@ impl Gate {
         head: &RequestHead<'_>,
         brought: Option<&Exchanged>,
     ) -> Option<Arc<str>> {
-        if let Ok(Some(Presented { credential: Credential::Token(text), .. })) =
+        use crate::credentials::{self, Presented};
+        if let Ok(Some(Presented { credential: crate::Credential::Token(text), .. })) =
             credentials::extract(head.headers, &parts.token)
         {
             return Some(text.as_str().into());

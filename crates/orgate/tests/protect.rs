@@ -113,3 +113,66 @@ async fn axum_serves_a_protected_router() {
     server.abort();
     assert!(answers.contains("200 OK") && answers.contains("401 Unauthorized"), "{answers}");
 }
+
+#[tokio::test]
+async fn a_passed_preflight_reaches_the_route_of_the_request_that_it_asks_for() {
+    let (_, keys) = gate();
+    let gate = orgate::Gate::new(common::parts(&common::RULES, &keys).preflights(orgate::Preflights::Pass));
+    let app = Router::new().route("/docs", any(|| async { "the application's answer" }));
+    for (asked, status) in [("POST", 200), ("PUT", 403)] {
+        let request = Request::options("/docs")
+            .header("origin", "https://app.example")
+            .header("access-control-request-method", asked)
+            .body(Body::empty())
+            .unwrap();
+        let response = gate.protect(app.clone()).oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_delivery_reaches_an_axum_handler_with_its_body() {
+    use orgate_claims::{AuthenticationMethod, IssuerUrl, SubjectId};
+    use orgate_policy::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+    use orgate_verify::authenticator::{Webhook, WebhookScheme};
+
+    let key = RuleKey::parse("POST /hook").unwrap();
+    let rule = RuleSpec::new(key, Requirement::parse("via(github)").unwrap(), Place::default());
+    let spec =
+        PolicySpec { rules: vec![rule], authenticators: vec!["github".into()], ..PolicySpec::default() };
+    let verifier = orgate_verify::Verifier::new(Vec::new()).unwrap();
+    // The example of GitHub's documentation.
+    let webhook = Webhook::new(WebhookScheme::GitHub, ["It's a Secret to Everybody"], 300).unwrap();
+    let sender = orgate_claims::Principal::builder(
+        IssuerUrl::parse("urn:hook").unwrap(),
+        SubjectId::parse("github").unwrap(),
+    );
+    let sender = sender.authentication_method(AuthenticationMethod::Webhook).build();
+    let parts = orgate::GateParts::new(Policy::compile(spec).unwrap(), verifier)
+        .authenticator("github", orgate::Authenticator::webhook(webhook, 64, sender));
+    let app = Router::new().route(
+        "/hook",
+        axum::routing::post(|caller: Principal, body: String| async move {
+            format!("{} {body}", caller.subject())
+        }),
+    );
+    let gate = orgate::Gate::new(parts);
+    let deliver = |body: &'static str| {
+        let request = Request::post("/hook")
+            .header(
+                "x-hub-signature-256",
+                "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+            )
+            .body(Body::from(body))
+            .unwrap();
+        let answer = gate.protect(app.clone()).oneshot(request);
+        async move {
+            let response = answer.await.unwrap();
+            let status = response.status().as_u16();
+            (status, response.into_body().collect().await.unwrap().to_bytes())
+        }
+    };
+    assert_eq!(deliver("Hello, World!").await, (200, "github Hello, World!".into()));
+    assert_eq!(deliver("Hello, World?").await.0, 401);
+    assert_eq!(deliver("Hello, World! Hello, World! Hello, World! Hello, World! Hello, World!").await.0, 413);
+}

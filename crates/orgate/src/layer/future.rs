@@ -29,6 +29,7 @@ pin_project! {
 }
 
 impl<F, B, E> ResponseFuture<F, B, E> {
+    #[cfg(feature = "axum")]
     pub(crate) fn forward(future: F) -> Self {
         Self::telling(future, None)
     }
