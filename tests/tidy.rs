@@ -471,6 +471,8 @@ fn the_top_level_holds_the_six_and_the_usual_files() {
         "rustfmt.toml",
         "docs",
         ".gitignore",
+        // Where pre-commit looks for the hooks that a repository offers.
+        ".pre-commit-hooks.yaml",
         ".ci",
     ];
     let found: BTreeSet<String> =

@@ -100,7 +100,7 @@ enum Verb {
     /// Check who gets in, as written down beside the policy.
     Test(test::Options),
     /// Tell what a request is answered with, and why.
-    Explain(explain::Options),
+    Explain(Box<explain::Options>),
     /// Show who may do what: every rule against every role.
     Matrix(matrix::Options),
     /// Make a policy to begin with from what an application has already.

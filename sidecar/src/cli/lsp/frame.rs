@@ -59,10 +59,10 @@ fn header(input: &mut impl BufRead) -> io::Result<Option<Option<u64>>> {
             return Ok(Some(length));
         }
         is_empty = false;
-        if let Some((name, value)) = line.split_once(':') {
-            if name.trim().eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().ok();
-            }
+        if let Some((name, value)) = line.split_once(':')
+            && name.trim().eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok();
         }
     }
 }
