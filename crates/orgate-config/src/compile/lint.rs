@@ -28,7 +28,7 @@ const LEVELS: [(&str, Option<Severity>); 3] =
     [("off", None), ("warn", Some(Severity::Warning)), ("error", Some(Severity::Error))];
 
 /// Warnings that other tools find, so that only they can tell whether an `allow` has an effect.
-const OF_TOOLS: [&str; 2] = [codes::UNUSED, codes::DRIFT];
+const OF_TOOLS: [&str; 3] = [codes::UNUSED, codes::DRIFT, codes::NO_OPERATION];
 
 /// What a policy says about its warnings.
 #[derive(Clone, Debug, Default)]
