@@ -154,7 +154,7 @@ impl Tree {
 
 impl Files for Tree {
     fn entries(&self, directory: &str) -> io::Result<Vec<Entry>> {
-        let listing = self.ask(&["ls-tree", "-z"], directory)?;
+        let listing = self.ask(&["ls-tree", "-z", "--full-tree"], directory)?;
         let listing = String::from_utf8(listing).map_err(io::Error::other)?;
         // `MODE TYPE OBJECT<tab>NAME`
         let entries = listing.split('\0').filter_map(|line| {
