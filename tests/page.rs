@@ -42,7 +42,7 @@ const PERSON: &str = r#"<script>
   seen.filtered = shown();
   seen.hash = location.hash;
   let saved;
-  URL.createObjectURL = blob => { saved = blob; return '#saved'; };
+  URL.createObjectURL = blob => { saved = blob; return 'data:,'; };
   document.getElementById('csv').click();
   seen.csv = await saved.text();
   document.getElementById('filter').focus();

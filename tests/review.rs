@@ -118,6 +118,27 @@ fn a_branch_is_compared_with_main() {
 }
 
 #[test]
+fn the_files_that_a_revision_includes_are_those_of_the_revision() {
+    let folder = repository();
+    for base in ["", "api/"] {
+        std::fs::create_dir(folder.path().join(format!("{base}parts"))).unwrap();
+        folder.write(&format!("{base}orgate.yaml"), &format!("include: [parts/*.yaml]\n{POLICY}"));
+        folder.write(&format!("{base}parts/bills.yaml"), "base: /bills\nrules:\n  GET /{id}: write\n");
+    }
+    git(&folder, &["add", "."]);
+    git(&folder, &["commit", "-q", "-m", "parts"]);
+    for base in ["", "api/"] {
+        folder.write(&format!("{base}parts/bills.yaml"), "base: /bills\nrules:\n  GET /{id}: read\n");
+        let file = format!("{base}orgate.yaml");
+        for old in ["git:main".to_owned(), format!("git:main:{file}")] {
+            let told = run(&folder, &["diff", &old, &file]);
+            assert!(told.stdout.contains("GET /bills/{id}"), "{old} {file}: {} {}", told.stdout, told.stderr);
+            assert!(told.stdout.contains("1 loosened, 4 unchanged"), "{old} {file}: {}", told.stdout);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_compared_has_an_exit_code_of_its_own() {
     let folder = repository();
     folder.write("bad.yaml", &POLICY.replace("delete_org", "delet_org"));

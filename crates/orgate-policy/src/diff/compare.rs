@@ -3,36 +3,13 @@
 use std::fmt;
 
 use super::{
-    facts::{Fact, Facts, Side, Step, Term, Test, Variable, Variables},
+    demand::Demand,
+    facts::{Fact, Facts, Side, Term},
     functions::{FALSE, Function, TRUE},
+    possible::possible,
+    variables::{Variable, Variables},
 };
-use crate::{ChangeKind, compile::Rule, diff::Counterexample, requirement::Kind};
-
-/// What a rule demands, in a form that both policies share; without a rule, nobody gets in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Demand {
-    access: Access,
-    program: Vec<Step>,
-    bindings: Vec<Binding>,
-}
-
-/// A value of the request that must be one of some values of the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Binding {
-    value: Term,
-    /// Whether it is there in every request; otherwise it counts only where it is.
-    captured: bool,
-    targets: Vec<Term>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Access {
-    Nobody,
-    Public,
-    Optional,
-    Token,
-    Via(Box<str>),
-}
+use crate::{ChangeKind, diff::Counterexample};
 
 /// What the requests in question always have in place of values that are looked at.
 pub(super) type Literals = Vec<(Term, Box<str>)>;
@@ -48,118 +25,6 @@ pub(super) struct Effect {
     pub(super) counterexample: Option<Counterexample>,
     /// A token to which the opposite happens.
     pub(super) also: Option<Counterexample>,
-}
-
-impl Demand {
-    pub(super) fn nothing() -> Self {
-        Self { access: Access::Nobody, program: Vec::new(), bindings: Vec::new() }
-    }
-
-    pub(super) fn of(rule: &Rule, side: &Side<'_>) -> Self {
-        let access = match (rule.requirement().kind(), &rule.demand.authenticator) {
-            (Kind::Public, _) => Access::Public,
-            (Kind::Optional, _) => Access::Optional,
-            (Kind::Deny, _) => return Self::nothing(),
-            (Kind::Expression(_), None) => Access::Token,
-            (Kind::Expression(_), Some(name)) => Access::Via(name.clone()),
-        };
-        let bindings = rule.bindings.iter().map(|bound| {
-            let mut targets: Vec<Term> =
-                bound.targets.iter().map(|(_, value)| side.term(value, &rule.key)).collect();
-            targets.sort_unstable();
-            targets.dedup();
-            Binding { value: side.term(&bound.value, &rule.key), captured: bound.is_captured(), targets }
-        });
-        Self { access, program: side.program(rule), bindings: bindings.collect() }
-    }
-
-    /// The values of the target that it looks at.
-    pub(super) fn captures(&self) -> impl Iterator<Item = &Term> {
-        let compared = self.program.iter().flat_map(|step| match step {
-            Step::Atom(Test::Compare(left, _, right)) => vec![left, right],
-            _ => Vec::new(),
-        });
-        let bound = self.bindings.iter().map(|binding| &binding.value);
-        bound.chain(compared).filter(|term| match term {
-            Term::Segment(_) => true,
-            Term::Value(name) => name.starts_with("host."),
-            Term::Text(_) | Term::Bool(_) => false,
-        })
-    }
-
-    /// When a caller without a credential gets in.
-    fn anonymous(&self, over: &mut Variables) -> Function {
-        match self.access {
-            Access::Public => TRUE,
-            Access::Optional => {
-                let mut nothing_bound = TRUE;
-                for binding in &self.bindings {
-                    let present = binding.present(over);
-                    nothing_bound = over.functions.without(nothing_bound, present);
-                }
-                nothing_bound
-            }
-            Access::Nobody | Access::Token | Access::Via(_) => FALSE,
-        }
-    }
-
-    /// When every binding holds.
-    fn bound(&self, over: &mut Variables, term: &dyn Fn(&Term) -> Term) -> Function {
-        let mut all = TRUE;
-        for binding in &self.bindings {
-            let mut one = FALSE;
-            for target in &binding.targets {
-                let equal = over.equal(term(&binding.value), target.clone());
-                one = over.functions.or(one, equal);
-            }
-            let present = binding.present(over);
-            let holds = over.functions.choose(present, one, TRUE);
-            all = over.functions.and(all, holds);
-        }
-        all
-    }
-
-    /// When a caller with a credential gets in, given when a fact holds. `via` is what authenticates instead of a token
-    /// in either policy.
-    fn admits(
-        &self,
-        over: &mut Variables,
-        term: &dyn Fn(&Term) -> Term,
-        via: &[Box<str>],
-        fact: impl FnMut(usize, &mut Variables) -> Function,
-    ) -> Function {
-        let mut admitted = match &self.access {
-            Access::Nobody => return FALSE,
-            Access::Public => return TRUE,
-            Access::Optional => self.bound(over, term),
-            Access::Token | Access::Via(_) => {
-                let bound = self.bound(over, term);
-                let holds = over.run(&self.program, term, fact);
-                over.functions.and(bound, holds)
-            }
-        };
-        // What authenticates here, and nothing else.
-        for name in via {
-            let variable = over.variable(Variable::Via(name.clone()));
-            admitted = match &self.access {
-                Access::Via(wanted) if wanted == name => over.functions.and(admitted, variable),
-                _ => over.functions.without(admitted, variable),
-            };
-        }
-        admitted
-    }
-
-    /// Whether a value that this one binds is no longer bound.
-    fn loses_a_binding_to(&self, new: &Self) -> bool {
-        let kept = |binding: &Binding| new.bindings.iter().any(|other| other.value == binding.value);
-        self.bindings.iter().any(|binding| !kept(binding))
-    }
-}
-
-impl Binding {
-    fn present(&self, over: &mut Variables) -> Function {
-        if self.captured { TRUE } else { over.variable(Variable::Present(self.value.clone())) }
-    }
 }
 
 /// Both policies, as a comparison needs them.
@@ -394,15 +259,6 @@ fn condition(variable: &Variable, value: bool) -> Option<String> {
     value.then_some(text)
 }
 
-impl Demand {
-    fn via(&self) -> Option<Box<str>> {
-        match &self.access {
-            Access::Via(name) => Some(name.clone()),
-            _ => None,
-        }
-    }
-}
-
 /// The class of a term, a new one if it has none.
 fn class<'t>(term: &'t Term, classes: &mut Vec<(&'t Term, usize)>) -> usize {
     if let Some((_, class)) = classes.iter().find(|(known, _)| *known == term) {
@@ -421,80 +277,4 @@ fn difference(a: &Part, b: &Part, possible: Function, over: &mut Variables) -> P
     };
     let columns = a.columns.iter().zip(&b.columns).map(|(a, b)| of(*a, *b)).collect();
     Part { token: of(a.token, b.token), columns }
-}
-
-/// What holds of every request.
-fn possible(over: &mut Variables) -> Function {
-    let mut all = TRUE;
-    let variables = over.all().to_vec();
-    let is_organization = |term: &Term| matches!(term, Term::Value(name) if name.starts_with("org."));
-    for variable in &variables {
-        let this = over.variable(variable.clone());
-        let mut implied = Vec::new();
-        match variable {
-            Variable::Equal(a, b) | Variable::Unequal(a, b) => {
-                // Nothing is compared with an organization's name where there is no organization.
-                if is_organization(a) || is_organization(b) {
-                    implied.push(over.variable(Variable::Organization));
-                }
-                for term in [a, b] {
-                    let present = Variable::Present(term.clone());
-                    if variables.contains(&present) {
-                        implied.push(over.variable(present));
-                    }
-                }
-            }
-            Variable::Fresh(seconds) => {
-                let longer =
-                    variables.iter().filter(|v| matches!(v, Variable::Fresh(other) if other > seconds));
-                implied.extend(longer.map(|longer| over.variable(longer.clone())));
-            }
-            _ => {}
-        }
-        for other in implied {
-            let holds = over.functions.choose(this, other, TRUE);
-            all = over.functions.and(all, holds);
-        }
-        all = match variable {
-            Variable::Unequal(a, b) => either(a, b, this, all, over),
-            _ => all,
-        };
-    }
-    let via: Vec<Function> = variables
-        .iter()
-        .filter(|v| matches!(v, Variable::Via(_)))
-        .cloned()
-        .collect::<Vec<_>>()
-        .into_iter()
-        .map(|v| over.variable(v))
-        .collect();
-    for (at, one) in via.iter().enumerate() {
-        for other in via.iter().skip(at + 1) {
-            let both = over.functions.and(*one, *other);
-            all = over.functions.without(all, both);
-        }
-    }
-    all
-}
-
-/// Two values are not equal and unequal, and one of both where both are always there.
-fn either(a: &Term, b: &Term, unequal: Function, all: Function, over: &mut Variables) -> Function {
-    let equal = over.equal(a.clone(), b.clone());
-    let both = over.functions.and(equal, unequal);
-    let all = over.functions.without(all, both);
-    let always = |term: &Term| match term {
-        Term::Segment(_) | Term::Text(_) => true,
-        Term::Value(name) => **name == *"sub" || name.starts_with("host."),
-        Term::Bool(_) => false,
-    };
-    let one = over.functions.or(equal, unequal);
-    match (a, b) {
-        (a, b) if always(a) && always(b) => over.functions.and(all, one),
-        (a, Term::Value(name)) if always(a) && **name == *"org.id" => {
-            let organization = over.variable(Variable::Organization);
-            let holds = over.functions.choose(organization, one, TRUE);
-            over.functions.and(all, holds)
-        }
-        _ => all,
-    }
 }

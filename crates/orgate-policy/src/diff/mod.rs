@@ -8,9 +8,12 @@
 //! them. `ANY` are the methods that no rule of the pair names, and GET speaks for HEAD.
 
 mod compare;
+mod demand;
 mod facts;
 mod functions;
+mod possible;
 mod regions;
+mod variables;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -18,7 +21,8 @@ use std::{
 };
 
 use self::{
-    compare::{Comparison, Demand, Effect, Literals},
+    compare::{Comparison, Effect, Literals},
+    demand::Demand,
     facts::{Side, Term},
 };
 use crate::{

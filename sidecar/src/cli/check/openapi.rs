@@ -6,7 +6,7 @@ use orgate_config::{
     PolicyFile, codes,
     diagnostic::{Diagnostic, Diagnostics, FileId, Span},
 };
-use orgate_policy::{Found, Methods, Pattern, Relation, RequestTarget, RuleKey, Segment};
+use orgate_policy::{Found, Methods, Pattern, Place, Relation, RequestTarget, RuleKey, Segment};
 
 use crate::cli::{
     Failure,
@@ -95,10 +95,11 @@ fn findings_of(policy: &PolicyFile, name: &str, routes: &[Route], findings: &mut
     let keys: Vec<RuleKey> =
         policy.policy.entries().filter_map(|rule| RuleKey::parse(rule.key).ok()).collect();
     let requests = Requests::new(&keys);
+    let allows = |rule: Place, code: &str| policy.lints.allows(rule, code);
     for route in routes {
         let problem = match requests.winner(policy, route) {
             None => "matched by no rule",
-            Some(key) if key.pattern().has_rest() && !route.pattern.has_rest() => {
+            Some((key, place)) if key.pattern().has_rest() && !allows(place, codes::DRIFT) => {
                 "matched only by a catch-all"
             }
             Some(_) => continue,
@@ -122,7 +123,7 @@ fn findings_of(policy: &PolicyFile, name: &str, routes: &[Route], findings: &mut
             };
             covers && key.pattern().relation(&route.pattern) != Relation::Disjoint
         };
-        if !routes.iter().any(|route| about(&route)) {
+        if !routes.iter().any(|route| about(&route)) && !allows(rule.place, codes::NO_OPERATION) {
             let message = format!("`{}` matches no operation of {name}", rule.key);
             let place = Span::point(FileId(rule.place.file), rule.place.line, rule.place.column);
             findings.push(Diagnostic::warning(codes::NO_OPERATION, message).at(place));
@@ -156,7 +157,7 @@ impl Requests {
     }
 
     /// The rule that wins requests to a route at one of the hosts; one without `**` if there is any.
-    fn winner(&self, policy: &PolicyFile, route: &Route) -> Option<RuleKey> {
+    fn winner(&self, policy: &PolicyFile, route: &Route) -> Option<(RuleKey, Place)> {
         let segments = route.pattern.segments().iter().map(|segment| match segment {
             Segment::Literal(text) => encoded(text),
             Segment::Parameter(_) | Segment::Any => self.word.clone(),
@@ -165,11 +166,11 @@ impl Requests {
         let winners = self.hosts.iter().filter_map(|host| {
             let target = RequestTarget::parse(&route.method, &path).ok()?.at_host(host.as_deref()).ok()?;
             match policy.policy.find(&target) {
-                Found::Rule(found) => RuleKey::parse(found.rule()).ok(),
+                Found::Rule(found) => Some((RuleKey::parse(found.rule()).ok()?, found.place())),
                 Found::NoRule | Found::MethodNotCovered => None,
             }
         });
-        winners.min_by_key(|key| key.pattern().has_rest())
+        winners.min_by_key(|(key, _)| key.pattern().has_rest())
     }
 }
 
@@ -192,6 +193,7 @@ rules:
   ANY /files/**: public
   POST /gone: public
   HEAD /only: public
+  POST /hook: {require: public, allow: W032, note: called from a plugin}
 ";
 
     fn told(routes: &str) -> Vec<String> {

@@ -1,11 +1,15 @@
 //! Where a policy to be compared comes from: a file, or a file as a revision of git has it.
 
 use std::{
+    io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
-use orgate_config::{FILE_NAMES, LoadError, PolicyFile, codes, diagnostic::Diagnostics, document::MAX_BYTES};
+use orgate_config::{
+    Directory, Entry, FILE_NAMES, Files, LoadError, PolicyFile, codes, diagnostic::Diagnostics,
+    document::MAX_BYTES,
+};
 
 use super::super::{Common, Failure, policy_file::environment};
 
@@ -33,21 +37,20 @@ impl Source {
 
     /// The policy; `beside` is what it is compared with, and where a revision without a path is looked for.
     pub(super) fn load(&self, beside: &Self, common: &Common) -> Result<PolicyFile, Failure> {
-        let (name, bytes) = match self {
+        let (name, bytes, files): (String, Vec<u8>, Box<dyn Files>) = match self {
             Self::File(path) => {
                 let bytes = orgate_config::read_bytes(path).map_err(|error| {
                     Failure::could_not_run(format!("cannot read `{}`: {error}", path.display()))
                 })?;
-                (path.display().to_string(), bytes)
+                (path.display().to_string(), bytes, Box::new(Directory::of(path)))
             }
-            Self::Git { revision, path } => match (path, beside) {
-                (Some(path), _) => show(Path::new("."), revision, path)?,
-                (None, Self::File(file)) => show_beside(revision, file)?,
-                (None, Self::Git { path: Some(path), .. }) => show(Path::new("."), revision, path)?,
-                (None, Self::Git { path: None, .. }) => discover(revision)?,
-            },
+            Self::Git { revision, path } => {
+                let (tree, file, shown) = tree(revision, path.as_deref(), beside)?;
+                let bytes = tree.show(&file)?;
+                (format!("git:{revision}:{shown}"), bytes, Box::new(tree))
+            }
         };
-        compile(&name, &bytes).map_err(|findings| {
+        compile(&name, &bytes, &*files).map_err(|findings| {
             let error = LoadError::Findings(findings);
             Failure::rendered(error.exit_code(), error.render(common.color.on_stderr()))
         })
@@ -56,34 +59,70 @@ impl Source {
 
 /// Compiles a policy. A comparison needs no environment: a variable that is not set here gets a value of its own, the same
 /// in both policies.
-fn compile(name: &str, bytes: &[u8]) -> Result<PolicyFile, Diagnostics> {
-    let first = match orgate_config::compile(name, bytes, &environment) {
+fn compile(name: &str, bytes: &[u8], files: &dyn Files) -> Result<PolicyFile, Diagnostics> {
+    let first = match orgate_config::compile_with(name, bytes, &environment, files) {
         Err(findings) if findings.iter().any(|finding| finding.code == codes::UNSET_VARIABLE) => findings,
         other => return other,
     };
     for value in ["https://unset.example", "unset.example"] {
         let stand_in =
             |name: &str| environment(name).filter(|set| !set.is_empty()).or(Some(value.to_owned()));
-        if let Ok(file) = orgate_config::compile(name, bytes, &stand_in) {
+        if let Ok(file) = orgate_config::compile_with(name, bytes, &stand_in, files) {
             return Ok(file);
         }
     }
     Err(first)
 }
 
-/// The policy file of the present folder, as a revision has it.
-fn discover(revision: &str) -> Result<(String, Vec<u8>), Failure> {
+/// A folder as a revision has it.
+#[derive(Debug)]
+struct Tree {
+    /// Where git is run.
+    folder: PathBuf,
+    revision: String,
+    /// The path of the folder, up to its last `/`; `./` where git is run.
+    base: String,
+}
+
+/// The folder in which the policy of a revision is, its name there, and what to call it.
+fn tree(revision: &str, path: Option<&str>, beside: &Source) -> Result<(Tree, String, String), Failure> {
+    let (folder, path, shown) = match (path, beside) {
+        (Some(path), _) => (PathBuf::from("."), path.to_owned(), path.to_owned()),
+        (None, Source::Git { path: Some(path), .. }) => (PathBuf::from("."), path.clone(), path.clone()),
+        (None, Source::File(file)) => {
+            // The same file, wherever it is.
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let folder = folder.unwrap_or(Path::new(".")).to_owned();
+            (folder, format!("./{name}"), file.display().to_string())
+        }
+        (None, Source::Git { path: None, .. }) => {
+            let name = discover(revision)?;
+            (PathBuf::from("."), format!("./{name}"), name.to_owned())
+        }
+    };
+    let (base, file) = match path.rfind('/') {
+        Some(slash) => path.split_at(slash + 1),
+        None => ("", path.as_str()),
+    };
+    let tree = Tree { folder, revision: revision.to_owned(), base: base.to_owned() };
+    Ok((tree, file.to_owned(), shown))
+}
+
+/// The name of the policy file of the present folder, as a revision has it.
+fn discover(revision: &str) -> Result<&'static str, Failure> {
     let mut found = Vec::new();
     for name in FILE_NAMES {
         let object = format!("{revision}:./{name}");
-        if git(Path::new("."), &["cat-file", "-e", &object])?.status.success() {
+        if git(Path::new("."), &["cat-file", "-e", &object]).map_err(Failure::could_not_run)?.status.success()
+        {
             found.push(name);
         }
     }
     match found.as_slice() {
-        [name] => show(Path::new("."), revision, &format!("./{name}")),
-        // Says whether it is the revision or the file that is not there.
-        [] => show(Path::new("."), revision, "./orgate.yaml"),
+        [name] => Ok(name),
+        // Reading it says whether it is the revision or the file that is not there.
+        [] => Ok("orgate.yaml"),
         several => Err(Failure::could_not_run(format!(
             "`{revision}` has several policy files: {}\nhelp: name the one that is meant: `git:{revision}:PATH`",
             several.join(" and ")
@@ -91,33 +130,54 @@ fn discover(revision: &str) -> Result<(String, Vec<u8>), Failure> {
     }
 }
 
-/// The same file in a revision.
-fn show_beside(revision: &str, file: &Path) -> Result<(String, Vec<u8>), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let (_, bytes) = show(folder, revision, &format!("./{name}"))?;
-    Ok((format!("git:{revision}:{}", file.display()), bytes))
-}
-
-fn show(folder: &Path, revision: &str, path: &str) -> Result<(String, Vec<u8>), Failure> {
-    let output = git(folder, &["cat-file", "blob", &format!("{revision}:{path}")])?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().trim_start_matches("fatal: ").replace('\n', " ");
-        return Err(Failure::could_not_run(format!("git has no `{path}` in `{revision}`: {said}")));
+impl Tree {
+    fn show(&self, file: &str) -> Result<Vec<u8>, Failure> {
+        self.read(file).map_err(|error| {
+            let path = format!("{}{file}", self.base.trim_start_matches("./"));
+            Failure::could_not_run(format!("git has no `{path}` in `{}`: {error}", self.revision))
+        })
     }
-    let mut bytes = output.stdout;
-    bytes.truncate(MAX_BYTES + 1);
-    Ok((format!("git:{revision}:{}", path.trim_start_matches("./")), bytes))
+
+    /// What git says of `path` in this folder.
+    fn ask(&self, verb: &[&str], path: &str) -> io::Result<Vec<u8>> {
+        let object = format!("{}:{}{path}", self.revision, self.base);
+        // The root has no name of its own, and no other folder is named with a last `/`.
+        let object = if object.ends_with("./") { object.as_str() } else { object.trim_end_matches('/') };
+        let output = git(&self.folder, &[verb, &[object]].concat())?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(io::Error::other(said.trim().trim_start_matches("fatal: ").replace('\n', " ")))
+    }
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Result<std::process::Output, Failure> {
+impl Files for Tree {
+    fn entries(&self, directory: &str) -> io::Result<Vec<Entry>> {
+        let listing = self.ask(&["ls-tree", "-z", "--full-tree"], directory)?;
+        let listing = String::from_utf8(listing).map_err(io::Error::other)?;
+        // `MODE TYPE OBJECT<tab>NAME`
+        let entries = listing.split('\0').filter_map(|line| {
+            let (about, name) = line.split_once('\t')?;
+            Some(Entry { name: name.to_owned(), is_directory: about.contains(" tree ") })
+        });
+        Ok(entries.collect())
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = self.ask(&["cat-file", "blob"], path)?;
+        bytes.truncate(MAX_BYTES + 1);
+        Ok(bytes)
+    }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> io::Result<Output> {
     Command::new("git")
         .arg("-C")
         .arg(folder)
         .args(arguments)
         .output()
-        .map_err(|error| Failure::could_not_run(format!("cannot run git: {error}")))
+        .map_err(|error| io::Error::other(format!("cannot run git: {error}")))
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ enum Of {
     /// The policy.
     #[default]
     Policy,
+    /// A file that a policy includes.
+    Fragment,
     /// The tests of a policy.
     Tests,
 }
@@ -60,6 +62,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     };
     output::json(&match options.of {
         Of::Policy => policy::schema(&names),
+        Of::Fragment => policy::fragment(&names),
         Of::Tests => tests_file::schema(&names),
     });
     Ok(())

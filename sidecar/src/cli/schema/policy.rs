@@ -24,12 +24,23 @@ pub(super) fn schema(names: &Names) -> Value {
         "patternProperties": {"^x-": {}},
         "properties": {
             "version": {"const": 1, "description": "The version of the language."},
+            "min_orgate": {"type": "string", "description": "The oldest version of orgate that can read the file."},
+            "include": one_or_many(json!({"type": "string", "description": "Files of parts of the application: `policies/*.yaml`."})),
             "issuers": map_of(issuer(), "Whose tokens are believed, by a name of your own."),
             "token": object("Where a request carries its token.", json!({
                 "from": one_or_many(json!({"anyOf": [
                     {"const": "bearer"},
                     object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
+                    object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
                 ]})),
+                "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
+                "csrf": {
+                    "description": "Whose pages may call with a cookie.",
+                    "anyOf": [
+                        {"const": "same-origin"},
+                        object("These as well.", json!({"origins": one_or_many(json!({"type": "string"}))}), &["origins"]),
+                    ],
+                },
             }), &[]),
             "permissions": {
                 "description": "The permissions that rules may name, with what they mean; roles' grants count as well.",
@@ -76,10 +87,36 @@ pub(super) fn schema(names: &Names) -> Value {
                 "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
                 "unmatched": {"enum": [403, 404], "description": "What a request without a rule is answered."},
                 "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
+                "disclose": {"enum": ["none", "permission", "full"], "description": "What a refusal tells."},
+                "redirect": object("Where a browser is sent instead.", json!({
+                    "login": {"type": "string"},
+                    "organizations": {"type": "string"},
+                }), &[]),
             }), &[]),
+            "lint": {
+                "type": "object",
+                "description": "How warnings count.",
+                "additionalProperties": {"enum": ["off", "warn", "error"]},
+            },
         },
         "definitions": {"requirement": requirement(names)},
     })
+}
+
+/// The schema of a file that a policy includes.
+pub(super) fn fragment(names: &Names) -> Value {
+    let mut schema = schema(names);
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.retain(|key, _| ["version", "permissions", "conditions", "rules"].contains(&key.as_str()));
+        let base =
+            json!({"type": "string", "pattern": "^/", "description": "What stands before every path."});
+        properties.insert("base".to_owned(), base);
+    }
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("title".to_owned(), "part of an orgate policy".into());
+        schema.insert("required".to_owned(), json!(["base"]));
+    }
+    schema
 }
 
 fn issuer() -> Value {
@@ -153,7 +190,8 @@ fn rule() -> Value {
             "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
             "shadow": {"$ref": "#/definitions/requirement"},
             "fresh": {"const": "live", "description": "Rights as they are now, whatever the token says."},
-            "note": {"type": "string", "description": "For whoever reads it."},
+            "allow": one_or_many(text("^W[0-9]{3}$")),
+        "note": {"type": "string", "description": "For whoever reads it."},
         }),
         &["require"],
     )

@@ -39,6 +39,7 @@ pub(super) fn schema(names: &Names) -> Value {
         "additionalProperties": false,
         "patternProperties": {"^x-": {}},
         "properties": {
+            "now": {"description": "The time at which requests are judged."},
             "principals": {"type": "object", "additionalProperties": principal},
             "cases": {
                 "type": "object",
@@ -49,6 +50,9 @@ pub(super) fn schema(names: &Names) -> Value {
                     object("Who gets in, and why others do not.", json!({
                         "allow": who(),
                         "deny": {"type": "object", "additionalProperties": text()},
+                        "host": text(),
+                        "headers": {"type": "object", "description": "What the request carries besides."},
+                        "with": {"type": "object", "description": "What authenticators say of it."},
                     }), &["allow"]),
                 ]},
             },
