@@ -3,11 +3,14 @@
 //! What tokens an issuer writes is not in the file, so this cannot be told route by route. Each entry says whether it can
 //! only take tokens away; everything else counts as giving more.
 
+mod settings;
+
 use std::path::Path;
 
 use orgate_policy::PermissionsFrom;
 use orgate_verify::{Audience, TokenTypes, TrustedIssuer};
 
+pub use self::settings::{SettingChange, settings};
 use crate::file::{IssuerSpec, KeyLocation, PolicyFile};
 
 /// A change of an issuer, or of how its tokens are read.

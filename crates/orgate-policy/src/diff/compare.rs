@@ -250,6 +250,7 @@ fn condition(variable: &Variable, value: bool) -> Option<String> {
         Variable::In(item, set) => format!("{item} in {set}"),
         Variable::Present(term) => format!("{term} is there"),
         Variable::Fresh(seconds) => format!("fresh({seconds}s)"),
+        Variable::Live => "fresh: live".to_owned(),
         Variable::Via(name) => format!("via({name})"),
         Variable::SpeaksOfPermissions
         | Variable::Organization

@@ -13,6 +13,8 @@ pub(super) struct Demand {
     access: Access,
     program: Vec<Step>,
     bindings: Vec<Binding>,
+    /// Whether the issuer is asked about each token.
+    live: bool,
 }
 
 /// A value of the request that must be one of some values of the caller.
@@ -35,7 +37,7 @@ enum Access {
 
 impl Demand {
     pub(super) fn nothing() -> Self {
-        Self { access: Access::Nobody, program: Vec::new(), bindings: Vec::new() }
+        Self { access: Access::Nobody, program: Vec::new(), bindings: Vec::new(), live: false }
     }
 
     pub(super) fn of(rule: &Rule, side: &Side<'_>) -> Self {
@@ -53,7 +55,8 @@ impl Demand {
             targets.dedup();
             Binding { value: side.term(&bound.value, &rule.key), captured: bound.is_captured(), targets }
         });
-        Self { access, program: side.program(rule), bindings: bindings.collect() }
+        let live = rule.live && matches!(access, Access::Optional | Access::Token);
+        Self { access, program: side.program(rule), bindings: bindings.collect(), live }
     }
 
     /// The values of the target that it looks at.
@@ -121,6 +124,10 @@ impl Demand {
                 over.functions.and(bound, holds)
             }
         };
+        if self.live {
+            let stands = over.variable(Variable::Live);
+            admitted = over.functions.and(admitted, stands);
+        }
         // What authenticates here, and nothing else.
         for name in via {
             let variable = over.variable(Variable::Via(name.clone()));

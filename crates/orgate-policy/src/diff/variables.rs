@@ -29,6 +29,8 @@ pub(super) enum Variable {
     Present(Term),
     /// The caller signed in at most so many seconds ago.
     Fresh(u32),
+    /// The issuer says that the token still stands.
+    Live,
     /// This authenticated the caller instead of a token.
     Via(Box<str>),
 }

@@ -6,7 +6,7 @@ mod source;
 use clap::{Args, ValueEnum};
 use orgate_config::{
     PolicyFile,
-    diff::{IssuerChange, issuers},
+    diff::{IssuerChange, SettingChange, issuers, settings},
 };
 use orgate_policy::{Change, ChangeKind, Counterexample, Place};
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ struct Shown {
     new: PolicyFile,
     changes: Vec<Change>,
     issuers: Vec<IssuerChange>,
+    settings: Vec<SettingChange>,
     unchanged: usize,
     /// How many routes only tokens outside of the roles find changed, because of `permissions_from`.
     by_reading: usize,
@@ -90,7 +91,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let old = options.old.load(&options.new, common)?;
     let new = options.new.load(&options.old, common)?;
     let diff = old.policy.diff(&new.policy).map_err(Failure::could_not_run)?;
-    let issuers = issuers(&old, &new);
+    let (issuers, settings) = (issuers(&old, &new), settings(&old, &new));
     let mut changes = diff.changes;
     let mut by_reading = 0;
     // What only the reading of tokens changes is told once, for the issuer.
@@ -100,7 +101,8 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         by_reading = before - changes.len();
     }
     let fail_on = options.fail_on;
-    let shown = Shown { old, new, changes, issuers, unchanged: diff.unchanged, by_reading, fail_on };
+    let shown =
+        Shown { old, new, changes, issuers, settings, unchanged: diff.unchanged, by_reading, fail_on };
     match options.format {
         Format::Text => output::result(&render::text(&shown)),
         Format::Json => output::json(&to_json(&shown)),
@@ -114,6 +116,7 @@ impl Shown {
     fn fails(&self) -> bool {
         self.changes.iter().any(|change| self.counts(change))
             || self.issuers.iter().any(|change| self.counts_issuer(change))
+            || self.settings.iter().any(|change| self.counts_setting(change))
     }
 
     /// Whether a change is at or above `--fail-on`.
@@ -129,6 +132,15 @@ impl Shown {
     fn counts_issuer(&self, change: &IssuerChange) -> bool {
         match self.fail_on {
             FailOn::None | FailOn::Public => false,
+            FailOn::Any => true,
+            FailOn::Loosened => change.widens,
+        }
+    }
+
+    fn counts_setting(&self, change: &SettingChange) -> bool {
+        match self.fail_on {
+            FailOn::None => false,
+            FailOn::Public => change.public,
             FailOn::Any => true,
             FailOn::Loosened => change.widens,
         }
@@ -157,10 +169,16 @@ fn to_json(shown: &Shown) -> Value {
             "before": change.before, "after": change.after, "line": null, "widens": change.widens,
         })
     });
+    let of_settings = shown.settings.iter().map(|change| {
+        json!({
+            "kind": "mapping", "issuer": null, "setting": change.setting, "method": null, "path": null, "who": [],
+            "before": change.before, "after": change.after, "line": null, "widens": change.widens,
+        })
+    });
     let of_rules = shown.changes.iter().flat_map(|change| {
         change.methods.iter().map(|method| change_json(shown, change, method)).collect::<Vec<_>>()
     });
-    let changes: Vec<Value> = of_rules.chain(of_issuers).collect();
+    let changes: Vec<Value> = of_rules.chain(of_issuers).chain(of_settings).collect();
     json!({"changes": changes, "unchanged": shown.unchanged})
 }
 

@@ -1,5 +1,6 @@
 //! The changes as text, as Markdown and as annotations.
 
+use orgate_config::diff::SettingChange;
 use orgate_policy::{Change, ChangeKind, Counterexample};
 
 use super::{Shown, word};
@@ -83,9 +84,19 @@ pub(super) fn github(shown: &Shown) -> String {
         let message = github::data(&step(&change.before, &change.after, &plain));
         text.push_str(&format!("::{command} title={title}::{message}\n"));
     }
+    for change in &shown.settings {
+        let command = if shown.counts_setting(change) { "error" } else { "warning" };
+        let title = github::property(&format!("MAPPING {}", change.setting));
+        let message = github::data(&setting(change, &plain));
+        text.push_str(&format!("::{command} title={title}::{message}\n"));
+    }
     text.push_str(&summary(shown));
     text.push('\n');
     text
+}
+
+fn setting(change: &SettingChange, code: &dyn Fn(&str) -> String) -> String {
+    format!("{} -> {}", code(&change.before), code(&change.after))
 }
 
 fn lines(shown: &Shown, code: &dyn Fn(&str) -> String) -> Vec<Line> {
@@ -97,7 +108,14 @@ fn lines(shown: &Shown, code: &dyn Fn(&str) -> String) -> Vec<Line> {
         what: step(&change.before, &change.after, code),
         place: String::new(),
     });
-    of_rules.chain(of_issuers).collect()
+    let of_settings = shown.settings.iter().map(|change| Line {
+        kind: "MAPPING".to_owned(),
+        route: code(&change.setting),
+        who: if change.widens { "may widen" } else { "narrows" }.to_owned(),
+        what: setting(change, code),
+        place: String::new(),
+    });
+    of_rules.chain(of_issuers).chain(of_settings).collect()
 }
 
 fn line(shown: &Shown, change: &Change, code: &dyn Fn(&str) -> String) -> Line {
@@ -177,8 +195,9 @@ fn summary(shown: &Shown) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{count} {word}"))
         .collect();
-    if !shown.issuers.is_empty() {
-        parts.push(format!("{} mapping", shown.issuers.len()));
+    let mappings = shown.issuers.len() + shown.settings.len();
+    if mappings > 0 {
+        parts.push(format!("{mappings} mapping"));
     }
     if shown.by_reading > 0 {
         let routes = if shown.by_reading == 1 { "route" } else { "routes" };

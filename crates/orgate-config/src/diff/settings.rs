@@ -1,0 +1,263 @@
+//! What else of a policy file decides who gets in, beside rules and issuers: whether it is enforced, where credentials come
+//! from, what proves callers without a token, and what browsers of other origins may do.
+//!
+//! How refusals look lets nobody in and is not compared.
+
+use std::path::Path;
+
+use crate::{
+    AuthenticatorKind, AuthenticatorSpec, CorsAnswer, Mode, Preflight, SecretSource,
+    file::{PolicyFile, TokenSource},
+};
+
+/// A change of a section of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SettingChange {
+    /// What was changed, as in the file: `mode`, `token.from`, `authenticators.ci`.
+    pub setting: String,
+    /// What it was, in words.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+    /// Whether it can let in somebody who was not.
+    pub widens: bool,
+    /// Whether that can be somebody without a credential.
+    pub public: bool,
+}
+
+/// Every change of a section that decides who gets in.
+#[must_use]
+pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
+    let mut changes = Vec::new();
+    let mut push = |setting: &str, before: String, after: String, widens: bool, public: bool| {
+        if before != after {
+            changes.push(SettingChange { setting: setting.to_owned(), before, after, widens, public });
+        }
+    };
+    let observes = |file: &PolicyFile| matches!(file.mode, Mode::Observe(_));
+    push("mode", mode(&old.mode), mode(&new.mode), observes(new), observes(new) && !observes(old));
+
+    let (was, is) = (&old.token, &new.token);
+    let widens =
+        is.from.iter().any(|source| !was.from.contains(source)) || is.first_of_several && was.from != is.from;
+    push("token.from", sources(&was.from), sources(&is.from), widens, false);
+    let several = |first: bool| if first { "first" } else { "deny" }.to_owned();
+    push(
+        "token.several",
+        several(was.first_of_several),
+        several(is.first_of_several),
+        is.first_of_several,
+        false,
+    );
+    let widens = is.trusted_origins.iter().any(|origin| !was.trusted_origins.contains(origin));
+    push("token.csrf.origins", list(&was.trusted_origins), list(&is.trusted_origins), widens, false);
+    let exchange = |file: &PolicyFile| match &file.token.exchange {
+        Some(spec) => format!(
+            "the cookie {} at {}, {}, for {}s",
+            spec.cookie,
+            spec.url,
+            spec.field.as_str(),
+            spec.cache.as_secs()
+        ),
+        None => "none".to_owned(),
+    };
+    push("token.exchange", exchange(old), exchange(new), is.exchange.is_some(), false);
+
+    for issuer in &new.issuers {
+        let Some(before) = old.issuer(&issuer.name) else { continue };
+        let asked = |spec: &crate::IssuerSpec| match &spec.introspect {
+            Some(spec) => format!("{} as {}", spec.url, spec.client_id),
+            None => "none".to_owned(),
+        };
+        let setting = format!("issuers.{}.introspect", issuer.name);
+        push(&setting, asked(before), asked(issuer), before.introspect.is_some(), false);
+    }
+    for spec in &new.authenticators {
+        // A new one lets nobody in unless a rule names it, and that is told of the rule.
+        let Some(before) = old.authenticators.iter().find(|other| other.name == spec.name) else { continue };
+        let setting = format!("authenticators.{}", spec.name);
+        push(&setting, proof(before), proof(spec), true, false);
+        push(&format!("{setting}.as"), caller(before), caller(spec), true, false);
+    }
+    let opens = new.cors == Preflight::Pass;
+    push("cors.preflight", preflight(&old.cors), preflight(&new.cors), new.cors != Preflight::Deny, opens);
+    let identity = |file: &PolicyFile| {
+        format!("{}, also strips {}", file.identity.prefix, list(&file.identity.also_strip))
+    };
+    let kept = |name: &String| new.identity.also_strip.contains(name);
+    let widens = old.identity.prefix != new.identity.prefix || !old.identity.also_strip.iter().all(kept);
+    push("identity", identity(old), identity(new), widens, false);
+    changes
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn mode(mode: &Mode) -> String {
+    match mode {
+        Mode::Enforce => "enforce".to_owned(),
+        Mode::Observe(until) => format!("observe until {}", until.day()),
+    }
+}
+
+fn sources(from: &[TokenSource]) -> String {
+    let one = |source: &TokenSource| match source {
+        TokenSource::Bearer => "bearer".to_owned(),
+        TokenSource::Cookie(name) => format!("cookie {name}"),
+        TokenSource::Header(name) => format!("header {name}"),
+    };
+    from.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn preflight(cors: &Preflight) -> String {
+    match cors {
+        Preflight::Deny => "deny".to_owned(),
+        Preflight::Pass => "pass".to_owned(),
+        Preflight::Answer(CorsAnswer { origins, headers, methods, credentials, .. }) => {
+            let all =
+                |names: &Option<Vec<String>>| names.as_ref().map_or("all".to_owned(), |names| list(names));
+            let credentials = if *credentials { ", with credentials" } else { "" };
+            format!(
+                "answer {}; headers {}; methods {}{credentials}",
+                all(origins),
+                list(headers),
+                all(methods)
+            )
+        }
+    }
+}
+
+/// How an authenticator proves a caller.
+fn proof(spec: &AuthenticatorSpec) -> String {
+    match &spec.kind {
+        AuthenticatorKind::Webhook { scheme, secrets, tolerance, .. } => {
+            format!("webhook {scheme:?}, {}, tolerance {tolerance}s", places(secrets))
+        }
+        AuthenticatorKind::ApiKey { header, sha256 } => format!("api_key in {header}, {}", places(sha256)),
+    }
+}
+
+/// Where secrets are; a file by its name alone, because the two policies may have been read from different places.
+fn places(secrets: &[SecretSource]) -> String {
+    let one = |source: &SecretSource| match source {
+        SecretSource::Env(name) => format!("env {name}"),
+        SecretSource::File(path) => {
+            format!("file {}", path.file_name().map(Path::new).unwrap_or(path).display())
+        }
+    };
+    secrets.iter().map(one).collect::<Vec<_>>().join(" or ")
+}
+
+/// Who the caller then is.
+fn caller(spec: &AuthenticatorSpec) -> String {
+    let principal = &spec.principal;
+    let mut text = format!("sub {}", principal.subject().as_str());
+    if let Some(organization) = principal.organization() {
+        text.push_str(&format!(", org.id {}", organization.id.as_str()));
+        if let Some(slug) = &organization.slug {
+            text.push_str(&format!(", org.slug {}", slug.as_str()));
+        }
+    }
+    for role in principal.roles() {
+        text.push_str(&format!(", role {}", role.as_str()));
+    }
+    if principal.has_permissions_claim() {
+        let names: Vec<&str> = principal.permissions().iter().map(|permission| permission.as_str()).collect();
+        text.push_str(&format!(", permissions {}", names.join(" ")));
+    }
+    for (name, value) in principal.claims() {
+        text.push_str(&format!(", {name} {value:?}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_section_that_lets_somebody_in_is_compared() {
+        let told = |old: &str, new: &str| -> Vec<String> {
+            let [old, new] = [old, new].map(|sections| {
+                let text = format!(
+                    "version: 1\nissuers: {{main: {{issuer: \"https://i.example\", audience: a, algorithms: [ES256]}}}}\n\
+                     permissions: [read]\n{sections}\nrules: {{GET /a: read, POST /a: via(ci)}}\n"
+                );
+                let text = if sections.contains("authenticators") {
+                    text
+                } else {
+                    text.replace(", POST /a: via(ci)", "")
+                };
+                crate::compile("orgate.yaml", text.as_bytes(), &|_| None)
+                    .unwrap_or_else(|error| panic!("{error:?}"))
+            });
+            let mark = |c: &SettingChange| {
+                if c.public {
+                    " public"
+                } else if c.widens {
+                    " +"
+                } else {
+                    ""
+                }
+            };
+            let line = |c: SettingChange| format!("{}: {} -> {}{}", c.setting, c.before, c.after, mark(&c));
+            settings(&old, &new).into_iter().map(line).collect()
+        };
+        let ci = "authenticators: {ci: {type: api_key, header: x-a, sha256: {env: A}, as: {sub: ci}}}";
+        for (old, new, expected) in [
+            ("", "mode: observe\nuntil: 2099-01-31", "mode: enforce -> observe until 2099-01-31 public"),
+            ("mode: observe\nuntil: 2099-01-31", "", "mode: observe until 2099-01-31 -> enforce"),
+            ("", "token: {from: [bearer, {cookie: c}]}", "token.from: bearer -> bearer, cookie c +"),
+            ("token: {from: [bearer, {header: x-t}]}", "", "token.from: bearer, header x-t -> bearer"),
+            (
+                "token: {from: [bearer, {header: x-t}]}",
+                "token: {from: [bearer, {header: x-t}], several: first}",
+                "token.several: deny -> first +",
+            ),
+            (
+                "token: {from: [{cookie: c}]}",
+                "token: {from: [{cookie: c}], csrf: {origins: [\"https://b.example\"]}}",
+                "token.csrf.origins: none -> https://b.example +",
+            ),
+            ("", "cors: {preflight: pass}", "cors.preflight: deny -> pass public"),
+            (
+                ci,
+                &ci.replace("env: A", "env: B"),
+                "authenticators.ci: api_key in x-a, env A -> api_key in x-a, env B +",
+            ),
+            (
+                ci,
+                &ci.replace("sub: ci", "sub: ci, permissions: [read]"),
+                "authenticators.ci.as: sub ci -> sub ci, permissions read +",
+            ),
+            (
+                "identity: {also_strip: [x-user]}",
+                "",
+                "identity: X-Orgate, also strips x-user -> X-Orgate, also strips none +",
+            ),
+        ] {
+            assert_eq!(told(old, new), [expected], "{old} {new}");
+            assert_eq!(told(old, old), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_no_longer_asks_the_issuer_is_loosened() {
+        let [live, plain] = ["{require: read, fresh: live}", "read"].map(|rule| {
+            let text = format!(
+                "version: 1\nissuers: {{main: {{issuer: \"https://i.example\", audience: a, algorithms: [ES256], \
+                 introspect: {{url: \"https://i.example/i\", client_id: g, secret: {{env: S}}}}}}}}\n\
+                 permissions: [read]\nrules: {{GET /a: {rule}}}\n"
+            );
+            crate::compile("orgate.yaml", text.as_bytes(), &|_| None).unwrap_or_else(|error| panic!("{error:?}"))
+        });
+        let kinds = |old: &PolicyFile, new: &PolicyFile| -> Vec<_> {
+            old.policy.diff(&new.policy).unwrap().changes.iter().map(|change| change.kind).collect()
+        };
+        assert_eq!(kinds(&live, &plain), [orgate_policy::ChangeKind::Loosened]);
+        assert_eq!(kinds(&plain, &live), [orgate_policy::ChangeKind::Tightened]);
+        assert_eq!(kinds(&live, &live), []);
+    }
+}
