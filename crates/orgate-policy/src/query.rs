@@ -2,7 +2,7 @@
 //!
 //! A query never selects a rule; a condition may compare one of its values. It is read as `name=value` pairs joined by
 //! `&`, `%XX` decoded, `+` literal, a name without `=` being empty. What applications read in different ways (a name that
-//! stands twice, a `;`, which some take for a separator, an encoding that is broken) is no value at all.
+//! stands twice or in another spelling, a `;`, which some take for a separator, an encoding that is broken) is no value at all.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,9 @@ impl RequestTarget<'_> {
             let separators = pair.contains(';');
             // A pair whose name cannot be read might be the one.
             let Some(key) = decode(key) else { return Lookup::Several };
+            if is_alias(&key, name) {
+                return Lookup::Several;
+            }
             if *key != *name && !(separators && pair.contains(name)) {
                 continue;
             }
@@ -28,6 +31,15 @@ impl RequestTarget<'_> {
         }
         found
     }
+}
+
+/// Whether some applications take `key` for `name`, and it is another: ASP.NET knows no case, PHP leaves blanks before a
+/// name and all from a NUL or a `[` on away and reads dots and blanks as `_`, Rails reads `name[]` as a list.
+fn is_alias(key: &str, name: &str) -> bool {
+    let read = key.trim_start_matches([' ', '+']);
+    let read = read.split(['\0', '[']).next().unwrap_or_default();
+    let folded = |byte: u8| if b". +".contains(&byte) { b'_' } else { byte.to_ascii_lowercase() };
+    key != name && read.len() == name.len() && read.bytes().map(folded).eq(name.bytes().map(folded))
 }
 
 /// Decodes `%XX`; `None` if a `%` is followed by something else, or if the text is not UTF-8 then.
@@ -72,7 +84,15 @@ mod tests {
             ("org", Some("")),
             ("org=", Some("")),
             ("org=a=b", Some("a=b")),
-            ("ORG=acme", None),
+            ("ORG=acme", Some("?")),
+            ("org=acme&Org=evil", Some("?")),
+            ("org[]=evil", Some("?")),
+            ("org%5B0%5D=evil", Some("?")),
+            ("%20org=evil", Some("?")),
+            ("+org=evil", Some("?")),
+            ("org%00x=evil", Some("?")),
+            ("orgs=acme", None),
+            ("x[org]=acme", None),
             ("", None),
             ("organ=acme", None),
             ("org=acme&org=acme", Some("?")),

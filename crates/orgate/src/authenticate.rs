@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName};
-use moka::{Expiry, sync::Cache};
+use moka::{Expiry, policy::EvictionPolicy, sync::Cache};
 use orgate_claims::{Principal, UnixTime};
 use orgate_policy::Policy;
 use orgate_verify::authenticator::{ApiKey, AuthenticatorError, Fingerprint, HeaderText, Webhook};
@@ -117,7 +117,13 @@ pub(crate) struct Deliveries(Cache<Fingerprint, Duration>);
 
 impl Deliveries {
     pub(crate) fn new() -> Self {
-        Self(Cache::builder().max_capacity(REMEMBERED).expire_after(Window).build())
+        Self::of(REMEMBERED)
+    }
+
+    fn of(most: u64) -> Self {
+        // The default policy would not take a new one in while those that are there are asked for.
+        let policy = EvictionPolicy::lru();
+        Self(Cache::builder().max_capacity(most).eviction_policy(policy).expire_after(Window).build())
     }
 
     /// Whether it is the first of its kind; from now on the next is not.
@@ -151,5 +157,37 @@ impl GateParts {
 
     pub(crate) fn authenticators(&self) -> &Authenticators {
         &self.authenticators
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orgate_verify::authenticator::WebhookScheme;
+
+    use super::*;
+
+    #[test]
+    fn a_new_delivery_is_remembered_however_many_there_were() {
+        let hook = Webhook::new(WebhookScheme::GitHub, ["0123456789abcdef"], 300).unwrap();
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"0123456789abcdef");
+        let fingerprint = |number: u32| {
+            let body = number.to_be_bytes();
+            let tag = aws_lc_rs::hmac::sign(&key, &body);
+            let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let header = format!("sha256={hex}");
+            let delivery = hook.delivery(|_| HeaderText::One(&header), UnixTime::from_seconds(0)).unwrap();
+            delivery.verify(&hook, &body).unwrap()
+        };
+        let deliveries = Deliveries::of(8);
+        let window = Duration::from_secs(600);
+        for number in 0..8 {
+            for _ in 0..20 {
+                deliveries.is_first(fingerprint(number), window);
+            }
+        }
+        deliveries.0.run_pending_tasks();
+        assert!(deliveries.is_first(fingerprint(9), window));
+        deliveries.0.run_pending_tasks();
+        assert!(!deliveries.is_first(fingerprint(9), window), "a delivery that is sent again at once");
     }
 }

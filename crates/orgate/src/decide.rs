@@ -124,13 +124,17 @@ impl Gate {
                 None => return Checked::Needs(Need::LiveStatus(issuer)),
                 Some((_, standing)) => judged.refused = parts.refused_by(standing, judged.rule),
             }
+            if judged.refused.is_some() {
+                // Nobody is proven: a policy that is only observed must not name them to the application either.
+                judged.caller = None;
+            }
         }
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
         {
             let rejection =
                 Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
-            judged.refused = Some(parts.of_rule(rejection, judged.rule));
+            (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
         Checked::Done(Verdict::give(&parts, head, judged))
     }
@@ -178,7 +182,11 @@ fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken
 
 impl Verdict {
     /// What follows from a judgement: under a policy that is only observed, nobody is refused for what it says.
-    fn give(parts: &Arc<GateParts>, head: &RequestHead<'_>, judged: Judged<Arc<VerifiedToken>>) -> Self {
+    pub(crate) fn give(
+        parts: &Arc<GateParts>,
+        head: &RequestHead<'_>,
+        judged: Judged<Arc<VerifiedToken>>,
+    ) -> Self {
         let Judged { rule, caller, refused, shadow, .. } = judged;
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.

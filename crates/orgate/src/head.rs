@@ -27,6 +27,11 @@ pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
 
 impl Headers for Fields<'_> {
     fn get(&self, name: &str) -> Lookup<'_> {
+        // SECURITY: CGI and its heirs take `X_Org_Id` for `X-Org-Id`, and what `Connection` lists does not reach the
+        // application at all: both would read another value than we do.
+        if self.0.keys().any(|known| is_alias(known.as_str(), name)) || is_of_the_connection(self.0, name) {
+            return Lookup::Several;
+        }
         let mut values = self.0.get_all(name).iter();
         match (values.next().map(|value| value.to_str()), values.next()) {
             (None, _) => Lookup::Absent,
@@ -34,6 +39,25 @@ impl Headers for Fields<'_> {
             (Some(_), _) => Lookup::Several,
         }
     }
+}
+
+/// Whether some applications take the field `known` for `name`, and it is another: they read every byte but letters and
+/// digits as one.
+pub(crate) fn is_alias(known: &str, name: &str) -> bool {
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    known.len() == name.len()
+        && !known.eq_ignore_ascii_case(name)
+        && known.bytes().map(folded).eq(name.bytes().map(folded))
+}
+
+/// Whether the field `name` is there and `Connection` says that it goes no further (RFC 9110 §7.6.1).
+fn is_of_the_connection(headers: &HeaderMap, name: &str) -> bool {
+    let mut lists = headers.get_all(http::header::CONNECTION).iter();
+    headers.contains_key(name)
+        && lists.any(|list| {
+            let mut members = list.as_bytes().split(|byte| *byte == b',');
+            members.any(|member| member.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+        })
 }
 
 /// A host that no request can have, for one that could be read in two ways.

@@ -18,12 +18,12 @@ use http::{
     },
 };
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts};
+use orgate_policy::{Access, Facts, RuleId, RuleMatch};
 
 use crate::{
     Code, Permit, Rejection, RequestHead,
     gate::{GateParts, Verdict},
-    judge::{Asked, unmatched_or},
+    judge::{Asked, Judged, unmatched_or},
 };
 
 /// What becomes of preflights.
@@ -96,6 +96,10 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
     let requested = only(head.headers, &ACCESS_CONTROL_REQUEST_METHOD)?;
     let requested = Method::from_bytes(requested.as_bytes()).ok()?;
     let path_and_query = head.path_and_query.as_str();
+    let own = Asked { method: "OPTIONS", path_and_query, host: head.authority, facts: Facts::at(now) };
+    if parts.preflights == Preflights::Pass && unmatched_or(parts, own, names_options).unwrap_or(false) {
+        return None;
+    }
     let asked =
         Asked { method: requested.as_str(), path_and_query, host: head.authority, facts: Facts::at(now) };
     let found = unmatched_or(parts, asked, |found| {
@@ -103,22 +107,38 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
     });
     let (rule, name, closed): (_, Box<str>, bool) = match found {
         Ok(found) => found,
-        Err(rejection) => return Some(Verdict::Reject(rejection)),
+        Err(rejection) => return Some(refused(parts, head, None, rejection)),
     };
     if closed {
         let rejection = Rejection::new(Code::Denied).with_rule(&name).rendered(parts.deny);
-        return Some(Verdict::Reject(rejection));
+        return Some(refused(parts, head, Some(rule), rejection));
     }
     Some(match &parts.preflights {
         Preflights::Deny => return None,
-        Preflights::Pass => {
+        // An application whose policy is only observed answers its browsers itself.
+        Preflights::Answer(options) if !parts.observes() => {
+            Verdict::Answer(PreflightAnswer { rule: name, headers: options.headers_for(origin, &requested) })
+        }
+        Preflights::Pass | Preflights::Answer(_) => {
             let permit = Permit::new(Arc::clone(parts), Some(rule), None, head.path_and_query.clone());
             Verdict::Forward(permit.preflight_of(requested))
         }
-        Preflights::Answer(options) => {
-            Verdict::Answer(PreflightAnswer { rule: name, headers: options.headers_for(origin, &requested) })
-        }
     })
+}
+
+/// SECURITY: where a rule names OPTIONS, that rule decides. Anybody can write the headers of a preflight.
+fn names_options(found: &RuleMatch<'_>) -> bool {
+    found.rule().split(' ').next().is_some_and(|methods| methods.split('|').any(|name| name == "OPTIONS"))
+}
+
+fn refused(
+    parts: &Arc<GateParts>,
+    head: &RequestHead<'_>,
+    rule: Option<RuleId>,
+    rejection: Rejection,
+) -> Verdict {
+    let refused = Some(rejection);
+    Verdict::give(parts, head, Judged { rule, caller: None, refused, live: false, shadow: None })
 }
 
 impl CorsOptions {

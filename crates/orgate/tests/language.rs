@@ -85,6 +85,18 @@ async fn rules_compare_claims_headers_and_queries() {
         ("GET /me", &ann, &[("x-org-id", &org)], "allow GET /me"),
         ("GET /me", &ann, &[("x-org-id", "org_other")], "403 org_mismatch"),
         ("GET /me", &ann, &[("x-org-id", &org), ("x-org-id", &org)], "403 org_mismatch"),
+        // What CGI and its heirs read as the same variable, and what does not reach the application.
+        ("GET /me", &ann, &[("x_org_id", "org_other")], "403 org_mismatch"),
+        ("GET /me", &ann, &[("x-org_id", &org)], "403 org_mismatch"),
+        ("GET /me", &ann, &[("x-org-id", &org), ("x_org_id", "org_other")], "403 org_mismatch"),
+        ("GET /me", &ann, &[("x-org-id", &org), ("connection", "close, X-Org-Id")], "403 org_mismatch"),
+        ("GET /export?format=csv", &ann, &[("x-reason", "a"), ("x_reason", "b")], "403 condition_failed"),
+        (
+            "GET /export?format=csv",
+            &ann,
+            &[("x-reason", "a"), ("connection", "x-reason")],
+            "403 condition_failed",
+        ),
     ] {
         assert_eq!(ask(&gate, request, token, more), expected, "{request} {more:?}");
     }

@@ -287,6 +287,54 @@ async fn a_passed_preflight_needs_a_rule_for_what_it_asks() {
 }
 
 #[tokio::test]
+async fn a_rule_that_names_options_is_not_gone_round_by_the_headers_of_a_preflight() {
+    let rules = "rules: {POST /docs: write, OPTIONS /docs: role(owner), GET|OPTIONS /closed: deny}\n";
+    let (gate, _directory) = gate(&format!("cors: {{preflight: pass}}\n{rules}")).await;
+    let headers = preflight("https://app.example", "POST");
+    assert_eq!(answer(&gate, "OPTIONS /docs", &headers, "").await, refused(401, "no_credential"));
+    assert_eq!(answer(&gate, "OPTIONS /closed", &headers, "").await, refused(403, "denied"));
+}
+
+#[tokio::test]
+async fn an_observed_policy_refuses_and_answers_no_preflight() {
+    let observed = "mode: observe\nuntil: 2027-01-31\nrules: {POST /docs: write, ANY /closed: deny}\n";
+    for cors in ["pass", "{answer: {origins: [\"https://app.example\"]}}"] {
+        let (gate, _directory) = gate(&format!("cors: {{preflight: {cors}}}\n{observed}")).await;
+        for (path, rule, would) in [
+            ("/docs", "POST /docs", None),
+            ("/closed", "ANY /closed", Some("403 denied")),
+            ("/other", "", Some("403 no_rule")),
+        ] {
+            let headers = preflight("https://other.example", "POST");
+            let (status, text, answered) = ask(&gate, &format!("OPTIONS {path}"), &headers, "").await;
+            assert_eq!((status, text), (200, format!("nobody | {rule} | ")), "{cors}");
+            assert_eq!(answered.get("x-orgate-would").map(|value| value.to_str().unwrap()), would);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_observed_policy_names_nobody_who_was_withdrawn_or_overheard() {
+    let stub = Stub::start().await;
+    let issuer = format!(
+        ", introspect: {{url: \"{}/introspect\", client_id: gate, secret: {{file: stripe}}}}",
+        stub.url()
+    );
+    let observed = "mode: observe\nuntil: 2027-01-31\nauthenticators: {pay: {type: webhook, scheme: stripe, secret: {file: stripe}}}\n\
+                    rules: {DELETE /docs: {require: write, fresh: live}, POST /hook: via(pay)}\n";
+    let (gate, _directory) = gate_with(&issuer, observed).await;
+    stub.set("/introspect", Reply::json(r#"{"active":false}"#));
+    let writer = format!("Bearer {}", token(&["write"]));
+    let (status, text, headers) = ask(&gate, "DELETE /docs", &[("authorization", writer.as_str())], "").await;
+    assert_eq!((status, &*text), (200, "nobody | DELETE /docs | "));
+    assert_eq!(headers["x-orgate-would"], "401 revoked");
+    let signature = stripe(SECRET, orgate::clock::now().seconds(), "{}");
+    let signed = [("stripe-signature", signature.as_str())];
+    assert_eq!(answer(&gate, "POST /hook", &signed, "{}").await.1, "webhook:pay webhook | POST /hook | {}");
+    assert_eq!(answer(&gate, "POST /hook", &signed, "{}").await.1, "nobody | POST /hook | {}");
+}
+
+#[tokio::test]
 async fn an_answered_preflight_says_what_the_page_may_do() {
     let answered = "cors: {preflight: {answer: {origins: [https://app.example], headers: [Authorization, X-A], credentials: true, max_age: 10m}}}\n";
     let (gate, _directory) = gate(&format!("{answered}{CORS_RULES}")).await;

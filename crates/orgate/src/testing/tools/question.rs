@@ -7,6 +7,7 @@ use orgate_config::PolicyFile;
 use orgate_policy::{Facts, Headers, Lookup, RequestTarget, Subject, TargetError};
 
 use crate::Code;
+use crate::head::is_alias;
 
 /// A request that somebody describes, and who makes it.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,10 @@ pub(super) struct GivenHeaders<'a>(&'a [(String, String)]);
 
 impl Headers for GivenHeaders<'_> {
     fn get(&self, name: &str) -> Lookup<'_> {
+        // As at the door.
+        if self.0.iter().any(|(known, _)| is_alias(known, name)) {
+            return Lookup::Several;
+        }
         let mut values = self.0.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         match (values.next(), values.next()) {
             (None, _) => Lookup::Absent,
