@@ -239,3 +239,48 @@ fn the_demo_shows_what_it_really_got_and_is_plain_when_piped() {
     let coloured = orgate().args(["demo", "--once", "--color", "always"]).finish();
     assert!(coloured.stdout.contains("\u{1b}[32m200"), "{}", coloured.stdout);
 }
+
+#[test]
+fn a_policy_that_changes_is_enforced_and_one_that_does_not_stand_replaces_nothing() {
+    let folder = Folder::new();
+    let policy = |rule: &str| format!("version: 1\nrules:\n  GET /a: public\n  GET /b: {rule}\n");
+    folder.write("orgate.yaml", &policy("deny"));
+    let mut running = orgate()
+        .args([
+            "proxy",
+            "--upstream",
+            "http://127.0.0.1:9",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ])
+        .folder(folder.path())
+        .ready();
+    let (proxy, admin) = (running.url("proxy"), running.url("admin"));
+    let verdict = || request("GET", &format!("{proxy}/b"), &[], None).verdict();
+    let stale = || {
+        let metrics = request("GET", &format!("{admin}/metrics"), &[], None).body;
+        metrics.lines().find_map(|line| line.strip_prefix("orgate_policy_stale ").map(str::to_owned))
+    };
+    let comes_true = |what: &dyn Fn() -> bool| {
+        (0..400).any(|_| {
+            what() || {
+                std::thread::park_timeout(std::time::Duration::from_millis(25));
+                false
+            }
+        })
+    };
+    assert_eq!(verdict(), "403 denied");
+    folder.write("orgate.yaml", &policy("public"));
+    assert!(comes_true(&|| verdict() == "502 upstream_unavailable"), "{}", running.stderr_so_far());
+    assert_eq!(stale().as_deref(), Some("0"));
+    folder.write("orgate.yaml", &policy("publik"));
+    assert!(comes_true(&|| stale().as_deref() == Some("1")), "{}", running.stderr_so_far());
+    assert_eq!(verdict(), "502 upstream_unavailable", "the last good policy stays");
+    let told = running.stderr_so_far();
+    assert!(told.contains("the policy stays as it was") && told.contains("E031"), "{told}");
+    folder.write("orgate.yaml", &policy("deny"));
+    assert!(comes_true(&|| verdict() == "403 denied"), "{}", running.stderr_so_far());
+    assert_eq!(stale().as_deref(), Some("0"));
+}

@@ -63,6 +63,8 @@ fn every_snippet_says_what_executes_it() {
         "explained",
         "cases",
         "review",
+        "diff",
+        "difference",
         "issuer",
         "bootstrap",
     ];
@@ -133,6 +135,32 @@ fn the_commands_of_a_review_pass_over_the_policy_and_its_cases() {
     assert!(checked.starts_with("no findings"), "{checked}");
     assert!(tested.contains("16 decisions as expected"), "{tested}");
     assert!(matrix.contains("| `DELETE /orgs/{org_id}` | `delete_org` | - | - | - | - | own |"), "{matrix}");
+}
+
+#[test]
+fn the_difference_is_told_as_shown() {
+    let folder = Folder::new();
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+        let git = std::process::Command::new("git")
+            .args(identity)
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(git.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&git.stderr));
+    };
+    folder.write("orgate.yaml", &snippet("policy"));
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["add", "orgate.yaml"]);
+    git(&["commit", "--quiet", "--message=policy"]);
+    let changed = snippet("policy")
+        .replace("POST /members: invite", "POST /members: write")
+        .replace("GET /docs: read", "GET /docs: public");
+    folder.write("orgate.yaml", &changed);
+    let finished = orgate().args(arguments("diff")).folder(folder.path()).finish();
+    assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
+    assert_eq!(finished.stdout, snippet("difference").trim_end());
 }
 
 /// The arguments of a command line that starts with `orgate`.

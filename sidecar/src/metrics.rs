@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -16,7 +17,8 @@ use prometheus_client::{
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    rules: HashMap<Arc<str>, Counter>,
+    rules: ArcSwap<HashMap<Arc<str>, Counter>>,
+    policy_stale: Gauge,
     duration: Histogram,
     would_deny: Family<RequestLabels, Counter>,
     shadow: Family<ShadowLabels, Counter>,
@@ -53,18 +55,24 @@ struct IssuerLabel {
     issuer: String,
 }
 
+/// The counters of allowed requests, by rule.
+fn counters<'r>(
+    requests: &Family<RequestLabels, Counter>,
+    rules: impl IntoIterator<Item = &'r str>,
+) -> HashMap<Arc<str>, Counter> {
+    let counter = |rule: &str| {
+        let rule: Arc<str> = rule.into();
+        let labels = RequestLabels { rule: Arc::clone(&rule), code: ALLOWED };
+        (rule, requests.get_or_create_owned(&labels))
+    };
+    rules.into_iter().map(counter).collect()
+}
+
 impl Metrics {
     /// Counters for these rules; requests of any other rule count under the empty one.
     pub fn new<'r>(rules: impl IntoIterator<Item = &'r str>) -> Self {
         let requests = Family::<RequestLabels, Counter>::default();
-        let rules = rules
-            .into_iter()
-            .map(|rule| {
-                let rule: Arc<str> = rule.into();
-                let labels = RequestLabels { rule: Arc::clone(&rule), code: ALLOWED };
-                (rule, requests.get_or_create_owned(&labels))
-            })
-            .collect();
+        let rules = ArcSwap::from_pointee(counters(&requests, rules));
         let duration = Histogram::new(BUCKETS);
         let would_deny = Family::default();
         let shadow = Family::default();
@@ -100,11 +108,18 @@ impl Metrics {
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
+        let policy_stale = Gauge::default();
+        registry.register(
+            "policy_stale",
+            "Whether the policy file was changed into one that does not stand, so that the last good one is enforced",
+            policy_stale.clone(),
+        );
         register_build(&mut registry);
         Self {
             registry,
             requests,
             rules,
+            policy_stale,
             duration,
             would_deny,
             shadow,
@@ -114,10 +129,20 @@ impl Metrics {
         }
     }
 
+    /// Counts by these rules from now on.
+    pub fn replace_rules<'r>(&self, rules: impl IntoIterator<Item = &'r str>) {
+        self.rules.store(Arc::new(counters(&self.requests, rules)));
+    }
+
+    /// Says whether the policy file changed into something that is not enforced, because it does not stand.
+    pub fn policy_stale(&self, stale: bool) {
+        self.policy_stale.set(i64::from(stale));
+    }
+
     /// Counts a request; `rule` is its key in the policy or empty.
     pub fn request(&self, rule: &str, code: &'static str, duration: Duration) {
         self.duration.observe(duration.as_secs_f64());
-        match self.rules.get_key_value(rule) {
+        match self.rules.load().get_key_value(rule) {
             Some((_, allowed)) if code == ALLOWED => {
                 allowed.inc();
             }
@@ -139,7 +164,7 @@ impl Metrics {
     }
 
     fn known(&self, rule: &str) -> Arc<str> {
-        self.rules.get_key_value(rule).map_or_else(|| Arc::from(""), |(rule, _)| Arc::clone(rule))
+        self.rules.load().get_key_value(rule).map_or_else(|| Arc::from(""), |(rule, _)| Arc::clone(rule))
     }
 
     /// Counts a request that the upstream did not answer.

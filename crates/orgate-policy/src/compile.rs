@@ -11,7 +11,7 @@ use std::{
 use orgate_claims::{Permission, RoleName};
 
 use crate::{
-    HostPattern, Place, PolicyError, Requirement, RuleKey,
+    HostPattern, PathOptions, Place, PolicyError, Requirement, RuleKey,
     atom::{Atom, atoms},
     audience::Audiences,
     bind::{BindSpec, Bound, bound, with_defaults},
@@ -56,6 +56,8 @@ pub struct PolicySpec {
     pub conditions: Vec<ConditionSpec>,
     /// The authenticators that `via(…)` may name.
     pub authenticators: Vec<Box<str>>,
+    /// How paths are compared; the keys of the rules are read by it.
+    pub paths: PathOptions,
 }
 
 /// One rule as read.
@@ -116,6 +118,7 @@ pub enum PermissionsFrom {
 /// A policy, checked and compiled. Immutable; replaced as a whole.
 #[derive(Debug)]
 pub struct Policy {
+    paths: PathOptions,
     table: Table,
     rules: Vec<Rule>,
     vocabulary: Vocabulary,
@@ -162,6 +165,7 @@ impl Policy {
     pub fn compile(mut spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let mut errors = limits(&spec);
+        read_keys(&mut spec, &mut errors);
         conditions::put_in_place(&mut spec, &mut errors);
         let grants = expand_roles(&spec.roles, &mut errors);
         let vocabulary = vocabulary_of(&spec);
@@ -205,10 +209,11 @@ impl Policy {
         let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
             rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
-        let table = Table::build(rules.iter().map(|rule| &rule.key), methods);
+        let table = Table::build(rules.iter().map(|rule| &rule.key), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
-        Ok(Self { table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
+        let paths = spec.paths;
+        Ok(Self { paths, table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
     }
 
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
@@ -240,6 +245,17 @@ impl Policy {
     #[must_use]
     pub fn has_permission(&self, subject: &Subject, name: &str) -> Option<bool> {
         self.vocabulary.permission(name).map(|number| self.made(subject) && subject.facts().contains(number))
+    }
+
+    /// How paths are compared.
+    #[must_use]
+    pub fn paths(&self) -> PathOptions {
+        self.paths
+    }
+
+    /// The keys of the rules, in the order of the file.
+    pub fn keys(&self) -> impl Iterator<Item = &RuleKey> {
+        self.rules.iter().map(|rule| &rule.key)
     }
 
     /// How many rules there are.
@@ -354,6 +370,22 @@ impl Demand {
         let authenticator = requirement.authenticator().map(|name| name.name.clone());
         let parts = expression.map(|expression| Part::compile(expression, vocabulary));
         Self { check, parts, atoms, authenticator, requirement }
+    }
+}
+
+/// Reads keys that were read by other options again.
+fn read_keys(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) {
+    for rule in spec.rules.iter_mut().filter(|rule| rule.key.read_by() != spec.paths) {
+        match RuleKey::parse_with(rule.key.as_str(), spec.paths) {
+            Ok(key) => rule.key = key,
+            Err(error) => {
+                let finding = PolicyError::new("E020", rule.place, error.message);
+                errors.push(match error.help {
+                    Some(help) => finding.help(help),
+                    None => finding,
+                });
+            }
+        }
     }
 }
 

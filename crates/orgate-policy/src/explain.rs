@@ -133,7 +133,12 @@ impl Policy {
     /// Every rule whose host and path cover those of `target`, whatever its methods, in the order of the file.
     #[must_use]
     pub fn rules_on<'p>(&'p self, target: &RequestTarget<'_>) -> Vec<RuleEntry<'p>> {
-        let path: Vec<&str> = target.segments().collect();
+        let paths = self.paths();
+        let mut path: Vec<Box<str>> = target.segments().map(|segment| paths.literal(segment)).collect();
+        if paths.distinct_slash && target.ends_in_slash() {
+            path.push("".into());
+        }
+        let path: Vec<&str> = path.iter().map(|segment| &**segment).collect();
         let at_host = |rule: &&Rule| {
             rule.key.host().is_none_or(|host| target.host().is_some_and(|name| host.matches(name)))
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{HostPattern, Pattern, SyntaxError, closest};
+use crate::{HostPattern, PathOptions, Pattern, SyntaxError, closest};
 
 /// Which requests a rule speaks of: a request line without the version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct RuleKey {
     methods: Methods,
     host: Option<HostPattern>,
     pattern: Pattern,
+    /// How the pattern was read.
+    paths: PathOptions,
     text: Box<str>,
 }
 
@@ -49,6 +51,14 @@ impl RuleKey {
     /// # Errors
     /// [`SyntaxError`] with the byte offset in `text`.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        Self::parse_with(text, PathOptions::default())
+    }
+
+    /// Reads a key of a policy with these options.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] with the byte offset in `text`.
+    pub fn parse_with(text: &str, paths: PathOptions) -> Result<Self, SyntaxError> {
         let example = "write it as a request line: `GET /projects/{id}`";
         let Some((methods, path)) = text.split_once(' ') else {
             let error = if text.starts_with('/') {
@@ -67,7 +77,7 @@ impl RuleKey {
             Some(slash) => trimmed.split_at(slash),
         };
         let beyond = |at: usize| move |error: SyntaxError| SyntaxError { at: error.at + at, ..error };
-        let pattern = Pattern::parse(path).map_err(beyond(at + host.len()))?;
+        let pattern = Pattern::parse_with(path, paths).map_err(beyond(at + host.len()))?;
         let host = (!host.is_empty()).then(|| HostPattern::parse(host).map_err(beyond(at))).transpose()?;
         if let Some(name) = host.as_ref().and_then(HostPattern::parameter)
             && pattern.parameters().any(|(parameter, _)| parameter == name)
@@ -75,7 +85,7 @@ impl RuleKey {
             let message = format!("the parameter `{name}` stands in the host and in the path");
             return Err(SyntaxError::new(at, name.len() + 2, message));
         }
-        Ok(Self { methods: parse_methods(methods)?, host, pattern, text: text.into() })
+        Ok(Self { methods: parse_methods(methods)?, host, pattern, paths, text: text.into() })
     }
 
     /// The methods.
@@ -94,6 +104,12 @@ impl RuleKey {
     #[must_use]
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
+    }
+
+    /// How the path pattern was read.
+    #[must_use]
+    pub fn read_by(&self) -> PathOptions {
+        self.paths
     }
 
     /// Host and path, as they stand behind the method.

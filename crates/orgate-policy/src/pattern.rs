@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{SyntaxError, target::MAX_SEGMENTS};
+use crate::{PathOptions, SyntaxError, target::MAX_SEGMENTS};
 
 /// The most named parameters of one path.
 const MAX_PARAMETERS: usize = 8;
@@ -10,7 +10,7 @@ const MAX_PARAMETERS: usize = 8;
 /// The pattern of a path: `/orgs/{org_id}/files/**`.
 ///
 /// Each segment is a literal (decoded text), `{name}` or `*` (exactly one segment that is not empty); a final `**`
-/// stands for any number of further segments, none included.
+/// stands for any number of further segments, none included, with and without a `/` at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     segments: Vec<Segment>,
@@ -20,7 +20,8 @@ pub struct Pattern {
 /// One segment of a [`Pattern`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
-    /// This text, byte by byte.
+    /// This text, byte by byte. The empty text is the end of a path that ends in `/` (`PathOptions::distinct_slash`);
+    /// it is the last segment, and no parameter stands for it.
     Literal(Box<str>),
     /// Any one segment, under a name.
     Parameter(Box<str>),
@@ -50,14 +51,27 @@ impl Segment {
             Self::Parameter(_) | Self::Any => None,
         }
     }
+
+    /// Whether this is the end of a path that ends in `/`.
+    fn is_slash(&self) -> bool {
+        self.literal() == Some("")
+    }
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Reads a pattern that is compared byte by byte and has both forms of a path, with and without a `/` at the end.
     ///
     /// # Errors
     /// [`SyntaxError`] with the byte offset in `text`.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        Self::parse_with(text, PathOptions::default())
+    }
+
+    /// Reads a pattern of a policy with these options. Only patterns that were read with the same ones are to be compared.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] with the byte offset in `text`.
+    pub fn parse_with(text: &str, paths: PathOptions) -> Result<Self, SyntaxError> {
         let Some(body) = text.strip_prefix('/') else {
             return Err(SyntaxError::new(0, text.len().min(1), "a path starts with `/`"));
         };
@@ -71,18 +85,20 @@ impl Pattern {
                 return Err(SyntaxError::new(at, part.len().max(1), "nothing can follow `**`"));
             }
             match part {
-                "" if at == text.len() => {
-                    let help = "leave the last `/` away; a request with and without it is the same";
-                    return Err(SyntaxError::new(at - 1, 1, "a pattern cannot end in `/`").help(help));
+                "" if at == text.len() && !pattern.segments.is_empty() => {
+                    if !paths.distinct_slash {
+                        return Err(PathOptions::slash_at_end(at - 1));
+                    }
+                    pattern.segments.push(Segment::Literal("".into()));
                 }
                 "" => return Err(SyntaxError::new(at, 1, "the path has an empty segment")),
                 "**" => pattern.rest = true,
                 "*" => pattern.segments.push(Segment::Any),
-                part => pattern.segments.push(segment(part, at)?),
+                part => pattern.segments.push(segment(part, at, paths)?),
             }
             at += part.len() + 1;
         }
-        if pattern.segments.len() > MAX_SEGMENTS {
+        if pattern.path_segments() > MAX_SEGMENTS {
             let message = format!("a path has at most {MAX_SEGMENTS} segments");
             return Err(SyntaxError::new(0, text.len(), message));
         }
@@ -98,6 +114,25 @@ impl Pattern {
             return Err(SyntaxError::new(at, name.len() + 2, format!("the parameter `{name}` stands twice")));
         }
         Ok(pattern)
+    }
+
+    /// The same pattern as a policy with these options reads it; `slash`: with a `/` at its end.
+    #[must_use]
+    pub fn under(&self, paths: PathOptions, slash: bool) -> Self {
+        let folded = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Segment::Literal(paths.literal(text)),
+            other => other.clone(),
+        });
+        let mut segments: Vec<Segment> = folded.collect();
+        if slash && paths.distinct_slash && !self.rest && !segments.is_empty() {
+            segments.push(Segment::Literal("".into()));
+        }
+        Self { segments, rest: self.rest }
+    }
+
+    /// How many segments that are not empty stand before a final `**`.
+    pub(crate) fn path_segments(&self) -> usize {
+        self.segments.len() - usize::from(self.segments.last().is_some_and(Segment::is_slash))
     }
 
     /// The segments before a final `**`.
@@ -120,12 +155,18 @@ impl Pattern {
         })
     }
 
-    /// Whether a path with these decoded segments is one of this pattern's.
+    /// Whether a path with these decoded segments is one of this pattern's. An empty one at the end is the `/` at the end
+    /// of a path.
     #[must_use]
     pub fn matches(&self, path: &[&str]) -> bool {
         let length_fits =
             if self.rest { path.len() >= self.segments.len() } else { path.len() == self.segments.len() };
-        length_fits && self.segments.iter().zip(path).all(|(s, p)| s.literal().is_none_or(|text| text == *p))
+        length_fits
+            && self
+                .segments
+                .iter()
+                .zip(path)
+                .all(|(s, p)| s.literal().map_or(!p.is_empty(), |text| text == *p))
     }
 
     /// How the paths of `self` lie to those of `other`, by the set of paths alone; names do not count.
@@ -136,6 +177,7 @@ impl Pattern {
         let mut cut = false;
         for at in 0..self.segments.len().max(other.segments.len()) {
             match (self.segments.get(at), other.segments.get(at)) {
+                (Some(a), Some(b)) if a.is_slash() != b.is_slash() => return Relation::Disjoint,
                 (Some(a), Some(b)) => match (a.literal(), b.literal()) {
                     (Some(a), Some(b)) if a != b => return Relation::Disjoint,
                     (Some(_), None) => more_there = true,
@@ -189,7 +231,7 @@ impl Pattern {
     }
 }
 
-fn segment(part: &str, at: usize) -> Result<Segment, SyntaxError> {
+fn segment(part: &str, at: usize, paths: PathOptions) -> Result<Segment, SyntaxError> {
     if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
         if let Some(name) = name.strip_prefix('*') {
             let help = format!("write `**` for any number of segments (instead of `{{*{name}}}`)");
@@ -229,7 +271,7 @@ fn segment(part: &str, at: usize) -> Result<Segment, SyntaxError> {
         return Err(SyntaxError::new(at, part.len(), "no request with this segment is ever accepted")
             .help("segments that end in a dot, or start or end with a space, are refused with 400"));
     }
-    Ok(Segment::Literal(part.into()))
+    Ok(Segment::Literal(paths.literal(part)))
 }
 
 impl fmt::Display for Pattern {

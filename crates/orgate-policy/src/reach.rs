@@ -45,7 +45,10 @@ fn takers(at: usize, shapes: &Shapes<'_>, methods: &MethodNumbers) -> Option<Vec
     let shortest = spec.key.pattern().segments().len();
     let mut node = shapes.place(at)?;
     for length in shortest..=MAX_SEGMENTS {
-        let taken_here = take(open, &node.here);
+        let mut taken_here = take(open, &node.here);
+        if shapes.distinct_slash && length > 0 {
+            taken_here &= take(open, shapes.with_slash(node));
+        }
         if length > shortest {
             open &= !take(open, &node.rest);
         }

@@ -15,6 +15,8 @@ use crate::{
 
 /// The trees of all hosts.
 pub(crate) struct Shapes<'r> {
+    /// Whether a `/` at the end makes another path.
+    pub(crate) distinct_slash: bool,
     rules: &'r [RuleSpec],
     hosts: Vec<Host<'r>>,
     /// The index in `hosts` of every rule.
@@ -45,6 +47,7 @@ impl<'r> Shapes<'r> {
     pub(crate) fn new(spec: &'r PolicySpec) -> Self {
         let everywhere = Host { pattern: None, root: 0, around: Vec::new() };
         let mut shapes = Self {
+            distinct_slash: spec.paths.distinct_slash,
             rules: &spec.rules,
             hosts: vec![everywhere],
             host_of: Vec::new(),
@@ -134,6 +137,12 @@ impl<'r> Shapes<'r> {
         self.nodes.get(node.any?)
     }
 
+    /// The rules of the path that has a `/` more at its end.
+    pub(crate) fn with_slash(&self, node: &Node<'r>) -> &[usize] {
+        let slash = node.literals.get("").and_then(|child| self.nodes.get(*child));
+        slash.map_or(&[], |node| &node.here)
+    }
+
     /// The rules with the same host and the same paths as a rule, itself included.
     pub(crate) fn beside(&self, rule: usize) -> &[usize] {
         match (self.place(rule), self.rule(rule)) {
@@ -165,10 +174,12 @@ impl<'r> Shapes<'r> {
             }
             Some((Segment::Literal(text), others)) => {
                 let same = node.literals.get(&**text).copied();
-                same.into_iter().chain(node.any).for_each(|child| self.meet(child, others, rest, found));
+                same.into_iter()
+                    .chain(node.any.filter(|_| !text.is_empty()))
+                    .for_each(|child| self.meet(child, others, rest, found));
             }
             Some((Segment::Parameter(_) | Segment::Any, others)) => {
-                node.children().for_each(|child| self.meet(child, others, rest, found));
+                node.segments().for_each(|child| self.meet(child, others, rest, found));
             }
         }
     }
@@ -200,7 +211,8 @@ impl<'r> Shapes<'r> {
                     Segment::Literal(text) => node.literals.get(&**text).copied(),
                     Segment::Parameter(_) | Segment::Any => None,
                 };
-                let mut children = literal.into_iter().chain(node.any);
+                let any = node.any.filter(|_| !matches!(segment, Segment::Literal(text) if text.is_empty()));
+                let mut children = literal.into_iter().chain(any);
                 children.find_map(|child| self.around(child, others, rest, pick))
             }
         };
@@ -249,5 +261,11 @@ impl<'r> Shapes<'r> {
 impl Node<'_> {
     fn children(&self) -> impl Iterator<Item = usize> {
         self.literals.values().copied().chain(self.any)
+    }
+
+    /// The children by a segment that is not empty.
+    fn segments(&self) -> impl Iterator<Item = usize> {
+        let named = self.literals.iter().filter(|(text, _)| !text.is_empty());
+        named.map(|(_, child)| *child).chain(self.any)
     }
 }

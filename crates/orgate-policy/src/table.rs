@@ -5,13 +5,13 @@
 //! trie has no such rule leaves the request to the next broader one ([`Roots`]).
 //!
 //! A walk allocates nothing and touches one cache line for each segment as long as it does not have to go back: an edge
-//! holds its label and a copy of the node that it leads to. How often it may have to go back is bounded at load
-//! ([`Table::worst_case`]).
+//! holds its label and a copy of the node that it leads to. Only where case is folded, a segment with capitals is copied.
+//! How often a walk may have to go back is bounded at load ([`Table::worst_case`]).
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use crate::{
-    HostPattern,
+    HostPattern, PathOptions,
     key::{Methods, RuleKey},
     methods::{GET, HEAD, MethodNumbers},
     pattern::{Pattern, Segment},
@@ -30,6 +30,7 @@ const WORDS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Table {
     methods: MethodNumbers,
+    paths: PathOptions,
     roots: Roots,
     nodes: Vec<Node>,
     /// Every literal edge of every node, in one open-addressing table.
@@ -84,12 +85,16 @@ pub(crate) enum Walk {
 
 impl Table {
     /// Builds the tries. `keys` are numbered in order; no two may cover one method of one path shape of one host.
-    pub(crate) fn build<'r>(keys: impl Iterator<Item = &'r RuleKey>, methods: MethodNumbers) -> Self {
+    pub(crate) fn build<'r>(
+        keys: impl Iterator<Item = &'r RuleKey>,
+        methods: MethodNumbers,
+        paths: PathOptions,
+    ) -> Self {
         let mut builder = Builder::new(methods.count());
         for (rule, key) in (0u16..).zip(keys) {
             builder.insert(rule, key, &methods);
         }
-        builder.finish(methods)
+        builder.finish(methods, paths)
     }
 
     /// The rule that wins `target`.
@@ -158,13 +163,13 @@ impl<'w> Walker<'w> {
             {
                 self.visits += 1;
             }
-            let Some(segment) = self.target.segment(depth) else {
+            let Some(segment) = self.segment(depth) else {
                 return self.leaf(here.leaf).or_else(|| self.leaf(here.rest));
             };
             depth += 1;
             if here.edges != NONE
                 && segment.len() <= self.table.longest_label
-                && let Some(edge) = self.table.child(here.edges, &Label::new(segment))
+                && let Some(edge) = self.table.child(here.edges, &Label::new(&self.folded(segment)))
             {
                 if here.parameter == NONE && here.rest == NONE {
                     here = edge.node;
@@ -175,6 +180,7 @@ impl<'w> Walker<'w> {
                 }
             }
             if here.parameter != NONE
+                && !segment.is_empty()
                 && let Some(child) = self.table.nodes.get(here.parameter as usize)
             {
                 if here.rest == NONE {
@@ -187,6 +193,21 @@ impl<'w> Walker<'w> {
             }
             return self.leaf(here.rest);
         }
+    }
+
+    /// The segment `at`; behind the last one an empty one for the `/` at the end, where it makes another path.
+    fn segment(&self, at: usize) -> Option<&'w str> {
+        let slash =
+            || self.table.paths.distinct_slash && at == self.target.len() && self.target.ends_in_slash();
+        self.target.segment(at).or_else(|| slash().then_some(""))
+    }
+
+    /// A segment as literals are held.
+    fn folded<'t>(&self, segment: &'t str) -> Cow<'t, str> {
+        if self.table.paths.fold_case && segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Cow::Owned(segment.to_ascii_lowercase());
+        }
+        Cow::Borrowed(segment)
     }
 
     fn leaf(&mut self, leaf: u32) -> Option<u16> {
@@ -340,9 +361,10 @@ impl<'r> Builder<'r> {
         *place
     }
 
-    fn finish(self, methods: MethodNumbers) -> Table {
+    fn finish(self, methods: MethodNumbers, paths: PathOptions) -> Table {
         let empty = Edge { label: [0; WORDS], len: 0, parent: NONE, child: NONE, node: Node::EMPTY };
         let mut table = Table {
+            paths,
             methods,
             roots: Roots::new(self.hosts.into_iter()),
             nodes: self.nodes,
@@ -435,7 +457,7 @@ mod tests {
                 }))
                 .collect();
             let spec = spec(&keys);
-            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default(), PathOptions::default());
             let (most, _) = Shapes::new(&spec).worst_case();
             for (host, path) in paths {
                 let path = format!("/{}", path.join("/"));
@@ -452,7 +474,11 @@ mod tests {
             .map(|path| format!("GET {path}"))
             .collect();
         let spec = spec(&keys);
-        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let table = Table::build(
+            spec.rules.iter().map(|rule| &rule.key),
+            MethodNumbers::default(),
+            PathOptions::default(),
+        );
         let target = RequestTarget::parse("POST", "/a/a/a").unwrap();
         assert_eq!((visits(&table, &target), Shapes::new(&spec).worst_case().0), (15, 15));
     }
@@ -480,7 +506,11 @@ mod tests {
             .map(|name| format!("GET /{name}"))
             .collect();
         let spec = spec(&keys);
-        let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default());
+        let table = Table::build(
+            spec.rules.iter().map(|rule| &rule.key),
+            MethodNumbers::default(),
+            PathOptions::default(),
+        );
         let found = |path: &str| table.find(&RequestTarget::parse("GET", path).unwrap());
         for (number, key) in (0u16..).zip(&keys).filter(|(_, key)| key.is_ascii()) {
             assert_eq!(found(key.strip_prefix("GET ").unwrap()), Walk::Rule(number), "{key}");

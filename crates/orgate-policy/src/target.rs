@@ -11,8 +11,8 @@
 //! 5. more than 8 KiB of path or 32 segments;
 //! 6. a host that could be read in two ways (the module `host` lists them).
 //!
-//! The query is never matched; it must only be printable ASCII. One trailing slash is ignored. This is the only place
-//! that decodes a path; it does not know rules.
+//! The query is never matched; it must only be printable ASCII. A trailing slash ends no segment; whether it makes another
+//! path is for the policy to say. This is the only place that decodes a path; it does not know rules.
 
 use std::{borrow::Cow, fmt};
 
@@ -177,6 +177,12 @@ impl<'r> RequestTarget<'r> {
         let start = at.checked_sub(1).map_or(Some(0), |before| self.segments.ends.get(before).copied())?;
         let end = *self.segments.ends.get(at)?;
         self.path.get(usize::from(start) + 1..usize::from(end))
+    }
+
+    /// Whether the path ends in `/`; the root does not.
+    #[must_use]
+    pub fn ends_in_slash(&self) -> bool {
+        !self.is_empty() && self.path.ends_with('/')
     }
 
     /// All decoded segments.

@@ -285,7 +285,7 @@ fn comparing_callers(old: &Policy, new: &Policy) -> Vec<Caller> {
                 .organization(organization)
                 .roles(roles)
                 .permissions(Some(permissions.iter().map(|n| Permission::parse(n).unwrap()).collect()))
-                .claim("s", ClaimValue::Set(items.into()))
+                .claim("s", ClaimValue::Set(items))
                 .acr(acr.map(Into::into))
                 .auth_time(age.map(|age| UnixTime::from_seconds(NOW.seconds() - age)));
                 if let Some(value) = value {

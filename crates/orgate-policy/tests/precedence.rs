@@ -1,14 +1,20 @@
 //! The tries against a naive reading of the rule "of the rules that cover the method, the most specific host wins, then
 //! the most specific path, then the one that names the method".
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::{cell::Cell, fmt::Write as _};
 
 use orgate_claims::Permission;
 use orgate_policy::{
-    Found, HostPattern, Methods, Pattern, Place, Policy, PolicyError, PolicySpec, Relation, RequestTarget,
-    Requirement, RuleKey, RuleSpec,
+    Found, HostPattern, Methods, PathOptions, Pattern, Place, Policy, PolicyError, PolicySpec, Relation,
+    RequestTarget, Requirement, RuleKey, RuleSpec,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -41,6 +47,71 @@ fn rules_of_hosts() -> impl Strategy<Value = Vec<RuleKey>> {
     })
 }
 
+/// Every choice of options.
+fn options() -> impl Strategy<Value = PathOptions> {
+    (any::<bool>(), any::<bool>())
+        .prop_map(|(fold_case, distinct_slash)| PathOptions { fold_case, distinct_slash })
+}
+
+/// Patterns with capitals and, where they make another path, with a `/` at the end.
+fn spelled(paths: PathOptions) -> impl Strategy<Value = String> {
+    let segment = select(vec!["a", "A", "b", "*"]);
+    (vec(segment, 0..=3), 0..4).prop_map(move |(segments, end)| {
+        let mut text: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        match end {
+            0 => text.push_str("/**"),
+            1 | 2 if paths.distinct_slash && !text.is_empty() => text.push('/'),
+            _ => {}
+        }
+        if text.is_empty() { "/".to_owned() } else { text }
+    })
+}
+
+/// Rules without hosts of a policy with some options.
+fn spelled_rules() -> impl Strategy<Value = (PathOptions, Vec<RuleKey>)> {
+    options().prop_flat_map(|paths| {
+        let rule = (select(vec!["GET", "POST", "ANY"]), spelled(paths));
+        vec(rule, 1..7).prop_map(move |rules| {
+            let key = |(method, path): &(&str, String)| {
+                RuleKey::parse_with(&format!("{method} {path}"), paths).unwrap()
+            };
+            (paths, rules.iter().map(key).collect())
+        })
+    })
+}
+
+/// Whether a pattern, as written, has a path, as received: read from the text, without the engine's own types.
+fn has(paths: PathOptions, pattern: &str, path: &str) -> bool {
+    let fold = |text: &str| if paths.fold_case { text.to_ascii_lowercase() } else { text.to_owned() };
+    let (pattern, path) = (fold(pattern), fold(path));
+    let slash = |text: &str| text.len() > 1 && text.ends_with('/');
+    let words = |text: &str| -> Vec<String> {
+        text.split('/').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let mut wanted = words(&pattern);
+    let given = words(&path);
+    let rest = wanted.last().is_some_and(|word| word == "**");
+    if rest {
+        wanted.pop();
+    } else if paths.distinct_slash && slash(&pattern) != slash(&path) {
+        return false;
+    }
+    let length = if rest { given.len() >= wanted.len() } else { given.len() == wanted.len() };
+    length && wanted.iter().zip(&given).all(|(wanted, given)| wanted == "*" || wanted == given)
+}
+
+/// Every path of up to four segments, in both forms.
+fn spelled_paths() -> Vec<String> {
+    let mut all = vec!["/".to_owned()];
+    let mut last = vec![String::new()];
+    for _ in 0..4 {
+        last =
+            last.iter().flat_map(|path| ["a", "A", "b", "c"].map(|word| format!("{path}/{word}"))).collect();
+        all.extend(last.iter().flat_map(|path| [path.clone(), format!("{path}/")]));
+    }
+    all
+}
+
 fn key(text: &str) -> RuleKey {
     RuleKey::parse(text).unwrap()
 }
@@ -71,7 +142,8 @@ fn compiled(keys: &[RuleKey]) -> Result<Policy, Vec<PolicyError>> {
         RuleSpec::new(key.clone(), Requirement::parse(&requirement).unwrap(), Place::default())
     });
     let permissions = names.iter().map(|name| Permission::parse(name).unwrap()).collect();
-    Policy::compile(PolicySpec { rules: rules.collect(), permissions, ..PolicySpec::default() })
+    let paths = keys.first().map(RuleKey::read_by).unwrap_or_default();
+    Policy::compile(PolicySpec { rules: rules.collect(), permissions, paths, ..PolicySpec::default() })
 }
 
 fn compile(keys: &[RuleKey]) -> Option<Policy> {
@@ -239,6 +311,88 @@ proptest! {
         let _ = Pattern::parse(&text);
         let _ = RequestTarget::parse("GET", &text);
         let _ = RequestTarget::parse("GET", &path);
+    }
+}
+
+proptest! {
+    // Each case asks about every path in each of its forms and spellings.
+    #![proptest_config(ProptestConfig { cases: cases() / 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn options_say_which_paths_are_one_and_the_walk_keeps_to_them((paths, keys) in spelled_rules()) {
+        let compiled = compiled(&keys);
+        let all = spelled_paths();
+        let pattern = |key: &RuleKey| key.as_str().split_once(' ').unwrap().1.to_owned();
+        let hits: Vec<Vec<bool>> =
+            keys.iter().map(|key| all.iter().map(|path| has(paths, &pattern(key), path)).collect()).collect();
+        let subset = |a: &[bool], b: &[bool]| a.iter().zip(b).all(|(a, b)| !a || *b);
+        let subsets: Vec<Vec<bool>> =
+            hits.iter().map(|a| hits.iter().map(|b| subset(a, b)).collect()).collect();
+        let within = |a: usize, b: usize| subsets[a][b];
+        // The winner by the sets of paths: the one whose set lies in those of all others.
+        let wins = |at: usize, path: usize, method: &str| {
+            let others = (0..keys.len()).filter(|other| hits[*other][path] && rank(&keys[*other], method).is_some());
+            hits[at][path] && rank(&keys[at], method).is_some() && others.into_iter().all(|other| {
+                within(at, other) && (!within(other, at) || rank(&keys[at], method) <= rank(&keys[other], method))
+            })
+        };
+        match &compiled {
+            Ok(policy) => for (number, path) in all.iter().enumerate() {
+                for method in ["GET", "POST", "PURGE"] {
+                    let target = RequestTarget::parse(method, path).unwrap();
+                    let expected: Vec<&str> =
+                        (0..keys.len()).filter(|at| wins(*at, number, method)).map(|at| keys[at].as_str()).collect();
+                    let found: Vec<&str> = match policy.find(&target) {
+                        Found::Rule(found) => vec![found.rule()],
+                        Found::NoRule | Found::MethodNotCovered => vec![],
+                    };
+                    prop_assert_eq!(&found, &expected, "{} {} {:?}", method, path, paths);
+                    let mut listed: Vec<&str> = policy.rules_on(&target).iter().map(|rule| rule.key).collect();
+                    let mut covering: Vec<&str> =
+                        (0..keys.len()).filter(|at| hits[*at][number]).map(|at| keys[at].as_str()).collect();
+                    listed.sort_unstable();
+                    covering.sort_unstable();
+                    prop_assert_eq!(listed, covering, "{} {:?}", path, paths);
+                }
+            },
+            // What is told of single rules is so.
+            Err(errors) => for error in errors.iter().filter(|error| error.code == "E045") {
+                let at = keys.iter().position(|key| error.message.contains(&format!("`{key}`"))).unwrap();
+                let won = (0..all.len()).any(|path| ["GET", "POST", "PURGE"].iter().any(|method| wins(at, path, method)));
+                prop_assert!(!won, "{} {:?}", keys[at], paths);
+            },
+        }
+        if compiled.is_ok() {
+            for (at, key) in keys.iter().enumerate() {
+                let won = (0..all.len()).any(|path| ["GET", "POST", "PURGE"].iter().any(|method| wins(at, path, method)));
+                prop_assert!(won, "{} wins nothing {:?}", key, paths);
+            }
+        }
+    }
+
+    #[test]
+    fn relations_and_meets_of_spelled_patterns_agree_with_the_sets_of_paths(
+        (paths, a, b) in options().prop_flat_map(|paths| (Just(paths), spelled(paths), spelled(paths)))
+    ) {
+        let [one, other] = [&a, &b].map(|text| Pattern::parse_with(text, paths).unwrap());
+        let (mut both, mut only_a, mut only_b) = (false, false, false);
+        let meet = one.meet(&other).map(|meet| meet.to_string());
+        for path in spelled_paths() {
+            let hit = (has(paths, &a, &path), has(paths, &b, &path));
+            both |= hit == (true, true);
+            only_a |= hit == (true, false);
+            only_b |= hit == (false, true);
+            let met = meet.as_ref().is_some_and(|meet| has(paths, meet, &path));
+            prop_assert_eq!(met, hit == (true, true), "{} in {} and {}, {:?}", path, a, b, paths);
+        }
+        let expected = match (both, only_a, only_b) {
+            (false, ..) => Relation::Disjoint,
+            (true, false, false) => Relation::Equal,
+            (true, false, true) => Relation::Within,
+            (true, true, false) => Relation::Around,
+            (true, true, true) => Relation::Crossing,
+        };
+        prop_assert_eq!(one.relation(&other), expected, "{} to {}", a, b);
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
+use orgate_claims::IssuerUrl;
 use orgate_verify::{BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, SkipReason, SkippedKey};
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, info, warn};
@@ -23,12 +24,14 @@ use crate::{
     fetch::{Fetched, Origin},
     http::HttpClient,
     schedule,
-    settings::{KeySettings, Timing},
+    settings::{KeySettings, Location, Timing},
 };
 
 /// The keys of one issuer, fetched and renewed. See the [crate] for how.
 #[derive(Debug)]
 pub struct RemoteKeys {
+    /// What it was made of, so that it can be kept when the same is asked for again.
+    made_of: (IssuerUrl, Location),
     origin: Origin,
     timing: Timing,
     current: ArcSwapOption<Loaded>,
@@ -66,8 +69,10 @@ impl RemoteKeys {
     /// [`RemoteError`] if the issuer or the location is no URL that keys may be fetched from.
     pub fn new(settings: KeySettings, client: HttpClient) -> Result<Arc<Self>, RemoteError> {
         let KeySettings { issuer, location, timing } = settings;
+        let made_of = (issuer.clone(), location.clone());
         let origin = Origin::new(issuer, location, client)?;
         Ok(Arc::new_cyclic(|this| Self {
+            made_of,
             origin,
             timing,
             current: ArcSwapOption::empty(),
@@ -100,10 +105,21 @@ impl RemoteKeys {
         }));
     }
 
+    /// Whether these are the keys of `issuer` at `location`.
+    #[must_use]
+    pub fn are_of(&self, issuer: &IssuerUrl, location: &Location) -> bool {
+        (&self.made_of.0, &self.made_of.1) == (issuer, location)
+    }
+
     /// Waits until a set has been loaded once.
     pub async fn wait_until_loaded(&self) {
         // The sender is ours, so it cannot be gone.
         let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
+    }
+
+    /// Waits until a set has been loaded once, or until this time is over; says whether one was.
+    pub async fn wait_at_most(&self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.wait_until_loaded()).await.is_ok()
     }
 
     /// Joins the fetch that runs, or starts one.

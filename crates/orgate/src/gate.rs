@@ -1,11 +1,14 @@
 //! The one decision that every door asks for.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 #[cfg(feature = "remote")]
 use std::time::Duration;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
@@ -169,6 +172,11 @@ impl GateParts {
     pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
         self.file_names = names;
         self
+    }
+
+    /// The files that the policy was read from: its own first, then those it includes.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.file_names.iter().map(|name| Path::new(&**name))
     }
 
     pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {

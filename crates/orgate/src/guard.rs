@@ -20,16 +20,16 @@ use axum::{
     response::Response,
 };
 use http::{Request, StatusCode, request::Parts};
-use orgate_policy::{Found, Pattern, Relation, RequestTarget};
+use orgate_policy::{Found, PathOptions, Pattern, Relation, RequestTarget};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::error;
 
 use crate::{Permit, ResponseFuture, extract::no_gate, head::authority, rejection::problem, template};
 
-/// The templates that were met, as patterns; `None` for one that no request target can match. A router has a fixed
-/// number of them, so this does not grow with what clients send.
-type Patterns = Arc<ArcSwap<HashMap<Box<str>, Option<Arc<Pattern>>>>>;
+/// The templates that were met, as patterns, with how the policy reads paths; `None` for one that no request target can
+/// match. A router has a fixed number of them, so this does not grow with what clients send.
+type Patterns = Arc<ArcSwap<HashMap<Box<str>, (PathOptions, Option<Arc<Pattern>>)>>>;
 
 /// Refuses a request whose route is not the one that its rule was found for: 500 `template_mismatch`, and an error in
 /// the log with rule and template. That is so if
@@ -154,7 +154,8 @@ fn compare(patterns: &Patterns, permit: &Permit, template: &str, parts: &mut Par
         Found::Rule(found) if Some(found.id()) == permit.rule => found,
         _ => return Err(Mismatch::Method),
     };
-    let route = pattern_of(patterns, template).ok_or(Mismatch::NoCommonPath)?;
+    let route =
+        pattern_of(patterns, template, permit.parts.policy().paths()).ok_or(Mismatch::NoCommonPath)?;
     if route.relation(found.pattern()) == Relation::Disjoint {
         return Err(Mismatch::NoCommonPath);
     }
@@ -179,14 +180,16 @@ fn captured(parts: &mut Parts) -> Option<RawPathParams> {
     }
 }
 
-fn pattern_of(patterns: &Patterns, template: &str) -> Option<Arc<Pattern>> {
-    if let Some(known) = patterns.load().get(template) {
+fn pattern_of(patterns: &Patterns, template: &str, paths: PathOptions) -> Option<Arc<Pattern>> {
+    if let Some((read_by, known)) = patterns.load().get(template)
+        && *read_by == paths
+    {
         return known.clone();
     }
-    let pattern = template::pattern(template).ok().map(Arc::new);
+    let pattern = template::pattern(template, paths).ok().map(Arc::new);
     patterns.rcu(|known| {
         let mut known = HashMap::clone(known);
-        known.insert(template.into(), pattern.clone());
+        known.insert(template.into(), (paths, pattern.clone()));
         known
     });
     pattern

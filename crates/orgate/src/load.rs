@@ -1,6 +1,6 @@
 //! From a policy file to a gate.
 
-use std::{fmt, mem, path::Path, sync::Arc};
+use std::{fmt, mem, path::Path, sync::Arc, time::Duration};
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
@@ -32,6 +32,8 @@ pub enum LoadError {
         /// Why; never the secret.
         why: String,
     },
+    /// A policy that is read again says otherwise how the identity is passed on.
+    Identity,
 }
 
 impl LoadError {
@@ -40,7 +42,7 @@ impl LoadError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Policy(error) => error.exit_code(),
-            Self::Keys { .. } | Self::Issuers(_) => 1,
+            Self::Keys { .. } | Self::Issuers(_) | Self::Identity => 1,
             Self::Secret { .. } => 2,
         }
     }
@@ -62,6 +64,7 @@ impl fmt::Display for LoadError {
             Self::Keys { issuer, error } => write!(f, "the keys of issuer `{issuer}`: {error}"),
             Self::Issuers(error) => error.fmt(f),
             Self::Secret { owner, why } => write!(f, "a secret of {owner}: {why}"),
+            Self::Identity => f.write_str("`identity:` is another; it changes with a restart only"),
         }
     }
 }
@@ -84,7 +87,34 @@ impl Gate {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, &path);
-        parts(file, &environment).map(|parts| Self::new(parts.observe(observe)))
+        parts(file, &environment, &[]).map(|parts| Self::new(parts.observe(observe)))
+    }
+
+    /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
+    /// under way keeps its verdict. Keys that are in hand are kept; those of a new issuer are waited for, for two
+    /// seconds each.
+    ///
+    /// # Errors
+    /// [`LoadError`] as of [`load`](Self::load), and if `identity:` is another: what was told to the application at the
+    /// start holds for the process. The policy in force then stays.
+    pub async fn reload(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
+        let path = path.as_ref();
+        let environment = |name: &str| std::env::var(name).ok();
+        let file = orgate_config::load(path, &environment).map_err(LoadError::Policy)?;
+        if !file.warnings.is_empty() {
+            warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
+        }
+        let observe = from_file::observes(&file.mode, path);
+        let in_force = self.parts();
+        let new = parts(file, &environment, in_force.remote())?.observe(observe);
+        if new.identity_options() != in_force.identity_options() {
+            return Err(LoadError::Identity);
+        }
+        for keys in new.remote() {
+            keys.wait_at_most(NEW_KEYS).await;
+        }
+        self.replace(new);
+        Ok(())
     }
 
     /// Waits until the keys of every issuer were loaded once.
@@ -95,13 +125,21 @@ impl Gate {
     }
 }
 
-fn parts(mut file: PolicyFile, env: &dyn Fn(&str) -> Option<String>) -> Result<GateParts, LoadError> {
+/// How long a policy that is read again waits for the keys of each issuer that it names first.
+const NEW_KEYS: Duration = Duration::from_secs(2);
+
+/// The gate that a file describes, with keys of `known` where they are the same.
+fn parts(
+    mut file: PolicyFile,
+    env: &dyn Fn(&str) -> Option<String>,
+    known: &[Arc<RemoteKeys>],
+) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
     let mut introspection = Vec::new();
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
-    let mut remote = Vec::new();
+    let (mut remote, mut new) = (Vec::new(), Vec::new());
     for IssuerSpec { name, trust, keys, introspect, .. } in mem::take(&mut file.issuers) {
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
@@ -110,8 +148,16 @@ fn parts(mut file: PolicyFile, env: &dyn Fn(&str) -> Option<String>) -> Result<G
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
         };
-        let keys = RemoteKeys::new(KeySettings::new(trust.url().clone(), location), client.clone())
-            .map_err(|error| LoadError::Keys { issuer: name, error })?;
+        let keys = match known.iter().find(|keys| keys.are_of(trust.url(), &location)) {
+            Some(keys) => Arc::clone(keys),
+            None => {
+                let settings = KeySettings::new(trust.url().clone(), location);
+                let keys = RemoteKeys::new(settings, client.clone())
+                    .map_err(|error| LoadError::Keys { issuer: name, error })?;
+                new.push(Arc::clone(&keys));
+                keys
+            }
+        };
         issuers.push((trust, Arc::<RemoteKeys>::clone(&keys)));
         remote.push(keys);
     }
@@ -125,7 +171,7 @@ fn parts(mut file: PolicyFile, env: &dyn Fn(&str) -> Option<String>) -> Result<G
         None => None,
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
-    remote.iter().for_each(RemoteKeys::spawn);
+    new.iter().for_each(RemoteKeys::spawn);
     let mut parts =
         assemble(file, verifier).permissions_from(choices).fetching(remote).introspecting(introspection);
     if let Some((exchange, lifetime)) = exchange {

@@ -4,16 +4,19 @@
 //! received, so they may be percent-encoded. Names are dropped: they do not count where sets of paths are compared. A
 //! segment that varies in part (`/v{version}`), or that no policy could name, becomes `*`: wider than it is, so that a
 //! template never looks disjoint from a rule that it is not disjoint from. What follows a catch-all is left away for the
-//! same reason: axum writes it where routers stand in each other.
+//! same reason: axum writes it where routers stand in each other. A `/` at the end counts where it does for the policy.
 
-use orgate_policy::{Pattern, RequestTarget, SyntaxError};
+use orgate_policy::{PathOptions, Pattern, RequestTarget, SyntaxError};
 
-/// The paths that a template can match, as a pattern.
+/// The paths that a template can match, as a pattern of a policy with these options.
 ///
 /// # Errors
 /// [`SyntaxError`] for a template that no request target can match: an empty segment, or more than 32 of them.
-pub(crate) fn pattern(template: &str) -> Result<Pattern, SyntaxError> {
-    let template = template.strip_suffix('/').unwrap_or(template);
+pub(crate) fn pattern(template: &str, paths: PathOptions) -> Result<Pattern, SyntaxError> {
+    let (template, slash) = match template.strip_suffix('/') {
+        Some(template) => (template, true),
+        None => (template, false),
+    };
     let mut text = String::with_capacity(template.len());
     for segment in template.split('/').skip(1) {
         let bare = segment.replace("{{", "").replace("}}", "");
@@ -29,7 +32,7 @@ pub(crate) fn pattern(template: &str) -> Result<Pattern, SyntaxError> {
             _ => text.push('*'),
         }
     }
-    Pattern::parse(if text.is_empty() { "/" } else { &text })
+    Ok(Pattern::parse(if text.is_empty() { "/" } else { &text })?.under(paths, slash))
 }
 
 /// A segment without parameters, decoded; `None` if a policy cannot name it.
@@ -67,14 +70,35 @@ mod tests {
             ("/a.b/~c", "/a.b/~c"),
             ("/*", "/*"),
         ] {
-            assert_eq!(pattern(template).unwrap().to_string(), expected, "{template}");
+            assert_eq!(
+                pattern(template, PathOptions::default()).unwrap().to_string(),
+                expected,
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_is_read_as_the_policy_reads_paths() {
+        let distinct = PathOptions { distinct_slash: true, ..PathOptions::default() };
+        let folded = PathOptions { fold_case: true, ..PathOptions::default() };
+        for (template, paths, expected) in [
+            ("/Docs/", distinct, "/Docs/"),
+            ("/docs", distinct, "/docs"),
+            ("/", distinct, "/"),
+            ("/x/{*rest}/", distinct, "/x/*/**"),
+            ("/v{version}/", distinct, "/*/"),
+            ("/Docs/{Id}/", folded, "/docs/*"),
+            ("/caf%C3%89", folded, "/cafÉ"),
+        ] {
+            assert_eq!(pattern(template, paths).unwrap().to_string(), expected, "{template}");
         }
     }
 
     #[test]
     fn what_no_request_can_match_is_no_pattern() {
-        assert!(pattern("/a//b").is_err());
-        assert!(pattern(&"/a".repeat(33)).is_err());
-        assert!(pattern(&"/a".repeat(32)).is_ok());
+        assert!(pattern("/a//b", PathOptions::default()).is_err());
+        assert!(pattern(&"/a".repeat(33), PathOptions::default()).is_err());
+        assert!(pattern(&"/a".repeat(32), PathOptions::default()).is_ok());
     }
 }

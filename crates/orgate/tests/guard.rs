@@ -19,10 +19,11 @@ use axum::{
     extract::Path,
     routing::{any, delete, get},
 };
-use common::{Keys, parts, token_at};
+use common::{Keys, parts, parts_of, policy_under, token_at};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use orgate::{Gate, TemplateGuard};
+use orgate_policy::PathOptions;
 use orgate_testkit::TestKey;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -112,6 +113,44 @@ async fn wider_and_narrower_rules_are_normal() {
     ] {
         assert_eq!(protected(&[(rule, "read")], app(), request).await, expected, "{request} by {rule}");
     }
+}
+
+#[tokio::test]
+async fn routes_are_read_as_the_policy_reads_paths() {
+    let app = || {
+        Router::new()
+            .route("/Docs/{id}", get(show))
+            .route("/docs/{id}/", get(|| async { "slash" }))
+            .route("/files/{*path}", get(show))
+    };
+    let folded = PathOptions { fold_case: true, ..PathOptions::default() };
+    let distinct = PathOptions { distinct_slash: true, ..PathOptions::default() };
+    for (paths, rule, request, expected) in [
+        (folded, "GET /docs/{id}", "GET /Docs/Ab", "200 Ab"),
+        (folded, "GET /DOCS/{id}", "GET /docs/7/", "200 slash"),
+        (PathOptions::default(), "GET /docs/{id}", "GET /Docs/7", "403 no_rule"),
+        (PathOptions::default(), "GET /docs/{id}", "GET /docs/7/", "200 slash"),
+        (distinct, "GET /docs/{id}", "GET /docs/7/", "403 no_rule"),
+        (distinct, "GET /docs/{id}/", "GET /docs/7/", "200 slash"),
+        (distinct, "GET /docs/**", "GET /docs/7/", "200 slash"),
+        (distinct, "GET /docs/{id}/", "GET /docs/7", "403 no_rule"),
+        (distinct, "GET /files/**", "GET /files/a/", "200 a/"),
+    ] {
+        let keys = Arc::new(Keys::default());
+        keys.publish(&[TestKey::es256()]);
+        keys.load();
+        let gate = Gate::new(parts_of(policy_under(paths, &[(rule, "read")]), &keys));
+        assert_eq!(ask(gate.protect(app()), request).await, expected, "{request} by {rule}");
+    }
+    // Rewritten behind the gate to the other form.
+    let keys = Arc::new(Keys::default());
+    keys.publish(&[TestKey::es256()]);
+    keys.load();
+    let gate = Gate::new(parts_of(policy_under(distinct, &[("GET /docs/{id}", "read")]), &keys));
+    let inner = gate.layer().layer(changing(app().layer(TemplateGuard::new()), |request| {
+        *request.uri_mut() = "/docs/7/".parse().unwrap();
+    }));
+    assert_eq!(ask(inner, "GET /docs/7").await, "500 template_mismatch");
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
 
 async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
-    signals::listen(shutdown.clone())?;
+    signals::listen(shutdown.clone(), None)?;
 
     // Ports first: a start that cannot end well makes no database.
     let listener =

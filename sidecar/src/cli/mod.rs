@@ -21,6 +21,7 @@ mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
+mod reload;
 mod schema;
 mod signals;
 mod snippet;

@@ -7,9 +7,10 @@ use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 use clap::Args;
 use orgate::Gate;
 use serde_json::json;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use super::{Common, Failure, output, runtime, signals};
+use super::{Common, Failure, output, reload, runtime, signals};
 use crate::{
     admin::{Admin, Administered, Readiness},
     doors::ProxyDoor,
@@ -33,7 +34,8 @@ Examples:
 The application gets the caller in X-Orgate-Sub, -Org-Id, -Org-Slug, -Role, -Permissions, -Issuer and -Auth. It must be
 reachable through the proxy only, because it believes them.
 
-SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. SIGHUP is ignored.")]
+SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. The policy
+file is read again when it changes, and on SIGHUP; one that does not stand replaces nothing.")]
 pub(crate) struct Options {
     /// The application, as http://HOST:PORT.
     #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
@@ -66,7 +68,8 @@ pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
 
 async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
-    signals::listen(shutdown.clone())?;
+    let hangup = Arc::new(Notify::new());
+    signals::listen(shutdown.clone(), Some(Arc::clone(&hangup)))?;
     let color = common.color.on_stderr();
 
     let path = orgate_config::discover(std::path::Path::new("."), options.policy.as_deref())
@@ -88,12 +91,19 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     info!(policy = %path.display(), rules = gate.status().rules, upstream = options.upstream, "serving");
     output::announce(&[&proxy, &admin]);
     let door = ProxyDoor::new(gate.clone(), Arc::clone(&upstream), Arc::clone(&metrics));
-    let subject = Arc::new(ProxyStatus { gate, upstream, metrics, shutdown: shutdown.clone() });
+    let subject = Arc::new(ProxyStatus {
+        gate: gate.clone(),
+        upstream,
+        metrics: Arc::clone(&metrics),
+        shutdown: shutdown.clone(),
+    });
     let admin_shutdown = Shutdown::new();
     let administered =
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
     let flusher = tokio::spawn(flush_every_second(door.clone()));
+    let follower = tokio::spawn(reload::follow(gate, path, metrics, hangup));
     serve::serve(proxy, door.clone(), Limits::of_this_process(), shutdown).await;
+    follower.abort();
 
     // The admin listener tells of the drain until the drain is over.
     flusher.abort();

@@ -1,15 +1,19 @@
 //! What the operating system asks for: SIGTERM and SIGINT drain, the second of them stops at once.
 //!
-//! SIGHUP is taken and not acted on, so that a terminal that goes away does not end the process.
+//! SIGHUP reads the policy again where there is one; elsewhere it is taken and not acted on, so that a terminal that goes
+//! away does not end the process.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::Failure;
 use crate::serve::Shutdown;
 
-/// Turns signals into `shutdown` from now on. Call inside the runtime.
+/// Turns signals into `shutdown`, and SIGHUP into `reload`, from now on. Call inside the runtime.
 #[cfg(unix)]
-pub(crate) fn listen(shutdown: Shutdown) -> Result<(), Failure> {
+pub(crate) fn listen(shutdown: Shutdown, reload: Option<Arc<Notify>>) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let take = |kind| {
@@ -23,7 +27,10 @@ pub(crate) fn listen(shutdown: Shutdown) -> Result<(), Failure> {
             tokio::select! {
                 _ = terminate.recv() => stop(&shutdown),
                 _ = interrupt.recv() => stop(&shutdown),
-                _ = hangup.recv() => warn!("SIGHUP: reloading is not supported, nothing was changed"),
+                _ = hangup.recv() => match &reload {
+                    Some(reload) => reload.notify_one(),
+                    None => warn!("SIGHUP: there is nothing to read again"),
+                },
             }
         }
     });
@@ -32,7 +39,7 @@ pub(crate) fn listen(shutdown: Shutdown) -> Result<(), Failure> {
 
 /// Turns Ctrl-C into `shutdown` from now on. Call inside the runtime.
 #[cfg(not(unix))]
-pub(crate) fn listen(shutdown: Shutdown) -> Result<(), Failure> {
+pub(crate) fn listen(shutdown: Shutdown, _reload: Option<Arc<Notify>>) -> Result<(), Failure> {
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             stop(&shutdown);

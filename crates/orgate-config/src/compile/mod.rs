@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 2] = ["paths", "feed"];
+const LATER: [&str; 1] = ["feed"];
 
 /// The names that `profile:` of an issuer can have.
 pub fn profile_names() -> impl Iterator<Item = &'static str> {
@@ -128,6 +128,7 @@ fn read(
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     let lint = map.optional("lint").node();
+    let paths = map.optional("paths").node();
     map.finish();
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
@@ -140,6 +141,7 @@ fn read(
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
+    sections.paths = options::paths(paths, diagnostics);
     let mut spec = rules::read(&sections, &read, diagnostics);
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);

@@ -1,4 +1,6 @@
-//! The sections `token:`, `identity:` and `deny:`.
+//! The sections `token:`, `identity:`, `deny:` and `paths:`.
+
+use orgate_policy::PathOptions;
 
 use super::{
     address::{self, AddressError},
@@ -37,6 +39,22 @@ pub(super) const TAKEN_HEADERS: [&str; 7] = [
     "proxy-authorization",
     "transfer-encoding",
 ];
+
+/// How the application reads paths: what its framework does, and what it is told besides.
+pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> PathOptions {
+    let Some(mut map) = node.and_then(|node| MapReader::new(node, "paths", diagnostics)) else {
+        return PathOptions::default();
+    };
+    let profile = map.optional("profile").one_of(&PathOptions::PROFILES);
+    let slash = map.optional("trailing_slash").one_of(&[("ignore", false), ("distinct", true)]);
+    map.unsupported("normalize");
+    map.finish();
+    let mut paths = profile.map(|profile| profile.value).unwrap_or_default();
+    if let Some(slash) = slash {
+        paths.distinct_slash = slash.value;
+    }
+    paths
+}
 
 pub(super) fn token(
     node: Option<&Node>,

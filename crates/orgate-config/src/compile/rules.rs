@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use orgate_claims::{Permission, RoleName};
 use orgate_policy::{
-    BindSource, BindSpec, BindTarget, ConditionSpec, PermissionsFrom, Place, Policy, PolicyError, PolicySpec,
-    Requirement, RuleKey, RuleSpec, SyntaxError, closest, requirement::is_reserved,
+    BindSource, BindSpec, BindTarget, ConditionSpec, PathOptions, PermissionsFrom, Place, Policy,
+    PolicyError, PolicySpec, Requirement, RuleKey, RuleSpec, SyntaxError, closest, requirement::is_reserved,
 };
 
 use super::{
@@ -45,6 +45,8 @@ pub(super) struct Sections<'n> {
     pub(super) start: Span,
     /// What rules do that do not say whether they hide.
     pub(super) hide: bool,
+    /// How paths are compared.
+    pub(super) paths: PathOptions,
 }
 
 pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut Diagnostics) -> PolicySpec {
@@ -53,6 +55,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
         roles: vocabulary::roles(sections.roles, diagnostics),
         bind: sections.bind.map(|node| bind(node, diagnostics)).unwrap_or_default(),
         permissions_from: sections.permissions_from.unwrap_or_default(),
+        paths: sections.paths,
         conditions: sections.conditions.map(|node| conditions(node, diagnostics)).unwrap_or_default(),
         ..PolicySpec::default()
     };
@@ -71,7 +74,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
     if let Some((_, node)) = sections.rules {
         let entries = super::named(node, "rules", "a map from `METHOD /path` to requirements", diagnostics);
         for (key, node) in entries {
-            spec.rules.extend(rule(key, node, sections.hide, diagnostics));
+            spec.rules.extend(rule(key, node, sections, diagnostics));
         }
     }
     let written = sections.rules.map(|(key, node)| (key.span, node.entries().is_some_and(<[_]>::is_empty)));
@@ -121,11 +124,11 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
     binds
 }
 
-fn rule(key: &Key, node: &Node, hide: bool, diagnostics: &mut Diagnostics) -> Option<RuleSpec> {
+fn rule(key: &Key, node: &Node, sections: &Sections<'_>, diagnostics: &mut Diagnostics) -> Option<RuleSpec> {
     if key.text.contains("${") {
         return None; // reported by `environment`
     }
-    let parsed_key = RuleKey::parse(&key.text)
+    let parsed_key = RuleKey::parse_with(&key.text, sections.paths)
         .map_err(|error| {
             diagnostics.push(syntax(codes::RULE_KEY, &error, key.span_within(error.at, error.len)))
         })
@@ -153,7 +156,7 @@ fn rule(key: &Key, node: &Node, hide: bool, diagnostics: &mut Diagnostics) -> Op
     };
     let mut rule = RuleSpec::new(parsed_key?, demand?, place(key.span));
     rule.unbound = long.unbound;
-    rule.hide = long.hide.unwrap_or(hide);
+    rule.hide = long.hide.unwrap_or(sections.hide);
     rule.live = long.live;
     rule.shadow = shadow;
     Some(rule)

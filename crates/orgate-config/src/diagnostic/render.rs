@@ -3,7 +3,7 @@
 //! One place is shown with its line and a row of carets; several places are shown as a list, one line each, because
 //! what matters then is how they differ.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use super::{Diagnostic, Diagnostics, Severity, Span};
 
@@ -11,6 +11,11 @@ use super::{Diagnostic, Diagnostics, Severity, Span};
 const MOST_COLUMNS: usize = 140;
 /// How many columns are shown before the marked text of such a line.
 const COLUMNS_BEFORE: usize = 40;
+
+/// Up to how many warnings that say the same are shown one by one.
+const MOST_ALIKE: usize = 3;
+/// How many further places of one warning are named.
+const MOST_PLACES: usize = 6;
 
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
@@ -36,13 +41,50 @@ fn style(severity: Severity) -> &'static str {
 pub(super) fn all(diagnostics: &Diagnostics, color: bool) -> String {
     let paint = Paint(color);
     let mut out = String::new();
+    let alike = |finding: &Diagnostic| {
+        let plain = finding.severity == Severity::Warning && finding.related.is_empty();
+        plain.then(|| (finding.code, finding.message.clone()))
+    };
+    let mut counts: HashMap<(&str, String), usize> = HashMap::new();
+    diagnostics.into_iter().filter_map(alike).for_each(|key| *counts.entry(key).or_default() += 1);
+    counts.retain(|_, count| *count > MOST_ALIKE);
     for finding in diagnostics {
-        one(&mut out, diagnostics, finding, &paint);
+        match alike(finding).and_then(|key| counts.get_mut(&key)) {
+            None => one(&mut out, diagnostics, finding, &paint),
+            Some(0) => {}
+            Some(count) => {
+                *count = 0;
+                one(&mut out, diagnostics, finding, &paint);
+                also(&mut out, diagnostics, finding, &paint);
+            }
+        }
     }
     if let Some(more) = numbers(diagnostics.omitted()) {
         line(&mut out, format!("… and {more} more"));
     }
     out
+}
+
+/// The other places of a warning that says the same of several: their lines are enough.
+fn also(out: &mut String, diagnostics: &Diagnostics, first: &Diagnostic, paint: &Paint) {
+    let same = |other: &&Diagnostic| other.code == first.code && other.message == first.message;
+    let others: Vec<String> = diagnostics
+        .into_iter()
+        .filter(same)
+        .filter_map(|other| other.span)
+        .skip(1)
+        .map(|span| format!("{}:{}", diagnostics.file_name(span.file), span.line))
+        .collect();
+    if others.is_empty() {
+        return;
+    }
+    let margin = first.span.map_or(1, |span| span.line.to_string().len());
+    let shown = others.iter().take(MOST_PLACES).map(|place| printable(place)).collect::<Vec<_>>().join(", ");
+    let more = match others.len().checked_sub(MOST_PLACES).filter(|more| *more > 0) {
+        Some(more) => format!(" and {more} more"),
+        None => String::new(),
+    };
+    line(out, format!("{:margin$} {} also: {shown}{more}", "", paint.with(BLUE, "=")));
 }
 
 /// `1 error, 2 warnings`, or nothing.

@@ -115,6 +115,8 @@ pub enum DiffError {
         /// How many are compared at most.
         most: usize,
     },
+    /// The two policies take other paths for the same (`paths:`).
+    OtherPaths,
     /// The requirements of these two rules differ in too many ways.
     TooComplex {
         /// The old rule, if there was one.
@@ -133,6 +135,9 @@ impl fmt::Display for DiffError {
                     "more than {most} paths of the two policies overlap, so they cannot be compared exactly"
                 )
             }
+            Self::OtherPaths => f.write_str(
+                "the two policies differ in `paths:`, so their rules speak of other paths and cannot be compared exactly",
+            ),
             Self::TooComplex { old, new } => {
                 let name = |rule: &Option<String>| match rule {
                     Some(rule) => format!("`{rule}`"),
@@ -163,6 +168,9 @@ impl Policy {
     /// # Errors
     /// [`DiffError`] if that would take too long to find out.
     pub fn diff(&self, new: &Self) -> Result<Diff, DiffError> {
+        if self.paths() != new.paths() {
+            return Err(DiffError::OtherPaths);
+        }
         let rules = new.rule_count();
         let (facts, sides, roles) = facts::align(self, new);
         let mut pairs = Pairs::new(&sides);
@@ -254,7 +262,7 @@ impl<'s, 'p> Pairs<'s, 'p> {
             side.policy.compiled_rules().iter().map(|rule| &rule.key).collect()
         };
         let alike = old.reads_tokens_like(new);
-        for witness in regions::witnesses(&keys(old), &keys(new))? {
+        for witness in regions::witnesses(&keys(old), &keys(new), new.policy.paths().distinct_slash)? {
             for method in &self.methods {
                 let target = RequestTarget::parse(method, &witness.path)
                     .and_then(|target| target.at_host(witness.host.as_deref()));
@@ -301,11 +309,15 @@ impl<'s, 'p> Pairs<'s, 'p> {
         let (old, new) = (self.rule(0, old), self.rule(1, new));
         let shared = shared(old, new);
         let segments = shared.as_ref().map(|pattern| pattern.segments()).unwrap_or_default();
+        let folds = self.sides.iter().any(|side| side.policy.paths().fold_case);
         let hosts = [old, new].into_iter().flatten().filter_map(|rule| rule.key.host());
         let host = hosts.filter_map(|host| host.suffix_or_host().1).next();
         let literal = |term: &Term| match term {
             Term::Segment(at) => match segments.get(*at) {
-                Some(Segment::Literal(text)) => Some((term.clone(), text.clone())),
+                // Where case is folded, the path may hold another spelling: no value is known of it.
+                Some(Segment::Literal(text)) if !(folds && text.bytes().any(|b| b.is_ascii_alphabetic())) => {
+                    Some((term.clone(), text.clone()))
+                }
                 _ => None,
             },
             Term::Value(name) => {

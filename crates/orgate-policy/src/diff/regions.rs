@@ -4,7 +4,8 @@
 //! path of that pattern and of the same length, with words in place of its parameters that no rule knows, is won by the
 //! same two rules: whatever rule matches it there matches the whole slice, so it had its chance at the request as well.
 //! One witness for each pattern of either policy and for each meet of an old with a new one, at each length that can
-//! make a difference, therefore meets every pair of winners.
+//! make a difference, therefore meets every pair of winners. Where a `/` at the end makes another path, a `**` has two
+//! paths of each length. Both policies read paths alike; others are not compared.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +13,7 @@ use super::DiffError;
 use crate::{
     HostPattern, RuleKey,
     host::host_relation,
-    pattern::{Relation, Segment},
+    pattern::{Pattern, Relation, Segment},
     target::MAX_SEGMENTS,
 };
 
@@ -32,12 +33,16 @@ pub(super) struct Witness {
 
 /// Every request to be tried, whatever its method. Of two hosts that meet one lies within the other, so every pair of
 /// rules is tried at the narrower host of the two.
-pub(super) fn witnesses<'p>(old: &[&'p RuleKey], new: &[&'p RuleKey]) -> Result<Vec<Witness>, DiffError> {
+pub(super) fn witnesses<'p>(
+    old: &[&'p RuleKey],
+    new: &[&'p RuleKey],
+    distinct_slash: bool,
+) -> Result<Vec<Witness>, DiffError> {
     let all = || old.iter().chain(new).map(|key| key.pattern());
     let literals = all().flat_map(|pattern| pattern.segments().iter().filter_map(literal));
     let words = Words::new(literals);
     // Beyond the longest pattern, one more segment makes no difference.
-    let longest = all().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+    let longest = all().map(Pattern::path_segments).max().unwrap_or(0);
     let mut hosts: Vec<Option<&HostPattern>> = Vec::new();
     for host in old.iter().chain(new).map(|key| key.host()) {
         if !hosts.iter().any(|known| host_relation(*known, host) == Relation::Equal) {
@@ -59,6 +64,9 @@ pub(super) fn witnesses<'p>(old: &[&'p RuleKey], new: &[&'p RuleKey]) -> Result<
             let most = if *rest { (longest + 1).min(MAX_SEGMENTS) } else { segments.len() };
             for length in segments.len()..=most {
                 let path = words.path(segments, length);
+                if *rest && distinct_slash && length > 0 {
+                    witnesses.push(Witness { host: name.clone(), path: format!("{path}/") });
+                }
                 witnesses.push(Witness { host: name.clone(), path });
             }
         }
@@ -188,9 +196,14 @@ impl<'p> Tree<'p> {
             }
             Some((Some(text), others)) => {
                 let same = node.literals.get(text).copied();
-                same.into_iter().chain(node.any).for_each(|child| self.walk(child, others, rest, found));
+                let any = node.any.filter(|_| !text.is_empty());
+                same.into_iter().chain(any).for_each(|child| self.walk(child, others, rest, found));
             }
-            Some((None, others)) => children().for_each(|child| self.walk(child, others, rest, found)),
+            Some((None, others)) => {
+                let named = node.literals.iter().filter(|(text, _)| !text.is_empty());
+                let children = named.map(|(_, child)| *child).chain(node.any);
+                children.for_each(|child| self.walk(child, others, rest, found));
+            }
         }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     fn only_hashes_are_hashes() {
         assert_eq!(ApiKey::new([]).unwrap_err(), ApiKeyError::None);
         assert_eq!(ApiKey::new([sum("").as_str()]).unwrap_err(), ApiKeyError::OfNothing);
-        for text in ["", "key", &ONE[..63], &format!("{ONE}0"), &ONE.replace('0', "g")] {
+        for text in ["", "key", ONE.get(1..).unwrap(), &format!("{ONE}0"), &ONE.replace('0', "g")] {
             assert_eq!(ApiKey::new([text]).unwrap_err(), ApiKeyError::NotAHash, "{text}");
         }
         let keys = ApiKey::new([ONE, ONE]).unwrap();

@@ -52,7 +52,7 @@ mod tests {
             format!("v1={one}"),
             format!("t=12,t=13,v1={one}"),
             format!("t=12,v0={one}"),
-            format!("t=12,v1={}", &one[1..]),
+            format!("t=12,v1={}", one.get(1..).unwrap()),
             format!("t=12,v1={one},"),
             format!("T=12,v1={one}"),
             format!("t=12{}", format!(",v1={one}").repeat(17)),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use orgate_policy::{MethodName, Methods, Pattern, Policy, Relation, RuleKey};
+use orgate_policy::{MethodName, Methods, PathOptions, Pattern, Policy, Relation, RuleKey};
 
 use crate::template;
 
@@ -35,12 +35,10 @@ impl Coverage {
     ) -> Self {
         let mut listed = Vec::new();
         for (method, template) in routes {
-            listed.push(route(method.as_ref(), template.as_ref()));
+            listed.push(route(method.as_ref(), template.as_ref(), policy.paths()));
         }
-        // Keys of a compiled policy can be read again.
         let rules: Vec<Row> = policy
-            .rules()
-            .filter_map(|(key, _)| RuleKey::parse(key).ok())
+            .keys()
             .map(|key| Row {
                 name: key.as_str().to_owned(),
                 methods: key.methods().clone(),
@@ -93,12 +91,12 @@ impl fmt::Display for Coverage {
 }
 
 #[track_caller]
-fn route(method: &str, template: &str) -> Row {
+fn route(method: &str, template: &str, paths: PathOptions) -> Row {
     let name = format!("{method} {template}");
     // The path stands in for the template, whose syntax is another.
     let key = RuleKey::parse(&format!("{method} /"))
         .unwrap_or_else(|error| panic!("the route `{name}`: {}", error.message));
-    let pattern = template::pattern(template)
+    let pattern = template::pattern(template, paths)
         .unwrap_or_else(|error| panic!("the route `{name}` can never be reached: {}", error.message));
     Row { name, methods: key.methods().clone(), pattern }
 }

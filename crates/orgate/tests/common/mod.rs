@@ -10,7 +10,7 @@ use std::sync::{
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION, uri::PathAndQuery};
 use orgate::{Checked, Gate, GateParts, RequestHead, Verdict};
 use orgate_claims::{IssuerUrl, Permission, UnixTime};
-use orgate_policy::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+use orgate_policy::{PathOptions, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
 use orgate_testkit::{TestKey, access_token_claims, jwks};
 use orgate_verify::{BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, TrustedIssuer, Verifier};
 use serde_json::Value;
@@ -73,9 +73,13 @@ impl KeySource for Keys {
 }
 
 pub fn policy(rules: &[(&str, &str)]) -> Policy {
+    policy_under(PathOptions::default(), rules)
+}
+
+pub fn policy_under(paths: PathOptions, rules: &[(&str, &str)]) -> Policy {
     let rules = rules.iter().map(|(key, requirement)| {
         RuleSpec::new(
-            RuleKey::parse(key).unwrap(),
+            RuleKey::parse_with(key, paths).unwrap(),
             Requirement::parse(requirement).unwrap(),
             Place::default(),
         )
@@ -84,15 +88,20 @@ pub fn policy(rules: &[(&str, &str)]) -> Policy {
     Policy::compile(PolicySpec {
         rules: rules.collect(),
         permissions: names.map(|name| Permission::parse(name).unwrap()).into(),
+        paths,
         ..PolicySpec::default()
     })
     .unwrap()
 }
 
 pub fn parts(rules: &[(&str, &str)], keys: &Arc<Keys>) -> GateParts {
+    parts_of(policy(rules), keys)
+}
+
+pub fn parts_of(policy: Policy, keys: &Arc<Keys>) -> GateParts {
     let issuer = TrustedIssuer::new(IssuerUrl::parse(ISSUER).unwrap(), vec![AUDIENCE.to_owned()]).unwrap();
     let source: Arc<dyn KeySource> = Arc::<Keys>::clone(keys);
-    GateParts::new(policy(rules), Verifier::new(vec![(issuer, source)]).unwrap())
+    GateParts::new(policy, Verifier::new(vec![(issuer, source)]).unwrap())
 }
 
 /// A gate whose keys are loaded: the one ES256 key.

@@ -92,8 +92,7 @@ fn parameter(segment: &str) -> String {
 }
 
 fn findings_of(policy: &PolicyFile, name: &str, routes: &[Route], findings: &mut Diagnostics) {
-    let keys: Vec<RuleKey> =
-        policy.policy.entries().filter_map(|rule| RuleKey::parse(rule.key).ok()).collect();
+    let keys: Vec<RuleKey> = policy.policy.keys().cloned().collect();
     let requests = Requests::new(&keys);
     let allows = |rule: Place, code: &str| policy.lints.allows(rule, code);
     for route in routes {
@@ -109,8 +108,9 @@ fn findings_of(policy: &PolicyFile, name: &str, routes: &[Route], findings: &mut
         let finding = Diagnostic::warning(codes::DRIFT, message).at(*span);
         findings.push(finding.help(format!("give it a rule: `{method} {pattern}: …`")));
     }
+    let paths = policy.policy.paths();
     for rule in policy.policy.entries() {
-        let Ok(key) = RuleKey::parse(rule.key) else { continue };
+        let Ok(key) = RuleKey::parse_with(rule.key, paths) else { continue };
         let about = |route: &&Route| {
             let covers = match key.methods() {
                 Methods::Any => true,
@@ -121,7 +121,9 @@ fn findings_of(policy: &PolicyFile, name: &str, routes: &[Route], findings: &mut
                         || route.method == "GET" && named("HEAD")
                 }
             };
-            covers && key.pattern().relation(&route.pattern) != Relation::Disjoint
+            covers
+                && key.pattern().relation(&route.pattern.under(paths, route.path.ends_with('/')))
+                    != Relation::Disjoint
         };
         if !routes.iter().any(|route| about(&route)) && !allows(rule.place, codes::NO_OPERATION) {
             let message = format!("`{}` matches no operation of {name}", rule.key);
@@ -162,11 +164,14 @@ impl Requests {
             Segment::Literal(text) => encoded(text),
             Segment::Parameter(_) | Segment::Any => self.word.clone(),
         });
-        let path = format!("/{}", segments.collect::<Vec<_>>().join("/"));
+        let slash = if route.path.ends_with('/') && route.path.len() > 1 { "/" } else { "" };
+        let path = format!("/{}{slash}", segments.collect::<Vec<_>>().join("/"));
         let winners = self.hosts.iter().filter_map(|host| {
             let target = RequestTarget::parse(&route.method, &path).ok()?.at_host(host.as_deref()).ok()?;
             match policy.policy.find(&target) {
-                Found::Rule(found) => Some((RuleKey::parse(found.rule()).ok()?, found.place())),
+                Found::Rule(found) => {
+                    Some((RuleKey::parse_with(found.rule(), policy.policy.paths()).ok()?, found.place()))
+                }
                 Found::NoRule | Found::MethodNotCovered => None,
             }
         });

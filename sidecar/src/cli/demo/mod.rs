@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
 async fn story(options: &Options, common: &Common) -> Result<(), Failure> {
     let began = Instant::now();
     let shutdown = Shutdown::new();
-    signals::listen(shutdown.clone())?;
+    signals::listen(shutdown.clone(), None)?;
     let world = World::start(shutdown.clone()).await.map_err(Failure::could_not_run)?;
     let mut out = output(common);
     let told = tell(&mut out, &world, began, options, &shutdown).await;

@@ -69,7 +69,8 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         }
         Some(path) => {
             let file = policy_file::load(std::path::Path::new("."), Some(path), common)?;
-            let kept: Vec<Rule> = file.policy.rules().filter_map(|(key, text)| kept(key, text)).collect();
+            let keys = file.policy.keys().zip(file.policy.rules());
+            let kept: Vec<Rule> = keys.filter_map(|(key, (_, text))| kept(key, text)).collect();
             let rules = rules::rules(&api.operations, &kept);
             let written = std::fs::read_to_string(path).map_err(|error| {
                 Failure::could_not_run(format!("cannot read `{}`: {error}", path.display()))
@@ -84,8 +85,10 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
 }
 
 /// A rule of the policy that is merged into.
-fn kept(key: &str, requirement: &str) -> Option<Rule> {
-    let key = RuleKey::parse(key).ok().filter(|key| key.host().is_none())?;
+fn kept(key: &RuleKey, requirement: &str) -> Option<Rule> {
+    if key.host().is_some() {
+        return None;
+    }
     let methods = match key.methods() {
         Methods::Any => vec!["ANY".to_owned()],
         Methods::Named(names) => names.iter().map(ToString::to_string).collect(),

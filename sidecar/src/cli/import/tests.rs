@@ -140,7 +140,8 @@ x-more: 1
     let mut findings = Diagnostics::new();
     let api = openapi::read("api.yaml", document.as_bytes(), &mut findings);
     let file = orgate_config::compile("orgate.yaml", written.as_bytes(), &|_| None).unwrap();
-    let kept: Vec<Rule> = file.policy.rules().filter_map(|(key, text)| kept(key, text)).collect();
+    let keys = file.policy.keys().zip(file.policy.rules());
+    let kept: Vec<Rule> = keys.filter_map(|(key, (_, text))| kept(key, text)).collect();
     let rules = rules::rules(&api.operations, &kept);
     let known: Vec<&str> = file.policy.permissions().collect();
     let text = write::merged("api.yaml", written, &known, &rules).unwrap();

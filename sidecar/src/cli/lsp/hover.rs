@@ -48,7 +48,7 @@ fn meaning(requirement: &str) -> Option<&'static str> {
 
 /// What the parameters of a rule must equal, found by asking about a request that it wins.
 fn bindings(file: &PolicyFile, key: &str) -> Vec<String> {
-    let Ok(parsed) = RuleKey::parse(key) else { return Vec::new() };
+    let Ok(parsed) = RuleKey::parse_with(key, file.policy.paths()) else { return Vec::new() };
     let (path, method) = (witness(parsed.pattern()), method(key));
     let Ok(target) = RequestTarget::parse(&method, &path) else { return Vec::new() };
     let Found::Rule(found) = file.policy.find(&target) else { return Vec::new() };
@@ -69,7 +69,8 @@ fn witness(pattern: &Pattern) -> String {
     let text = pattern.to_string();
     let segments = text.split('/').filter(|segment| !segment.is_empty() && *segment != "**");
     let filled = segments.map(|segment| if segment.starts_with(['{', '*']) { "zz-any" } else { segment });
-    format!("/{}", filled.collect::<Vec<_>>().join("/"))
+    let slash = if text.len() > 1 && text.ends_with('/') { "/" } else { "" };
+    format!("/{}{slash}", filled.collect::<Vec<_>>().join("/"))
 }
 
 fn method(key: &str) -> String {

@@ -3,6 +3,7 @@
 //! It knows every key that the reader knows and no other; a test compares the two. What a schema cannot say, such as
 //! which names exist in other sections, `orgate check` says.
 
+use orgate_policy::PathOptions;
 use serde_json::{Map, Value, json};
 
 use super::Names;
@@ -92,6 +93,13 @@ pub(super) fn schema(names: &Names) -> Value {
                     "login": {"type": "string"},
                     "organizations": {"type": "string"},
                 }), &[]),
+            }), &[]),
+            "paths": object("How the application reads paths.", json!({
+                "profile": {
+                    "enum": PathOptions::PROFILES.map(|(name, _)| name),
+                    "description": "What the router of this framework does.",
+                },
+                "trailing_slash": {"enum": ["ignore", "distinct"], "description": "Whether `/x` and `/x/` are one path or two."},
             }), &[]),
             "lint": {
                 "type": "object",

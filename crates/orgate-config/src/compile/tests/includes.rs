@@ -131,7 +131,7 @@ fn a_finding_points_into_the_fragment() {
              --> conf/parts/one.yaml:3:9
             3 |   GET /b/: read
               |         ^
-              = help: leave the last `/` away; a request with and without it is the same
+              = help: leave the last `/` away; a request with and without it is the same, unless `paths:` says `trailing_slash: distinct`
             error[E031]: unknown permission `raed`
              --> conf/parts/one.yaml:4:11
             4 |   GET /c: raed

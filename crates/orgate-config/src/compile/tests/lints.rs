@@ -285,3 +285,16 @@ fn a_live_rule_needs_issuers_that_can_be_asked() {
           = help: write `introspect:` under `issuers.main`
         ");
 }
+
+#[test]
+fn a_warning_that_holds_of_many_rules_is_told_once_with_their_lines() {
+    let rules: String = (0..9).map(|at| format!("  GET /r{at}: late\n")).collect();
+    check!(findings_with(&format!("permissions: [late]\nroles: {{a: {{grants: [read]}}}}\nrules:\n{rules}")), @"
+        warning[W020]: no declared role can satisfy `late`
+         --> orgate.yaml:6:12
+        6 |   GET /r0: late
+          |            ^^^^
+          = help: grant what it demands to a role, or leave the rule away
+          = also: orgate.yaml:7, orgate.yaml:8, orgate.yaml:9, orgate.yaml:10, orgate.yaml:11, orgate.yaml:12 and 2 more
+        ");
+}

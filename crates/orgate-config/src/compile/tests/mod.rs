@@ -11,6 +11,7 @@ mod limits;
 mod lints;
 mod modes;
 mod options;
+mod paths;
 mod policies;
 mod profiles;
 mod properties;

@@ -209,7 +209,7 @@ fn rule_keys_and_requirements_are_pointed_at() {
          --> orgate.yaml:6:9
         6 |   GET /c/: read
           |         ^
-          = help: leave the last `/` away; a request with and without it is the same
+          = help: leave the last `/` away; a request with and without it is the same, unless `paths:` says `trailing_slash: distinct`
         error[E021]: the requirement ends too early
          --> orgate.yaml:7:19
         7 |   GET /d: read and
