@@ -57,7 +57,7 @@ fn every_mistake_is_told_with_its_place() {
         ("cases:\n  GET|PUT /a: []\n", "2:3", "one method"),
         ("cases:\n  /a: []\n", "2:3", "`/a` is no request"),
         ("cases:\n  GET /a: {deny: {}}\n", "2:3", "no `allow`"),
-        ("cases:\n  GET /a: {allow: [], with: {s: ok}}\n", "2:32", "is `valid`"),
+        ("cases:\n  GET /a: {allow: [], with: {s: ok}}\n", "2:33", "is `valid`"),
         ("cases:\n  GET /a: {allow: [], with: s}\n", "2:", "expected a map"),
         ("cases:\n  GET /a: {allow: [], headers: {\"a b\": x}}\n", "2:", "no name of a header"),
         ("cases:\n  GET /a: {allow: [], headers: {a: 1}}\n", "2:", "expected a text"),
