@@ -61,7 +61,9 @@ fn every_mistake_is_told_with_its_place() {
         ("cases:\n  GET /a: {allow: [], with: s}\n", "2:", "expected a map"),
         ("cases:\n  GET /a: {allow: [], headers: {\"a b\": x}}\n", "2:", "no name of a header"),
         ("cases:\n  GET /a: {allow: [], headers: {a: 1}}\n", "2:", "expected a text"),
-        ("cases: {}\nnow: soon\n", "2:6", "expected an integer"),
+        ("cases: {}\nnow: soon\n", "2:6", "expected a whole number"),
+        ("principals: {x-a: {role: ownr}}\ncases: {}\n", "1:26", "did you mean `owner`?"),
+        ("cases:\n  x-a: []\n", "2:3", "`x-a` is no request"),
         (
             "cases:\n  GET /a: {allow: [], deny: {anonymous: no_credentials}}\n",
             "2:",
