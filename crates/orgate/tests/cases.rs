@@ -97,10 +97,9 @@ rules:
   GET /orgs/acme: {allow: [], with: {ci: valid}}
 ";
     assert_eq!(report(&folder("authenticator", policy, good)), None);
-    for (name, case) in [
-        ("authenticator-permission", "DELETE /builds"),
-        ("authenticator-organization", "GET /orgs/evil"),
-    ] {
+    for (name, case) in
+        [("authenticator-permission", "DELETE /builds"), ("authenticator-organization", "GET /orgs/evil")]
+    {
         let wrong = format!("cases:\n  {case}: {{allow: [], with: {{ci: valid}}}}\n");
         assert!(report(&folder(name, policy, &wrong)).is_some(), "{case}");
     }
