@@ -130,8 +130,8 @@ fn root(
         document::wrong_kind(node, "cases", "a map from requests to who gets in", diagnostics);
         return None;
     };
-    let entries = entries.iter().filter(|(key, _)| !key.text.starts_with("x-"));
-    let cases: Vec<Case> = entries.filter_map(|(key, node)| reader.case(key, node, diagnostics)).collect();
+    let cases: Vec<Case> =
+        entries.iter().filter_map(|(key, node)| reader.case(key, node, diagnostics)).collect();
     let principals =
         principals.into_iter().filter_map(|(name, principal)| Some((name, principal?))).collect();
     let now = now.map_or(NOW, |now| UnixTime::from_seconds(now.value));

@@ -79,3 +79,28 @@ fn a_file_that_is_not_ends_with_the_report_of_the_command_line() {
 fn a_file_that_is_not_there_fails() {
     orgate::testing::run("no-such-file.yaml");
 }
+
+#[test]
+fn an_authenticator_proves_the_principal_that_the_policy_gives_it() {
+    let policy = "version: 1
+issuers:
+  main: {issuer: \"https://i.example\", audience: a, profile: orgate}
+authenticators:
+  ci: {type: api_key, header: x-ci-key, sha256: {env: CI}, as: {permissions: [write], org.id: acme}}
+rules:
+  POST /builds: via(ci) and write
+  DELETE /builds: via(ci) and delete_org
+  GET /orgs/{org_id}: via(ci)
+";
+    let good = "cases:
+  POST /builds: {allow: [], with: {ci: valid}}
+  GET /orgs/acme: {allow: [], with: {ci: valid}}
+";
+    assert_eq!(report(&folder("authenticator", policy, good)), None);
+    for (name, case) in
+        [("authenticator-permission", "DELETE /builds"), ("authenticator-organization", "GET /orgs/evil")]
+    {
+        let wrong = format!("cases:\n  {case}: {{allow: [], with: {{ci: valid}}}}\n");
+        assert!(report(&folder(name, policy, &wrong)).is_some(), "{case}");
+    }
+}

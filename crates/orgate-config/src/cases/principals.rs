@@ -21,8 +21,7 @@ pub(super) fn read(
         document::wrong_kind(node, "principals", "a map from names to callers", diagnostics);
         return Vec::new();
     };
-    let entries = entries.iter().filter(|(key, _)| !key.text.starts_with("x-"));
-    entries.map(|(key, node)| (key.text.clone(), principal(key, node, policy, diagnostics))).collect()
+    entries.iter().map(|(key, node)| (key.text.clone(), principal(key, node, policy, diagnostics))).collect()
 }
 
 fn principal(

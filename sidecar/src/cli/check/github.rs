@@ -23,6 +23,12 @@ pub(super) fn render(findings: &Diagnostics) -> String {
         let message = data(&format!("{}{help}", finding.message));
         text.push_str(&format!("::{command} {}::{message}\n", properties.join(",")));
     }
+    // They must not go unnoticed, though they have no line here.
+    for (command, count) in [("error", findings.omitted().0), ("warning", findings.omitted().1)] {
+        if count > 0 {
+            text.push_str(&format!("::{command} title=omitted::{count} more that are not shown\n"));
+        }
+    }
     text
 }
 
@@ -53,5 +59,23 @@ mod tests {
             "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,endColumn=6,title=E001::one%0Atwo: 100%25%0Ahelp: do::it\n\
              ::warning title=W051::everywhere\n"
         );
+    }
+
+    #[test]
+    fn findings_that_are_not_kept_are_counted() {
+        let mut findings = Diagnostics::new();
+        while findings.omitted() != (2, 1) {
+            let (errors, warnings) = findings.omitted();
+            if errors < 2 {
+                findings.push(Diagnostic::error("E001", "one"));
+            }
+            if warnings < 1 {
+                findings.push(Diagnostic::warning("W051", "one"));
+            }
+        }
+        let text = render(&findings);
+        let end = "::error title=omitted::2 more that are not shown\n\
+                   ::warning title=omitted::1 more that are not shown\n";
+        assert!(text.ends_with(end), "{text}");
     }
 }

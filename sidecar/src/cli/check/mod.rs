@@ -125,7 +125,7 @@ fn written_rules(path: &Path) -> usize {
     let Ok(bytes) = orgate_config::read_bytes(path) else { return 0 };
     let root = document::read(&path.display().to_string(), &bytes, &mut Diagnostics::new());
     let rules = root.as_ref().and_then(|root| root.get("rules")?.entries());
-    rules.map_or(0, |rules| rules.iter().filter(|(key, _)| !key.text.starts_with("x-")).count())
+    rules.map_or(0, <[_]>::len)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is the function of a `map_err`")]
@@ -148,7 +148,14 @@ fn to_json(checked: &[Checked]) -> Value {
         .iter()
         .flat_map(|one| one.findings.iter().map(|finding| finding_json(&one.findings, finding)))
         .collect();
-    json!({ "findings": findings, "rules": checked.iter().map(|one| one.rules).sum::<usize>() })
+    let omitted = |which: fn((usize, usize)) -> usize| -> usize {
+        checked.iter().map(|one| which(one.findings.omitted())).sum()
+    };
+    json!({
+        "findings": findings,
+        "omitted": {"errors": omitted(|(errors, _)| errors), "warnings": omitted(|(_, warnings)| warnings)},
+        "rules": checked.iter().map(|one| one.rules).sum::<usize>(),
+    })
 }
 
 fn finding_json(findings: &Diagnostics, finding: &Diagnostic) -> Value {

@@ -11,7 +11,15 @@ use serde_json::{Value, json};
 pub(super) fn render<'d>(all: impl Iterator<Item = &'d Diagnostics>) -> Value {
     let mut used = BTreeSet::new();
     let mut results = Vec::new();
+    let mut notifications = Vec::new();
     for findings in all {
+        let (errors, warnings) = findings.omitted();
+        for (level, count) in [("error", errors), ("warning", warnings)] {
+            if count > 0 {
+                let text = format!("{count} more that are not shown");
+                notifications.push(json!({"level": level, "message": {"text": text}}));
+            }
+        }
         for finding in findings {
             used.insert(finding.code);
             results.push(result(findings, finding));
@@ -24,6 +32,8 @@ pub(super) fn render<'d>(all: impl Iterator<Item = &'d Diagnostics>) -> Value {
         "runs": [{
             "tool": {"driver": {"name": "orgate", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
             "columnKind": "unicodeCodePoints",
+            // Whether it came to an end, and what it found and does not list (§3.20).
+            "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notifications}],
             "results": results,
         }],
     })
@@ -113,5 +123,16 @@ mod tests {
         assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 1);
         assert_eq!(run["results"].as_array().unwrap().len(), 2);
         assert_eq!(run["results"][1]["locations"][0]["physicalLocation"]["region"]["startLine"], 2);
+    }
+
+    #[test]
+    fn findings_that_are_not_kept_are_counted() {
+        let mut findings = Diagnostics::new();
+        while findings.omitted() != (2, 0) {
+            findings.push(Diagnostic::error("E001", "one"));
+        }
+        let log = render([&findings].into_iter());
+        let told = &log["runs"][0]["invocations"][0]["toolExecutionNotifications"];
+        assert_eq!(*told, json!([{"level": "error", "message": {"text": "2 more that are not shown"}}]));
     }
 }

@@ -303,14 +303,16 @@ fn what_concerns_the_whole_application_is_not_for_fragments() {
             ");
 }
 
+/// What is found where a policy includes this.
+fn with(include: &str) -> String {
+    findings(
+        &format!("version: 1\ninclude: {include}\nrules: {{GET /h: public}}\n"),
+        &[("a.yaml", "base: /a\n"), ("orgate.yaml", ""), ("b/c.md", "")],
+    )
+}
+
 #[test]
 fn a_pattern_matches_files_below_the_policy() {
-    let with = |include: &str| {
-        findings(
-            &format!("version: 1\ninclude: {include}\nrules: {{GET /h: public}}\n"),
-            &[("a.yaml", "base: /a\n"), ("orgate.yaml", ""), ("b/c.md", "")],
-        )
-    };
     check!(with("[none/*.yaml, b/*.yaml, c.yaml]"), @"
             error[E005]: `none/*.yaml` matches no file
              --> conf/orgate.yaml:2:11
@@ -377,6 +379,10 @@ fn a_pattern_matches_files_below_the_policy() {
               |                                                   ^^^^^^^^^^^
               = help: name files below the directory of the policy file, such as `policies/*.orgate.yaml`
             ");
+}
+
+#[test]
+fn an_include_names_fragments_only() {
     check!(with("['*.yaml']"), @"
             error[E005]: `*.yaml` matches the policy file itself
              --> conf/orgate.yaml:2:11

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use orgate_claims::{IssuerUrl, Principal, SubjectId, UnixTime};
+use orgate_claims::{Principal, UnixTime};
 use orgate_config::PolicyFile;
 use orgate_policy::{Facts, Headers, Lookup, RequestTarget, Subject, TargetError};
 
@@ -56,18 +56,12 @@ impl<'a> Question<'a> {
         match authenticator {
             None => self.principal.map(|principal| file.subject(principal)),
             Some(name) => {
-                let principal = proven_by(name).filter(|_| self.via == Some(name))?;
-                Some(file.policy.subject(&principal).authenticated_by(name))
+                let proven = file.authenticators.iter().find(|known| &*known.name == name);
+                let proven = proven.filter(|_| self.via == Some(name))?;
+                Some(file.policy.subject(&proven.principal).authenticated_by(name))
             }
         }
     }
-}
-
-/// Whoever an authenticator accepts.
-fn proven_by(name: &str) -> Option<Principal> {
-    let issuer = IssuerUrl::parse(&format!("urn:orgate:authenticator:{name}")).ok()?;
-    let subject = SubjectId::parse(name).ok()?;
-    Some(Principal::builder(issuer, subject).build())
 }
 
 /// Header fields as somebody wrote them down.
