@@ -111,3 +111,15 @@ fn policies_that_read_paths_otherwise_are_not_compared() {
     assert_eq!(old.diff(&new), Err(DiffError::OtherPaths));
     assert!(new.diff(&new).unwrap().changes.is_empty());
 }
+
+#[test]
+fn a_change_of_a_path_that_only_its_slash_leaves_to_a_rule_is_told() {
+    let paths = PathOptions { distinct_slash: true, ..PathOptions::default() };
+    let policy = |rest| {
+        let rules = [("/a/**", rest), ("/a", "write"), ("/a/*/**", "write")];
+        compile(paths, &rules.map(|(path, requirement)| ("GET", path.to_owned(), requirement))).unwrap()
+    };
+    let diff = policy("read").diff(&policy("public")).unwrap();
+    let told: Vec<&str> = diff.changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(told, ["/a/**"]);
+}
