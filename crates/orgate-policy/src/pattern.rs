@@ -227,7 +227,18 @@ impl Pattern {
                 },
             }
         };
-        Some(Self { segments: (0..length).filter_map(pick).collect(), rest: self.rest && other.rest })
+        let mut segments: Vec<Segment> = (0..length).filter_map(pick).collect();
+        // Both may have the same name for different segments; the first keeps it.
+        for at in 1..segments.len() {
+            let (before, after) = segments.split_at_mut(at);
+            if let Some(segment) = after.first_mut()
+                && matches!(segment, Segment::Parameter(_))
+                && before.contains(segment)
+            {
+                *segment = Segment::Any;
+            }
+        }
+        Some(Self { segments, rest: self.rest && other.rest })
     }
 }
 
@@ -352,5 +363,10 @@ mod tests {
         }
         assert_eq!(pattern("/a/{x}/c").meet(&pattern("/a/b/{y}")), Some(pattern("/a/b/c")));
         assert_eq!(pattern("/a").meet(&pattern("/b")), None);
+        assert_eq!(
+            pattern("/{x}/**").meet(&pattern("/*/{x}")),
+            Some(pattern("/{x}/*")),
+            "a name stands once"
+        );
     }
 }

@@ -35,6 +35,12 @@ pub(super) fn schema(names: &Names) -> Value {
                     object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
                 ]})),
                 "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
+                "exchange": object("A session cookie that is exchanged for a token.", json!({
+                    "cookie": {"type": "string"},
+                    "url": {"type": "string"},
+                    "field": {"type": "string", "description": "Where the token is in the answer: a member, or a JSON pointer."},
+                    "cache": text(DURATION),
+                }), &["cookie", "url", "field"]),
                 "csrf": {
                     "description": "Whose pages may call with a cookie.",
                     "anyOf": [
@@ -67,6 +73,10 @@ pub(super) fn schema(names: &Names) -> Value {
                     text(r"^claims\..+$"),
                 ]})),
             },
+            "authenticators": map_of(authenticator(names), "Callers that prove themselves without a token, for `via(…)`."),
+            "cors": object("What preflights of browsers are answered.", json!({"preflight": preflight()}), &["preflight"]),
+            "mode": {"enum": ["enforce", "observe"], "description": "`observe` lets everything through and says what it would refuse."},
+            "until": {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "The last day of `mode: observe`."},
             "conditions": {
                 "type": "object",
                 "description": "Names for comparisons that rules may use: `same_team: path.team_id == claims.team_id`.",
@@ -155,6 +165,11 @@ fn issuer() -> Value {
             "leeway": text(DURATION),
             "profile": {"type": "string", "description": "The shape of its claims: orgate, auth0, clerk, keycloak, …"},
             "permissions_from": permissions_from(),
+            "introspect": object("Where rules with `fresh: live` ask whether a token still holds (RFC 7662).", json!({
+                "url": {"type": "string"},
+                "client_id": {"type": "string"},
+                "secret": secret(),
+            }), &["url", "client_id", "secret"]),
             "claims": {
                 "type": "object",
                 "description": "Where the principal comes from, where the profile does not say.",
@@ -172,6 +187,56 @@ fn issuer() -> Value {
         issuer.insert("definitions".to_owned(), json!({"source": source()}));
     }
     issuer
+}
+
+fn authenticator(names: &Names) -> Value {
+    let webhook = json!({
+        "type": {"const": "webhook"},
+        "scheme": {"enum": ["standard-webhooks", "stripe", "github"]},
+        "secret": one_or_many(secret()),
+        "tolerance": text(DURATION),
+        "max_body": {"type": "string", "description": "The largest delivery that is read: `1MiB`."},
+    });
+    let caller = json!({
+        "sub": {"type": "string"},
+        "org.id": {"type": "string"},
+        "org.slug": {"type": "string"},
+        "role": one_or_many(name(&names.roles, ".")),
+        "permissions": one_or_many(name(&names.permissions, PERMISSION)),
+    });
+    let key = json!({
+        "type": {"const": "api_key"},
+        "header": text(HEADER),
+        "sha256": one_or_many(secret()),
+        "as": object("Who the caller then is.", caller, &[]),
+    });
+    json!({"anyOf": [
+        object("A signed delivery.", webhook, &["type", "scheme", "secret"]),
+        object("A static key in a header.", key, &["type", "header", "sha256", "as"]),
+    ]})
+}
+
+fn preflight() -> Value {
+    let answer = json!({
+        "origins": one_or_many(json!({"type": "string"})),
+        "headers": one_or_many(json!({"type": "string"})),
+        "methods": one_or_many(json!({"type": "string"})),
+        "credentials": {"type": "boolean"},
+        "max_age": text(DURATION),
+    });
+    let answer = object("What the answer allows.", answer, &["origins"]);
+    json!({"anyOf": [
+        {"enum": ["deny", "pass"]},
+        object("They are answered here.", json!({"answer": answer}), &["answer"]),
+    ]})
+}
+
+/// Where a secret is; it never stands in the file.
+fn secret() -> Value {
+    json!({"anyOf": [
+        object("In this environment variable.", json!({"env": {"type": "string"}}), &["env"]),
+        object("In this file.", json!({"file": {"type": "string"}}), &["file"]),
+    ]})
 }
 
 fn source() -> Value {

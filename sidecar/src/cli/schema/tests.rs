@@ -54,12 +54,6 @@ fn the_schema_has_the_keys_of_the_reader_and_no_others() {
             properties(&policy::fragment(&Names::default()), &mut known);
             known.remove("include"); // read before the other keys
         }
-        // Slots of the principal are names of a table there.
-        for slot in ["sub", "org.id", "org.slug", "role", "permissions"] {
-            if sources == ["compile"] && slot != "permissions" {
-                known.remove(slot);
-            }
-        }
         assert_eq!(known, read_by(sources));
     }
 }
