@@ -193,6 +193,9 @@ mod tests {
         assert_eq!(RuleKey::parse("GET /a.example/x").unwrap().host(), None);
     }
 
+    const LAST_SLASH: &str = "leave the last `/` away; a request with and without it is the same, unless `paths:` says \
+                              `trailing_slash: distinct`";
+
     #[test]
     fn what_is_no_key_is_explained() {
         for (text, at, help) in [
@@ -207,8 +210,8 @@ mod tests {
             ),
             ("GET  *.Example.com/x", 7, "write `example.com`"),
             ("GET projects/{id}", 4, "write `/projects/…`; a host in a rule is `localhost` or has a dot"),
-            ("GET a.example/x/", 15, "leave the last `/` away; a request with and without it is the same"),
-            ("GET /x/", 6, "leave the last `/` away; a request with and without it is the same"),
+            ("GET a.example/x/", 15, LAST_SLASH),
+            ("GET /x/", 6, LAST_SLASH),
         ] {
             let error = RuleKey::parse(text).unwrap_err();
             assert_eq!((error.at, error.help.as_deref()), (at, Some(help)), "{text}: {}", error.message);
