@@ -25,6 +25,7 @@ mod failure;
 mod fall;
 mod host;
 mod key;
+mod label;
 mod lint;
 mod matrix;
 mod methods;

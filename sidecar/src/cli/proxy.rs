@@ -74,6 +74,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
 
     let path = orgate_config::discover(std::path::Path::new("."), options.policy.as_deref())
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
+    let read = reload::look(&path);
     let gate =
         Gate::load(&path).await.map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let upstream = upstream_of(&gate, &options.upstream)?;
@@ -101,7 +102,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let administered =
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
     let flusher = tokio::spawn(flush_every_second(door.clone()));
-    let follower = tokio::spawn(reload::follow(gate, path, metrics, hangup));
+    let follower = tokio::spawn(reload::follow(gate, path, read, metrics, hangup));
     serve::serve(proxy, door.clone(), Limits::of_this_process(), shutdown).await;
     follower.abort();
 

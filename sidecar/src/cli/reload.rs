@@ -21,11 +21,23 @@ use crate::metrics::Metrics;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What tells that a file is another one than before; nothing where it cannot be looked at.
-type Stamp = Vec<Option<(SystemTime, u64)>>;
+type Looked = Option<(SystemTime, u64)>;
 
-/// Keeps `gate` at what the files say, until the task is dropped.
-pub(crate) async fn follow(gate: Gate, path: PathBuf, metrics: Arc<Metrics>, now: Arc<Notify>) {
+/// The same of all files of a policy, its own first.
+type Stamp = Vec<Looked>;
+
+/// What the policy file is like. Taken before it is read, so that no change of it is missed.
+pub(crate) fn look(path: &Path) -> Looked {
+    let known = std::fs::metadata(path).ok()?;
+    Some((known.modified().ok()?, known.len()))
+}
+
+/// Keeps `gate` at what the files say, until the task is dropped. `read` is what the policy file was like when it was read.
+pub(crate) async fn follow(gate: Gate, path: PathBuf, read: Looked, metrics: Arc<Metrics>, now: Arc<Notify>) {
     let mut enforced = stamp(&gate, &path).await;
+    if let Some(own) = enforced.first_mut() {
+        *own = read;
+    }
     let mut seen = enforced.clone();
     loop {
         let asked = tokio::select! {
@@ -74,16 +86,9 @@ async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) {
 }
 
 async fn stamp(gate: &Gate, path: &Path) -> Stamp {
-    let mut files: Vec<PathBuf> = gate.parts().files().map(Path::to_owned).collect();
-    if !files.iter().any(|file| file == path) {
-        files.push(path.to_owned());
-    }
-    let look = move || {
-        let look = |file: &PathBuf| {
-            let known = std::fs::metadata(file).ok()?;
-            Some((known.modified().ok()?, known.len()))
-        };
-        files.iter().map(look).collect()
-    };
-    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    let own = path.to_owned();
+    let others: Vec<PathBuf> =
+        gate.parts().files().filter(|file| *file != path).map(Path::to_owned).collect();
+    let all = move || std::iter::once(own).chain(others).map(|file| look(&file)).collect();
+    tokio::task::spawn_blocking(all).await.unwrap_or_default()
 }

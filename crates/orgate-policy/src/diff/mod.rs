@@ -11,6 +11,7 @@ mod compare;
 mod demand;
 mod facts;
 mod functions;
+mod pair;
 mod possible;
 mod regions;
 mod variables;
@@ -24,15 +25,13 @@ use self::{
     compare::{Comparison, Effect, Literals},
     demand::Demand,
     facts::{Side, Term},
+    pair::{Pair, shared},
 };
 use crate::{
     Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey,
-    bind::Bound,
     compile::Rule,
-    host::host_relation,
     key::Methods,
-    matrix::ANONYMOUS,
-    pattern::{Pattern, Relation, Segment},
+    pattern::Segment,
 };
 
 /// The methods that are tried besides those that rules name.
@@ -70,7 +69,7 @@ pub struct Change {
     pub methods: Vec<String>,
     /// The path, as in a rule's key.
     pub path: String,
-    /// The roles that gain or lose; [`ANONYMOUS`] first, if it is among them.
+    /// The roles that gain or lose; [`ANONYMOUS`](crate::ANONYMOUS) first, if it is among them.
     pub who: Vec<String>,
     /// What was demanded; `None` where no rule let anybody in.
     pub before: Option<String>,
@@ -334,74 +333,5 @@ fn winner(policy: &Policy, target: &RequestTarget<'_>) -> Option<u16> {
     match policy.find(target) {
         Found::Rule(found) => Some(found.id().0),
         Found::NoRule | Found::MethodNotCovered => None,
-    }
-}
-
-/// The paths that two rules share, under the names of the new one.
-fn shared(old: Option<&Rule>, new: Option<&Rule>) -> Option<Pattern> {
-    match (old, new) {
-        (Some(old), Some(new)) => new.key.pattern().meet(old.key.pattern()),
-        (one, other) => one.or(other).map(|rule| rule.key.pattern().clone()),
-    }
-}
-
-/// The same with the host that stands before them.
-fn shared_path(old: Option<&Rule>, new: Option<&Rule>) -> String {
-    let Some(pattern) = shared(old, new) else { return String::new() };
-    match (old, new) {
-        (Some(old), Some(new)) if host_relation(old.key.host(), new.key.host()) == Relation::Within => {
-            old.key.paths_of(&pattern)
-        }
-        (old, new) => new.or(old).map(|rule| rule.key.paths_of(&pattern)).unwrap_or_default(),
-    }
-}
-
-/// Two rules that win the same requests with some methods.
-struct Pair<'p> {
-    old: Option<&'p Rule>,
-    new: Option<&'p Rule>,
-    /// Whether they demand the same.
-    same: bool,
-    methods: Vec<String>,
-}
-
-impl Pair<'_> {
-    fn change(&self, effect: &Effect, roles: &[&str]) -> Change {
-        let mut methods = self.methods.clone();
-        if methods.iter().any(|method| method == "GET") {
-            methods.retain(|method| method != "HEAD");
-        }
-        let anonymous = effect.anonymous.then_some(ANONYMOUS);
-        let columns = effect.columns.iter().filter_map(|column| roles.get(*column).copied());
-        let text = |rule: &Rule| rule.requirement().as_str().to_owned();
-        let unbound = match effect.kind {
-            ChangeKind::Unbound => self.unbound(),
-            _ => Vec::new(),
-        };
-        Change {
-            kind: effect.kind,
-            methods,
-            path: shared_path(self.old, self.new),
-            who: anonymous.into_iter().chain(columns).map(str::to_owned).collect(),
-            before: self.old.map(text),
-            after: self.new.map(text),
-            unbound,
-            by_reading: self.same && effect.counterexample.is_some(),
-            old_place: self.old.map(|rule| rule.place),
-            new_place: self.new.map(|rule| rule.place),
-            counterexample: effect.counterexample.clone(),
-            also: effect.also.clone(),
-        }
-    }
-
-    fn unbound(&self) -> Vec<String> {
-        let (Some(old), Some(new)) = (self.old, self.new) else { return Vec::new() };
-        let kept = |bound: &Bound| new.bindings.iter().any(|other| other.value == bound.value);
-        old.bindings.iter().filter(|bound| !kept(bound)).map(|bound| bound.name.to_string()).collect()
-    }
-
-    fn too_complex(&self) -> DiffError {
-        let name = |rule: Option<&Rule>| rule.map(|rule| rule.key.to_string());
-        DiffError::TooComplex { old: name(self.old), new: name(self.new) }
     }
 }

@@ -151,11 +151,15 @@ fn to_json(checked: &[Checked]) -> Value {
     let omitted = |which: fn((usize, usize)) -> usize| -> usize {
         checked.iter().map(|one| which(one.findings.omitted())).sum()
     };
-    json!({
+    let (errors, warnings) = (omitted(|(errors, _)| errors), omitted(|(_, warnings)| warnings));
+    let mut object = json!({
         "findings": findings,
-        "omitted": {"errors": omitted(|(errors, _)| errors), "warnings": omitted(|(_, warnings)| warnings)},
         "rules": checked.iter().map(|one| one.rules).sum::<usize>(),
-    })
+    });
+    if let Some(object) = object.as_object_mut().filter(|_| errors + warnings > 0) {
+        object.insert("omitted".to_owned(), json!({"errors": errors, "warnings": warnings}));
+    }
+    object
 }
 
 fn finding_json(findings: &Diagnostics, finding: &Diagnostic) -> Value {

@@ -28,27 +28,7 @@ pub(super) fn schema(names: &Names) -> Value {
             "min_orgate": {"type": "string", "description": "The oldest version of orgate that can read the file."},
             "include": one_or_many(json!({"type": "string", "description": "Files of parts of the application: `policies/*.yaml`."})),
             "issuers": map_of(issuer(), "Whose tokens are believed, by a name of your own."),
-            "token": object("Where a request carries its token.", json!({
-                "from": one_or_many(json!({"anyOf": [
-                    {"const": "bearer"},
-                    object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
-                    object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
-                ]})),
-                "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
-                "exchange": object("A session cookie that is exchanged for a token.", json!({
-                    "cookie": {"type": "string"},
-                    "url": {"type": "string"},
-                    "field": {"type": "string", "description": "Where the token is in the answer: a member, or a JSON pointer."},
-                    "cache": text(DURATION),
-                }), &["cookie", "url", "field"]),
-                "csrf": {
-                    "description": "Whose pages may call with a cookie.",
-                    "anyOf": [
-                        {"const": "same-origin"},
-                        object("These as well.", json!({"origins": one_or_many(json!({"type": "string"}))}), &["origins"]),
-                    ],
-                },
-            }), &[]),
+            "token": token(),
             "permissions": {
                 "description": "The permissions that rules may name, with what they mean; roles' grants count as well.",
                 "anyOf": [
@@ -187,6 +167,34 @@ fn issuer() -> Value {
         issuer.insert("definitions".to_owned(), json!({"source": source()}));
     }
     issuer
+}
+
+fn token() -> Value {
+    object(
+        "Where a request carries its token.",
+        json!({
+            "from": one_or_many(json!({"anyOf": [
+                {"const": "bearer"},
+                object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
+                object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
+            ]})),
+            "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
+            "exchange": object("A session cookie that is exchanged for a token.", json!({
+                "cookie": {"type": "string"},
+                "url": {"type": "string"},
+                "field": {"type": "string", "description": "Where the token is in the answer: a member, or a JSON pointer."},
+                "cache": text(DURATION),
+            }), &["cookie", "url", "field"]),
+            "csrf": {
+                "description": "Whose pages may call with a cookie.",
+                "anyOf": [
+                    {"const": "same-origin"},
+                    object("These as well.", json!({"origins": one_or_many(json!({"type": "string"}))}), &["origins"]),
+                ],
+            },
+        }),
+        &[],
+    )
 }
 
 fn authenticator(names: &Names) -> Value {
