@@ -28,9 +28,7 @@ use self::{
     pair::{Pair, shared},
 };
 use crate::{
-    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey,
-    compile::Rule,
-    key::Methods,
+    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, compile::Rule, key::Methods,
     pattern::Segment,
 };
 
