@@ -54,3 +54,19 @@ fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ word ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word ^ 0xa076_1d64_78bd_642f);
     (product >> 64) as u64 ^ product as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_holds_the_bytes_that_are_left() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 1..=40 {
+            let bytes = &bytes[..length];
+            let (_, tail) = bytes.as_chunks::<8>();
+            let expected = tail.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
+            assert!(tail.is_empty() || last_word(bytes, tail) == expected, "{length}");
+        }
+    }
+}

@@ -431,17 +431,6 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_holds_the_bytes_that_are_left() {
-        let bytes: Vec<u8> = (1..=40).collect();
-        for length in 1..=40 {
-            let bytes = &bytes[..length];
-            let (_, tail) = bytes.as_chunks::<8>();
-            let expected = tail.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
-            assert!(tail.is_empty() || last_word(bytes, tail) == expected, "{length}");
-        }
-    }
-
-    #[test]
     fn labels_are_compared_whole_whatever_their_length() {
         let names =
             ["a", "aaaaaaaa", "aaaaaaaaa", &"a".repeat(32), &"a".repeat(33), &"a".repeat(40), "b", "é"];
