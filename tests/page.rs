@@ -8,7 +8,13 @@
     reason = "a test may panic"
 )]
 
-use std::process::Command;
+use std::{
+    io::Read as _,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use orgate_e2e::{Folder, orgate};
 use serde_json::{Value, json};
@@ -78,20 +84,41 @@ fn browser() -> Command {
     command
 }
 
+/// What a browser prints; nothing if it does not end by itself, as a headless one on a busy machine sometimes does.
+fn within_a_minute(mut browser: Command) -> Option<String> {
+    let mut child = browser.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let (done, printed) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = output.read_to_string(&mut text);
+        done.send(read.map(|_| text))
+    });
+    let text = printed.recv_timeout(Duration::from_secs(60)).ok().and_then(Result::ok);
+    if text.is_none() {
+        child.kill().unwrap();
+    }
+    child.wait().unwrap();
+    text
+}
+
 fn visit(folder: &Folder, hash: &str, size: &str) -> Value {
     let page = orgate().args(["matrix", "--format", "html"]).folder(folder.path()).finish();
     assert_eq!((page.code, page.stderr.as_str()), (Some(0), ""));
     assert!(page.stdout.contains("</script>\n</body>"));
     let played = page.stdout.replace("</body>", &format!("{PERSON}</body>"));
     let path = folder.write("page.html", &played);
-    let output = browser()
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-        .arg(format!("--window-size={size}"))
-        .args(["--virtual-time-budget=3000", "--dump-dom"])
-        .arg(format!("file://{}{hash}", path.display()))
-        .output()
-        .unwrap();
-    let dom = String::from_utf8(output.stdout).unwrap();
+    let dom = (1..=3)
+        .find_map(|attempt| {
+            let mut browser = browser();
+            browser
+                .arg(format!("--user-data-dir={}", folder.path().join(format!("profile{attempt}")).display()))
+                .arg(format!("--window-size={size}"))
+                .args(["--virtual-time-budget=3000", "--dump-dom"])
+                .arg(format!("file://{}{hash}", path.display()));
+            within_a_minute(browser)
+        })
+        .expect("the browser ends within a minute, at the third attempt at the latest");
     let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
     let title = title.unwrap_or_else(|| panic!("{dom}")).replace("&lt;", "<").replace("&amp;", "&");
     serde_json::from_str(&title).unwrap_or_else(|error| panic!("{error}: {title}"))
