@@ -91,7 +91,7 @@ impl Gate {
     }
 
     /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
-    /// under way keeps its verdict. Keys that are in hand are kept; those of a new issuer are waited for, for two
+    /// under way keeps its verdict. Keys that are in hand are kept; those that are not are waited for, for two
     /// seconds each.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Gate {
     }
 }
 
-/// How long a policy that is read again waits for the keys of each issuer that it names first.
+/// How long a policy that is read again waits for the keys of each issuer that are not in hand.
 const NEW_KEYS: Duration = Duration::from_secs(2);
 
 /// The gate that a file describes, with keys of `known` where they are the same.
