@@ -130,10 +130,13 @@ pub struct Policy {
     generation: u64,
 }
 
-/// One compiled rule.
+/// One compiled rule; what a decision looks at is one cache line, whatever else there is stands elsewhere.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Rule {
-    pub(crate) key: RuleKey,
+    pub(crate) key: Box<RuleKey>,
+    /// Whether the key's host has a variable part.
+    pub(crate) captures_host: bool,
     pub(crate) demand: Arc<Demand>,
     /// What is judged beside it and reported.
     pub(crate) shadow: Option<Box<Demand>>,
@@ -209,7 +212,7 @@ impl Policy {
         let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
             rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
-        let table = Table::build(rules.iter().map(|rule| &rule.key), methods, spec.paths);
+        let table = Table::build(rules.iter().map(|rule| &*rule.key), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         let paths = spec.paths;
@@ -255,7 +258,7 @@ impl Policy {
 
     /// The keys of the rules, in the order of the file.
     pub fn keys(&self) -> impl Iterator<Item = &RuleKey> {
-        self.rules.iter().map(|rule| &rule.key)
+        self.rules.iter().map(|rule| &*rule.key)
     }
 
     /// How many rules there are.
@@ -341,7 +344,9 @@ impl Rule {
         let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
         let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
         let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
-        Self { demand: shared.demand(requirement, demand), shadow, bindings, hide, live, place, key }
+        let demand = shared.demand(requirement, demand);
+        let captures_host = key.host().and_then(HostPattern::parameter).is_some();
+        Self { key: Box::new(key), captures_host, demand, shadow, bindings, hide, live, place }
     }
 
     pub(crate) fn requirement(&self) -> &Requirement {

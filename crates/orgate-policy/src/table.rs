@@ -5,10 +5,10 @@
 //! trie has no such rule leaves the request to the next broader one ([`Roots`]).
 //!
 //! A walk allocates nothing and touches one cache line for each segment as long as it does not have to go back: an edge
-//! holds its label and a copy of the node that it leads to. Only where case is folded, a segment with capitals is copied.
+//! holds its label and a copy of the node that it leads to. Only where case is folded, a path with capitals is copied.
 //! How often a walk may have to go back is bounded at load ([`Table::worst_case`]).
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use crate::{
     HostPattern, PathOptions,
@@ -17,7 +17,7 @@ use crate::{
     methods::{GET, HEAD, MethodNumbers},
     pattern::{Pattern, Segment},
     roots::{EVERYWHERE, Roots},
-    target::RequestTarget,
+    target::{MAX_SEGMENTS, RequestTarget},
 };
 
 /// No node, no leaf, no edge.
@@ -91,42 +91,60 @@ impl Table {
 
     /// The rule that wins `target`.
     pub(crate) fn find(&self, target: &RequestTarget<'_>) -> Walk {
-        let mut walker = Walker::new(self, target);
+        if self.paths.fold_case && target.path().bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let folded = target.path().to_ascii_lowercase();
+            return self.find_path(target, folded.as_bytes());
+        }
+        self.find_path(target, target.path().as_bytes())
+    }
+
+    /// The rule that wins `target`, its path being written as literals are held.
+    fn find_path(&self, target: &RequestTarget<'_>, path: &[u8]) -> Walk {
+        let mut walker = Walker::new(self, target, path);
+        if self.roots.are_one() {
+            return match walker.walk(EVERYWHERE) {
+                Some(rule) => Walk::Rule(rule),
+                None => walker.nothing(),
+            };
+        }
         for root in self.roots.of(target.host()) {
-            let Some(root) = self.nodes.get(root as usize) else { continue };
-            if let Some(rule) = walker.walk(*root, 0) {
+            if let Some(rule) = walker.walk(root) {
                 return Walk::Rule(rule);
             }
         }
-        if walker.seen { Walk::MethodNotCovered } else { Walk::Nothing }
+        walker.nothing()
     }
 
-    /// The child of `parent` by a literal; `label` was made of a segment that is no longer than the longest label.
+    /// The child of `parent` by a literal.
+    #[inline]
     fn child(&self, parent: u32, label: &Label<'_>) -> Option<&Edge> {
         let mask = self.edges.len().checked_sub(1)?;
         let mut at = label.place(parent) & mask;
         loop {
             let edge = self.edges.get(at)?;
+            let same =
+                edge.parent == parent && edge.label == label.words && edge.len as usize == label.bytes.len();
+            if same && (label.bytes.len() <= WORDS * 8 || self.long_label(edge.child) == Some(label.bytes)) {
+                return Some(edge);
+            }
             if edge.child == NONE {
                 return None;
-            }
-            let same =
-                edge.parent == parent && edge.label == label.words && edge.len as usize == label.text.len();
-            if same && (label.text.len() <= WORDS * 8 || self.long_label(edge.child) == Some(label.text)) {
-                return Some(edge);
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn long_label(&self, child: u32) -> Option<&str> {
-        self.long_labels.get(&child).map(|label| &**label)
+    fn long_label(&self, child: u32) -> Option<&[u8]> {
+        self.long_labels.get(&child).map(|label| label.as_bytes())
     }
 }
 
 struct Walker<'w> {
     table: &'w Table,
     target: &'w RequestTarget<'w>,
+    path: &'w [u8],
+    /// How many segments there are; the `/` at the end counts as one, an empty one, where it makes another path.
+    segments: usize,
     method: usize,
     /// Whether a leaf was passed over for its methods.
     seen: bool,
@@ -135,73 +153,86 @@ struct Walker<'w> {
 }
 
 impl<'w> Walker<'w> {
-    fn new(table: &'w Table, target: &'w RequestTarget<'w>) -> Self {
-        let method = table.methods.number(target.method());
+    fn new(table: &'w Table, target: &'w RequestTarget<'w>, path: &'w [u8]) -> Self {
+        let slash = table.paths.distinct_slash && target.ends_in_slash();
         Self {
             table,
             target,
-            method,
+            path,
+            segments: target.len() + usize::from(slash),
+            method: table.methods.number(target.method()),
             seen: false,
             #[cfg(test)]
             visits: 0,
         }
     }
 
-    /// Walks on from a node; the stack grows only where there is something to come back for. A path has at most 32
-    /// segments, so the depth is bounded.
-    fn walk(&mut self, mut here: Node, mut depth: usize) -> Option<u16> {
+    /// Walks from a root: as deep as the literals lead, and where they lead nowhere back to the deepest node that has
+    /// something else to offer.
+    fn walk(&mut self, root: u32) -> Option<u16> {
+        let table = self.table;
+        // The nodes passed, by depth; and the depths at which a parameter or a rest was left for later, as bits.
+        let mut passed = [NONE; MAX_SEGMENTS + 1];
+        let (mut parameters, mut rests, mut depth) = (0u64, 0u64, 0usize);
+        let (mut number, mut here) = (root, *table.nodes.get(root as usize)?);
         loop {
-            #[cfg(test)]
-            {
-                self.visits += 1;
-            }
-            let Some(segment) = self.segment(depth) else {
-                return self.leaf(here.leaf).or_else(|| self.leaf(here.rest));
-            };
-            depth += 1;
-            if here.edges != NONE
-                && segment.len() <= self.table.longest_label
-                && let Some(edge) = self.table.child(here.edges, &Label::new(&self.folded(segment)))
-            {
-                if here.parameter == NONE && here.rest == NONE {
-                    here = edge.node;
-                    continue;
-                }
-                if let Some(rule) = self.walk(edge.node, depth) {
+            self.visit();
+            if depth == self.segments {
+                if let Some(rule) = self.leaf(here.leaf).or_else(|| self.leaf(here.rest)) {
                     return Some(rule);
                 }
-            }
-            if here.parameter != NONE
-                && !segment.is_empty()
-                && let Some(child) = self.table.nodes.get(here.parameter as usize)
-            {
-                if here.rest == NONE {
-                    here = *child;
+            } else {
+                *passed.get_mut(depth)? = number;
+                rests |= u64::from(here.rest != NONE) << depth;
+                let (start, end) = self.target.bounds(depth).unwrap_or_default();
+                if here.edges != NONE
+                    && end - start <= table.longest_label
+                    && let Some(edge) = table.child(here.edges, &Label::within(self.path, start, end))
+                {
+                    parameters |= u64::from(here.parameter != NONE) << depth;
+                    (number, here) = (edge.child, edge.node);
+                    depth += 1;
                     continue;
                 }
-                if let Some(rule) = self.walk(*child, depth) {
-                    return Some(rule);
+                if start < end && here.parameter != NONE {
+                    (number, here) = (here.parameter, *table.nodes.get(here.parameter as usize)?);
+                    depth += 1;
+                    continue;
                 }
             }
-            return self.leaf(here.rest);
+            loop {
+                depth = (parameters | rests).checked_ilog2()? as usize;
+                let node = table.nodes.get(*passed.get(depth)? as usize)?;
+                if parameters & 1 << depth == 0 {
+                    rests ^= 1 << depth;
+                    if let Some(rule) = self.leaf(node.rest) {
+                        return Some(rule);
+                    }
+                    continue;
+                }
+                parameters ^= 1 << depth;
+                if depth < self.target.len() {
+                    (number, here) = (node.parameter, *table.nodes.get(node.parameter as usize)?);
+                    depth += 1;
+                    break;
+                }
+            }
         }
     }
 
-    /// The segment `at`; behind the last one an empty one for the `/` at the end, where it makes another path.
-    fn segment(&self, at: usize) -> Option<&'w str> {
-        let slash =
-            || self.table.paths.distinct_slash && at == self.target.len() && self.target.ends_in_slash();
-        self.target.segment(at).or_else(|| slash().then_some(""))
+    fn nothing(&self) -> Walk {
+        if self.seen { Walk::MethodNotCovered } else { Walk::Nothing }
     }
 
-    /// A segment as literals are held.
-    fn folded<'t>(&self, segment: &'t str) -> Cow<'t, str> {
-        if self.table.paths.fold_case && segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Cow::Owned(segment.to_ascii_lowercase());
+    #[inline]
+    fn visit(&mut self) {
+        #[cfg(test)]
+        {
+            self.visits += 1;
         }
-        Cow::Borrowed(segment)
     }
 
+    #[inline]
     fn leaf(&mut self, leaf: u32) -> Option<u16> {
         if leaf == NONE {
             return None;
@@ -349,7 +380,7 @@ impl Leaf {
 impl Table {
     fn link(&mut self, parent: u32, text: &str, child: u32) {
         let Some(node) = self.nodes.get(child as usize).copied() else { return };
-        let label = Label::new(text);
+        let label = Label::of(text.as_bytes());
         let mask = self.edges.len() - 1;
         let mut at = label.place(parent) & mask;
         while self.edges.get(at).is_some_and(|edge| edge.child != NONE) {
@@ -382,9 +413,9 @@ mod tests {
     }
 
     fn visits(table: &Table, target: &RequestTarget<'_>) -> u64 {
-        let mut walker = Walker::new(table, target);
+        let mut walker = Walker::new(table, target, target.path().as_bytes());
         for root in table.roots.of(target.host()) {
-            assert_eq!(walker.walk(table.nodes[root as usize], 0), None, "no rule is for this method");
+            assert_eq!(walker.walk(root), None, "no rule is for this method");
         }
         walker.visits
     }

@@ -256,7 +256,7 @@ impl<'s, 'p> Pairs<'s, 'p> {
     fn visit(&mut self) -> Result<(), DiffError> {
         let [old, new] = self.sides;
         let keys = |side: &Side<'p>| -> Vec<&'p RuleKey> {
-            side.policy.compiled_rules().iter().map(|rule| &rule.key).collect()
+            side.policy.compiled_rules().iter().map(|rule| &*rule.key).collect()
         };
         let alike = old.reads_tokens_like(new);
         for witness in regions::witnesses(&keys(old), &keys(new), new.policy.paths().distinct_slash)? {
