@@ -28,8 +28,7 @@ use self::{
     pair::{Pair, shared},
 };
 use crate::{
-    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, compile::Rule, key::Methods,
-    pattern::Segment,
+    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, key::Methods, pattern::Segment, rule::Rule,
 };
 
 /// The methods that are tried besides those that rules name.
