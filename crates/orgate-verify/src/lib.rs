@@ -30,7 +30,7 @@ pub use error::{VerifyError, VerifyErrorKind};
 pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::SkipReason;
-pub use key_set::{KeySet, KeySetError, SkippedKey};
+pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};
 pub use marks::{MarkHit, Marks};
 pub use source::{BoxFuture, KeySource, KeySourceError, KeySourceStatus, StaticKeys};
