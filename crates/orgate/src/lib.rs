@@ -30,6 +30,7 @@ mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
+mod forgeries;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod from_file;
 mod gate;
@@ -57,6 +58,7 @@ mod template;
 #[cfg(feature = "config")]
 pub mod testing;
 mod token_cache;
+mod tokens;
 
 pub use authenticate::Authenticator;
 pub use code::Code;

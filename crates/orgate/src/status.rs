@@ -8,6 +8,8 @@ pub struct GateStatus {
     pub issuers: Vec<IssuerStatus>,
     /// How many rules are enforced.
     pub rules: usize,
+    /// How many requests were refused without a signature check, since the same token had failed it a moment before.
+    pub forgeries_recognized: u64,
 }
 
 /// How a gate stands with one issuer.
