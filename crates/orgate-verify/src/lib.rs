@@ -13,6 +13,7 @@
 mod algorithm;
 pub mod authenticator;
 mod claims_check;
+pub mod dpop;
 mod error;
 mod issuer;
 mod json;
