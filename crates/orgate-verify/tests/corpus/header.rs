@@ -143,13 +143,13 @@ fn brought_keys(corpus: &mut Corpus) {
         ("x5t", "abc".into()),
         ("x5t#S256", "abc".into()),
     ] {
-        corpus.refused(format!("{name} and its own kid"), own.mint_with(name, value.clone(), &claims), UnknownKey);
+        corpus.refused(format!("{name} {value} and its own kid"), own.mint_with(name, value.clone(), &claims), UnknownKey);
         let mut head = header(TestKey::es256());
         head[name] = value.clone();
         let token = own.sign(head.to_string(), claims.to_string());
-        corpus.refused(format!("{name} and a real kid"), token, BadSignature);
+        corpus.refused(format!("{name} {value} and a real kid"), token, BadSignature);
         corpus.accepted(
-            format!("{name} in a right token is ignored"),
+            format!("{name} {value} in a right token is ignored"),
             TestKey::es256().mint_with(name, value, &claims),
         );
     }
@@ -190,6 +190,7 @@ fn encrypted(corpus: &mut Corpus) {
         json!({"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2_147_483_647, "p2s": "AA"}),
         json!({"alg": "none", "enc": "none"}),
     ] {
+        let alg = head["alg"].clone();
         let head = b64url(head.to_string());
         for (what, token) in [
             ("a plain JWT", format!("{head}..{}.{}.{}", parts[0], parts[1], parts[2])),
@@ -197,7 +198,7 @@ fn encrypted(corpus: &mut Corpus) {
             ("a right JWS", format!("{head}.AA.AA.{}.AA", b64url(&token))),
             ("a zero key", format!("{head}.{}.AAAAAAAAAAAAAAAA.{claims}.{}", b64url([0; 32]), b64url([0; 16]))),
         ] {
-            corpus.refused(format!("JWE with {what} in it"), token, Encrypted);
+            corpus.refused(format!("JWE by {alg} with {what} in it"), token, Encrypted);
         }
     }
     let flat = json!({"protected": parts[0], "payload": parts[1], "signature": parts[2]}).to_string();

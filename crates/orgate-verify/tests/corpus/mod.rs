@@ -15,8 +15,7 @@ use orgate_testkit::{TestKey, access_token_claims};
 use orgate_verify::VerifyErrorKind;
 use serde_json::{Value, json};
 
-pub(crate) const ISSUER: &str = "https://issuer.example/p/demo";
-pub(crate) const AUDIENCE: &str = "demo-api";
+pub(crate) use crate::common::{AUDIENCE, ISSUER};
 
 /// What must become of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
