@@ -255,6 +255,14 @@ one with a broader path or host.
     ALGORITHM = "E054", "an algorithm that proves nothing",
 "`none` is no signature. It is never accepted.";
 
+    MIXED_KEYS = "E055", "a secret and published keys side by side",
+"HS256, HS384 and HS512 are signed with a secret that both sides hold, all others with a key whose public half anybody may
+have. An issuer has the one or the other: where both are accepted, a public key can be passed off as the secret (RFC 8725
+§2.1). With `keys: {secret: …}` the algorithm is HS256 unless `algorithms` says otherwise.
+
+    keys: {secret: {env: ISSUER_SECRET}}
+    algorithms: [HS256, RS256]      # E055";
+
     SECRET_LITERAL = "E056", "a secret in the policy file",
 "A policy file lies in a repository and is read by reviewers, so it names where a secret is and never holds one. A secret that
 was committed is known; change it.

@@ -145,6 +145,7 @@ fn keys(location: &KeyLocation) -> String {
         KeyLocation::Discover => "discover".to_owned(),
         KeyLocation::JwksUri(uri) => uri.clone(),
         KeyLocation::File(path) => path.file_name().map(Path::new).unwrap_or(path).display().to_string(),
+        KeyLocation::Secret(source) => format!("a secret, {}", settings::place(source)),
     }
 }
 

@@ -7,7 +7,7 @@ use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight},
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -120,6 +120,8 @@ pub enum KeyLocation {
     JwksUri(String),
     /// In this file; a relative path was resolved against the directory of the policy file.
     File(PathBuf),
+    /// There is one, and it is a secret that both sides hold.
+    Secret(SecretSource),
 }
 
 /// The section `token:`.

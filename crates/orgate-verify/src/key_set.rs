@@ -160,7 +160,12 @@ impl KeySet {
         let longest_hash = algorithms.iter().filter_map(|algorithm| algorithm.least_secret_bytes()).max();
         let least = longest_hash.ok_or(SecretError::None)?;
         SecretError::check_text(secret, least, Self::MAX_SECRET_BYTES)?;
-        Ok(Self::of(vec![Key::from_secret(secret.as_bytes(), algorithms)], true))
+        Ok(Self::of_secret_bytes(secret.as_bytes(), algorithms))
+    }
+
+    /// As [`from_secret`](Self::from_secret), of any bytes.
+    pub(crate) fn of_secret_bytes(secret: &[u8], algorithms: &[Algorithm]) -> Self {
+        Self::of(vec![Key::from_secret(secret, algorithms)], true)
     }
 
     /// A set without keys: every token of its issuer is refused.

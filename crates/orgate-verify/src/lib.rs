@@ -24,6 +24,9 @@ mod mapping;
 mod marks;
 mod source;
 mod token_types;
+#[cfg(test)]
+#[path = "vectors/tests.rs"]
+mod vectors;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};

@@ -147,6 +147,11 @@ fn parts(
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
+            KeyLocation::Secret(source) => {
+                let keys = from_file::secret_keys(&name, &trust, &source, env)?;
+                issuers.push((trust, keys));
+                continue;
+            }
         };
         let keys = match known.iter().find(|keys| keys.are_of(trust.url(), &location)) {
             Some(keys) => Arc::clone(keys),

@@ -100,7 +100,7 @@ fn issuer(
     read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
     let keys = signing::key_location(keys, &path, directory, env, diagnostics);
     let audience = audiences(audience, key, &path, env, diagnostics);
-    let algorithms = algorithms.map(|node| signing::algorithms(node, &path, diagnostics));
+    let algorithms = signing::algorithms(algorithms, keys.as_ref(), &path, diagnostics);
     let types = types.map(|node| signing::token_types(node, &path, diagnostics));
     let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
     let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
@@ -126,8 +126,9 @@ fn issuer(
     if let Some(claim) = profile.and_then(|profile| profile.audience_claim) {
         trust = trust.audience_claim(claim);
     }
-    if let Some(algorithms) = algorithms {
-        trust = trust.algorithms(algorithms?).ok()?;
+    trust = trust.algorithms(algorithms?).ok()?;
+    if profile.is_some_and(|profile| profile.is_rfc9068) {
+        trust = trust.rfc9068();
     }
     if let Some(leeway) = leeway {
         trust = trust.leeway(u32::try_from(Duration::as_secs(&leeway.value)).ok()?).ok()?;
