@@ -20,6 +20,7 @@ use crate::{
     decision::{Found, RuleId, RuleMatch},
     failure::Part,
     key::Methods,
+    limit::{self, Limit},
     lint,
     methods::MethodNumbers,
     names::{check_bindings, check_names, expand_roles, limits},
@@ -58,6 +59,8 @@ pub struct PolicySpec {
     pub authenticators: Vec<Box<str>>,
     /// How paths are compared; the keys of the rules are read by it.
     pub paths: PathOptions,
+    /// Whether a path is brought into its one form before it is read, and goes on so.
+    pub normalize: bool,
 }
 
 /// One rule as read.
@@ -76,6 +79,10 @@ pub struct RuleSpec {
     pub shadow: Option<Requirement>,
     /// Whether the caller's rights are asked for anew at each request (`fresh: live`).
     pub live: bool,
+    /// How often its callers may ask.
+    pub limit: Option<Limit>,
+    /// Whether a `%2F` is accepted in what its final `**` stands for.
+    pub encoded_slash: bool,
     /// Where the key stands.
     pub place: Place,
 }
@@ -84,7 +91,18 @@ impl RuleSpec {
     /// A rule that binds what it can and hides nothing.
     #[must_use]
     pub fn new(key: RuleKey, requirement: Requirement, place: Place) -> Self {
-        Self { key, requirement, unbound: Vec::new(), hide: false, shadow: None, live: false, place }
+        let (unbound, shadow, limit) = (Vec::new(), None, None);
+        Self {
+            key,
+            requirement,
+            unbound,
+            hide: false,
+            shadow,
+            live: false,
+            limit,
+            encoded_slash: false,
+            place,
+        }
     }
 }
 
@@ -119,6 +137,9 @@ pub enum PermissionsFrom {
 #[derive(Debug)]
 pub struct Policy {
     paths: PathOptions,
+    pub(crate) normalize: bool,
+    /// Whether a rule accepts encoded slashes.
+    pub(crate) encoded_slashes: bool,
     table: Table,
     rules: Vec<Rule>,
     vocabulary: Vocabulary,
@@ -140,6 +161,8 @@ pub(crate) struct Rule {
     pub(crate) bindings: Arc<[Bound]>,
     pub(crate) hide: bool,
     pub(crate) live: bool,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) encoded_slash: bool,
     pub(crate) place: Place,
 }
 
@@ -183,6 +206,7 @@ impl Policy {
             }
             check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
+            errors.extend(limit::without_callers(rule));
         }
         let shapes = Shapes::new(&spec);
         errors.extend(overlap::collisions(&shapes, &bind, &methods));
@@ -212,8 +236,19 @@ impl Policy {
         let table = Table::build(rules.iter().map(|rule| &rule.key), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
-        let paths = spec.paths;
-        Ok(Self { paths, table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
+        Ok(Self {
+            paths: spec.paths,
+            normalize: spec.normalize,
+            encoded_slashes: rules.iter().any(|rule| rule.encoded_slash),
+            table,
+            rules,
+            vocabulary,
+            grants,
+            role_table,
+            permissions_from,
+            claims,
+            generation,
+        })
     }
 
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
@@ -338,10 +373,11 @@ impl Rule {
     ) -> Self {
         let bindings = bound(&spec, bind).filter_map(|bind| Bound::compile(bind, &spec, claims)).collect();
         let bindings = shared.bindings(bindings);
-        let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
+        let RuleSpec { key, requirement, shadow, hide, live, limit, encoded_slash, place, .. } = spec;
         let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
         let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
-        Self { demand: shared.demand(requirement, demand), shadow, bindings, hide, live, place, key }
+        let demand = shared.demand(requirement, demand);
+        Self { demand, shadow, bindings, hide, live, limit, encoded_slash, place, key }
     }
 
     pub(crate) fn requirement(&self) -> &Requirement {

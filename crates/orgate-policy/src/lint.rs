@@ -12,6 +12,7 @@ use crate::{
     conditions, fall,
     host::host_relation,
     key::Methods,
+    limit,
     methods::MethodNumbers,
     reach,
     requirement::{Expression, Kind},
@@ -67,6 +68,7 @@ impl PolicySpec {
             warnings.extend(open_catch_all(rule, &self.rules));
             warnings.extend(nobody_or_everybody(at, rule, &audiences));
             warnings.extend(negative_permission(rule));
+            warnings.extend(limit::without_organization(rule, &bind));
         }
         warnings
     }
