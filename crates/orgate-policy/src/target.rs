@@ -119,11 +119,7 @@ impl<'r> RequestTarget<'r> {
 
     /// Reads a request target; `slashes`: also one with `%2F`. Whoever asks for that settles what it means
     /// ([`Policy::target`](crate::Policy::target)).
-    pub(crate) fn read(
-        method: &'r str,
-        path_and_query: &'r str,
-        slashes: bool,
-    ) -> Result<Self, TargetError> {
+    pub(crate) fn read(method: &'r str, path_and_query: &'r str, slashes: bool) -> Result<Self, TargetError> {
         if matches!(method, "TRACE" | "CONNECT") {
             return Err(TargetError::ForbiddenMethod);
         }

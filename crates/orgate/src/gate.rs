@@ -21,6 +21,7 @@ use crate::{
     authenticate::{Authenticators, Deliveries},
     credentials::{self, CredentialError, Presented, csrf},
     judge::Refusal,
+    limits::Limits,
     observe::Told,
     redirect,
     session::{Exchanged, Sessions},
@@ -42,6 +43,7 @@ struct Inner {
     cache: TokenCache,
     sessions: Sessions,
     deliveries: Deliveries,
+    limits: Limits,
     told: Told,
     marks: Marks,
 }
@@ -234,6 +236,7 @@ impl Gate {
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
+            limits: Limits::new(),
             told: Told::default(),
             marks: Marks::new(),
         };
@@ -289,6 +292,10 @@ impl Gate {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 
     /// The verified token of a request; `None` if it carries no credential.

@@ -38,6 +38,7 @@ mod guard;
 mod head;
 mod judge;
 mod layer;
+mod limits;
 mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
