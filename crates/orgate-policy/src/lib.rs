@@ -39,6 +39,7 @@ mod reach;
 mod reading;
 pub mod requirement;
 mod roots;
+mod rule;
 mod set;
 mod shapes;
 mod shared;
