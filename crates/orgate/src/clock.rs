@@ -1,6 +1,9 @@
 //! The one place where this crate reads a clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use orgate_claims::UnixTime;
 
@@ -10,4 +13,10 @@ use orgate_claims::UnixTime;
 pub fn now() -> UnixTime {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+/// The time since the first call, by a clock that never goes back.
+pub(crate) fn monotonic() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }

@@ -19,6 +19,7 @@ use crate::{
     RedirectOptions, Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
+    limits::Limits,
     observe::Told,
     redirect,
     session::Sessions,
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) forgeries: Forgeries,
     sessions: Sessions,
     deliveries: Deliveries,
+    limits: Limits,
     told: Told,
     pub(crate) marks: Marks,
 }
@@ -234,6 +236,7 @@ impl Gate {
             forgeries: Forgeries::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
+            limits: Limits::new(),
             told: Told::default(),
             marks: Marks::new(),
         };
@@ -290,5 +293,9 @@ impl Gate {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 }

@@ -39,6 +39,7 @@ mod guard;
 mod head;
 mod judge;
 mod layer;
+mod limits;
 mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;

@@ -16,6 +16,7 @@ mod lint;
 mod mode;
 mod options;
 mod profiles;
+mod rates;
 mod rules;
 mod secrets;
 mod signing;
@@ -141,10 +142,11 @@ fn read(
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
-    sections.paths = options::paths(paths, diagnostics);
+    (sections.paths, sections.normalize) = options::paths(paths, diagnostics);
     let mut spec = rules::read(&sections, &read, diagnostics);
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);
+    rates::check(&spec, &authenticators.authenticators, diagnostics);
     if !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
