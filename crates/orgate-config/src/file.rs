@@ -35,6 +35,9 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
+    /// and neither its layout nor the environment.
+    pub digest: String,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }

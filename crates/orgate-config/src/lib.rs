@@ -18,6 +18,7 @@ pub mod codes;
 mod compile;
 pub mod diagnostic;
 pub mod diff;
+mod digest;
 mod discover;
 pub mod document;
 mod file;

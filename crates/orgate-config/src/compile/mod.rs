@@ -35,6 +35,7 @@ pub use self::{
 
 use crate::{
     diagnostic::{Diagnostics, Span},
+    digest,
     document::{self, MapReader, Node, Value},
     file::PolicyFile,
     files::{Directory, Files},
@@ -100,6 +101,7 @@ fn read(
     }
     environment::check_places(&root, diagnostics);
     let root = include::resolve(root, around, diagnostics);
+    let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
@@ -163,6 +165,7 @@ fn read(
         cors,
         mode,
         lints: Lints::default(),
+        digest,
         warnings,
     })
 }
