@@ -73,6 +73,8 @@ pub struct GateParts {
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     pub(crate) observe: bool,
+    /// The digest of the policy; empty where it was made by hand.
+    pub(crate) digest: Arc<str>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -139,6 +141,7 @@ impl GateParts {
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
             observe: false,
+            digest: Arc::from(""),
         }
     }
 

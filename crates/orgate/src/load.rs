@@ -215,6 +215,7 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     };
     let file_names = file.file_names().map(Into::into).collect();
     GateParts::new(file.policy, verifier)
+        .digest(&file.digest)
         .token(token)
         .file_names(file_names)
         .redirect(file.redirect.into())
