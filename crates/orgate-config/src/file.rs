@@ -123,6 +123,8 @@ pub enum KeyLocation {
     JwksUri(String),
     /// In this file; a relative path was resolved against the directory of the policy file.
     File(PathBuf),
+    /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
+    Known(String),
 }
 
 /// The section `token:`.

@@ -75,6 +75,8 @@ pub struct GateParts {
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
+    /// The key set of the development issuer, where that is believed.
+    pub(crate) development: Option<Arc<str>>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -142,6 +144,7 @@ impl GateParts {
             preflights: Preflights::default(),
             observe: false,
             digest: Arc::from(""),
+            development: None,
         }
     }
 
