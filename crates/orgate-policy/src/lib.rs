@@ -38,6 +38,7 @@ mod reach;
 mod recall;
 pub mod requirement;
 mod roots;
+mod rule;
 mod set;
 mod shapes;
 mod shared;
