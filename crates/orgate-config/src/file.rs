@@ -35,6 +35,9 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
+    /// and neither its layout nor the environment.
+    pub digest: String,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -122,6 +125,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
+    Known(String),
 }
 
 /// The section `token:`.

@@ -18,6 +18,7 @@ pub mod codes;
 mod compile;
 pub mod diagnostic;
 pub mod diff;
+mod digest;
 mod discover;
 pub mod document;
 mod file;
@@ -28,8 +29,9 @@ pub use self::{
     compile::{
         AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Lints, Mode,
         Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, profile_names,
+        DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
     },
-    discover::{FILE_NAMES, LoadError, discover, load},
+    discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
         TokenOptions, TokenSource,

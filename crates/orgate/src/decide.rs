@@ -11,7 +11,7 @@ use orgate_policy::{Access, Facts, RuleMatch, TargetError};
 use orgate_verify::IssuerIndex;
 
 use crate::{
-    Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict,
     authenticate::Proven,
     clock,
     gate::GateParts,
@@ -212,7 +212,9 @@ impl Verdict {
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.
             Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
-                Self::Reject(parts.sent_elsewhere(rejection, head).with_shadow(shadow))
+                let caller = caller.map(|token| Principal::verified(Arc::clone(&token.principal)));
+                let rejection = parts.sent_elsewhere(rejection, head).with_shadow(shadow);
+                Self::Reject(rejection.asked_under(parts, caller))
             }
             would => {
                 let permit = Permit::new(Arc::clone(parts), rule, caller, head.path_and_query.clone());

@@ -74,6 +74,10 @@ pub struct GateParts {
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     pub(crate) observe: bool,
+    /// The digest of the policy; empty where it was made by hand.
+    pub(crate) digest: Arc<str>,
+    /// The key set of the development issuer, where that is believed.
+    pub(crate) development: Option<Arc<str>>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -140,6 +144,8 @@ impl GateParts {
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
             observe: false,
+            digest: Arc::from(""),
+            development: None,
         }
     }
 

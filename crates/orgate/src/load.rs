@@ -80,14 +80,28 @@ impl Gate {
     /// # Errors
     /// [`LoadError`] if the file cannot be read, or if anything is wrong in it; all problems at once.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let path = path.as_ref().to_owned();
+        Self::load_believing(path.as_ref(), None)
+    }
+
+    /// As [`load`](Self::load), and tokens of `orgate_config::DEVELOPMENT_ISSUER` are believed as well, by the key set
+    /// `jwks`, from now on and after each reload. For a developer's own machine: whoever has that key is anybody.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load).
+    pub async fn load_for_development(path: impl AsRef<Path>, jwks: &str) -> Result<Self, LoadError> {
+        Self::load_believing(path.as_ref(), Some(jwks.into()))
+    }
+
+    fn load_believing(path: &Path, development: Option<Arc<str>>) -> Result<Self, LoadError> {
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(&path, &environment).map_err(LoadError::Policy)?;
+        let file = read(path, &environment, development.as_deref())?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
-        let observe = from_file::observes(&file.mode, &path);
-        parts(file, &environment, &[]).map(|parts| Self::new(parts.observe(observe)))
+        let observe = from_file::observes(&file.mode, path);
+        let mut parts = parts(file, &environment, &[])?.observe(observe);
+        parts.development = development;
+        Ok(Self::new(parts))
     }
 
     /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
@@ -100,13 +114,14 @@ impl Gate {
     pub async fn reload(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(path, &environment).map_err(LoadError::Policy)?;
+        let in_force = self.parts();
+        let file = read(path, &environment, in_force.development.as_deref())?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, path);
-        let in_force = self.parts();
-        let new = parts(file, &environment, in_force.remote())?.observe(observe);
+        let mut new = parts(file, &environment, in_force.remote())?.observe(observe);
+        new.development.clone_from(&in_force.development);
         if new.identity_options() != in_force.identity_options() {
             return Err(LoadError::Identity);
         }
@@ -123,6 +138,18 @@ impl Gate {
             keys.wait_until_loaded().await;
         }
     }
+}
+
+fn read(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    development: Option<&str>,
+) -> Result<PolicyFile, LoadError> {
+    match development {
+        Some(jwks) => orgate_config::load_for_development(path, env, jwks),
+        None => orgate_config::load(path, env),
+    }
+    .map_err(LoadError::Policy)
 }
 
 /// How long a policy that is read again waits for the keys of each issuer that are not in hand.
@@ -150,6 +177,10 @@ fn parts(
             KeyLocation::Secret(source) => {
                 let keys = from_file::secret_keys(&name, &trust, &source, env)?;
                 issuers.push((trust, keys));
+                continue;
+            }
+            KeyLocation::Known(jwks) => {
+                issuers.push((trust, in_hand(&name, &jwks)?));
                 continue;
             }
         };
@@ -188,6 +219,15 @@ fn parts(
     Ok(parts)
 }
 
+/// Keys that need no fetching.
+fn in_hand(issuer: &str, jwks: &str) -> Result<Arc<dyn KeySource>, LoadError> {
+    let (keys, _) = KeySet::from_jwks(jwks.as_bytes()).map_err(|error| LoadError::Secret {
+        owner: format!("the issuer `{issuer}`"),
+        why: format!("its keys cannot be read: {error}"),
+    })?;
+    Ok(Arc::new(StaticKeys::new(keys)))
+}
+
 /// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).
 pub(crate) fn without_keys(policy: &str) -> Result<GateParts, LoadError> {
     let environment = |name: &str| std::env::var(name).ok();
@@ -220,6 +260,7 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     };
     let file_names = file.file_names().map(Into::into).collect();
     GateParts::new(file.policy, verifier)
+        .digest(&file.digest)
         .token(token)
         .file_names(file_names)
         .redirect(file.redirect.into())

@@ -1,5 +1,9 @@
 //! How a gate is doing: whether it has what it needs to decide.
 
+use std::sync::Arc;
+
+use crate::{GateParts, Principal};
+
 /// How a gate is doing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -24,6 +28,28 @@ pub struct IssuerStatus {
     pub keys_loaded: bool,
     /// Why the last attempt to fetch them failed, if it did.
     pub last_error: Option<String>,
+}
+
+/// Who asked for what was refused, and under which policy: for logs.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) caller: Option<Principal>,
+    pub(crate) policy: Arc<str>,
+}
+
+impl GateParts {
+    /// Names the policy by the digest of its file.
+    #[must_use]
+    pub fn digest(mut self, digest: &str) -> Self {
+        self.digest = digest.into();
+        self
+    }
+
+    /// The digest of the policy's file (see `orgate_config::PolicyFile::digest`), in hexadecimal; empty where there is none.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        &self.digest
+    }
 }
 
 impl GateStatus {

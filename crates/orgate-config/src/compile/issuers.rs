@@ -70,7 +70,7 @@ pub(super) fn read(
     read
 }
 
-fn issuer(
+pub(super) fn issuer(
     key: &Key,
     node: &Node,
     directory: &Path,

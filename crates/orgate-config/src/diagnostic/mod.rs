@@ -23,6 +23,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+mod conceal;
 mod render;
 
 use std::fmt;

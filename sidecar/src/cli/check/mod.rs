@@ -148,7 +148,7 @@ fn text(checked: &[Checked], color: bool) -> String {
 fn to_json(checked: &[Checked]) -> Value {
     let findings: Vec<Value> = checked
         .iter()
-        .flat_map(|one| one.findings.iter().map(|finding| finding_json(&one.findings, finding)))
+        .flat_map(|one| findings_json(&one.findings))
         .collect();
     let omitted = |which: fn((usize, usize)) -> usize| -> usize {
         checked.iter().map(|one| which(one.findings.omitted())).sum()
@@ -162,6 +162,11 @@ fn to_json(checked: &[Checked]) -> Value {
         object.insert("omitted".to_owned(), json!({"errors": errors, "warnings": warnings}));
     }
     object
+}
+
+/// The findings as scripts read them.
+pub(super) fn findings_json(findings: &Diagnostics) -> Vec<Value> {
+    findings.iter().map(|finding| finding_json(findings, finding)).collect()
 }
 
 fn finding_json(findings: &Diagnostics, finding: &Diagnostic) -> Value {

@@ -153,15 +153,6 @@ impl Shown {
     }
 }
 
-fn word(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Public => "public",
-        ChangeKind::Unbound => "unbound",
-        ChangeKind::Loosened => "loosened",
-        ChangeKind::Tightened => "tightened",
-    }
-}
-
 fn to_json(shown: &Shown) -> Value {
     let of_issuers = shown.issuers.iter().map(|change| {
         json!({
@@ -173,6 +164,7 @@ fn to_json(shown: &Shown) -> Value {
         json!({
             "kind": "mapping", "issuer": null, "setting": change.setting, "method": null, "path": null, "who": [],
             "before": change.before, "after": change.after, "line": null, "widens": change.widens,
+            "public": change.public,
         })
     });
     let of_rules = shown.changes.iter().flat_map(|change| {
@@ -185,7 +177,7 @@ fn to_json(shown: &Shown) -> Value {
 fn change_json(shown: &Shown, change: &Change, method: &str) -> Value {
     let place = shown.place(change);
     let mut value = json!({
-        "kind": word(change.kind),
+        "kind": change.kind.as_str(),
         "method": method,
         "path": change.path,
         "who": change.who,
