@@ -1,6 +1,11 @@
 //! From a policy file to a gate.
 
-use std::{fmt, mem, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, mem,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
@@ -34,6 +39,24 @@ pub enum LoadError {
     },
     /// A policy that is read again says otherwise how the identity is passed on.
     Identity,
+}
+
+/// How a policy file is loaded.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The folder in which the keys of the issuers are kept for the next start, if they are.
+    pub key_snapshots: Option<PathBuf>,
+}
+
+impl LoadOptions {
+    /// Keeps the last good keys of every issuer in this folder, so that a gate that starts while an issuer is out of reach
+    /// can verify with them. It must be for us alone to write; it is made if it is not there.
+    #[must_use]
+    pub fn key_snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.key_snapshots = Some(folder.into());
+        self
+    }
 }
 
 impl LoadError {
@@ -80,6 +103,14 @@ impl Gate {
     /// # Errors
     /// [`LoadError`] if the file cannot be read, or if anything is wrong in it; all problems at once.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::load_with(path, LoadOptions::default()).await
+    }
+
+    /// [`load`](Self::load) with options, which hold for every [`reload`](Self::reload) as well.
+    ///
+    /// # Errors
+    /// [`LoadError`] as of [`load`](Self::load).
+    pub async fn load_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self, LoadError> {
         let path = path.as_ref().to_owned();
         let environment = |name: &str| std::env::var(name).ok();
         let file = orgate_config::load(&path, &environment).map_err(LoadError::Policy)?;
@@ -87,7 +118,7 @@ impl Gate {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, &path);
-        parts(file, &environment, &[]).map(|parts| Self::new(parts.observe(observe)))
+        parts(file, &environment, &[], &options).map(|parts| Self::new(parts.observe(observe)))
     }
 
     /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
@@ -106,11 +137,11 @@ impl Gate {
         }
         let observe = from_file::observes(&file.mode, path);
         let in_force = self.parts();
-        let new = parts(file, &environment, in_force.remote())?.observe(observe);
+        let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
         if new.identity_options() != in_force.identity_options() {
             return Err(LoadError::Identity);
         }
-        for keys in new.remote() {
+        for keys in &new.remote {
             keys.wait_at_most(NEW_KEYS).await;
         }
         self.replace(new);
@@ -119,7 +150,7 @@ impl Gate {
 
     /// Waits until the keys of every issuer were loaded once.
     pub async fn ready(&self) {
-        for keys in self.parts().remote() {
+        for keys in &self.parts().remote {
             keys.wait_until_loaded().await;
         }
     }
@@ -133,6 +164,7 @@ fn parts(
     mut file: PolicyFile,
     env: &dyn Fn(&str) -> Option<String>,
     known: &[Arc<RemoteKeys>],
+    options: &LoadOptions,
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
     let mut introspection = Vec::new();
@@ -148,12 +180,14 @@ fn parts(
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
         };
-        let keys = match known.iter().find(|keys| keys.are_of(trust.url(), &location)) {
+        let settings =
+            KeySettings::new(trust.url().clone(), location).snapshots(options.key_snapshots.clone());
+        let keys = match known.iter().find(|keys| keys.are_of(&settings)) {
             Some(keys) => Arc::clone(keys),
             None => {
-                let settings = KeySettings::new(trust.url().clone(), location);
                 let keys = RemoteKeys::new(settings, client.clone())
                     .map_err(|error| LoadError::Keys { issuer: name, error })?;
+                known.iter().for_each(|known| keys.take_over(known));
                 new.push(Arc::clone(&keys));
                 keys
             }
@@ -172,8 +206,8 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts =
-        assemble(file, verifier).permissions_from(choices).fetching(remote).introspecting(introspection);
+    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    (parts.remote, parts.load_options) = (remote, options.clone());
     if let Some((exchange, lifetime)) = exchange {
         parts = parts.exchanging(exchange, lifetime);
     }

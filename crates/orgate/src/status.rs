@@ -1,5 +1,7 @@
 //! How a gate is doing: whether it has what it needs to decide.
 
+use orgate_verify::KeyFigures;
+
 /// How a gate is doing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub struct IssuerStatus {
     pub keys_loaded: bool,
     /// Why the last attempt to fetch them failed, if it did.
     pub last_error: Option<String>,
+    /// What can be counted of its keys.
+    pub figures: KeyFigures,
 }
 
 impl GateStatus {

@@ -5,7 +5,7 @@
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
-use orgate::Gate;
+use orgate::{Gate, LoadOptions};
 use serde_json::json;
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -53,6 +53,10 @@ pub(crate) struct Options {
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
     require_keys: bool,
+    /// Keep the last good keys of every issuer in this folder, so that a start while an issuer is out of reach can
+    /// verify with them. Nobody else may be able to write there; it is made if it is missing.
+    #[arg(long, env = "ORGATE_KEY_SNAPSHOTS", value_name = "FOLDER")]
+    key_snapshots: Option<PathBuf>,
     /// Worker threads [default: one for each core].
     #[arg(long, env = "ORGATE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -75,8 +79,11 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let path = orgate_config::discover(std::path::Path::new("."), options.policy.as_deref())
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let read = reload::look(&path);
-    let gate =
-        Gate::load(&path).await.map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
+    let mut load = LoadOptions::default();
+    load.key_snapshots = options.key_snapshots;
+    let gate = Gate::load_with(&path, load)
+        .await
+        .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let upstream = upstream_of(&gate, &options.upstream)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
 
@@ -166,8 +173,8 @@ impl Administered for ProxyStatus {
     }
 
     fn metrics(&self) -> String {
-        let issuers =
-            self.gate.status().issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded));
+        let issuers = self.gate.status().issuers.into_iter();
+        let issuers = issuers.map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         self.metrics.observe(self.upstream.connections(), issuers);
         self.metrics.render()
     }
