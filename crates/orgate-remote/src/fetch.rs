@@ -132,7 +132,8 @@ impl Origin {
         let mut found = found.lock().await;
         let known = found.clone().filter(|found| {
             // Where keys were not found, they may have moved; but an issuer in trouble is not asked twice as much.
-            found.at.elapsed() < if found.worked { DISCOVERY_LIFETIME } else { DISCOVERY_RETRY }
+            let retry = self.timing.minimum_interval.saturating_mul(DISCOVERY_RETRY);
+            found.at.elapsed() < if found.worked { DISCOVERY_LIFETIME } else { retry }
         });
         let Found { keys, at, .. } = match known {
             Some(known) => known,
@@ -191,7 +192,7 @@ async fn read_file(path: &Path) -> Result<Fetched, RemoteError> {
 
 /// How long a discovered URL is used without asking again.
 const DISCOVERY_LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// The same for one that the keys could not be got from.
-const DISCOVERY_RETRY: Duration = Duration::from_secs(60);
+/// The same for one that the keys could not be got from, in intervals between two looks: one minute.
+const DISCOVERY_RETRY: u32 = 6;
 /// The longest entity tag that is sent back.
 const MAX_TAG_BYTES: usize = 1024;

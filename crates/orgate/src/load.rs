@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
-use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
+use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, Timing};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
@@ -172,7 +172,7 @@ fn parts(
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
-    for IssuerSpec { name, trust, keys, introspect, .. } in mem::take(&mut file.issuers) {
+    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, .. } in mem::take(&mut file.issuers) {
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
         let location = match keys {
@@ -180,8 +180,10 @@ fn parts(
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
         };
-        let settings =
-            KeySettings::new(trust.url().clone(), location).snapshots(options.key_snapshots.clone());
+        let timing = keys_max_stale.map_or_else(Timing::default, |limit| Timing::default().stale_limit(limit));
+        let settings = KeySettings::new(trust.url().clone(), location)
+            .timing(timing)
+            .snapshots(options.key_snapshots.clone());
         let keys = match known.iter().find(|keys| keys.are_of(&settings)) {
             Some(keys) => Arc::clone(keys),
             None => {
