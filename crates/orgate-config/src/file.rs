@@ -1,6 +1,9 @@
 //! What a policy file says, compiled.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use orgate_claims::Principal;
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
@@ -106,6 +109,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// How long its keys are trusted when they cannot be renewed, if the policy says.
+    pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.

@@ -8,7 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 use http::uri::PathAndQuery;
 use orgate_claims::UnixTime;
 use orgate_policy::{Access, Facts, RuleMatch, TargetError};
-use orgate_verify::IssuerIndex;
+use orgate_verify::kid_of;
 
 use crate::{
     Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict,
@@ -30,8 +30,8 @@ pub(crate) struct Brought<'b> {
     body: Option<&'b [u8]>,
     /// How the caller stands with the issuer, asked under the parts of this generation.
     standing: Option<(u64, Standing)>,
-    /// Whose keys were fetched.
-    keys: Option<IssuerIndex>,
+    /// Whether the issuer could be asked for the key of the token.
+    keys: Option<bool>,
     /// What its session was exchanged for, asked under the parts of this generation.
     session: Option<(u64, Exchanged)>,
 }
@@ -69,11 +69,12 @@ impl Gate {
             let parts = self.parts();
             match need {
                 Need::Keys(issuer) if brought.keys.is_none() => {
-                    brought.keys = Some(issuer);
-                    if let Some(source) = parts.verifier().key_source(issuer) {
-                        // A failure shows in the next round: either keys are in hand or they are not.
-                        let _ = source.refresh().await;
-                    }
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let kid = self.token_text(&parts, head, session).and_then(|token| kid_of(&token));
+                    brought.keys = Some(match parts.verifier().key_source(issuer) {
+                        Some(source) => source.look_for(kid.as_deref()).await.is_ok(),
+                        None => false,
+                    });
                 }
                 Need::LiveStatus(issuer) if brought.standing.is_none() => {
                     let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
@@ -83,7 +84,7 @@ impl Gate {
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
                 }
-                missing => return Verdict::give(&parts, head, refused_without(&parts, missing)),
+                missing => return Verdict::give(&parts, head, refused_without(&parts, missing, &brought)),
             }
         }
     }
@@ -184,11 +185,19 @@ impl GateParts {
 }
 
 /// What a request is answered with for which something could not be had.
-fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken>> {
+fn refused_without(
+    parts: &GateParts,
+    missing: Need,
+    brought: &Brought<'_>,
+) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
     let (code, detail) = match missing {
-        Need::Keys(issuer) if known(issuer) => {
+        Need::Keys(issuer) if known(issuer) && brought.keys == Some(true) => {
             (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
+        }
+        // It may be a new one: nobody can say until the issuer can be asked.
+        Need::Keys(issuer) if known(issuer) => {
+            (Code::KeysUnavailable, "the key of the token is not in hand, and its issuer cannot be asked; try again")
         }
         Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
         Need::LiveStatus(_) => {

@@ -64,7 +64,10 @@ pub struct GateParts {
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
-    remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    pub(crate) remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    /// How it was loaded, and is loaded again.
+    #[cfg(all(feature = "config", feature = "remote"))]
+    pub(crate) load_options: crate::LoadOptions,
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
@@ -76,8 +79,6 @@ pub struct GateParts {
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
-    /// The key set of the development issuer, where that is believed.
-    pub(crate) development: Option<Arc<str>>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -137,6 +138,8 @@ impl GateParts {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
+            #[cfg(all(feature = "config", feature = "remote"))]
+            load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
             #[cfg(feature = "remote")]
@@ -145,19 +148,7 @@ impl GateParts {
             preflights: Preflights::default(),
             observe: false,
             digest: Arc::from(""),
-            development: None,
         }
-    }
-
-    #[cfg(all(feature = "config", feature = "remote"))]
-    pub(crate) fn fetching(mut self, remote: Vec<Arc<orgate_remote::RemoteKeys>>) -> Self {
-        self.remote = remote;
-        self
-    }
-
-    #[cfg(all(feature = "config", feature = "remote"))]
-    pub(crate) fn remote(&self) -> &[Arc<orgate_remote::RemoteKeys>] {
-        &self.remote
     }
 
     /// Where tokens are looked for.
@@ -279,6 +270,7 @@ impl Gate {
                 location: status.location,
                 keys_loaded: status.loaded,
                 last_error: status.last_error,
+                figures: status.figures,
             })
         });
         let forgeries_recognized = self.inner.forgeries.recognized();

@@ -98,6 +98,7 @@ pub(super) fn issuer(
     // Each is read before any of them may end this, so that all their problems are told.
     let profile = profile.and_then(|name| find_profile(&name, diagnostics));
     read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
+    let max_stale = signing::max_stale(keys, &path, diagnostics);
     let keys = signing::key_location(keys, &path, directory, env, diagnostics);
     let audience = audiences(audience, key, &path, env, diagnostics);
     let algorithms = signing::algorithms(algorithms, keys.as_ref(), &path, diagnostics);
@@ -136,7 +137,15 @@ pub(super) fn issuer(
     let profile = profile.map(|profile| profile.name);
     let permissions_from = permissions_from.map(|from| check_union(from, diagnostics));
     Some((
-        IssuerSpec { name: key.text.clone(), trust, keys: keys?, introspect, profile, permissions_from },
+        IssuerSpec {
+            name: key.text.clone(),
+            trust,
+            keys: keys?,
+            keys_max_stale: max_stale,
+            introspect,
+            profile,
+            permissions_from,
+        },
         url.span,
     ))
 }

@@ -6,7 +6,7 @@ use std::{io, path::Path};
 use orgate::testing::tools::{Judged, read_cases};
 use orgate_config::{
     PolicyFile, codes,
-    diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span},
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
 };
 
 use crate::cli::test::beside;

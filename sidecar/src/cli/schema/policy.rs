@@ -137,8 +137,21 @@ fn issuer() -> Value {
                 "description": "Where its keys are; `discover` by default.",
                 "anyOf": [
                     {"const": "discover"},
-                    object("At this address.", json!({"jwks_uri": {"type": "string"}}), &["jwks_uri"]),
-                    object("In this file, beside the policy.", json!({"file": {"type": "string"}}), &["file"]),
+                    object(
+                        "At this address.",
+                        json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["jwks_uri"],
+                    ),
+                    object(
+                        "In this file, beside the policy.",
+                        json!({"file": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["file"],
+                    ),
+                    object(
+                        "Discovered, and trusted for so long when they cannot be renewed.",
+                        json!({"max_stale": text(DURATION)}),
+                        &["max_stale"],
+                    ),
                 ],
             },
             "audience": one_or_many(json!({"type": "string", "minLength": 1})),
