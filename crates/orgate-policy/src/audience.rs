@@ -258,7 +258,7 @@ impl Audience {
 /// What is known of the holder of each role of the table, in a token that an issuer made by it.
 fn role_facts(spec: &PolicySpec, vocabulary: &Vocabulary) -> Vec<Set> {
     let written = expand_roles(&spec.roles, &mut Vec::new());
-    let of_profile = spec.role_table.iter().map(|(name, grants)| (name, grants.clone()));
+    let of_profile = spec.role_table.iter().map(|(name, grants)| (name, grants.iter().collect()));
     let table = if written.is_empty() { of_profile.collect() } else { written };
     // What a profile says is never expanded: its permissions stand in the token or count for nothing.
     let granted = !spec.roles.is_empty() || spec.permissions_from != PermissionsFrom::Role;

@@ -3,41 +3,82 @@
 //! Two rules may overlap only where it is plain which one wins: one host or path within the other, or the same
 //! requirement, or a rule of its own for the paths they share. Hosts never cross, so only rules of one host collide.
 
+mod crossings;
+
+use self::crossings::Crossings;
 use crate::{
     BindSource, BindSpec, PolicyError, RuleSpec,
     bind::bound,
     methods::MethodNumbers,
-    pattern::Relation,
     requirement::{Expression, Operand},
     shapes::Shapes,
 };
 
 /// After how many collisions the rest is not looked for: nobody reads more, and crossing rules make them in pairs.
-const MAX_COLLISIONS: usize = 200;
+pub(crate) const MAX_COLLISIONS: usize = 200;
 
-/// Every pair of rules that collide, each reported at the later one.
-pub(crate) fn collisions(
-    shapes: &Shapes<'_>,
-    bind: &[BindSpec],
-    methods: &MethodNumbers,
-) -> Vec<PolicyError> {
-    let mut errors = Vec::new();
+/// How many places and rules of the trees may be looked at in search of crossing rules. Ten thousand rules of an API take
+/// some ten thousand; the most that fit here take a tenth of a second.
+pub(crate) const MAX_STEPS: usize = 1_000_000;
+
+/// The search for rules that collide, when it has ended.
+pub(crate) struct Collisions {
+    /// Each at the later one of two rules.
+    pub(crate) errors: Vec<PolicyError>,
+    /// How many places and rules were looked at besides the rules' own.
+    pub(crate) steps: usize,
+}
+
+impl Collisions {
+    /// Whether there may be more.
+    pub(crate) fn stopped(&self) -> bool {
+        self.errors.len() >= MAX_COLLISIONS || self.steps > MAX_STEPS
+    }
+}
+
+/// The pairs of rules that collide.
+pub(crate) fn collisions(shapes: &Shapes<'_>, bind: &[BindSpec], methods: &MethodNumbers) -> Collisions {
+    let crossings = Crossings::new(shapes, bind, methods);
+    let mut found = Collisions { errors: Vec::new(), steps: 0 };
+    let mut crossing = Vec::new();
     for (at, later) in shapes.rules() {
-        for earlier in shapes.meeting(at, later.key.pattern()).into_iter().filter(|other| *other < at) {
-            let Some(earlier) = shapes.rule(earlier) else { continue };
-            let collision = match earlier.key.pattern().relation(later.key.pattern()) {
-                Relation::Equal => same_path(earlier, later, methods),
-                Relation::Crossing => ambiguous((earlier, (at, later)), shapes, bind, methods),
-                Relation::Within | Relation::Around | Relation::Disjoint => None,
-            };
-            errors.extend(collision);
+        let beside = shapes.beside(at).iter().take_while(|other| **other < at);
+        for earlier in beside.filter_map(|other| shapes.rule(*other)) {
+            found.errors.extend(same_path(earlier, later, methods));
+            found.steps += 1;
         }
-        if errors.len() >= MAX_COLLISIONS {
-            errors.truncate(MAX_COLLISIONS);
+        crossing.clear();
+        found.steps += crossings.of(at, &mut crossing);
+        crossing.retain(|other| *other < at);
+        crossing.sort_unstable();
+        for earlier in crossing.iter().filter_map(|other| shapes.rule(*other)) {
+            found.errors.extend(ambiguous((earlier, (at, later)), shapes, bind, methods));
+        }
+        if found.steps > MAX_STEPS {
+            let earlier = crossing.first().and_then(|other| shapes.rule(*other));
+            found.errors.push(too_many(later, earlier, crossing.len()));
+        }
+        if found.stopped() {
+            found.errors.truncate(MAX_COLLISIONS);
             break;
         }
     }
-    errors
+    found
+}
+
+/// What is said where the search ends before all rules were compared.
+fn too_many(rule: &RuleSpec, other: Option<&RuleSpec>, others: usize) -> PolicyError {
+    let message = match other {
+        Some(other) => format!("`{}` crosses `{}` and {others} rules in all; so many cannot be compared", rule.key, other.key),
+        None => format!("up to `{}`, too many rules cross to be compared", rule.key),
+    };
+    let error = PolicyError::new("E090", rule.place, message).help(
+        "let the patterns begin with different literals: a parameter before a literal crosses every literal before a parameter",
+    );
+    match other {
+        Some(other) => error.related(other.place, other.key.to_string()),
+        None => error,
+    }
 }
 
 fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> Option<PolicyError> {
@@ -71,8 +112,7 @@ fn ambiguous(
         return None;
     }
     let meet = a.meet(b)?;
-    let same = |rule: &&RuleSpec| rule.key.pattern().relation(&meet) == Relation::Equal;
-    for rule in shapes.meeting(at, &meet).into_iter().filter_map(|at| shapes.rule(at)).filter(same) {
+    for rule in shapes.exactly(at, &meet).iter().filter_map(|at| shapes.rule(*at)) {
         open &= !methods.coverage(rule.key.methods());
     }
     (open != 0).then(|| {
@@ -86,16 +126,6 @@ fn ambiguous(
 
 /// Whether it does not matter which of the two wins.
 fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
-    // By where the value stands, since the same name may stand elsewhere.
-    let bound = |rule: &RuleSpec| -> Vec<(String, Option<usize>)> {
-        let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
-        bound(rule, bind)
-            .map(|bind| match &bind.source {
-                BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
-                other => (other.to_string(), None),
-            })
-            .collect()
-    };
     let same_shadow = match (&a.shadow, &b.shadow) {
         (Some(a), Some(b)) => a.same_as(b),
         (None, None) => true,
@@ -106,7 +136,18 @@ fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
         && !compares_captures(a)
         && same_shadow
         && (a.hide, a.live, a.limit, a.encoded_slash) == (b.hide, b.live, b.limit, b.encoded_slash)
-        && bound(a) == bound(b)
+        && bindings(a, bind) == bindings(b, bind)
+}
+
+/// What a rule binds, by where the value stands: the same name may stand elsewhere.
+fn bindings(rule: &RuleSpec, bind: &[BindSpec]) -> Vec<(String, Option<usize>)> {
+    let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
+    bound(rule, bind)
+        .map(|bind| match &bind.source {
+            BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
+            other => (other.to_string(), None),
+        })
+        .collect()
 }
 
 /// Whether the requirement looks at what the key captures, which two keys may capture at different places.

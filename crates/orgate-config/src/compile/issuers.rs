@@ -49,6 +49,12 @@ pub(super) fn read(
     let mut read = Issuers::default();
     let Some(node) = node else { return read };
     let mut places: HashMap<String, Span> = HashMap::new();
+    let count = node.entries().map_or(0, <[_]>::len);
+    if count > MAX_ISSUERS {
+        let message = format!("the policy has {count} issuers; at most {MAX_ISSUERS} are allowed");
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
+        return read;
+    }
     for (key, node) in super::named(node, "issuers", "a map from names to issuers", diagnostics) {
         read.any_written = true;
         let Some((issuer, url)) = issuer(key, node, directory, env, &mut read, diagnostics) else { continue };
@@ -61,11 +67,6 @@ pub(super) fn read(
             }
             None => read.issuers.push(issuer),
         }
-    }
-    if read.issuers.len() > MAX_ISSUERS {
-        let message =
-            format!("the policy has {} issuers; at most {MAX_ISSUERS} are allowed", read.issuers.len());
-        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
     }
     read
 }

@@ -125,13 +125,16 @@ fn read(
     development: Option<&str>,
     (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics)?;
+    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
-    let root = include::resolve(root, around, diagnostics);
+    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    if diagnostics.is_enough() {
+        return None;
+    }
     let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
@@ -163,6 +166,9 @@ fn read(
     let lint = map.optional("lint").node();
     let paths = map.optional("paths").node();
     map.finish();
+    if !limits::check_entries(&sections, diagnostics) {
+        return None;
+    }
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
@@ -182,7 +188,7 @@ fn read(
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);
     rates::check(&spec, &authenticators.authenticators, diagnostics);
-    if !limits::check(&spec, &sections, diagnostics) {
+    if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
     let compared = claims::compared(&spec, start, diagnostics);
@@ -211,7 +217,7 @@ fn named<'n>(
     path: &str,
     wanted: &str,
     diagnostics: &mut Diagnostics,
-) -> impl Iterator<Item = &'n (document::Key, Node)> + use<'n> {
+) -> impl Iterator<Item = &'n (document::Key, Node)> + Clone + use<'n> {
     if node.entries().is_none() {
         document::wrong_kind(node, path, wanted, diagnostics);
     }
@@ -230,6 +236,9 @@ fn texts<'n>(node: &'n Node, path: &str, diagnostics: &mut Diagnostics) -> Vec<(
     };
     let mut texts = Vec::new();
     for item in items {
+        if diagnostics.is_enough() {
+            break;
+        }
         match item.text() {
             Some(text) => texts.push((text, item)),
             None => document::wrong_kind(item, path, "a text", diagnostics),
