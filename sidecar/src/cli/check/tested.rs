@@ -53,6 +53,8 @@ pub(super) fn check(path: &Path, file: &PolicyFile, findings: &mut Diagnostics) 
 
 #[cfg(test)]
 mod tests {
+    use orgate_config::diagnostic::Severity;
+
     use super::*;
 
     fn told(level: &str, tests: Option<&str>) -> Vec<(u32, Severity, String)> {
