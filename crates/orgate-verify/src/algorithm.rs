@@ -158,8 +158,22 @@ mod tests {
     #[test]
     fn look_alikes_and_the_dangerous_ones_have_no_name() {
         for name in [
-            "", "none", "None", "hs256", "HS1", "rs256", " RS256", "RS256 ", "RS256\0", "RЅ256", "RS1", "Ed448",
-            "ed25519", "ES512", "ES256K", "RS256,ES256",
+            "",
+            "none",
+            "None",
+            "hs256",
+            "HS1",
+            "rs256",
+            " RS256",
+            "RS256 ",
+            "RS256\0",
+            "RЅ256",
+            "RS1",
+            "Ed448",
+            "ed25519",
+            "ES512",
+            "ES256K",
+            "RS256,ES256",
         ] {
             assert!(name.parse::<Algorithm>().is_err(), "{name:?}");
         }

@@ -119,7 +119,11 @@ impl Key {
             Ok(KeyUse { algorithm, material: Material::Public(key), fingerprint })
         });
         let uses = uses.collect::<Result<Vec<_>, _>>()?;
-        if uses.is_empty() { Err(SkipReason::AlgorithmMismatch) } else { Ok(Self { kid: kid.map(Into::into), uses }) }
+        if uses.is_empty() {
+            Err(SkipReason::AlgorithmMismatch)
+        } else {
+            Ok(Self { kid: kid.map(Into::into), uses })
+        }
     }
 
     /// The secret of an issuer, for the algorithms of `algorithms` that have secrets.
@@ -195,7 +199,9 @@ fn check_purpose(jwk: &Map<'_>) -> Result<(), SkipReason> {
 
 fn fingerprint(kid: Option<&str>, algorithm: Algorithm, material: &[u8]) -> u128 {
     let mut hash = digest::Context::new(&digest::SHA256);
-    for part in [algorithm.as_str().as_bytes(), material, &[u8::from(kid.is_some())], kid.unwrap_or("").as_bytes()] {
+    for part in
+        [algorithm.as_str().as_bytes(), material, &[u8::from(kid.is_some())], kid.unwrap_or("").as_bytes()]
+    {
         hash.update(&part.len().to_be_bytes());
         hash.update(part);
     }

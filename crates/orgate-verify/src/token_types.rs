@@ -49,7 +49,10 @@ impl TokenTypes {
             Some(short) => (self.access_token && is(short, "at+jwt")) || (self.jwt && is(short, "jwt")),
         };
         if let (false, Some(kind)) = (fits, typ.and_then(kind_by_typ)) {
-            return Err(VerifyError::new(WrongType, format!("the `typ` of the token says that it is {kind}")));
+            return Err(VerifyError::new(
+                WrongType,
+                format!("the `typ` of the token says that it is {kind}"),
+            ));
         }
         if fits && self == Self::ACCESS_TOKEN {
             return Ok(());
@@ -246,7 +249,10 @@ mod tests {
             );
         }
         assert_eq!(says(strict, Some("JWT"), "{}"), "the `typ` of the token is not `at+jwt`");
-        assert_eq!(says(all, Some("JOSE"), "{}"), "the `typ` of the token is not `at+jwt` or `JWT` or absent");
+        assert_eq!(
+            says(all, Some("JOSE"), "{}"),
+            "the `typ` of the token is not `at+jwt` or `JWT` or absent"
+        );
         assert_eq!(
             says(all, None, r#"{"token_use":["access"]}"#),
             "the `token_use` of the token is not `access`"

@@ -148,7 +148,9 @@ fn a_key_is_found_by_kid_and_algorithm() {
     .unwrap();
     let find = |kid, algorithm| {
         let found = set.find(kid, algorithm).map(|key| set.stamp(key));
-        found.map(|stamp| set.keys.iter().find(|key| key.uses()[0].fingerprint() == stamp.key).unwrap().kid().unwrap())
+        found.map(|stamp| {
+            set.keys.iter().find(|key| key.uses()[0].fingerprint() == stamp.key).unwrap().kid().unwrap()
+        })
     };
     assert_eq!(find(Some("es-1"), Algorithm::Es256), Ok("es-1"));
     assert_eq!(find(Some("es-1"), Algorithm::Rs256), Err(NoKey::OtherAlgorithm));

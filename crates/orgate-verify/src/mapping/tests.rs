@@ -84,7 +84,10 @@ fn a_subject_is_always_needed() {
 fn a_claim_of_the_wrong_type_is_refused_never_read_as_absent() {
     for (name, values) in [
         ("sub", &["[]", "{}", "true", "1", "\"a\\u0000\"", "\"a\\r\\nX: y\"", "\"\""][..]),
-        ("org_id", &["[]", "{}", "true", "1", "\"\\u0000\"", "\"a\\n\"", "[\"org_1\"]", "{\"id\":\"org_1\"}"]),
+        (
+            "org_id",
+            &["[]", "{}", "true", "1", "\"\\u0000\"", "\"a\\n\"", "[\"org_1\"]", "{\"id\":\"org_1\"}"],
+        ),
         ("org_slug", &["[]", "{}", "true", "1", "\"\\t\"", "\"a\\u007f\""]),
         ("org_role", &["1", "true", "{}", "[1]", "[null]", "\"\"", "[\"\"]", "\"a\\n\"", "[[\"a\"]]"]),
         (
