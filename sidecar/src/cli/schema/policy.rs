@@ -137,6 +137,7 @@ fn issuer() -> Value {
                     {"const": "discover"},
                     object("At this address.", json!({"jwks_uri": {"type": "string"}}), &["jwks_uri"]),
                     object("In this file, beside the policy.", json!({"file": {"type": "string"}}), &["file"]),
+                    object("A secret that both sides hold.", json!({"secret": secret()}), &["secret"]),
                 ],
             },
             "audience": one_or_many(json!({"type": "string", "minLength": 1})),
