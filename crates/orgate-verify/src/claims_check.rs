@@ -52,17 +52,22 @@ pub(crate) fn timestamp(claims: &Map<'_>, name: &'static str) -> Result<Option<U
         Some(Value::Integer(seconds)) if (0..=MAX_SAFE_INTEGER).contains(seconds) => {
             Ok(Some(UnixTime::from_seconds(*seconds)))
         }
-        Some(_) => Err(VerifyError::new(
-            MalformedClaim,
-            format!("the claim `{name}` is not a time in whole seconds"),
-        )),
+        Some(_) => Err(not_a_time(name)),
     }
+}
+
+fn not_a_time(name: &'static str) -> VerifyError {
+    VerifyError::new(MalformedClaim, format!("the claim `{name}` is not a time in whole seconds"))
 }
 
 fn check_times(leeway: i64, claims: &Map<'_>, now: UnixTime) -> Result<UnixTime, VerifyError> {
     let expires_at =
         timestamp(claims, "exp")?.ok_or_else(|| VerifyError::new(MissingClaim, "the token has no `exp`"))?;
-    let not_before = timestamp(claims, "nbf")?;
+    // SECURITY: a restriction that cannot be read is not the absence of one.
+    let not_before = match claims.get("nbf") {
+        Some(Value::Null) => return Err(not_a_time("nbf")),
+        _ => timestamp(claims, "nbf")?,
+    };
     let issued_at = timestamp(claims, "iat")?;
     if now >= expires_at.plus(leeway) {
         return Err(VerifyError::new(Expired, "the token has expired"));

@@ -83,6 +83,14 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Result<UnverifiedHeader<'_>, VerifyE
         })?;
     let kid = take_text(&mut map, "kid")?;
     let typ = take_text(&mut map, "typ")?;
+    // Not read, and yet of the kind that the RFC gives them: a header that says otherwise was not made by an issuer.
+    for name in ["jku", "x5u", "x5t", "x5t#S256", "cty"] {
+        take_text(&mut map, name)?;
+    }
+    match map.get("jwk") {
+        None | Some(Value::Map(_)) => {}
+        Some(_) => return Err(VerifyError::new(Malformed, "the `jwk` of the token is not an object")),
+    }
     Ok(UnverifiedHeader { algorithm, kid, typ })
 }
 
@@ -163,6 +171,10 @@ mod tests {
             (r#"{"alg":"RS256","kid":1}"#, Malformed),
             (r#"{"alg":"RS256","kid":null}"#, Malformed),
             (r#"{"alg":"RS256","typ":["at+jwt"]}"#, Malformed),
+            (r#"{"alg":"RS256","jku":[]}"#, Malformed),
+            (r#"{"alg":"RS256","x5t":1}"#, Malformed),
+            (r#"{"alg":"RS256","cty":null}"#, Malformed),
+            (r#"{"alg":"RS256","jwk":"k"}"#, Malformed),
             (r#"{"alg":"RS256","crit":[]}"#, CriticalHeader),
             (r#"{"alg":"RS256","crit":null}"#, CriticalHeader),
             (r#"{"alg":"RS256","crit":["alg"]}"#, CriticalHeader),

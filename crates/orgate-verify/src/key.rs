@@ -36,7 +36,7 @@ pub(crate) struct KeyUse {
 
 enum Material {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 /// Why a key of a set is not used.
@@ -131,7 +131,7 @@ impl Key {
                 Algorithm::Hs512 => hmac::HMAC_SHA512,
                 _ => return None,
             };
-            let material = Material::Secret(hmac::Key::new(hash, secret));
+            let material = Material::Secret(Box::new(hmac::Key::new(hash, secret)));
             Some(KeyUse { algorithm, material, fingerprint: fingerprint(None, algorithm, &number) })
         });
         Self { kid: None, uses: uses.collect() }

@@ -38,7 +38,8 @@ fn otherwise(bench: &Bench, case: &Case) -> Option<String> {
         _ => false,
     };
     let got = result.map(|_| "accepted").map_err(|error| format!("{:?}: {error}", error.kind()));
-    (!is_as_expected).then(|| format!("{} {}: expected {:?}, got {got:?}", case.row, case.name, case.expected))
+    (!is_as_expected)
+        .then(|| format!("{} {}: expected {:?}, got {got:?}", case.row, case.name, case.expected))
 }
 
 #[track_caller]
@@ -110,9 +111,17 @@ const ELSEWHERE: [(&str, &str, &[&str]); 15] = [
             "what_is_there_and_unreadable_is_not_absent",
         ],
     ),
-    ("A10 other places", "../orgate/tests/credentials.rs", &["each_source_is_read_and_two_credentials_are_refused"]),
+    (
+        "A10 other places",
+        "../orgate/tests/credentials.rs",
+        &["each_source_is_read_and_two_credentials_are_refused"],
+    ),
     ("A11 statuses", "../orgate/tests/gate.rs", &["what_a_token_lacks_is_told_by_its_code"]),
-    ("A11 headers at the application", "../../sidecar/src/tests/headers.rs", &["identity_comes_from_the_gate_alone"]),
+    (
+        "A11 headers at the application",
+        "../../sidecar/src/tests/headers.rs",
+        &["identity_comes_from_the_gate_alone"],
+    ),
     (
         "A12 sets",
         "src/key_set/tests.rs",

@@ -194,7 +194,10 @@ fn an_issuer_with_a_secret_takes_its_codes_and_no_signatures() {
     for key in [TestKey::hs256(), TestKey::hs384()] {
         assert!(bench.verify(&key.mint(&claims())).is_ok(), "{}", key.alg());
         assert!(bench.verify(&key.mint_with("kid", Value::Null, &claims())).is_ok(), "it names no key");
-        assert!(bench.verify(&key.mint_with("kid", "other".into(), &claims())).is_ok(), "it names what it likes");
+        assert!(
+            bench.verify(&key.mint_with("kid", "other".into(), &claims())).is_ok(),
+            "it names what it likes"
+        );
     }
     bench.refuses(&TestKey::hs512().mint(&claims()), AlgorithmNotAllowed, "HS512");
     for key in TestKey::published() {
@@ -229,7 +232,10 @@ fn the_claims_of_rfc_9068_are_needed_where_the_issuer_writes_them() {
         missing.as_object_mut().unwrap().remove(name);
         let token = TestKey::es256().mint(&missing);
         let error = bench.refuses(&token, MissingClaim, name);
-        assert_eq!(error.to_string(), format!("the token has no `{name}`, as access tokens by RFC 9068 have"));
+        assert_eq!(
+            error.to_string(),
+            format!("the token has no `{name}`, as access tokens by RFC 9068 have")
+        );
         bench.refuses(&TestKey::es256().mint(&with(name, Value::Null)), MissingClaim, name);
         assert!(Bench::new().verify(&token).is_ok(), "{name} where nobody asks");
     }

@@ -131,12 +131,15 @@ pub(super) fn algorithms(
                 continue;
             }
             Ok(algorithm) if algorithm.is_symmetric() => {
-                let message = format!("`{algorithm}` is signed with a secret, and the keys of this issuer are published");
+                let message = format!(
+                    "`{algorithm}` is signed with a secret, and the keys of this issuer are published"
+                );
                 Diagnostic::error(codes::MIXED_KEYS, message)
                     .help("leave it away, or say where the secret is: `keys: {secret: {env: NAME}}`")
             }
             Ok(algorithm) => {
-                let message = format!("`{algorithm}` needs a published key, and this issuer signs with a secret");
+                let message =
+                    format!("`{algorithm}` needs a published key, and this issuer signs with a secret");
                 Diagnostic::error(codes::MIXED_KEYS, message).help("leave it away, or say where the keys are")
             }
             Err(_) => no_algorithm(name, &names),

@@ -15,11 +15,13 @@ use crate::{Algorithm, KeySet, authenticator::SecretError, jws, key::Key};
 fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("ORGATE_VECTORS").map(PathBuf::from);
     let is_needed = named.is_some() || std::env::var_os("CI").is_some();
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
+    let folder =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
     if folder.join("wycheproof").is_dir() {
         return Some(folder);
     }
-    let missing = format!("there are no test vectors in {}; name their folder in ORGATE_VECTORS", folder.display());
+    let missing =
+        format!("there are no test vectors in {}; name their folder in ORGATE_VECTORS", folder.display());
     assert!(!is_needed, "{missing}");
     eprintln!("{missing}");
     None
@@ -48,7 +50,11 @@ fn judged(token: &str, keys: &KeySet) -> Result<Vec<u8>, String> {
     let (payload, signature) = (jws::decode(payload).map_err(told)?, jws::decode(signature).map_err(told)?);
     let key = keys.find(head.kid.as_deref(), head.algorithm).map_err(|fault| format!("{fault:?}"))?;
     let input = token.rsplit_once('.').unwrap().0;
-    if key.verify(input.as_bytes(), &signature) { Ok(payload) } else { Err("the signature does not hold".to_owned()) }
+    if key.verify(input.as_bytes(), &signature) {
+        Ok(payload)
+    } else {
+        Err("the signature does not hold".to_owned())
+    }
 }
 
 /// The keys of a group: published ones, or one secret for the algorithm that its JWK names.
@@ -56,8 +62,8 @@ fn keys(jwks: &[&Value]) -> Result<KeySet, String> {
     match jwks {
         [jwk] if jwk["kty"] == "oct" => secret(jwk),
         _ => {
-            let (keys, skipped) =
-                KeySet::from_jwks(json!({ "keys": jwks }).to_string().as_bytes()).map_err(|e| e.to_string())?;
+            let (keys, skipped) = KeySet::from_jwks(json!({ "keys": jwks }).to_string().as_bytes())
+                .map_err(|e| e.to_string())?;
             if skipped.is_empty() { Ok(keys) } else { Err(format!("{}", skipped[0])) }
         }
     }
@@ -69,19 +75,29 @@ fn secret(jwk: &Value) -> Result<KeySet, String> {
     let secret = URL_SAFE_NO_PAD.decode(jwk["k"].as_str().unwrap()).unwrap();
     let least = algorithm.least_secret_bytes().ok_or("it takes no secret")?;
     // Secrets of a configuration are text; these are bytes, which differ in nothing but what they are made of.
-    SecretError::check_text(&"x".repeat(secret.len()), least, KeySet::MAX_SECRET_BYTES).map_err(|e| e.to_string())?;
+    SecretError::check_text(&"x".repeat(secret.len()), least, KeySet::MAX_SECRET_BYTES)
+        .map_err(|e| e.to_string())?;
     Ok(KeySet::of_secret_bytes(&secret, &[algorithm]))
 }
 
 /// Test cases whose outcome here is the other one, each with its reason.
 const OTHERWISE: [(u64, &str); 8] = [
-    (346, "the key says `alg: PS256` and the token PS384: a key is used with the algorithm it names, and with no other"),
+    (
+        346,
+        "the key says `alg: PS256` and the token PS384: a key is used with the algorithm it names, and with no other",
+    ),
     (347, "ES512 is not supported: nobody signs access tokens with it"),
     (350, "the key says `alg: PS256` and the token PS384, as in 346"),
     (351, "ES512 is not supported, as in 347"),
-    (367, "byte for byte the token of 357, which is valid: the padding that the comment speaks of is not in the file"),
+    (
+        367,
+        "byte for byte the token of 357, which is valid: the padding that the comment speaks of is not in the file",
+    ),
     (370, "byte for byte the token of 357, as in 367"),
-    (372, "a `?` in the header: base64url has one spelling here (RFC 7515 §2), though what it decodes to is signed"),
+    (
+        372,
+        "a `?` in the header: base64url has one spelling here (RFC 7515 §2), though what it decodes to is signed",
+    ),
     (373, "a `?` in the payload, as in 372"),
 ];
 
@@ -122,7 +138,12 @@ fn wycheproof_keys() {
             let id = case["tcId"].as_u64().unwrap();
             let token = case["jws"].as_str().unwrap();
             let result = keys.as_ref().map_err(Clone::clone).and_then(|keys| judged(token, keys));
-            assert_eq!(result.is_ok(), case["result"] == "valid", "tcId {id} {}: {result:?}", case["comment"]);
+            assert_eq!(
+                result.is_ok(),
+                case["result"] == "valid",
+                "tcId {id} {}: {result:?}",
+                case["comment"]
+            );
             run += 1;
         }
     }
@@ -150,7 +171,11 @@ fn rfc_7520() {
         let token = file["output"]["compact"].as_str().unwrap();
         let result = keys(&[&jwk]).and_then(|keys| judged(token, &keys));
         match expected {
-            None => assert_eq!(result.as_deref(), Ok(file["input"]["payload"].as_str().unwrap().as_bytes()), "{name}"),
+            None => assert_eq!(
+                result.as_deref(),
+                Ok(file["input"]["payload"].as_str().unwrap().as_bytes()),
+                "{name}"
+            ),
             Some(reason) => assert!(result.as_ref().is_err_and(|e| e.contains(reason)), "{name}: {result:?}"),
         }
     }
@@ -167,22 +192,25 @@ fn ed25519_speccheck() {
     let Some(file) = read("ed25519-speccheck/cases.json") else { return };
     let hex = |text: &Value| -> Vec<u8> {
         let digits = text.as_str().unwrap().as_bytes();
-        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+        digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
     };
     // What the cases are about, and what becomes of them. RFC 8032 leaves 2 to 5 and 9 to 11 open.
     let expected = [
-        "skipped: small order",      // 0: A and R of small order, S = 0
-        "skipped: small order",      // 1: A of small order
-        "accepted",                  // 2: R of small order, A of mixed order: only who has A's half can make it
-        "accepted",                  // 3: A and R of mixed order, both equations hold
-        "refused",                   // 4: only the equation with the cofactor holds
-        "refused",                   // 5: only the equation with the cofactor holds, k reduced by it
-        "refused",                   // 6: S above the order
-        "refused",                   // 7: S far above the order
-        "refused",                   // 8: R not reduced
-        "refused",                   // 9: R not reduced
-        "skipped: small order",      // 10: A of small order, not reduced
-        "skipped: small order",      // 11: A of small order, not reduced
+        "skipped: small order", // 0: A and R of small order, S = 0
+        "skipped: small order", // 1: A of small order
+        "accepted",             // 2: R of small order, A of mixed order: only who has A's half can make it
+        "accepted",             // 3: A and R of mixed order, both equations hold
+        "refused",              // 4: only the equation with the cofactor holds
+        "refused",              // 5: only the equation with the cofactor holds, k reduced by it
+        "refused",              // 6: S above the order
+        "refused",              // 7: S far above the order
+        "refused",              // 8: R not reduced
+        "refused",              // 9: R not reduced
+        "skipped: small order", // 10: A of small order, not reduced
+        "skipped: small order", // 11: A of small order, not reduced
     ];
     let cases = file.as_array().unwrap();
     assert_eq!(cases.len(), expected.len());
@@ -205,15 +233,19 @@ fn ed25519_speccheck() {
 /// Of appendix A, A.2 and A.3 are in `key/tests.rs` as signatures; here they are whole, with the rest.
 #[test]
 fn rfc_7515_appendix_a() {
-    let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    let payload =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     let text = "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
     let k = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let hs256 = keys(&[&json!({"kty": "oct", "alg": "HS256", "k": k})]).unwrap();
-    let a1 = format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{payload}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+    let a1 = format!(
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{payload}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
     assert_eq!(judged(&a1, &hs256).as_deref(), Ok(text.as_bytes()));
-    let es256 = keys(&[&json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    let es256 =
+        keys(&[&json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
         "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"})])
-    .unwrap();
+        .unwrap();
     let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     let a3 = format!("eyJhbGciOiJFUzI1NiJ9.{payload}.{signature}");
     assert_eq!(judged(&a3, &es256).as_deref(), Ok(text.as_bytes()));
@@ -225,7 +257,8 @@ fn rfc_7515_appendix_a() {
     // A.5 is not signed, A.6 and A.7 are the JSON serialisations.
     let a5 = format!("eyJhbGciOiJub25lIn0.{payload}.");
     assert_eq!(judged(&a5, &es256).unwrap_err(), "a part of the token is empty");
-    let flat = json!({"payload": payload, "protected": "eyJhbGciOiJFUzI1NiJ9", "signature": signature}).to_string();
+    let flat =
+        json!({"payload": payload, "protected": "eyJhbGciOiJFUzI1NiJ9", "signature": signature}).to_string();
     let general = json!({"payload": payload, "signatures": [{"protected": "eyJhbGciOiJFUzI1NiJ9", "signature": signature}]});
     for text in [flat, general.to_string()] {
         assert!(judged(&text, &es256).is_err());

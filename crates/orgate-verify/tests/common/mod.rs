@@ -6,8 +6,8 @@ use std::sync::Arc;
 use orgate_claims::{IssuerUrl, UnixTime};
 use orgate_testkit::{TestKey, access_token_claims, jwks};
 use orgate_verify::{
-    Algorithm, BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, StaticKeys, TrustedIssuer, Verified,
-    Verifier, VerifierError, VerifyError, VerifyErrorKind,
+    Algorithm, BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, StaticKeys, TrustedIssuer,
+    Verified, Verifier, VerifierError, VerifyError, VerifyErrorKind,
 };
 use serde_json::Value;
 

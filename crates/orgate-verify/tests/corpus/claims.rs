@@ -75,11 +75,24 @@ fn not_before(corpus: &mut Corpus) {
             corpus.refused(format!("{name} {ahead} s ahead"), token, NotYetValid);
         }
         for value in [
-            "\"1\"", "\"soon\"", "true", "[1]", "[]", "{}", "1.5", "-1", "4102444800.5", "1e300", "4611686018427387904",
+            "\"1\"",
+            "\"soon\"",
+            "true",
+            "[1]",
+            "[]",
+            "{}",
+            "1.5",
+            "-1",
+            "4102444800.5",
+            "1e300",
+            "4611686018427387904",
             "18446744073709551616",
         ] {
             let token = key.sign(&head, corpus.raw(name, value));
             corpus.refused(format!("{name} {value}"), token, MalformedClaim);
+        }
+        if name == "nbf" {
+            corpus.refused("nbf null", key.sign(&head, corpus.raw(name, "null")), MalformedClaim);
         }
         corpus.refused(format!("{name} 1e400"), key.sign(&head, corpus.raw(name, "1e400")), Malformed);
         corpus.accepted(format!("{name} now"), key.mint(&corpus.with(name, now.into())));
@@ -117,8 +130,14 @@ fn issuer(corpus: &mut Corpus) {
         corpus.refused(format!("iss {iss:?}"), key.mint(&corpus.with("iss", iss.into())), UnknownIssuer);
     }
     for iss in [
-        json!([ISSUER]), json!([ISSUER, "https://evil.example"]), json!(["https://evil.example", ISSUER]), json!(1),
-        json!(true), json!({}), json!({"iss": ISSUER}), json!([]),
+        json!([ISSUER]),
+        json!([ISSUER, "https://evil.example"]),
+        json!(["https://evil.example", ISSUER]),
+        json!(1),
+        json!(true),
+        json!({}),
+        json!({"iss": ISSUER}),
+        json!([]),
     ] {
         corpus.refused(format!("iss {iss}"), key.mint(&corpus.with("iss", iss)), MalformedClaim);
     }
@@ -169,10 +188,32 @@ fn types(corpus: &mut Corpus) {
     let key = TestKey::es256();
     let claims = corpus.claims();
     for typ in [
-        "JWT", "jwt", "", "at+jwt ", " at+jwt", "at", "at_jwt", "application/", "application/JWT",
-        "application/application/at+jwt", "text/at+jwt", "at+jwt;x=y", "JOSE", "ａt+jwt", "id+jwt", "id_token+jwt",
-        "session+jwt", "logout+jwt", "secevent+jwt", "dpop+jwt", "refresh+jwt", "rt+jwt", "oauth-authz-req+jwt",
-        "client-authentication+jwt", "entity-statement+jwt", "token-introspection+jwt",
+        "JWT",
+        "jwt",
+        "",
+        "at+jwt ",
+        " at+jwt",
+        "at",
+        "at_jwt",
+        "application/",
+        "application/JWT",
+        "application/application/at+jwt",
+        "text/at+jwt",
+        "at+jwt;x=y",
+        "JOSE",
+        "ａt+jwt",
+        "id+jwt",
+        "id_token+jwt",
+        "session+jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "dpop+jwt",
+        "refresh+jwt",
+        "rt+jwt",
+        "oauth-authz-req+jwt",
+        "client-authentication+jwt",
+        "entity-statement+jwt",
+        "token-introspection+jwt",
     ] {
         corpus.refused(format!("typ {typ:?}"), key.mint_with("typ", typ.into(), &claims), WrongType);
     }
@@ -185,6 +226,10 @@ fn types(corpus: &mut Corpus) {
     }
     for name in ["nonce", "at_hash", "c_hash", "token_use"] {
         let id = corpus.with(name, "id".into());
-        corpus.refused(format!("an ID token by its {name}"), key.mint_with("typ", "JWT".into(), &id), WrongType);
+        corpus.refused(
+            format!("an ID token by its {name}"),
+            key.mint_with("typ", "JWT".into(), &id),
+            WrongType,
+        );
     }
 }

@@ -31,8 +31,16 @@ fn repeated(corpus: &mut Corpus) {
         ] {
             let first = format!("{{{member},{}", head.strip_prefix('{').unwrap());
             let last = format!("{},{member}}}", head.strip_suffix('}').unwrap());
-            corpus.refused(format!("{} header, first {member}", key.alg()), key.sign(first, &claims), Malformed);
-            corpus.refused(format!("{} header, last {member}", key.alg()), key.sign(last, &claims), Malformed);
+            corpus.refused(
+                format!("{} header, first {member}", key.alg()),
+                key.sign(first, &claims),
+                Malformed,
+            );
+            corpus.refused(
+                format!("{} header, last {member}", key.alg()),
+                key.sign(last, &claims),
+                Malformed,
+            );
         }
     }
     let (key, claims) = (TestKey::es256(), corpus.claims().to_string());
@@ -89,8 +97,7 @@ fn not_json(corpus: &mut Corpus) {
             ("bad escape", with("\"x\":\"\\x41\"")),
             ("lone surrogate", with("\"x\":\"\\ud800\"")),
         ] {
-            let token =
-                if text == "header" { key.sign(&bytes, &claims) } else { key.sign(&head, &bytes) };
+            let token = if text == "header" { key.sign(&bytes, &claims) } else { key.sign(&head, &bytes) };
             let kind = if (what, text) == ("empty object", "claims") { MissingClaim } else { Malformed };
             corpus.refused(format!("{text}: {what}"), token, kind);
         }
@@ -110,7 +117,10 @@ fn extreme(corpus: &mut Corpus) {
     corpus.accepted("500 digits that nobody reads", with("9".repeat(300)));
     corpus.accepted("30 levels that nobody reads", with("[".repeat(30) + &"]".repeat(30)));
     for text in ["a\0b", "a\r\nX-Orgate-Org-Id: org_evil", "\u{202e}"] {
-        corpus.accepted(format!("{text:?} in a claim that nobody reads"), key.mint(&corpus.with("x", text.into())));
+        corpus.accepted(
+            format!("{text:?} in a claim that nobody reads"),
+            key.mint(&corpus.with("x", text.into())),
+        );
     }
 }
 
@@ -185,5 +195,9 @@ fn sizes(corpus: &mut Corpus) {
     head["x"] = "y".repeat(16 * 1024).into();
     let token = TestKey::es256().sign(head.to_string(), corpus.claims().to_string());
     corpus.refused("a right token with a long header", token, TooLarge);
-    corpus.refused("a JWS within a JWS", TestKey::es256().sign(header(TestKey::es256()).to_string(), b64url("x")), Malformed);
+    corpus.refused(
+        "a JWS within a JWS",
+        TestKey::es256().sign(header(TestKey::es256()).to_string(), b64url("x")),
+        Malformed,
+    );
 }

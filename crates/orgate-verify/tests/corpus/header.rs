@@ -40,8 +40,26 @@ fn other_algorithms(corpus: &mut Corpus) {
     for key in families() {
         let claims = corpus.claims();
         for alg in [
-            "FOO256", "RS1", "ES512", "ES256K", "Ed448", "eddsa", "ed25519", "RSA-OAEP", "dir", "A256GCMKW",
-            "PBES2-HS256+A128KW", "SHA256", "rs256", " RS256", "RS256\0", "es256", "ES256 ", "ES256\0", "ЕS256", "RЅ256",
+            "FOO256",
+            "RS1",
+            "ES512",
+            "ES256K",
+            "Ed448",
+            "eddsa",
+            "ed25519",
+            "RSA-OAEP",
+            "dir",
+            "A256GCMKW",
+            "PBES2-HS256+A128KW",
+            "SHA256",
+            "rs256",
+            " RS256",
+            "RS256\0",
+            "es256",
+            "ES256 ",
+            "ES256\0",
+            "ЕS256",
+            "RЅ256",
         ] {
             let token = key.mint_with("alg", alg.into(), &claims);
             corpus.refused(format!("{} as {alg:?}", key.alg()), token, UnsupportedAlgorithm);
@@ -53,7 +71,11 @@ fn other_algorithms(corpus: &mut Corpus) {
             corpus.refused(format!("{} as {alg}", key.alg()), token, Malformed);
         }
         let foo = json!({"alg": "FOO256", "kid": key.kid(), "typ": "at+jwt"}).to_string();
-        corpus.refused(format!("{} FOO256, empty", key.alg()), compact(foo, claims.to_string(), ""), Malformed);
+        corpus.refused(
+            format!("{} FOO256, empty", key.alg()),
+            compact(foo, claims.to_string(), ""),
+            Malformed,
+        );
         let token = key.mint_with("alg", Value::Null, &claims);
         corpus.refused(format!("{} without alg", key.alg()), token, Malformed);
     }
@@ -106,8 +128,25 @@ fn kids(corpus: &mut Corpus) {
     let claims = corpus.claims();
     let long = "k".repeat(5_000);
     for kid in [
-        "", "unknown", "ES-1", "es-1 ", " es-1", "es-1\0", "\0", "*", "__proto__", "../../dev/null", "/dev/null",
-        "file:///etc/passwd", "https://evil.example/k", "|sleep 3", "a\r\nb: c", "' OR 1=1 --", "es-１", "es‐1", "[object]",
+        "",
+        "unknown",
+        "ES-1",
+        "es-1 ",
+        " es-1",
+        "es-1\0",
+        "\0",
+        "*",
+        "__proto__",
+        "../../dev/null",
+        "/dev/null",
+        "file:///etc/passwd",
+        "https://evil.example/k",
+        "|sleep 3",
+        "a\r\nb: c",
+        "' OR 1=1 --",
+        "es-１",
+        "es‐1",
+        "[object]",
         &long,
     ] {
         let name = kid.chars().take(30).collect::<String>();
@@ -143,7 +182,11 @@ fn brought_keys(corpus: &mut Corpus) {
         ("x5t", "abc".into()),
         ("x5t#S256", "abc".into()),
     ] {
-        corpus.refused(format!("{name} {value} and its own kid"), own.mint_with(name, value.clone(), &claims), UnknownKey);
+        corpus.refused(
+            format!("{name} {value} and its own kid"),
+            own.mint_with(name, value.clone(), &claims),
+            UnknownKey,
+        );
         let mut head = header(TestKey::es256());
         head[name] = value.clone();
         let token = own.sign(head.to_string(), claims.to_string());
@@ -158,8 +201,17 @@ fn brought_keys(corpus: &mut Corpus) {
 fn critical(corpus: &mut Corpus) {
     for key in families() {
         for crit in [
-            json!(["exp"]), json!(["unknown"]), json!([]), json!("b64"), Value::Null, json!(1), json!(["alg"]),
-            json!(["b64", "b64"]), json!(["b64"]), json!({}), json!([[]]),
+            json!(["exp"]),
+            json!(["unknown"]),
+            json!([]),
+            json!("b64"),
+            Value::Null,
+            json!(1),
+            json!(["alg"]),
+            json!(["b64", "b64"]),
+            json!(["b64"]),
+            json!({}),
+            json!([[]]),
         ] {
             let mut head = header(key);
             head["crit"] = crit.clone();
@@ -170,7 +222,8 @@ fn critical(corpus: &mut Corpus) {
             let token = key.mint_with(name, value.clone(), &corpus.claims());
             corpus.refused(format!("{} {name} {value}", key.alg()), token, CriticalHeader);
         }
-        let (claims, head) = (corpus.claims().to_string(), json!({"alg": key.alg(), "b64": false, "crit": ["b64"]}));
+        let (claims, head) =
+            (corpus.claims().to_string(), json!({"alg": key.alg(), "b64": false, "crit": ["b64"]}));
         let input = format!("{}.{claims}", b64url(head.to_string()));
         let raw = format!("{input}.{}", b64url(key.signature(input.as_bytes())));
         corpus.refused(format!("{} with its payload unencoded", key.alg()), raw, Malformed);
@@ -196,7 +249,10 @@ fn encrypted(corpus: &mut Corpus) {
             ("a plain JWT", format!("{head}..{}.{}.{}", parts[0], parts[1], parts[2])),
             ("the claims", format!("{head}.{}.{}.{claims}.{}", parts[0], parts[0], parts[2])),
             ("a right JWS", format!("{head}.AA.AA.{}.AA", b64url(&token))),
-            ("a zero key", format!("{head}.{}.AAAAAAAAAAAAAAAA.{claims}.{}", b64url([0; 32]), b64url([0; 16]))),
+            (
+                "a zero key",
+                format!("{head}.{}.AAAAAAAAAAAAAAAA.{claims}.{}", b64url([0; 32]), b64url([0; 16])),
+            ),
         ] {
             corpus.refused(format!("JWE by {alg} with {what} in it"), token, Encrypted);
         }

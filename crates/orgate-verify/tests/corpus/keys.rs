@@ -58,7 +58,8 @@ fn unfit_but_signing(corpus: &mut Corpus) {
     // Under the neutral point everything holds that has R for the neutral point and zero for S.
     let mut neutral = [0; 64];
     neutral[0] = 1;
-    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": b64url(&neutral[..32]), "kid": "small", "use": "sig"});
+    let jwk =
+        json!({"kty": "OKP", "crv": "Ed25519", "x": b64url(&neutral[..32]), "kid": "small", "use": "sig"});
     let set = json!({"keys": [jwk, good.jwk()]}).to_string();
     let head = json!({"alg": "EdDSA", "kid": "small", "typ": "at+jwt"}).to_string();
     let token = compact(head, corpus.claims().to_string(), neutral);
@@ -80,8 +81,18 @@ fn repeated(corpus: &mut Corpus) {
     ] {
         let set = json!({"keys": [with_kid(one, "k"), with_kid(two, "k"), good.jwk()]}).to_string();
         let expected = Expected::Refused(UnknownKey);
-        corpus.push(format!("one kid twice, {what}"), token(corpus, TestKey::es256()), Some(set.clone()), expected);
-        corpus.push(format!("beside one kid twice, {what}"), corpus.good(good), Some(set), Expected::Accepted);
+        corpus.push(
+            format!("one kid twice, {what}"),
+            token(corpus, TestKey::es256()),
+            Some(set.clone()),
+            expected,
+        );
+        corpus.push(
+            format!("beside one kid twice, {what}"),
+            corpus.good(good),
+            Some(set),
+            Expected::Accepted,
+        );
     }
     for (one, two) in [(TestKey::rs256(), TestKey::ps256()), (TestKey::rs256(), TestKey::es256())] {
         let set = json!({"keys": [with_kid(one, "k"), with_kid(two, "k")]}).to_string();

@@ -16,9 +16,20 @@ pub(super) fn add(corpus: &mut Corpus) {
 fn permissions(corpus: &mut Corpus) {
     let key = TestKey::es256();
     for value in [
-        json!("write"), json!("read write"), json!("read,write"), json!(""), json!(1), json!(true), json!({}),
-        json!({"write": true}), json!([["write"]]), json!([{"name": "write"}]), json!([1, "write"]), json!([null]),
-        json!(["write", null]), json!([true]),
+        json!("write"),
+        json!("read write"),
+        json!("read,write"),
+        json!(""),
+        json!(1),
+        json!(true),
+        json!({}),
+        json!({"write": true}),
+        json!([["write"]]),
+        json!([{"name": "write"}]),
+        json!([1, "write"]),
+        json!([null]),
+        json!(["write", null]),
+        json!([true]),
     ] {
         let token = key.mint(&corpus.with("org_permissions", value.clone()));
         corpus.refused(format!("org_permissions {value}"), token, MalformedClaim);
@@ -28,11 +39,43 @@ fn permissions(corpus: &mut Corpus) {
         corpus.push(name, key.mint(&claims), None, Expected::Powerless);
     };
     for name in [
-        "wri te", " write", "write ", "write\0", "\0write", "write\u{200b}", "w\u{200b}rite", "wr\u{456}te", "ｗｒｉｔｅ",
-        "\u{202e}etirw", "write\u{301}", "*", ".*", "wri*", "write*", "!write", "wri", "writes", "Write", "WRITE", "org:write",
-        "write:all", "%77rite", "write\n", "write\r\n", "read,write", "read write", "write;", "", "\"write\"", "[\"write\"]",
+        "wri te",
+        " write",
+        "write ",
+        "write\0",
+        "\0write",
+        "write\u{200b}",
+        "w\u{200b}rite",
+        "wr\u{456}te",
+        "ｗｒｉｔｅ",
+        "\u{202e}etirw",
+        "write\u{301}",
+        "*",
+        ".*",
+        "wri*",
+        "write*",
+        "!write",
+        "wri",
+        "writes",
+        "Write",
+        "WRITE",
+        "org:write",
+        "write:all",
+        "%77rite",
+        "write\n",
+        "write\r\n",
+        "read,write",
+        "read write",
+        "write;",
+        "",
+        "\"write\"",
+        "[\"write\"]",
     ] {
-        powerless(corpus, format!("permission {name:?}"), corpus.with("org_permissions", json!(["read", name])));
+        powerless(
+            corpus,
+            format!("permission {name:?}"),
+            corpus.with("org_permissions", json!(["read", name])),
+        );
     }
     powerless(corpus, "no permissions".to_owned(), corpus.with("org_permissions", json!([])));
     powerless(corpus, "permissions null".to_owned(), corpus.with("org_permissions", Value::Null));
@@ -45,8 +88,19 @@ fn permissions(corpus: &mut Corpus) {
 fn look_alikes(corpus: &mut Corpus) {
     let key = TestKey::es256();
     for name in [
-        "Org_Permissions", "ORG_PERMISSIONS", "org-permissions", "orgPermissions", "permissions", "scope", "scopes", "scp",
-        "org_permissions ", " org_permissions", "org_permissions\0", "org_permission", "οrg_permissions",
+        "Org_Permissions",
+        "ORG_PERMISSIONS",
+        "org-permissions",
+        "orgPermissions",
+        "permissions",
+        "scope",
+        "scopes",
+        "scp",
+        "org_permissions ",
+        " org_permissions",
+        "org_permissions\0",
+        "org_permission",
+        "οrg_permissions",
     ] {
         let mut claims = corpus.without("org_permissions");
         claims[name] = json!(["write"]);
@@ -91,7 +145,10 @@ fn names(corpus: &mut Corpus) {
         }
     }
     for claim in ["org_id", "org_slug", "org_role", "sub"] {
-        corpus.accepted(format!("{claim} of 3,000 letters"), key.mint(&corpus.with(claim, long.clone().into())));
+        corpus.accepted(
+            format!("{claim} of 3,000 letters"),
+            key.mint(&corpus.with(claim, long.clone().into())),
+        );
         corpus.accepted(format!("{claim} with a comma"), key.mint(&corpus.with(claim, "a,b".into())));
     }
     for claim in ["org_id", "org_slug", "sub", "sid", "jti"] {
@@ -100,7 +157,9 @@ fn names(corpus: &mut Corpus) {
             corpus.refused(format!("{claim} {value}"), token, MalformedClaim);
         }
     }
-    for value in [json!(1), json!(true), json!({"owner": true}), json!([1]), json!([null]), json!([["owner"]])] {
+    for value in
+        [json!(1), json!(true), json!({"owner": true}), json!([1]), json!([null]), json!([["owner"]])]
+    {
         let token = key.mint(&corpus.with("org_role", value.clone()));
         corpus.refused(format!("org_role {value}"), token, MalformedClaim);
     }

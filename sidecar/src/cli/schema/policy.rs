@@ -152,6 +152,7 @@ fn issuer() -> Value {
                         json!({"max_stale": text(DURATION)}),
                         &["max_stale"],
                     ),
+                    object("A secret that both sides hold.", json!({"secret": secret()}), &["secret"]),
                 ],
             },
             "audience": one_or_many(json!({"type": "string", "minLength": 1})),

@@ -248,7 +248,8 @@ fn keys_have_one_place() {
 
 #[test]
 fn an_issuer_may_sign_with_a_secret_of_ours() {
-    let keys = |secret: &str| issuer(&format!("issuer: https://a.example, audience: a, keys: {{secret: {secret}}}"));
+    let keys =
+        |secret: &str| issuer(&format!("issuer: https://a.example, audience: a, keys: {{secret: {secret}}}"));
     let main = keys("{env: KEY}");
     assert_eq!(main.keys, KeyLocation::Secret(SecretSource::Env("KEY".to_owned())));
     assert_eq!(main.trust.allowed_algorithms(), [Algorithm::Hs256]);
