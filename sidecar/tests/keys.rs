@@ -44,13 +44,15 @@ async fn a_proxy_that_starts_while_its_issuer_is_down_has_the_keys_of_its_last_r
         stub.url()
     );
     let directory = Directory::with(&[("orgate.yaml", &policy)]);
-    let arguments = ["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let arguments =
+        ["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let start = |more: &[&str]| Running::start(orgate(&directory.0, &[&arguments[..], more].concat()));
     let token = TestKey::es256().mint(&access_token_claims(&stub.url(), "app", now()));
 
     let running = start(&["--key-snapshots", "snapshots", "--require-keys"]);
     assert_eq!(status(running.address("proxy"), &token), "200");
-    let kept = || std::fs::read_dir(directory.0.join("snapshots")).is_ok_and(|mut files| files.next().is_some());
+    let kept =
+        || std::fs::read_dir(directory.0.join("snapshots")).is_ok_and(|mut files| files.next().is_some());
     for _ in 0..4_000 {
         if kept() {
             break;

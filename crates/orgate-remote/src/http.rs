@@ -99,7 +99,8 @@ impl HttpClient {
         builder.pool_max_idle_per_host(kept).pool_idle_timeout(Duration::from_secs(30));
         let plain = builder.build(tcp.clone());
         let secure = tls().map_err(|error| error.to_string().into()).map(|tls| {
-            let over = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_only().enable_http1();
+            let over =
+                || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_only().enable_http1();
             let mut public = HttpConnector::new_with_resolver(PublicOnly::new());
             public.set_connect_timeout(Some(limits.connect));
             public.set_nodelay(true);

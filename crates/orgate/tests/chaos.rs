@@ -225,7 +225,8 @@ async fn a_rotation_refuses_nobody_and_what_was_removed_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_of_another_issuer_takes_nothing_away() {
     let world = World::new(PATIENT).await;
-    let forged = json!({"issuer": "https://evil.example", "jwks_uri": format!("{}/evil.json", world.stub.url())});
+    let forged =
+        json!({"issuer": "https://evil.example", "jwks_uri": format!("{}/evil.json", world.stub.url())});
     world.stub.set(Stub::DISCOVERY, Reply::json(forged.to_string()));
     world.stub.set("/evil.json", Reply::json(jwks([TestKey::other_es256()])));
     world.stub.set(Stub::JWKS, Reply::status(500));
@@ -304,11 +305,8 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     let source: Arc<dyn KeySource> = keys;
     let gate = Gate::new(GateParts::new(policy(&RULES), Verifier::new(vec![(trust, source)]).unwrap()));
     assert!(!gate.status().is_ready());
-    let token = TestKey::es256().mint(&access_token_claims(
-        &stub.url(),
-        "api",
-        orgate::clock::now().seconds(),
-    ));
+    let token =
+        TestKey::es256().mint(&access_token_claims(&stub.url(), "api", orgate::clock::now().seconds()));
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     let head = RequestHead {
@@ -320,5 +318,8 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     };
     let orgate::Verdict::Reject(rejection) = gate.check(&head).await else { panic!("let in without keys") };
     let response = rejection.response(None);
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
 }

@@ -1,6 +1,6 @@
 //! What an issuer signs with, and which of the tokens it signs are meant: `keys`, `algorithms` and `typ`.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use orgate_verify::{Algorithm, TokenTypes};
 
@@ -46,15 +46,13 @@ pub(super) fn key_location(
         return None;
     }
     let mut map = MapReader::new(node, &path, diagnostics)?;
+    let _ = map.optional("max_stale"); // `key_life` reads it
     let uri = map.optional("jwks_uri").node();
     let file = map.optional("file").node();
     map.unsupported("secret");
     let has_secret = map.has("secret");
-    let limited = map.optional("max_stale").node().is_some();
     map.finish();
     match (uri, file) {
-        // Discovery has no key of its own in a map.
-        (None, None) if limited && !has_secret => Some(KeyLocation::Discover),
         (Some(node), None) => {
             let text = Field::of(node, &format!("{path}.jwks_uri"), diagnostics).text()?;
             let uri = environment::expand(node, text.value, env, diagnostics)?.value;
@@ -87,17 +85,6 @@ pub(super) fn key_location(
             None
         }
     }
-}
-
-/// How long keys are trusted that cannot be renewed.
-pub(super) fn max_stale(
-    node: Option<&Node>,
-    path: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<Duration> {
-    let node = node.filter(|node| node.entries().is_some())?;
-    let mut map = MapReader::new(node, &format!("{path}.keys"), diagnostics)?;
-    map.optional("max_stale").duration(60..=30 * 24 * 60 * 60).map(|found| found.value)
 }
 
 /// The algorithms that the issuer may sign with.
