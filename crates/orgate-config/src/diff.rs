@@ -115,7 +115,8 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
         add("keys", [old_keys, new_keys], true);
     }
     if old.keys_max_stale != new.keys_max_stale {
-        let text = |limit: Option<Duration>| limit.map_or("default".to_owned(), |d| format!("{}s", d.as_secs()));
+        let text =
+            |limit: Option<Duration>| limit.map_or("default".to_owned(), |d| format!("{}s", d.as_secs()));
         let limits = [old, new].map(|issuer| issuer.keys_max_stale);
         // The default is a day.
         let [was, is] = limits.map(|limit| limit.map_or(24 * 60 * 60, |limit| limit.as_secs()));

@@ -99,7 +99,8 @@ impl HttpClient {
         builder.pool_max_idle_per_host(kept).pool_idle_timeout(Duration::from_secs(30));
         let plain = builder.build(tcp.clone());
         let secure = tls().map_err(|error| error.to_string().into()).map(|tls| {
-            let over = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_only().enable_http1();
+            let over =
+                || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_only().enable_http1();
             let mut public = HttpConnector::new_with_resolver(PublicOnly::new());
             public.set_connect_timeout(Some(limits.connect));
             public.set_nodelay(true);
@@ -242,3 +243,22 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("orgate/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Told;
+
+    #[tokio::test]
+    async fn a_host_that_a_document_names_is_not_reached_inside_of_the_network() {
+        let client = HttpClient::new();
+        let issuer = Address::of_issuer("https://issuer.example").unwrap();
+        let keys = |told| Address::of_keys("https://localhost:1/jwks", Some(&issuer), told).unwrap();
+        if client.secure.is_ok() {
+            let error = client.get_json(&keys(Told::ByDocument)).await.unwrap_err().to_string();
+            assert!(error.contains("no public address"), "{error}");
+            let error = client.get_json(&keys(Told::ByOperator)).await.unwrap_err().to_string();
+            assert!(error.contains("cannot be reached") && !error.contains("no public address"), "{error}");
+        }
+    }
+}

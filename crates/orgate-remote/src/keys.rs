@@ -161,7 +161,9 @@ impl RemoteKeys {
                 match flight.running() {
                     Some(running) => (Some(running), false),
                     None if self.has(sought, before) => return Ok(()),
-                    None if flight.take_token(sought, interval) => (self.start(&mut flight, Cause::Caller), true),
+                    None if flight.take_token(sought, interval) => {
+                        (self.start(&mut flight, Cause::Caller), true)
+                    }
                     None => {
                         count(&self.counts.refused_looks);
                         return flight.last();
@@ -187,7 +189,9 @@ impl RemoteKeys {
     /// Whether the set in hand has the key; if none is named, whether it is another set than `before`.
     fn has(&self, sought: Sought<'_>, before: Option<u64>) -> bool {
         match sought {
-            Sought::Key(Some(kid)) => self.trusted().is_some_and(|loaded| loaded.keys.kids().any(|known| known == kid)),
+            Sought::Key(Some(kid)) => {
+                self.trusted().is_some_and(|loaded| loaded.keys.kids().any(|known| known == kid))
+            }
             Sought::Key(None) | Sought::Newer => self.generation() != before,
         }
     }
@@ -245,7 +249,9 @@ impl RemoteKeys {
             trusted_until: now + self.settings.timing.stale_limit,
         };
         let loaded = match (text, before) {
-            (None, Some(known)) => fresh(Arc::clone(&known.keys), known.text.clone(), Arc::clone(&known.skipped)),
+            (None, Some(known)) => {
+                fresh(Arc::clone(&known.keys), known.text.clone(), Arc::clone(&known.skipped))
+            }
             (Some(text), Some(known)) if known.text == text => {
                 fresh(Arc::clone(&known.keys), text, Arc::clone(&known.skipped))
             }
@@ -308,7 +314,6 @@ impl RemoteKeys {
         // Each change to it is a single assignment, so a panic elsewhere leaves it whole.
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
 }
 
 impl KeySource for RemoteKeys {
@@ -332,7 +337,9 @@ impl KeySource for RemoteKeys {
         let kid = kid.map(str::to_owned);
         count(&self.counts.unknown_kids);
         Box::pin(async move {
-            self.look(Sought::Key(kid.as_deref())).await.map_err(|error| KeySourceError::new(error.to_string()))
+            self.look(Sought::Key(kid.as_deref()))
+                .await
+                .map_err(|error| KeySourceError::new(error.to_string()))
         })
     }
 

@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn only_addresses_that_anybody_could_reach_are_public() {
-        for text in ["1.1.1.1", "142.250.74.110", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::"] {
+        for text in
+            ["1.1.1.1", "142.250.74.110", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::"]
+        {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
         for text in [

@@ -105,7 +105,11 @@ impl Snapshot {
             .map_err(|_| "it is of the future; is the clock right".to_owned())?;
         let age = Duration::from_secs(age);
         if age >= limit {
-            return Err(format!("it is {} s old, and keys are trusted for {} s", age.as_secs(), limit.as_secs()));
+            return Err(format!(
+                "it is {} s old, and keys are trusted for {} s",
+                age.as_secs(),
+                limit.as_secs()
+            ));
         }
         Ok(Restored { text: Bytes::copy_from_slice(text), age })
     }
@@ -114,7 +118,8 @@ impl Snapshot {
     pub(crate) fn save(&self, text: &Bytes, now: UnixTime) -> Result<(), String> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let known = saved.as_ref().filter(|(known, _)| known == text);
-        if known.is_some_and(|(_, at)| (0..SAVE_EVERY).contains(&now.seconds().saturating_sub(at.seconds()))) {
+        if known.is_some_and(|(_, at)| (0..SAVE_EVERY).contains(&now.seconds().saturating_sub(at.seconds())))
+        {
             return Ok(());
         }
         permissions::make_folder(&self.folder)?;

@@ -48,7 +48,8 @@ async fn keys_that_are_skipped(log: &Log) {
     let mut private = TestKey::eddsa().jwk();
     private["d"] = b64url(TestKey::eddsa().ed25519_seed()).into();
     log.clear();
-    let mut good = vec![TestKey::es256().jwk(), private, json!({"kty": "oct", "kid": "hmac", "k": "c2VjcmV0"})];
+    let mut good =
+        vec![TestKey::es256().jwk(), private, json!({"kty": "oct", "kid": "hmac", "k": "c2VjcmV0"})];
     let keys = remote(&stub.url(), place(&stub), eager());
     for more in [TestKey::rs256(), TestKey::other_es256()] {
         stub.set(Stub::JWKS, Reply::json(json!({ "keys": good }).to_string()));
@@ -60,7 +61,8 @@ async fn keys_that_are_skipped(log: &Log) {
     assert_eq!((keys.status().figures.usable, keys.status().figures.skipped), (2, 2));
     let told = log.text();
     for kid in ["ed-1", "hmac"] {
-        let about = format!("WARN of `{}`: key `{kid}` is not used: it publishes secret key material", stub.url());
+        let about =
+            format!("WARN of `{}`: key `{kid}` is not used: it publishes secret key material", stub.url());
         assert_eq!(told.matches(&about).count(), 1, "{told}");
     }
     assert!(!told.contains("c2VjcmV0") && !told.contains(&b64url(TestKey::eddsa().ed25519_seed())));
@@ -78,7 +80,10 @@ async fn a_snapshot_that_is_damaged(log: &Log) {
     fs::write(file().unwrap(), text.replace("es-1", "es-9")).unwrap();
     assert!(kept_in(&folder, &stub).current().is_none());
     let told = log.text();
-    assert!(told.contains("WARN the snapshot of the keys of") && told.contains("is ignored: it is damaged"), "{told}");
+    assert!(
+        told.contains("WARN the snapshot of the keys of") && told.contains("is ignored: it is damaged"),
+        "{told}"
+    );
 }
 
 async fn an_outage(log: &Log) {

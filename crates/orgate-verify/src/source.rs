@@ -137,3 +137,26 @@ impl KeySource for StaticKeys {
         KeySourceStatus::new("a fixed key set", true, None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kid_is_read_of_a_header_that_is_sound_and_of_no_other() {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let kid = |header: &str| kid_of(&format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header)));
+        assert_eq!(kid(r#"{"alg":"ES256","kid":"k1"}"#).as_deref(), Some("k1"));
+        for header in [
+            r#"{"alg":"ES256"}"#,
+            r#"{"alg":"ES256","kid":1}"#,
+            r#"{"alg":"ES256","kid":"a","kid":"b"}"#,
+            r#"{"alg":"ES256","kid":"a","crit":[]}"#,
+            r#"{"kid":"a"}"#,
+            "",
+        ] {
+            assert_eq!(kid(header), None, "{header}");
+        }
+        assert_eq!(kid_of("aaa"), None);
+    }
+}

@@ -247,7 +247,9 @@ async fn main() -> ExitCode {
 
     let mut honest = run(&world, Kind::Honest, CALLERS, time, Vec::new()).await;
     row("beside honest callers", &mut honest, String::new(), true);
-    for (name, kind) in [("beside random keys", Kind::RandomKey), ("beside bad signatures", Kind::BadSignature)] {
+    for (name, kind) in
+        [("beside random keys", Kind::RandomKey), ("beside bad signatures", Kind::BadSignature)]
+    {
         let mut flooded = run(&world, kind, CALLERS, time, Vec::new()).await;
         let share = flooded.nanoseconds.len() as f64 / honest.nanoseconds.len() as f64;
         row(name, &mut flooded, format!("{:.0} % of its share", share * 100.0), share >= 0.8);

@@ -185,20 +185,17 @@ impl GateParts {
 }
 
 /// What a request is answered with for which something could not be had.
-fn refused_without(
-    parts: &GateParts,
-    missing: Need,
-    brought: &Brought<'_>,
-) -> Judged<Arc<VerifiedToken>> {
+fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
     let (code, detail) = match missing {
         Need::Keys(issuer) if known(issuer) && brought.keys == Some(true) => {
             (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
         }
         // It may be a new one: nobody can say until the issuer can be asked.
-        Need::Keys(issuer) if known(issuer) => {
-            (Code::KeysUnavailable, "the key of the token is not in hand, and its issuer cannot be asked; try again")
-        }
+        Need::Keys(issuer) if known(issuer) => (
+            Code::KeysUnavailable,
+            "the key of the token is not in hand, and its issuer cannot be asked; try again",
+        ),
         Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
         Need::LiveStatus(_) => {
             (Code::StaleFeed, "the issuer could not be asked whether the token still stands")

@@ -211,7 +211,8 @@ fn parts(
                 continue;
             }
         };
-        let timing = keys_max_stale.map_or_else(Timing::default, |limit| Timing::default().stale_limit(limit));
+        let timing =
+            keys_max_stale.map_or_else(Timing::default, |limit| Timing::default().stale_limit(limit));
         let settings = KeySettings::new(trust.url().clone(), location)
             .timing(timing)
             .snapshots(options.key_snapshots.clone());

@@ -19,7 +19,9 @@ use orgate_claims::UnixTime;
 
 use crate::{
     Code, Gate, Need, Rejection, RequestHead,
-    credentials::{self, Presented, csrf}, gate::GateParts, judge::Refusal,
+    credentials::{self, Presented, csrf},
+    gate::GateParts,
+    judge::Refusal,
     token_cache::VerifiedToken,
 };
 

@@ -31,8 +31,10 @@ use serde_json::{Value, json};
 
 /// Between two looks that tokens cause.
 const INTERVAL: Duration = Duration::from_millis(25);
-/// For one look.
-const TOTAL: Duration = Duration::from_millis(100);
+/// For one look at an issuer that mostly does not answer.
+const IMPATIENT: Duration = Duration::from_millis(150);
+/// For one look at an issuer that does, however busy the machine is.
+const PATIENT: Duration = Duration::from_secs(10);
 
 /// A gate in front of an issuer that a test can break.
 struct World {
@@ -44,13 +46,13 @@ struct World {
 
 impl World {
     /// With the key `es-1` published, and in hand.
-    async fn new() -> Self {
+    async fn new(total: Duration) -> Self {
         let stub = Stub::start().await;
         stub.serve_issuer([TestKey::es256()]);
         let mut limits = Limits::default();
-        (limits.connect, limits.total) = (TOTAL, TOTAL);
+        (limits.connect, limits.total) = (total, total);
         let url = IssuerUrl::parse(&stub.url()).unwrap();
-        let timing = Timing::default().minimum_interval(INTERVAL).total(TOTAL);
+        let timing = Timing::default().minimum_interval(INTERVAL).total(total);
         let settings = KeySettings::new(url.clone(), Location::Discover).timing(timing);
         let keys = RemoteKeys::new(settings, HttpClient::with_limits(limits)).unwrap();
         let began = Instant::now();
@@ -136,7 +138,7 @@ fn faults() -> Vec<(&'static str, Reply)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valid_tokens_pass_whatever_the_issuer_does() {
-    let world = Arc::new(World::new().await);
+    let world = Arc::new(World::new(IMPATIENT).await);
     let cached = Arc::new(TestKey::es256().mint(&world.claims()));
     let over = Arc::new(AtomicBool::new(false));
     let asked = Arc::new(AtomicU64::new(0));
@@ -188,7 +190,7 @@ async fn valid_tokens_pass_whatever_the_issuer_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_refuses_nobody_and_what_was_removed_is_refused() {
-    let world = Arc::new(World::new().await);
+    let world = Arc::new(World::new(PATIENT).await);
     let old = TestKey::es256().mint(&world.claims());
     assert_eq!(world.ask(&old).await, "allow GET /docs");
     world.stub.serve_keys([TestKey::es256(), TestKey::other_es256()]);
@@ -222,8 +224,9 @@ async fn a_rotation_refuses_nobody_and_what_was_removed_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_of_another_issuer_takes_nothing_away() {
-    let world = World::new().await;
-    let forged = json!({"issuer": "https://evil.example", "jwks_uri": format!("{}/evil.json", world.stub.url())});
+    let world = World::new(PATIENT).await;
+    let forged =
+        json!({"issuer": "https://evil.example", "jwks_uri": format!("{}/evil.json", world.stub.url())});
     world.stub.set(Stub::DISCOVERY, Reply::json(forged.to_string()));
     world.stub.set("/evil.json", Reply::json(jwks([TestKey::other_es256()])));
     world.stub.set(Stub::JWKS, Reply::status(500));
@@ -238,7 +241,7 @@ async fn a_document_of_another_issuer_takes_nothing_away() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_tokens_with_random_keys_reaches_the_issuer_at_the_rate_of_the_bucket() {
-    let world = Arc::new(World::new().await);
+    let world = Arc::new(World::new(PATIENT).await);
     let callers: Vec<_> = (0..16)
         .map(|_| {
             let world = Arc::clone(&world);
@@ -264,7 +267,7 @@ async fn a_flood_of_tokens_with_random_keys_reaches_the_issuer_at_the_rate_of_th
 
 #[tokio::test]
 async fn only_a_token_that_could_be_good_makes_the_gate_look() {
-    let world = World::new().await;
+    let world = World::new(PATIENT).await;
     let before = world.stub.all_hits();
     let unknown = |change: &dyn Fn(&mut Value)| {
         let mut claims = world.claims();
@@ -296,17 +299,14 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     stub.set(Stub::JWKS, Reply::hang());
     let url = IssuerUrl::parse(&stub.url()).unwrap();
     let place = Location::JwksUri(format!("{}{}", stub.url(), Stub::JWKS));
-    let settings = KeySettings::new(url.clone(), place).timing(Timing::default().total(TOTAL));
+    let settings = KeySettings::new(url.clone(), place).timing(Timing::default().total(IMPATIENT));
     let keys = RemoteKeys::new(settings, HttpClient::new()).unwrap();
     let trust = TrustedIssuer::new(url, vec!["api".to_owned()]).unwrap();
     let source: Arc<dyn KeySource> = keys;
     let gate = Gate::new(GateParts::new(policy(&RULES), Verifier::new(vec![(trust, source)]).unwrap()));
     assert!(!gate.status().is_ready());
-    let token = TestKey::es256().mint(&access_token_claims(
-        &stub.url(),
-        "api",
-        orgate::clock::now().seconds(),
-    ));
+    let token =
+        TestKey::es256().mint(&access_token_claims(&stub.url(), "api", orgate::clock::now().seconds()));
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     let head = RequestHead {
@@ -318,5 +318,8 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     };
     let orgate::Verdict::Reject(rejection) = gate.check(&head).await else { panic!("let in without keys") };
     let response = rejection.response(None);
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"5".parse().unwrap())
+    );
 }

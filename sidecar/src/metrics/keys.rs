@@ -100,7 +100,13 @@ impl KeyMetrics {
     }
 
     fn counters(&self) -> [&Family<IssuerLabel, Counter>; 5] {
-        [&self.fetches, &self.failures, &self.unknown_kids, &self.unknown_kids_refused, &self.snapshot_failures]
+        [
+            &self.fetches,
+            &self.failures,
+            &self.unknown_kids,
+            &self.unknown_kids_refused,
+            &self.snapshot_failures,
+        ]
     }
 }
 

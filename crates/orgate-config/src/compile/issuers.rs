@@ -9,7 +9,7 @@ use orgate_verify::{TokenTypes, TrustedIssuer};
 use super::{
     address::{self, AddressError},
     claims::{self, Named, Renamed},
-    environment, exchange,
+    environment, exchange, key_life,
     profiles::{self, Profile},
     rules, signing, texts,
 };
@@ -99,7 +99,7 @@ pub(super) fn issuer(
     // Each is read before any of them may end this, so that all their problems are told.
     let profile = profile.and_then(|name| find_profile(&name, diagnostics));
     read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
-    let max_stale = signing::max_stale(keys, &path, diagnostics);
+    let (max_stale, keys) = key_life::max_stale(keys, &path, diagnostics);
     let keys = signing::key_location(keys, &path, directory, env, diagnostics);
     let audience = audiences(audience, key, &path, env, diagnostics);
     let algorithms = signing::algorithms(algorithms, keys.as_ref(), &path, diagnostics);

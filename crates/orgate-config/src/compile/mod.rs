@@ -12,6 +12,7 @@ mod environment;
 mod exchange;
 mod include;
 mod issuers;
+mod key_life;
 mod limits;
 mod lint;
 mod mode;

@@ -1,6 +1,6 @@
 //! What an issuer signs with, and which of the tokens it signs are meant: `keys`, `algorithms` and `typ`.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use orgate_verify::{Algorithm, TokenTypes};
 
@@ -44,18 +44,12 @@ pub(super) fn key_location(
         return None;
     }
     let mut map = MapReader::new(node, &path, diagnostics)?;
+    let _ = map.optional("max_stale"); // `key_life` reads it
     let uri = map.optional("jwks_uri").node();
     let file = map.optional("file").node();
     let secret = map.optional("secret").node();
-    let limited = map.optional("max_stale").node();
     map.finish();
-    if let (Some(_), Some(node)) = (secret, limited) {
-        let finding = Diagnostic::error(codes::BAD_VALUE, format!("`{path}.max_stale` is for keys that are fetched"));
-        diagnostics.push(finding.at(node.span).help("a secret does not get stale; leave it away"));
-    }
     match (uri, file, secret) {
-        // Discovery has no key of its own in a map.
-        (None, None, None) if limited.is_some() => Some(KeyLocation::Discover),
         (Some(node), None, None) => jwks_uri(node, &path, env, diagnostics).map(KeyLocation::JwksUri),
         (None, Some(node), None) => {
             let text = Field::of(node, &format!("{path}.file"), diagnostics).text()?;
@@ -94,17 +88,6 @@ fn jwks_uri(node: &Node, path: &str, env: Environment<'_>, diagnostics: &mut Dia
     };
     diagnostics.push(finding.at(node.span));
     None
-}
-
-/// How long keys are trusted that cannot be renewed.
-pub(super) fn max_stale(
-    node: Option<&Node>,
-    path: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<Duration> {
-    let node = node.filter(|node| node.entries().is_some())?;
-    let mut map = MapReader::new(node, &format!("{path}.keys"), diagnostics)?;
-    map.optional("max_stale").duration(60..=30 * 24 * 60 * 60).map(|found| found.value)
 }
 
 /// The algorithms that the issuer may sign with: those that go with where its keys are.

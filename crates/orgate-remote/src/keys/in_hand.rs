@@ -125,7 +125,9 @@ impl RemoteKeys {
             }
         }
         let known = before.map(|loaded| &*loaded.skipped).unwrap_or_default();
-        for key in skipped.iter().filter(|key| !known.iter().any(|k| (&k.kid, k.reason) == (&key.kid, key.reason))) {
+        for key in
+            skipped.iter().filter(|key| !known.iter().any(|k| (&k.kid, k.reason) == (&key.kid, key.reason)))
+        {
             match key.reason {
                 SkipReason::PrivateMaterial | SkipReason::RepeatedKid => {
                     warn!(issuer = %issuer, "of `{issuer}`: {key}")

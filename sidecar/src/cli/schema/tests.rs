@@ -161,7 +161,12 @@ rules:
 fn what_the_reader_accepts_the_schema_accepts() {
     let schema = policy::schema(&Names::default());
     assert!(accepts(&schema, POLICY));
-    for keys in ["{file: k.json, max_stale: 1h}", "{jwks_uri: https://k, max_stale: 1h}", "{max_stale: 1h}", "discover"] {
+    for keys in [
+        "{file: k.json, max_stale: 1h}",
+        "{jwks_uri: https://k, max_stale: 1h}",
+        "{max_stale: 1h}",
+        "discover",
+    ] {
         assert!(accepts(&schema, &POLICY.replace("{file: keys.json}", keys)), "{keys}");
     }
     let names = Names {

@@ -60,7 +60,10 @@ fn keys_that_cannot_be_renewed_are_trusted_as_long_as_the_policy_says() {
     let file = KeyLocation::File("k.json".into());
     assert_eq!(limit("{file: k.json, max_stale: 30d}"), (file, Some(2_592_000)));
     for (keys, told) in [
-        ("{max_stale: 59s}", "`issuers.main.keys.max_stale`: expected a duration from 1m to 30d, found `59s`"),
+        (
+            "{max_stale: 59s}",
+            "`issuers.main.keys.max_stale`: expected a duration from 1m to 30d, found `59s`",
+        ),
         ("{max_stale: 31d}", "expected a duration from 1m to 30d"),
         ("{max_stale: long}", "expected a duration such as `30s`"),
         ("{file: k, jwks_uri: https://a.example/k, max_stale: 1h}", "needs exactly one place"),
@@ -242,7 +245,7 @@ fn keys_have_one_place() {
          --> orgate.yaml:3:67
         3 |   main: {issuer: https://a.example, audience: a, keys: {file: "", uri: x}}
           |                                                                   ^^^
-          = help: known keys: jwks_uri, file, secret, max_stale
+          = help: known keys: max_stale, jwks_uri, file, secret
         "#);
 }
 
