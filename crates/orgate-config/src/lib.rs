@@ -6,6 +6,7 @@
 //!   that is already there, and [`compile_with`] for one whose included files come from elsewhere ([`Files`]).
 //! * [`matrix`] says what the roles of the profiles `orgate` and `astapa` may do, for tools and tests.
 //! * [`caller`] describes callers by hand and [`cases`] reads the tests of a policy, for the tools.
+//! * [`fix`] mends what mends itself.
 //! * [`codes`] lists every finding with its explanation.
 //!
 //! The rule of this crate: **a policy is never read as less than it says.** An unknown key, a key that this version does
@@ -23,6 +24,7 @@ mod discover;
 pub mod document;
 mod file;
 mod files;
+pub mod fix;
 pub mod matrix;
 
 pub use self::{

@@ -38,7 +38,7 @@ Exit codes: 0 nobody gets in who did not · 1 somebody would, or something is wr
 pub(crate) struct Options {
     /// The decision log; `-` reads standard input.
     #[arg(value_name = "LOG")]
-    log: PathBuf,
+    decisions: PathBuf,
     #[command(flatten)]
     policy: PolicyFlag,
     /// How the answer looks.
@@ -83,7 +83,7 @@ struct Outcome {
 pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let file = options.policy.load(common)?;
     let mut outcome = Outcome::default();
-    let read = log::read(&options.log, |told| outcome.add(&file, told))?;
+    let read = log::read(&options.decisions, |told| outcome.add(&file, told))?;
     match options.format {
         Format::Text => output::result(&outcome.text(&read)),
         Format::Json => output::json(&outcome.json(&read)),
