@@ -48,7 +48,8 @@ fn judged(schema: &Value, valid: &[(String, Value)], invalid: &[(String, Value)]
     let asked = json!({"schema": schema, "valid": valid, "invalid": invalid});
     python.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
     let finished = python.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&finished.stdout).into_owned() + &String::from_utf8_lossy(&finished.stderr);
+    let told =
+        String::from_utf8_lossy(&finished.stdout).into_owned() + &String::from_utf8_lossy(&finished.stderr);
     let help = "python3 needs jsonschema (Debian: apt-get install python3-jsonschema)";
     assert!(finished.status.success(), "{help}\n{told}");
     assert!(finished.stdout.is_empty(), "{told}");
@@ -83,7 +84,9 @@ fn documented() -> Vec<(String, Value)> {
         let text = fs::read_to_string(root.join(page)).unwrap();
         let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
         for (number, block) in blocks.enumerate().filter(|(_, block)| block.starts_with("version:")) {
-            let compiled = orgate_config::compile("orgate.yaml", block.as_bytes(), &|_| Some("https://i.example".to_owned()));
+            let compiled = orgate_config::compile("orgate.yaml", block.as_bytes(), &|_| {
+                Some("https://i.example".to_owned())
+            });
             if compiled.is_ok() {
                 policies.push((format!("{page} block {number}"), parsed(page, block)));
             }

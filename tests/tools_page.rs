@@ -42,7 +42,8 @@ fn commands() -> Vec<(String, i32)> {
 }
 
 fn repository(folder: &Folder) {
-    let policy = snippet("policy").replace("audience: demo-api,", "audience: demo-api, keys: {file: jwks.json},");
+    let policy =
+        snippet("policy").replace("audience: demo-api,", "audience: demo-api, keys: {file: jwks.json},");
     folder.write("orgate.yaml", &policy);
     folder.write("jwks.json", &jwks([TestKey::es256()]));
     folder.write("orgate.test.yaml", &snippet("cases"));
@@ -56,7 +57,9 @@ fn repository(folder: &Folder) {
     let operations = "{responses: {'200': {description: ok}}}";
     folder.write(
         "openapi.yaml",
-        &format!("openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\npaths:\n  /docs: {{get: {operations}}}\n"),
+        &format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: '1'}}\npaths:\n  /docs: {{get: {operations}}}\n"
+        ),
     );
     for arguments in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-q", "-m", "policy"]] {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
@@ -102,14 +105,39 @@ async fn every_command_of_the_page_does_what_it_says() {
         };
         let finished = orgate().args(command.split_whitespace().skip(1)).folder(folder.path()).finish();
         assert_eq!(finished.code, Some(*code), "{command}\n{}{}", finished.stdout, finished.stderr);
-        assert!(!finished.stdout.is_empty() || command.contains("--quiet") || command.contains("--check") || *code == 2 || command.contains("github"), "{command}");
+        assert!(
+            !finished.stdout.is_empty()
+                || command.contains("--quiet")
+                || command.contains("--check")
+                || *code == 2
+                || command.contains("github"),
+            "{command}"
+        );
         if let Some(file) = file {
             folder.write(file, &(finished.stdout + "\n"));
         }
     }
-    let verbs: BTreeSet<&str> = all.iter().filter_map(|(command, _)| command.split_whitespace().nth(1)).collect();
+    let verbs: BTreeSet<&str> =
+        all.iter().filter_map(|(command, _)| command.split_whitespace().nth(1)).collect();
     let listed = orgate().args(["help"]).folder(folder.path()).finish().stdout;
-    for verb in ["check", "test", "explain", "matrix", "diff", "import", "schema", "fmt", "init", "replay", "shadow", "snippet", "token", "completions", "man", "help"] {
+    for verb in [
+        "check",
+        "test",
+        "explain",
+        "matrix",
+        "diff",
+        "import",
+        "schema",
+        "fmt",
+        "init",
+        "replay",
+        "shadow",
+        "snippet",
+        "token",
+        "completions",
+        "man",
+        "help",
+    ] {
         assert!(verbs.contains(verb) && listed.contains(&format!("  {verb} ")), "{verb}");
     }
 }
@@ -127,7 +155,9 @@ async fn the_members_of_a_line_are_those_of_the_page() {
     let page = read("docs/tools.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
     let told: BTreeSet<String> = rows
-        .flat_map(|(names, _)| names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>())
+        .flat_map(|(names, _)| {
+            names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>()
+        })
         .filter(|name| name != "would" && name != "shadow")
         .collect();
     assert_eq!(written, told);

@@ -59,7 +59,9 @@ pub fn fixes(findings: &Diagnostics) -> Vec<Fix> {
 pub fn apply<'f>(text: &str, fixes: impl IntoIterator<Item = &'f Fix>) -> String {
     let (mut out, mut done) = (String::new(), 0);
     for fix in fixes {
-        let (Some(between), Some(word)) = (text.get(done..fix.at.start), text.get(fix.at.clone())) else { continue };
+        let (Some(between), Some(word)) = (text.get(done..fix.at.start), text.get(fix.at.clone())) else {
+            continue;
+        };
         if word != fix.before {
             continue;
         }
@@ -95,8 +97,11 @@ mod tests {
 
     #[test]
     fn what_has_no_one_meaning_is_left_to_people() {
-        let base = "version: 1\nissuers: {main: {issuer: \"https://i.example\", audience: a, profile: orgate}}\n";
-        for rules in ["GET /a: somethingelse", "GET /a/{x}/c: read, \"GET /a/b/{y}\": public", "GET /a: read and"] {
+        let base =
+            "version: 1\nissuers: {main: {issuer: \"https://i.example\", audience: a, profile: orgate}}\n";
+        for rules in
+            ["GET /a: somethingelse", "GET /a/{x}/c: read, \"GET /a/b/{y}\": public", "GET /a: read and"]
+        {
             let text = format!("{base}rules: {{{rules}}}\n");
             assert_eq!(mended(&text), text, "{rules}");
         }

@@ -29,9 +29,9 @@ pub mod matrix;
 
 pub use self::{
     compile::{
-        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Lints, Mode,
-        Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, profile_names,
-        DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
+        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
+        ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource, SecretUnreadable, Until, compile,
+        compile_with, profile_names,
     },
     discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{

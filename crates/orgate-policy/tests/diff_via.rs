@@ -32,7 +32,11 @@ const REQUIREMENTS: [&str; 12] = [
 
 fn policy(requirement: &str) -> Option<Policy> {
     let rule = |key: &str, requirement: &str| {
-        RuleSpec::new(RuleKey::parse(key).unwrap(), Requirement::parse(requirement).unwrap(), Place::default())
+        RuleSpec::new(
+            RuleKey::parse(key).unwrap(),
+            Requirement::parse(requirement).unwrap(),
+            Place::default(),
+        )
     };
     let spec = PolicySpec {
         rules: vec![rule("GET /x/{id}", requirement)],
@@ -52,7 +56,9 @@ fn callers(policies: [&Policy; 2]) -> Vec<(String, [Option<Subject>; 2])> {
             let principal =
                 Principal::builder(IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("s").unwrap())
                     .organization(organization)
-                    .permissions(Some(permission.iter().map(|name| Permission::parse(name).unwrap()).collect()))
+                    .permissions(Some(
+                        permission.iter().map(|name| Permission::parse(name).unwrap()).collect(),
+                    ))
                     .build();
             for via in [None, Some("ci"), Some("hook")] {
                 let subject = |policy: &Policy| {

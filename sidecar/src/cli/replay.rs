@@ -134,7 +134,9 @@ impl Outcome {
     fn text(&self, read: &Read) -> String {
         let mut text = String::new();
         for (way, group) in self.sorted() {
-            let rule = |rule: &Option<String>| rule.as_deref().map_or("no rule".to_owned(), |rule| format!("`{}`", shown(rule)));
+            let rule = |rule: &Option<String>| {
+                rule.as_deref().map_or("no rule".to_owned(), |rule| format!("`{}`", shown(rule)))
+            };
             let after = match &way.after {
                 Some((rule, file, line)) => format!("`{rule}` ({file}:{line})"),
                 None => "no rule of the new policy, or more than one".to_owned(),
@@ -143,17 +145,29 @@ impl Outcome {
                 true => ("OPENS ", format!("refused with {}", shown(&way.code)), "let through"),
                 false => ("CLOSES", "let through".to_owned(), "refused"),
             };
-            text.push_str(&format!("{mark} {}: {was} by {}, now {now} by {after}\n", counted(group.count, "request"), rule(&way.before)));
+            text.push_str(&format!(
+                "{mark} {}: {was} by {}, now {now} by {after}\n",
+                counted(group.count, "request"),
+                rule(&way.before)
+            ));
             let roles: Vec<String> = group.roles.iter().map(|role| shown(role)).collect();
             if !roles.is_empty() {
                 text.push_str(&format!("       roles: {}\n", roles.join(", ")));
             }
             if let Some((id, path)) = &group.example {
-                text.push_str(&format!("       such as {} {} ({})\n", shown(&way.method), shown(path), shown(id)));
+                text.push_str(&format!(
+                    "       such as {} {} ({})\n",
+                    shown(&way.method),
+                    shown(path),
+                    shown(id)
+                ));
             }
         }
         for (what, count) in &self.cannot_tell {
-            text.push_str(&format!("CANNOT TELL {}: the log does not hold {what}\n", counted(*count, "request")));
+            text.push_str(&format!(
+                "CANNOT TELL {}: the log does not hold {what}\n",
+                counted(*count, "request")
+            ));
         }
         text.push_str(&log::missing(read));
         let unknown: u64 = self.cannot_tell.values().sum();

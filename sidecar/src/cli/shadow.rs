@@ -113,7 +113,8 @@ impl Summary {
         let mut add = |mark: &str, rule: &str, would: String, count: &Count| {
             let name = if rule.is_empty() { "(no rule)" } else { rule };
             let roles: Vec<String> = count.roles.iter().map(|role| shown(role)).collect();
-            let roles = if roles.is_empty() { String::new() } else { format!("  roles: {}", roles.join(", ")) };
+            let roles =
+                if roles.is_empty() { String::new() } else { format!("  roles: {}", roles.join(", ")) };
             let total = counted(self.total(rule), "decision");
             text.push_str(&format!("{mark} {}: {would} {} of {total}{roles}\n", shown(name), count.count));
         };

@@ -15,7 +15,9 @@ const ROUNDS: usize = 8;
 /// Mends the files of a policy and says what was done. Files in which that leaves no fewer errors stay as they are.
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
-        let Err(LoadError::Findings(findings)) = orgate_config::load(path, &environment) else { return Ok(()) };
+        let Err(LoadError::Findings(findings)) = orgate_config::load(path, &environment) else {
+            return Ok(());
+        };
         let mut by_file: BTreeMap<String, Vec<Fix>> = BTreeMap::new();
         for fix in fixes(&findings) {
             by_file.entry(findings.file_name(fix.file).to_owned()).or_default().push(fix);

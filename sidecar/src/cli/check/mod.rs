@@ -157,10 +157,7 @@ fn text(checked: &[Checked], color: bool) -> String {
 }
 
 fn to_json(checked: &[Checked]) -> Value {
-    let findings: Vec<Value> = checked
-        .iter()
-        .flat_map(|one| findings_json(&one.findings))
-        .collect();
+    let findings: Vec<Value> = checked.iter().flat_map(|one| findings_json(&one.findings)).collect();
     let omitted = |which: fn((usize, usize)) -> usize| -> usize {
         checked.iter().map(|one| which(one.findings.omitted())).sum()
     };
