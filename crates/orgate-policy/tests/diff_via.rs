@@ -11,8 +11,8 @@
 
 use orgate_claims::{IssuerUrl, Organization, OrganizationId, Permission, Principal, SubjectId, UnixTime};
 use orgate_policy::{
-    ChangeKind, Decision, Facts, Found, Place, Policy, PolicySpec, RequestTarget, Requirement, RuleKey,
-    RuleSpec, Subject,
+    Access, ChangeKind, Decision, Facts, Found, Place, Policy, PolicySpec, RequestTarget, Requirement,
+    RuleKey, RuleSpec,
 };
 
 const REQUIREMENTS: [&str; 12] = [
@@ -47,32 +47,58 @@ fn policy(requirement: &str) -> Option<Policy> {
     Policy::compile(spec).ok()
 }
 
-/// Nobody, tokens, and what each authenticator accepts; the same people to both policies.
-fn callers(policies: [&Policy; 2]) -> Vec<(String, [Option<Subject>; 2])> {
-    let mut all = vec![("anonymous".to_owned(), [None, None])];
-    for permission in [None, Some("read")] {
-        for org in [None, Some("a")] {
+/// Who makes a request: with a token or without, and with or without what an authenticator accepts.
+struct Caller {
+    name: String,
+    token: Option<Principal>,
+    /// The authenticator that is satisfied, and whom it takes the caller for.
+    proof: Option<(&'static str, Principal)>,
+}
+
+fn callers() -> Vec<Caller> {
+    let principals = [None, Some("read")].into_iter().flat_map(|permission| {
+        [None, Some("a")].map(|org| {
             let organization = org.map(|id| Organization::new(OrganizationId::parse(id).unwrap(), None));
-            let principal =
-                Principal::builder(IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("s").unwrap())
-                    .organization(organization)
-                    .permissions(Some(
-                        permission.iter().map(|name| Permission::parse(name).unwrap()).collect(),
-                    ))
-                    .build();
-            for via in [None, Some("ci"), Some("hook")] {
-                let subject = |policy: &Policy| {
-                    let subject = policy.subject(&principal);
-                    Some(match via {
-                        Some(name) => subject.authenticated_by(name),
-                        None => subject,
-                    })
+            Principal::builder(IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("s").unwrap())
+                .organization(organization)
+                .permissions(Some(permission.iter().map(|name| Permission::parse(name).unwrap()).collect()))
+                .build()
+        })
+    });
+    let principals: Vec<Principal> = principals.collect();
+    let tokens = || std::iter::once(None).chain(principals.iter().cloned().map(Some));
+    let proofs =
+        ["ci", "hook"].into_iter().flat_map(|name| principals.iter().map(move |p| Some((name, p.clone()))));
+    let proofs: Vec<Option<(&str, Principal)>> = std::iter::once(None).chain(proofs).collect();
+    tokens()
+        .flat_map(|token| {
+            proofs.iter().cloned().map(move |proof| {
+                let told = |p: &Principal| {
+                    format!("{} permissions, org {}", p.permissions().len(), p.organization().is_some())
                 };
-                all.push((format!("{permission:?} {org:?} {via:?}"), policies.map(subject)));
-            }
+                let by_proof = proof.as_ref().map(|(name, p)| format!("{name}: {}", told(p)));
+                let name = match (&token, &by_proof) {
+                    (None, None) => "anonymous".to_owned(),
+                    _ => format!("{:?} {by_proof:?}", token.as_ref().map(told)),
+                };
+                Caller { name, token: token.clone(), proof }
+            })
+        })
+        .collect()
+}
+
+/// As at a door: where an authenticator is asked for, a token counts for nothing, and the other way round.
+fn allowed(policy: &Policy, path: &str, caller: &Caller) -> bool {
+    let target = RequestTarget::parse("GET", path).unwrap();
+    let Found::Rule(found) = policy.find(&target) else { return false };
+    let subject = match found.access() {
+        Access::Authenticator(wanted) => {
+            let proof = caller.proof.as_ref().filter(|(name, _)| *name == wanted);
+            proof.map(|(name, principal)| policy.subject(principal).authenticated_by(name))
         }
-    }
-    all
+        _ => caller.token.as_ref().map(|principal| policy.subject(principal)),
+    };
+    found.decide(subject.as_ref(), &Facts::at(UnixTime::from_seconds(0))) == Decision::Allow
 }
 
 #[test]
@@ -84,22 +110,14 @@ fn no_gain_and_no_loss_through_an_authenticator_is_missed_or_made_up() {
     for (before, old) in &compiled {
         for (after, new) in &compiled {
             let (mut gains, mut losses, mut public) = (Vec::new(), Vec::new(), false);
-            for (name, subjects) in callers([old, new]) {
+            for caller in callers() {
                 for path in ["/x/a", "/x/b"] {
-                    let target = RequestTarget::parse("GET", path).unwrap();
-                    let allowed = |policy: &Policy, subject: &Option<Subject>| match policy.find(&target) {
-                        Found::Rule(found) => {
-                            let facts = Facts::at(UnixTime::from_seconds(0));
-                            found.decide(subject.as_ref(), &facts) == Decision::Allow
-                        }
-                        _ => false,
-                    };
-                    match (allowed(old, &subjects[0]), allowed(new, &subjects[1])) {
+                    match (allowed(old, path, &caller), allowed(new, path, &caller)) {
                         (false, true) => {
-                            public |= name == "anonymous";
-                            gains.push(name.clone());
+                            public |= caller.name == "anonymous";
+                            gains.push(caller.name.clone());
                         }
-                        (true, false) => losses.push(name.clone()),
+                        (true, false) => losses.push(caller.name.clone()),
                         _ => {}
                     }
                 }
