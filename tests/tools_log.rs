@@ -40,7 +40,8 @@ impl World {
     }
 
     fn proxy(&self, more: &[&str]) -> Running {
-        let base = ["proxy", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--require-keys", "--upstream"];
+        let base =
+            ["proxy", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--require-keys", "--upstream"];
         orgate().args(base).args([self.upstream.url()]).args(more).folder(self.folder.path()).ready()
     }
 
@@ -135,11 +136,17 @@ async fn every_decision_is_one_line_and_nobody_is_named() {
     assert_eq!(member["sub_hash"], log[1]["sub_hash"], "one person, two tokens");
     assert_eq!(member["sub_hash"].as_str().unwrap().len(), 16);
     assert!(member["latency_us"].as_u64().is_some() && member["id"].as_str().unwrap().len() == 26);
-    assert!(log.iter().filter(|line| line["decision"] == "allow").all(|line| line["policy"] == digest.as_str()));
+    assert!(
+        log.iter().filter(|line| line["decision"] == "allow").all(|line| line["policy"] == digest.as_str())
+    );
 
     let (whole, whole_log) = logged(&["--log-paths", "full"]).await;
-    let paths: Vec<_> = whole_log.iter().map(|line| line["path"].as_str().unwrap_or("-").to_owned()).collect();
-    assert_eq!((paths[1].as_str(), paths[7].as_str(), paths[8].as_str()), ("/docs/ann", "/nowhere/ann", "/docs//"));
+    let paths: Vec<_> =
+        whole_log.iter().map(|line| line["path"].as_str().unwrap_or("-").to_owned()).collect();
+    assert_eq!(
+        (paths[1].as_str(), paths[7].as_str(), paths[8].as_str()),
+        ("/docs/ann", "/nowhere/ann", "/docs//")
+    );
     assert_ne!(whole_log[1]["sub_hash"], log[1]["sub_hash"], "keyed by each process anew");
     drop((world, whole));
 }
@@ -153,15 +160,26 @@ async fn a_log_is_judged_by_another_policy() {
     };
     let same = replay(POLICY, &[]);
     assert_eq!((same.code, same.stderr.as_str()), (Some(0), ""));
-    assert!(same.stdout.ends_with("9 decisions: 8 unchanged, 0 opened, 0 closed, 1 cannot be told"), "{}", same.stdout);
+    assert!(
+        same.stdout.ends_with("9 decisions: 8 unchanged, 0 opened, 0 closed, 1 cannot be told"),
+        "{}",
+        same.stdout
+    );
     assert!(same.stdout.contains("CANNOT TELL 1 request: the log does not hold the path"), "{}", same.stdout);
 
-    let wider = POLICY.replace("GET /docs/{id}: read", "GET /docs/{id}: public").replace("{require: write, shadow: invite}", "read");
+    let wider = POLICY
+        .replace("GET /docs/{id}: read", "GET /docs/{id}: public")
+        .replace("{require: write, shadow: invite}", "read");
     let opened = replay(&wider, &["--format", "json"]);
     assert_eq!(opened.code, Some(1), "{}", opened.stderr);
     let told = object(&opened.stdout);
     assert_eq!((&told["opened"], &told["closed"], &told["unchanged"]), (&json!(2), &json!(0), &json!(6)));
-    let by_rule: Vec<_> = told["changes"].as_array().unwrap().iter().map(|change| (&change["before"]["code"], &change["after"]["rule"], &change["count"])).collect();
+    let by_rule: Vec<_> = told["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| (&change["before"]["code"], &change["after"]["rule"], &change["count"]))
+        .collect();
     assert!(by_rule.contains(&(&json!("no_credential"), &json!("GET /docs/{id}"), &json!(1))), "{told}");
     assert!(by_rule.contains(&(&json!("missing_permission"), &json!("POST /docs"), &json!(1))), "{told}");
     let text = replay(&wider, &[]).stdout;
@@ -170,11 +188,22 @@ async fn a_log_is_judged_by_another_policy() {
     let narrower = POLICY.replace("GET /docs/{id}: read", "GET /docs/{id}: write");
     let closed = replay(&narrower, &[]);
     assert_eq!(closed.code, Some(0), "{}", closed.stdout);
-    assert!(closed.stdout.contains("CLOSES 1 request: let through by `GET /docs/{id}`, now refused by `GET /docs/{id}` (new.yaml:6)"), "{}", closed.stdout);
+    assert!(
+        closed.stdout.contains(
+            "CLOSES 1 request: let through by `GET /docs/{id}`, now refused by `GET /docs/{id}` (new.yaml:6)"
+        ),
+        "{}",
+        closed.stdout
+    );
     let fresh = replay(&POLICY.replace("GET /docs/{id}: read", "GET /docs/{id}: read and fresh(5m)"), &[]);
     assert_eq!(fresh.code, Some(0));
-    assert!(fresh.stdout.contains("CANNOT TELL 1 request: the log does not hold how the caller signed in"), "{}", fresh.stdout);
-    let named = replay(&POLICY.replace("GET /docs/{id}: read", "GET /docs/{id}: read\n  GET /docs/ann: deny"), &[]);
+    assert!(
+        fresh.stdout.contains("CANNOT TELL 1 request: the log does not hold how the caller signed in"),
+        "{}",
+        fresh.stdout
+    );
+    let named =
+        replay(&POLICY.replace("GET /docs/{id}: read", "GET /docs/{id}: read\n  GET /docs/ann: deny"), &[]);
     assert!(named.stdout.contains("does not hold parts of the path"), "{}", named.stdout);
 
     assert_eq!(replay(&POLICY.replace("delete_org", "delet_org"), &[]).code, Some(1));
@@ -185,10 +214,19 @@ async fn a_log_is_judged_by_another_policy() {
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{log}");
         assert!(finished.stderr.contains(log), "{}", finished.stderr);
     }
-    world.folder.write("mixed.log", &(world.read("decisions.log") + "{\"held_back\":7,\"decision\":\"deny\"}\nno json\n{\"lost\":2}\n"));
+    world.folder.write(
+        "mixed.log",
+        &(world.read("decisions.log") + "{\"held_back\":7,\"decision\":\"deny\"}\nno json\n{\"lost\":2}\n"),
+    );
     let mixed = world.run(&["replay", "mixed.log"]);
     assert_eq!(mixed.code, Some(0));
-    assert!(mixed.stdout.contains("9 more were counted and not logged; nothing is said of them\n1 line cannot be read\n"), "{}", mixed.stdout);
+    assert!(
+        mixed
+            .stdout
+            .contains("9 more were counted and not logged; nothing is said of them\n1 line cannot be read\n"),
+        "{}",
+        mixed.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,7 +258,11 @@ async fn shadows_and_observed_policies_are_summed_up() {
     );
     // What is let through only because it is observed counts as what the policy says of it.
     let replayed = observed.run(&["replay", "decisions.log"]);
-    assert!(replayed.stdout.ends_with("3 decisions: 2 unchanged, 0 opened, 0 closed, 1 cannot be told"), "{}", replayed.stdout);
+    assert!(
+        replayed.stdout.ends_with("3 decisions: 2 unchanged, 0 opened, 0 closed, 1 cannot be told"),
+        "{}",
+        replayed.stdout
+    );
     assert_eq!(observed.run(&["shadow", "report", "none.log"]).code, Some(2));
 }
 
@@ -243,9 +285,23 @@ async fn a_flood_of_refusals_does_not_fill_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_be_opened_keeps_the_proxy_from_starting() {
     let world = World::new(POLICY).await;
-    let finished = world.run(&["proxy", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--decision-log", "no/such/folder.log"]);
+    let finished = world.run(&[
+        "proxy",
+        "--upstream",
+        "http://127.0.0.1:9",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--decision-log",
+        "no/such/folder.log",
+    ]);
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
-    assert!(finished.stderr.contains("cannot write the decision log `no/such/folder.log`"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("cannot write the decision log `no/such/folder.log`"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +312,10 @@ async fn the_admin_listener_reads_the_policy_again_and_says_what_changed() {
     let post = || request("POST", &format!("{admin}/-/reload"), &[], Some(""));
     let policy = || request("GET", &format!("{admin}/-/policy"), &[], None).json();
     let before = policy();
-    assert_eq!((&before["files"], &before["rules"], &before["mode"]), (&json!(["orgate.yaml"]), &json!(4), &json!("enforce")));
+    assert_eq!(
+        (&before["files"], &before["rules"], &before["mode"]),
+        (&json!(["orgate.yaml"]), &json!(4), &json!("enforce"))
+    );
     let viewer = bearer("viewer", &["read"]);
     assert_eq!(ask(&door, "POST /docs", Some(&viewer)), 403);
 
@@ -277,7 +336,10 @@ async fn the_admin_listener_reads_the_policy_again_and_says_what_changed() {
     let info = format!("orgate_policy_info{{digest={}}} 1\n", told["digest"]);
     assert!(metrics.contains(&info) && metrics.matches("orgate_policy_info{").count() == 1, "{metrics}");
     let log = running.stderr_so_far();
-    assert!(log.contains("1 loosened: POST /docs") && log.contains(told["digest"].as_str().unwrap()), "{log}");
+    assert!(
+        log.contains("1 loosened: POST /docs") && log.contains(told["digest"].as_str().unwrap()),
+        "{log}"
+    );
 
     world.folder.write("orgate.yaml", &POLICY.replace("delete_org", "delet_org"));
     let refused = post();
@@ -290,7 +352,11 @@ async fn the_admin_listener_reads_the_policy_again_and_says_what_changed() {
     std::fs::remove_file(world.folder.path().join("orgate.yaml")).unwrap();
     assert_eq!((post().status, &post().json()["findings"]), (422, &json!([])));
 
-    assert_eq!(request("POST", &format!("{door}/-/reload"), &[], Some("")).status, 403, "only at the admin listener");
+    assert_eq!(
+        request("POST", &format!("{door}/-/reload"), &[], Some("")).status,
+        403,
+        "only at the admin listener"
+    );
     assert_eq!(request("GET", &format!("{door}/-/policy"), &[], None).status, 403);
     assert_eq!(request("GET", &format!("{admin}/-/reload"), &[], None).status, 405);
     let page = [("origin", "https://evil.example")];
@@ -303,12 +369,23 @@ async fn a_development_token_is_believed_only_where_that_was_asked_for() {
     let mint = |arguments: &[&str]| world.run(&[&["token", "mint"], arguments].concat());
     let minted = mint(&["--role", "viewer", "--org", "org_acme", "--sub", "usr_dev"]);
     assert_eq!(minted.code, Some(0), "{}", minted.stderr);
-    assert!(minted.stderr.contains("for development only") && minted.stderr.contains("only `orgate proxy --dev-issuer`"), "{}", minted.stderr);
+    assert!(
+        minted.stderr.contains("for development only")
+            && minted.stderr.contains("only `orgate proxy --dev-issuer`"),
+        "{}",
+        minted.stderr
+    );
     let token = format!("Bearer {}", minted.stdout);
     let inspected = world.run(&["token", "inspect", &minted.stdout, "--format", "json"]);
     let told = object(&inspected.stdout);
-    assert_eq!((&told["claims"]["iss"], &told["header"]["kid"]), (&json!("https://dev.orgate.invalid"), &json!("development-only")));
-    assert_eq!((&told["claims"]["org_permissions"], &told["claims"]["sub"]), (&json!(["read"]), &json!("usr_dev")));
+    assert_eq!(
+        (&told["claims"]["iss"], &told["header"]["kid"]),
+        (&json!("https://dev.orgate.invalid"), &json!("development-only"))
+    );
+    assert_eq!(
+        (&told["claims"]["org_permissions"], &told["claims"]["sub"]),
+        (&json!(["read"]), &json!("usr_dev"))
+    );
 
     let plain = world.proxy(&[]);
     assert_eq!(ask(&plain.url("proxy"), "GET /docs/7", Some(&token)), 401);
@@ -316,16 +393,33 @@ async fn a_development_token_is_believed_only_where_that_was_asked_for() {
     let (door, admin) = (believing.url("proxy"), believing.url("admin"));
     assert_eq!(ask(&door, "GET /docs/7", Some(&token)), 200);
     assert_eq!(ask(&door, "POST /docs", Some(&token)), 403);
-    assert_eq!(ask(&door, "GET /docs/7", Some(&bearer("viewer", &["read"]))), 200, "the issuers of the file as well");
+    assert_eq!(
+        ask(&door, "GET /docs/7", Some(&bearer("viewer", &["read"]))),
+        200,
+        "the issuers of the file as well"
+    );
     assert_eq!(request("POST", &format!("{admin}/-/reload"), &[], Some("")).status, 200);
     assert_eq!(ask(&door, "GET /docs/7", Some(&token)), 200, "after a reload, too");
     assert!(believing.stderr_so_far().contains("development tokens are believed"), "it warns");
     let other = Folder::new();
-    let stranger = orgate().args(["token", "mint", "--permission", "read", "--policy"]).args([world.folder.path().join("orgate.yaml")]).folder(other.path()).finish();
+    let stranger = orgate()
+        .args(["token", "mint", "--permission", "read", "--policy"])
+        .args([world.folder.path().join("orgate.yaml")])
+        .folder(other.path())
+        .finish();
     assert_eq!(stranger.code, Some(0), "{}", stranger.stderr);
     assert_eq!(ask(&door, "GET /docs/7", Some(&format!("Bearer {}", stranger.stdout))), 401, "another key");
 
-    let open = world.run(&["proxy", "--upstream", world.upstream.url().as_str(), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0", "--dev-issuer"]);
+    let open = world.run(&[
+        "proxy",
+        "--upstream",
+        world.upstream.url().as_str(),
+        "--listen",
+        "0.0.0.0:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--dev-issuer",
+    ]);
     assert_eq!((open.code, open.stdout.as_str()), (Some(2), ""));
     assert!(open.stderr.contains("--dev-issuer is for this machine only"), "{}", open.stderr);
     for (arguments, part) in [
@@ -377,11 +471,51 @@ rules:
         (&["check", "--format", "github"], 1),
         (&["check", "fine.yaml"], 0),
         (&["explain", "GET", "/docs", "--policy", "fine.yaml", "--token", token, "--no-verify"], 0),
-        (&["explain", "GET", "/docs", "--policy", "fine.yaml", "--token", token, "--no-verify", "--format", "json"], 0),
-        (&["explain", "POST", "/docs", "--policy", "fine.yaml", "-H", "x-key:hush-hush-value", "--via", "ci"], 0),
+        (
+            &[
+                "explain",
+                "GET",
+                "/docs",
+                "--policy",
+                "fine.yaml",
+                "--token",
+                token,
+                "--no-verify",
+                "--format",
+                "json",
+            ],
+            0,
+        ),
+        (
+            &[
+                "explain",
+                "POST",
+                "/docs",
+                "--policy",
+                "fine.yaml",
+                "-H",
+                "x-key:hush-hush-value",
+                "--via",
+                "ci",
+            ],
+            0,
+        ),
         (&["matrix", "--policy", "fine.yaml"], 0),
         (&["proxy", "--upstream", "http://127.0.0.1:9"], 1),
-        (&["proxy", "--upstream", "http://127.0.0.1:9", "--policy", "fine.yaml", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"], 2),
+        (
+            &[
+                "proxy",
+                "--upstream",
+                "http://127.0.0.1:9",
+                "--policy",
+                "fine.yaml",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ],
+            2,
+        ),
     ] {
         let finished = run(arguments);
         assert_eq!(finished.code, Some(code), "{arguments:?}: {}{}", finished.stdout, finished.stderr);

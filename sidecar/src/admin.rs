@@ -162,7 +162,12 @@ mod tests {
         ask_with(readiness, method, path, &HeaderMap::new()).await
     }
 
-    async fn ask_with(readiness: Readiness, method: Method, path: &str, headers: &HeaderMap) -> (u16, String) {
+    async fn ask_with(
+        readiness: Readiness,
+        method: Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> (u16, String) {
         let response = Admin::new(Arc::new(Subject(readiness))).answer(&method, path, headers).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.expect("a body").to_bytes();

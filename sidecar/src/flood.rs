@@ -86,7 +86,10 @@ mod tests {
         assert_eq!(written("no_credential", now), 10);
         assert_eq!(written("missing_permission", now), 10);
         assert_eq!(written("no_credential", now + Duration::from_millis(999)), 0);
-        assert_eq!(flood.admits("GET /a", "no_credential", now + WINDOW).1.map(|(.., count)| count), Some(190));
+        assert_eq!(
+            flood.admits("GET /a", "no_credential", now + WINDOW).1.map(|(.., count)| count),
+            Some(190)
+        );
         assert_eq!(written("no_credential", now + WINDOW), 9);
     }
 

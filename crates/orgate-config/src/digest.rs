@@ -83,7 +83,9 @@ mod tests {
 
     fn digest(name: &str, text: &str, host: &str) -> String {
         let env = |name: &str| (name == "HOST").then(|| host.to_owned());
-        compile_with(name, text.as_bytes(), &env, &One).unwrap_or_else(|e| panic!("{}", e.render(false))).digest
+        compile_with(name, text.as_bytes(), &env, &One)
+            .unwrap_or_else(|e| panic!("{}", e.render(false)))
+            .digest
     }
 
     #[test]

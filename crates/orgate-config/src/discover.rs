@@ -5,7 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{compile::{compile, compile_for_development}, diagnostic::Diagnostics, file::PolicyFile, files::read_bytes};
+use crate::{
+    compile::{compile, compile_for_development},
+    diagnostic::Diagnostics,
+    file::PolicyFile,
+    files::read_bytes,
+};
 
 /// The names under which a policy file is found, the usual one first.
 pub const FILE_NAMES: [&str; 4] = ["orgate.yaml", "orgate.yml", "orgate.toml", "orgate.json"];

@@ -207,7 +207,12 @@ impl RuleMatch<'_> {
     }
 
     /// A value, if it is known; else what is missing.
-    fn value<'a>(&'a self, value: &'a Value, subject: &'a Subject, hidden: &[usize]) -> Result<Option<&'a str>, Gap> {
+    fn value<'a>(
+        &'a self,
+        value: &'a Value,
+        subject: &'a Subject,
+        hidden: &[usize],
+    ) -> Result<Option<&'a str>, Gap> {
         Ok(match value {
             Value::Segment(at) if hidden.contains(at) => return Err(Gap::Path),
             Value::Segment(at) => self.target.segment(*at),
@@ -249,10 +254,11 @@ fn atom_part(atom: &Atom, found: &RuleMatch<'_>, subject: &Subject, hidden: &[us
         Atom::Acr(_) | Atom::Fresh(_) => Part::Open(Gap::SignIn),
         Atom::Via(name) => part(subject.authenticator() == Some(name)),
         Atom::Compare { left, operator, right } => {
-            let (left, right) = match (found.value(left, subject, hidden), found.value(right, subject, hidden)) {
-                (Ok(left), Ok(right)) => (left, right),
-                (Err(gap), _) | (_, Err(gap)) => return Part::Open(gap),
-            };
+            let (left, right) =
+                match (found.value(left, subject, hidden), found.value(right, subject, hidden)) {
+                    (Ok(left), Ok(right)) => (left, right),
+                    (Err(gap), _) | (_, Err(gap)) => return Part::Open(gap),
+                };
             match (operator, left, right) {
                 (Operator::Equal, Some(left), Some(right)) => part(left == right),
                 (Operator::Unequal, Some(left), Some(right)) => part(left != right),

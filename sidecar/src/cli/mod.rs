@@ -87,6 +87,16 @@ pub(crate) struct Common {
         help_heading = "Output"
     )]
     pub(crate) color: ColorChoice,
+    /// Print nothing where nothing is wrong: for check, test and diff.
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "ORGATE_QUIET",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -110,7 +110,9 @@ async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) -> Reloaded {
             let told = problem.render(false);
             error!(policy = %path.display(), "the policy stays as it was: {}", told.trim_end());
             let findings = match &problem {
-                LoadError::Policy(orgate_config::LoadError::Findings(findings)) => check::findings_json(findings),
+                LoadError::Policy(orgate_config::LoadError::Findings(findings)) => {
+                    check::findings_json(findings)
+                }
                 _ => Vec::new(),
             };
             let digest = before.policy_digest();

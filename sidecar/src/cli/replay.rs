@@ -38,7 +38,7 @@ Exit codes: 0 nobody gets in who did not · 1 somebody would, or something is wr
 pub(crate) struct Options {
     /// The decision log; `-` reads standard input.
     #[arg(value_name = "LOG")]
-    log: PathBuf,
+    decisions: PathBuf,
     #[command(flatten)]
     policy: PolicyFlag,
     /// How the answer looks.
@@ -83,7 +83,7 @@ struct Outcome {
 pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let file = options.policy.load(common)?;
     let mut outcome = Outcome::default();
-    let read = log::read(&options.log, |told| outcome.add(&file, told))?;
+    let read = log::read(&options.decisions, |told| outcome.add(&file, told))?;
     match options.format {
         Format::Text => output::result(&outcome.text(&read)),
         Format::Json => output::json(&outcome.json(&read)),
@@ -134,7 +134,9 @@ impl Outcome {
     fn text(&self, read: &Read) -> String {
         let mut text = String::new();
         for (way, group) in self.sorted() {
-            let rule = |rule: &Option<String>| rule.as_deref().map_or("no rule".to_owned(), |rule| format!("`{}`", shown(rule)));
+            let rule = |rule: &Option<String>| {
+                rule.as_deref().map_or("no rule".to_owned(), |rule| format!("`{}`", shown(rule)))
+            };
             let after = match &way.after {
                 Some((rule, file, line)) => format!("`{rule}` ({file}:{line})"),
                 None => "no rule of the new policy, or more than one".to_owned(),
@@ -143,17 +145,29 @@ impl Outcome {
                 true => ("OPENS ", format!("refused with {}", shown(&way.code)), "let through"),
                 false => ("CLOSES", "let through".to_owned(), "refused"),
             };
-            text.push_str(&format!("{mark} {}: {was} by {}, now {now} by {after}\n", counted(group.count, "request"), rule(&way.before)));
+            text.push_str(&format!(
+                "{mark} {}: {was} by {}, now {now} by {after}\n",
+                counted(group.count, "request"),
+                rule(&way.before)
+            ));
             let roles: Vec<String> = group.roles.iter().map(|role| shown(role)).collect();
             if !roles.is_empty() {
                 text.push_str(&format!("       roles: {}\n", roles.join(", ")));
             }
             if let Some((id, path)) = &group.example {
-                text.push_str(&format!("       such as {} {} ({})\n", shown(&way.method), shown(path), shown(id)));
+                text.push_str(&format!(
+                    "       such as {} {} ({})\n",
+                    shown(&way.method),
+                    shown(path),
+                    shown(id)
+                ));
             }
         }
         for (what, count) in &self.cannot_tell {
-            text.push_str(&format!("CANNOT TELL {}: the log does not hold {what}\n", counted(*count, "request")));
+            text.push_str(&format!(
+                "CANNOT TELL {}: the log does not hold {what}\n",
+                counted(*count, "request")
+            ));
         }
         text.push_str(&log::missing(read));
         let unknown: u64 = self.cannot_tell.values().sum();

@@ -44,7 +44,7 @@ The log is that of `orgate proxy --decision-log FILE`. Exit codes: 0 reported ·
 struct Report {
     /// The decision log; `-` reads standard input.
     #[arg(value_name = "LOG")]
-    log: PathBuf,
+    decisions: PathBuf,
     /// How the report looks.
     #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
@@ -79,7 +79,7 @@ struct Summary {
 pub(crate) fn run(options: &Options, _: &Common) -> Result<(), Failure> {
     let Verb::Report(options) = &options.verb;
     let mut summary = Summary::default();
-    let read = log::read(&options.log, |told| summary.add(told))?;
+    let read = log::read(&options.decisions, |told| summary.add(told))?;
     match options.format {
         Format::Text => output::result(&summary.text(&read)),
         Format::Json => output::json(&summary.json(&read)),
@@ -113,7 +113,8 @@ impl Summary {
         let mut add = |mark: &str, rule: &str, would: String, count: &Count| {
             let name = if rule.is_empty() { "(no rule)" } else { rule };
             let roles: Vec<String> = count.roles.iter().map(|role| shown(role)).collect();
-            let roles = if roles.is_empty() { String::new() } else { format!("  roles: {}", roles.join(", ")) };
+            let roles =
+                if roles.is_empty() { String::new() } else { format!("  roles: {}", roles.join(", ")) };
             let total = counted(self.total(rule), "decision");
             text.push_str(&format!("{mark} {}: {would} {} of {total}{roles}\n", shown(name), count.count));
         };

@@ -97,8 +97,9 @@ impl DecisionLog {
 
     fn to(out: Box<dyn Write + Send>, paths: Paths, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (lines, received) = sync_channel(WAITING);
-        let writer =
-            std::thread::Builder::new().name("decision-log".to_owned()).spawn(move || write(out, &received))?;
+        let writer = std::thread::Builder::new()
+            .name("decision-log".to_owned())
+            .spawn(move || write(out, &received))?;
         Ok(Self(Arc::new(Inner {
             paths,
             subjects: RandomState::new(),

@@ -59,7 +59,10 @@ fn a_line_has_what_a_replay_needs_and_no_value_of_the_path() {
     assert!(!format!("{lines:?}").contains("secret"));
     let line = lines[0].as_object_mut().unwrap();
     let at = line.remove("ts").unwrap();
-    assert!(at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok() && at.as_str().unwrap().len() == 24, "{at}");
+    assert!(
+        at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok() && at.as_str().unwrap().len() == 24,
+        "{at}"
+    );
     assert_eq!(
         lines[0],
         json!({"id": "r1", "method": "GET", "host": "app.example", "path": "/a/{id}/{*}/{*}/",

@@ -318,7 +318,17 @@ impl Inner {
         if let Some(decisions) = &self.decisions {
             let Findings { caller, shadow, policy } = findings;
             let (id, latency) = (id.as_str(), duration);
-            decisions.record(&Decision { id, method, host, target, outcome, shadow, caller, policy, latency });
+            decisions.record(&Decision {
+                id,
+                method,
+                host,
+                target,
+                outcome,
+                shadow,
+                caller,
+                policy,
+                latency,
+            });
         }
     }
 }

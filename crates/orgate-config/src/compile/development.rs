@@ -22,8 +22,7 @@ pub(super) fn add(read: &mut Issuers, jwks: &str) {
     let Some(root) = document::read("development", text.as_bytes(), &mut findings) else { return };
     let brings_names = read.brings_names;
     for (key, node) in root.entries().unwrap_or_default() {
-        if let Some((mut spec, _)) =
-            issuers::issuer(key, node, Path::new(""), &|_| None, read, &mut findings)
+        if let Some((mut spec, _)) = issuers::issuer(key, node, Path::new(""), &|_| None, read, &mut findings)
         {
             spec.keys = KeyLocation::Known(jwks.to_owned());
             read.issuers.push(spec);
@@ -63,7 +62,10 @@ rules:
     #[test]
     fn findings_never_show_the_value_of_a_variable() {
         let env = |name: &str| (name == "WHERE").then(|| "http://hush-hush.example".to_owned());
-        for place in ["issuer: \"${WHERE}\", audience: a", "issuer: \"https://i\", audience: a, keys: {jwks_uri: \"${WHERE}\"}"] {
+        for place in [
+            "issuer: \"${WHERE}\", audience: a",
+            "issuer: \"https://i\", audience: a, keys: {jwks_uri: \"${WHERE}\"}",
+        ] {
             let text = format!("version: 1\nissuers: {{main: {{{place}}}}}\nrules: {{GET /a: public}}\n");
             let findings = compile("orgate.yaml", text.as_bytes(), &env).unwrap_err();
             let told = findings.render(false);

@@ -10,15 +10,15 @@ impl Diagnostics {
     pub(crate) fn conceal(&mut self, variables: &[(String, String)]) {
         // A message may show an address without its scheme, or with another.
         let parts = variables.iter().flat_map(|(name, value)| {
-            let behind_scheme = value.split_once("://").map(|(_, rest)| rest);
-            [Some(value.as_str()), behind_scheme].into_iter().flatten().map(move |part| (name, part))
+            let behind_scheme = value.split_once("://").map(|(_, rest)| (rest, "…".to_owned()));
+            [(value.as_str(), format!("${{{name}}}"))].into_iter().chain(behind_scheme)
         });
-        let mut parts: Vec<(&String, &str)> = parts.filter(|(_, part)| part.len() >= SHORTEST).collect();
-        parts.sort_by_key(|(_, part)| std::cmp::Reverse(part.len()));
-        for (name, part) in parts {
+        let mut parts: Vec<(&str, String)> = parts.filter(|(part, _)| part.len() >= SHORTEST).collect();
+        parts.sort_by_key(|(part, _)| std::cmp::Reverse(part.len()));
+        for (part, shown) in parts {
             let concealed = |text: &mut String| {
                 if text.contains(part) {
-                    *text = text.replace(part, &format!("${{{name}}}"));
+                    *text = text.replace(part, &shown);
                 }
             };
             for finding in &mut self.findings {

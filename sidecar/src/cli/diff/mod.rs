@@ -104,6 +104,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let shown =
         Shown { old, new, changes, issuers, settings, unchanged: diff.unchanged, by_reading, fail_on };
     match options.format {
+        Format::Text if common.quiet && !shown.fails() => {}
         Format::Text => output::result(&render::text(&shown)),
         Format::Json => output::json(&to_json(&shown)),
         Format::Markdown => output::result(&render::markdown(&shown)),

@@ -159,7 +159,7 @@ fn issuer() -> Value {
             "algorithms": one_or_many(json!({"type": "string"})),
             "typ": one_or_many(json!({"enum": ["at+jwt", "application/at+jwt", "JWT", "absent"]})),
             "leeway": text(DURATION),
-            "profile": {"type": "string", "description": "The shape of its claims: orgate, auth0, clerk, keycloak, …"},
+            "profile": {"enum": orgate_config::profile_names().collect::<Vec<_>>(), "description": "The shape of its claims."},
             "permissions_from": permissions_from(),
             "introspect": object("Where rules with `fresh: live` ask whether a token still holds (RFC 7662).", json!({
                 "url": {"type": "string"},

@@ -85,8 +85,9 @@ pub(crate) fn key(path: &Path) -> Result<DevelopmentKey, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let help = "remove it, and a new one is made";
-            DevelopmentKey::parse(&text)
-                .ok_or_else(|| Failure::could_not_run(format!("`{name}` is no development key\nhelp: {help}")))
+            DevelopmentKey::parse(&text).ok_or_else(|| {
+                Failure::could_not_run(format!("`{name}` is no development key\nhelp: {help}"))
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = DevelopmentKey::generate().ok_or_else(|| cannot("make", &"no randomness"))?;
@@ -97,7 +98,9 @@ pub(crate) fn key(path: &Path) -> Result<DevelopmentKey, Failure> {
             std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
             let written = new.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
             written.map_err(|error| cannot("write", &error))?;
-            output::note(&format!("made `{name}`, a key for development only; keep it out of the repository"));
+            output::note(&format!(
+                "made `{name}`, a key for development only; keep it out of the repository"
+            ));
             Ok(key)
         }
         Err(error) => Err(cannot("read", &error)),
@@ -144,12 +147,13 @@ fn claims(options: &Mint, common: &Common) -> Result<Value, Failure> {
     let permissions: Vec<&str> = principal.permissions().iter().map(Permission::as_str).collect();
     add(wire::ORG_PERMISSIONS, json!(permissions));
     for claim in &options.claim {
-        let (name, value) = claim
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| Failure::could_not_run("a claim is written NAME=VALUE, such as `--claim plan=pro`"))?;
+        let (name, value) = claim.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+            Failure::could_not_run("a claim is written NAME=VALUE, such as `--claim plan=pro`")
+        })?;
         if OURS.contains(&name) {
-            return Err(Failure::could_not_run(format!("`{name}` is not to be chosen: it makes the token one for development")));
+            return Err(Failure::could_not_run(format!(
+                "`{name}` is not to be chosen: it makes the token one for development"
+            )));
         }
         add(name, serde_json::from_str(value).unwrap_or_else(|_| value.into()));
     }

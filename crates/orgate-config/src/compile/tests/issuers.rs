@@ -101,11 +101,11 @@ fn variables_fill_urls_audiences_and_key_locations() {
           = help: write `${NAME}` or `${NAME:-default}`
         "#);
     check!(findings_of_issuer("issuer: \"${INSECURE}\", audience: \"a${B C}\""), @r#"
-        error[E053]: `http://auth.example.com` is not protected by https
+        error[E053]: `${INSECURE}` is not protected by https
          --> orgate.yaml:3:18
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}
           |                  ^^^^^^^^^^^^^
-          = help: write `https://auth.example.com`; only loopback addresses may use http
+          = help: write `https://…`; only loopback addresses may use http
         error[E013]: `B C` is no name of an environment variable
          --> orgate.yaml:3:45
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}

@@ -91,8 +91,8 @@ pub fn replay(file: &PolicyFile, logged: &LoggedDecision) -> Replayed {
         return Replayed::CannotTell("what a browser's preflight asked for".to_owned());
     }
     let Some(path) = &logged.path else { return Replayed::CannotTell("the path".to_owned()) };
-    let target = RequestTarget::parse(&logged.method, path)
-        .and_then(|target| target.at_host(logged.host.as_deref()));
+    let target =
+        RequestTarget::parse(&logged.method, path).and_then(|target| target.at_host(logged.host.as_deref()));
     let Ok(target) = target else { return Replayed::CannotTell("the path".to_owned()) };
     let hidden: Vec<usize> = path
         .split('/')
@@ -223,9 +223,14 @@ rules:
             logged(|d| (d.credential, d.issuer) = (LoggedCredential::Token, None)),
             cannot_tell("the credential")
         );
-        assert_eq!(logged(|d| d.code = "preflight".to_owned()), cannot_tell("what a browser's preflight asked for"));
+        assert_eq!(
+            logged(|d| d.code = "preflight".to_owned()),
+            cannot_tell("what a browser's preflight asked for")
+        );
         let hook = |credential| {
-            logged(|d| (d.path, d.method, d.credential) = (Some("/hook".to_owned()), "POST".to_owned(), credential))
+            logged(|d| {
+                (d.path, d.method, d.credential) = (Some("/hook".to_owned()), "POST".to_owned(), credential)
+            })
         };
         assert_eq!(hook(LoggedCredential::Token), cannot_tell("the credential"));
         assert_eq!(hook(LoggedCredential::Via("ci".to_owned())), Replayed::Same);
@@ -241,12 +246,18 @@ rules:
             })
         };
         assert_eq!(refused("expired_token", "/docs/7", LoggedCredential::Refused), Replayed::Same);
-        assert!(matches!(refused("expired_token", "/healthz", LoggedCredential::Refused), Replayed::Opens(_)));
+        assert!(matches!(
+            refused("expired_token", "/healthz", LoggedCredential::Refused),
+            Replayed::Opens(_)
+        ));
         assert_eq!(
             refused("org_suspended", "/docs/7", LoggedCredential::Token),
             cannot_tell("whether the organization is suspended")
         );
-        assert!(matches!(refused("keys_unavailable", "/healthz", LoggedCredential::Unread), Replayed::Opens(_)));
+        assert!(matches!(
+            refused("keys_unavailable", "/healthz", LoggedCredential::Unread),
+            Replayed::Opens(_)
+        ));
         let unreadable = logged(|d| {
             (d.allowed, d.code, d.rule, d.path) = (false, "bad_request_target".to_owned(), None, None);
         });
