@@ -187,6 +187,9 @@ impl Bound {
     }
 
     pub(crate) fn stands(&self, scene: Scene<'_>) -> Standing {
+        if self.is_own_organization(scene) {
+            return Standing::Holds;
+        }
         if !self.is_present(scene.target, scene.facts) {
             return Standing::Holds;
         }
@@ -207,6 +210,18 @@ impl Bound {
         let absent =
             organizations.peek().is_some() && organizations.all(|target| theirs(target, scene).is_none());
         if absent { Standing::NoOrganization } else { Standing::Mismatch }
+    }
+
+    /// Whether it is the commonest of all, a segment that is the caller's organization; judged without looking further.
+    #[inline]
+    fn is_own_organization(&self, scene: Scene<'_>) -> bool {
+        match (&self.value, &*self.targets) {
+            (Value::Segment(at), [(BindTarget::OrganizationId, _), ..]) => {
+                let theirs = scene.subject.organization_id();
+                theirs.is_some() && theirs == scene.target.segment(*at)
+            }
+            _ => false,
+        }
     }
 
     /// Whether what the rule's key captures must be the caller's: the kind of binding that a tool can tell from the rule.

@@ -2,29 +2,24 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use orgate_claims::{Permission, RoleName};
 
 use crate::{
-    HostPattern, PathOptions, Place, PolicyError, Requirement, RuleKey,
-    atom::{Atom, atoms},
+    PathOptions, Place, PolicyError, Requirement, RuleKey,
     audience::Audiences,
-    bind::{BindSpec, Bound, bound, with_defaults},
-    check::Check,
+    bind::{BindSpec, with_defaults},
     conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
-    failure::Part,
     key::Methods,
     lint,
     methods::MethodNumbers,
     names::{MAX_ERRORS, check_bindings, check_names, expand_roles, limits},
     overlap,
     requirement::{Expression, Kind},
+    rule::Rule,
     set::Set,
     shapes::Shapes,
     shared::Shared,
@@ -130,33 +125,6 @@ pub struct Policy {
     generation: u64,
 }
 
-/// One compiled rule.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) key: RuleKey,
-    pub(crate) demand: Arc<Demand>,
-    /// What is judged beside it and reported.
-    pub(crate) shadow: Option<Box<Demand>>,
-    pub(crate) bindings: Arc<[Bound]>,
-    pub(crate) hide: bool,
-    pub(crate) live: bool,
-    pub(crate) place: Place,
-}
-
-/// A requirement of one rule, ready to be judged.
-#[derive(Debug)]
-pub(crate) struct Demand {
-    pub(crate) requirement: Requirement,
-    /// `None` for public, optional and deny.
-    pub(crate) check: Option<Check>,
-    /// The same as a tree, for the reason of a denial.
-    pub(crate) parts: Option<Part>,
-    /// What is judged per request, by the numbers that the check asks for.
-    pub(crate) atoms: Box<[(u16, Atom)]>,
-    /// What authenticates instead of a token.
-    pub(crate) authenticator: Option<Box<str>>,
-}
-
 impl Policy {
     /// Checks and compiles.
     ///
@@ -219,7 +187,7 @@ impl Policy {
         let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
             rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
-        let table = Table::build(rules.iter().map(|rule| &rule.key), methods, spec.paths);
+        let table = Table::build(rules.iter().map(|rule| &*rule.key), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         let paths = spec.paths;
@@ -265,7 +233,7 @@ impl Policy {
 
     /// The keys of the rules, in the order of the file.
     pub fn keys(&self) -> impl Iterator<Item = &RuleKey> {
-        self.rules.iter().map(|rule| &rule.key)
+        self.rules.iter().map(|rule| &*rule.key)
     }
 
     /// How many rules there are.
@@ -335,51 +303,6 @@ impl Policy {
     #[must_use]
     pub fn made(&self, subject: &Subject) -> bool {
         subject.generation() == self.generation
-    }
-}
-
-impl Rule {
-    fn compile(
-        spec: RuleSpec,
-        bind: &[BindSpec],
-        claims: &[Box<str>],
-        vocabulary: &Vocabulary,
-        shared: &mut Shared,
-    ) -> Self {
-        let bindings = bound(&spec, bind).filter_map(|bind| Bound::compile(bind, &spec, claims)).collect();
-        let bindings = shared.bindings(bindings);
-        let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
-        let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
-        let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
-        Self { demand: shared.demand(requirement, demand), shadow, bindings, hide, live, place, key }
-    }
-
-    pub(crate) fn requirement(&self) -> &Requirement {
-        &self.demand.requirement
-    }
-
-    /// Whether what its key captures must be the caller's.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.bindings.iter().any(Bound::is_captured)
-    }
-}
-
-impl Demand {
-    fn compile(
-        requirement: Requirement,
-        key: &RuleKey,
-        claims: &[Box<str>],
-        vocabulary: &Vocabulary,
-    ) -> Self {
-        let expression = requirement.expression();
-        let host = key.host().and_then(HostPattern::parameter);
-        let atoms = expression
-            .map(|expression| atoms(expression, key.pattern(), host, claims, vocabulary))
-            .unwrap_or_default();
-        let check = expression.map(|expression| Check::compile(expression, vocabulary));
-        let authenticator = requirement.authenticator().map(|name| name.name.clone());
-        let parts = expression.map(|expression| Part::compile(expression, vocabulary));
-        Self { check, parts, atoms, authenticator, requirement }
     }
 }
 

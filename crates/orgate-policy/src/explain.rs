@@ -6,7 +6,7 @@
 
 use crate::{
     BindTarget, Facts, Place, Policy, RequestTarget, RuleMatch, Subject, atom::Seen, check::Verdict,
-    compile::Rule, key::Methods, requirement::Kind,
+    key::Methods, requirement::Kind, rule::Rule,
 };
 
 /// How a rule speaks for a method.

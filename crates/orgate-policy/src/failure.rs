@@ -5,9 +5,9 @@
 
 use crate::{
     atom::Scene,
-    compile::Demand,
     decision::DenyReason,
     requirement::Expression,
+    rule::Demand,
     vocabulary::{AUTHENTICATED, ORGANIZATION, Vocabulary},
 };
 

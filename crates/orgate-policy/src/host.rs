@@ -144,6 +144,9 @@ impl<'p> RuleMatch<'p> {
     /// lower case.
     #[must_use]
     pub fn host_parameter(&self) -> Option<(&'p str, &'p str)> {
+        if !self.rule.captures_host {
+            return None;
+        }
         let pattern = self.host_pattern()?;
         Some((pattern.parameter()?, pattern.capture(self.target.host()?)?))
     }

@@ -5,53 +5,63 @@ pub(crate) const WORDS: usize = 4;
 
 /// A segment as edges hold it.
 pub(crate) struct Label<'s> {
-    pub(crate) text: &'s str,
+    pub(crate) bytes: &'s [u8],
+    /// Together with the length they are the label, if it is no longer than they are: up to 8 bytes the first word, up to
+    /// 16 the first and the last eight bytes, beyond that the first and the last sixteen.
     pub(crate) words: [u64; WORDS],
-    hash: u64,
 }
 
 impl<'s> Label<'s> {
-    pub(crate) fn new(text: &'s str) -> Self {
-        let (words, tail) = text.as_bytes().as_chunks::<8>();
-        let mut label = Self { text, words: [0; WORDS], hash: text.len() as u64 };
-        let mut put = |at: usize, word: u64| {
-            if let Some(place) = label.words.get_mut(at) {
-                *place = word;
+    pub(crate) fn of(text: &'s [u8]) -> Self {
+        Self::within(text, 0, text.len())
+    }
+
+    /// The label of `text[start..end]`; what stands behind it in `text` only makes reading it cheaper.
+    #[inline]
+    pub(crate) fn within(text: &'s [u8], start: usize, end: usize) -> Self {
+        let bytes = text.get(start..end).unwrap_or_default();
+        let words = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) if bytes.len() <= 16 => [word(*first), word(*last), 0, 0],
+            (Some(first), Some(last)) => {
+                let middle = |at: usize| {
+                    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| word(*chunk))
+                };
+                [word(*first), middle(8), middle(bytes.len() - 16), word(*last)]
             }
-            label.hash = mix(label.hash, word);
+            _ => {
+                let unused = 64 - 8 * bytes.len() as u32; // fewer than eight bytes
+                let eight = text.get(start..).and_then(|rest| rest.first_chunk());
+                let first = match eight {
+                    Some(eight) => word(*eight) & u64::MAX.checked_shr(unused).unwrap_or(0),
+                    None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                };
+                [first, 0, 0, 0]
+            }
         };
-        for (at, word) in words.iter().enumerate() {
-            put(at, u64::from_le_bytes(*word));
-        }
-        if !tail.is_empty() {
-            put(words.len(), last_word(text.as_bytes(), tail));
-        }
-        label
+        Self { bytes, words }
     }
 
     /// Where the search for the edge of `parent` begins. Only policies insert, so it need not resist an attacker.
+    #[inline]
     pub(crate) fn place(&self, parent: u32) -> usize {
-        mix(self.hash, u64::from(parent) | 1 << 32) as usize
-    }
-}
-
-/// The bytes of `tail`, which are the last of `bytes` and fewer than eight, as a word.
-fn last_word(bytes: &[u8], tail: &[u8]) -> u64 {
-    if let Some(last) = bytes.last_chunk::<8>() {
-        return u64::from_le_bytes(*last) >> (64 - 8 * tail.len());
-    }
-    match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
-        // They overlap, and where they do they are the same.
-        (Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first))
-                | u64::from(u32::from_le_bytes(*last)) << (8 * (tail.len() - 4))
+        let [first, second, third, fourth] = self.words;
+        let seed = (u64::from(parent) << 32 | self.bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut place = mix(first ^ seed, second ^ 0xa076_1d64_78bd_642f);
+        if self.bytes.len() > 16 {
+            place = mix(third ^ place, fourth ^ 0xe703_7ed1_a0b4_28db);
         }
-        _ => tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        place as usize
     }
 }
 
-fn mix(state: u64, word: u64) -> u64 {
-    let product = u128::from(state ^ word ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word ^ 0xa076_1d64_78bd_642f);
+#[inline]
+fn word(chunk: [u8; 8]) -> u64 {
+    u64::from_le_bytes(chunk)
+}
+
+#[inline]
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
 }
 
@@ -60,13 +70,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_holds_the_bytes_that_are_left() {
-        let bytes: Vec<u8> = (1..=40).collect();
-        for length in 1..=40 {
-            let bytes = &bytes[..length];
-            let (_, tail) = bytes.as_chunks::<8>();
-            let expected = tail.iter().rev().fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
-            assert!(tail.is_empty() || last_word(bytes, tail) == expected, "{length}");
+    fn a_label_is_its_bytes_wherever_they_stand() {
+        let text: Vec<u8> = (1..=80).collect();
+        for start in 0..40 {
+            for end in start..=80 {
+                let (within, alone) = (Label::within(&text, start, end), Label::of(&text[start..end]));
+                assert_eq!((within.bytes, within.words), (alone.bytes, alone.words), "{start} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_of_one_length_differ_in_their_words_wherever_they_differ() {
+        for length in 1..=WORDS * 8 {
+            let text = vec![b'a'; length];
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] = b'b';
+                assert_ne!(Label::of(&text).words, Label::of(&other).words, "{at} of {length}");
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ mod query;
 mod reach;
 pub mod requirement;
 mod roots;
+mod rule;
 mod set;
 mod shapes;
 mod shared;

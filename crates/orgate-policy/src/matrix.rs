@@ -5,7 +5,7 @@
 //! exact: it is made of the same checks that decide.
 
 use crate::{
-    PermissionsFrom, Place, Policy, check::Verdict, compile::Rule, requirement::Kind, set::Set, vocabulary,
+    PermissionsFrom, Place, Policy, check::Verdict, requirement::Kind, rule::Rule, set::Set, vocabulary,
 };
 
 /// Whether a role gets in by a rule.

@@ -34,9 +34,16 @@ impl MethodNumbers {
     }
 
     pub(crate) fn number(&self, name: &str) -> usize {
-        let standard = STANDARD.iter().position(|standard| *standard == name);
-        let custom = || self.custom.iter().position(|custom| **custom == *name).map(|at| OTHER + 1 + at);
-        standard.or_else(custom).unwrap_or(OTHER)
+        match name {
+            "GET" => GET,
+            "HEAD" => HEAD,
+            "POST" => 2,
+            "PUT" => 3,
+            "PATCH" => 4,
+            "DELETE" => 5,
+            "OPTIONS" => 6,
+            _ => self.custom.iter().position(|custom| **custom == *name).map_or(OTHER, |at| OTHER + 1 + at),
+        }
     }
 
     /// How many numbers there are.

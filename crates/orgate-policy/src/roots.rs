@@ -49,9 +49,14 @@ impl Roots {
         roots
     }
 
+    /// Whether no rule has a host, so that every request is for the one trie.
+    #[inline]
+    pub(crate) fn are_one(&self) -> bool {
+        self.exact.is_empty() && self.suffixes.is_empty()
+    }
+
     /// The tries for a request at `host`, most specific first.
     pub(crate) fn of(&self, host: Option<&str>) -> impl Iterator<Item = u32> {
-        let host = host.filter(|_| !self.exact.is_empty() || !self.suffixes.is_empty());
         let exact = host.and_then(|host| self.exact.get(position(&self.exact, host)?));
         let mut next = match (exact, host) {
             (Some(root), _) => root.next,

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{Requirement, bind::Bound, compile::Demand};
+use crate::{Requirement, bind::Bound, rule::Demand};
 
 /// Up to how many different bindings are looked through for equal ones.
 const MAX_BINDINGS: usize = 64;

@@ -171,12 +171,27 @@ impl<'r> RequestTarget<'r> {
     /// The decoded segment `at`, from 0.
     #[must_use]
     pub fn segment(&self, at: usize) -> Option<&str> {
+        let (start, end) = self.bounds(at)?;
+        self.path.get(start..end)
+    }
+
+    /// Where the segment `at` stands in [`Self::path`].
+    #[inline]
+    pub(crate) fn bounds(&self, at: usize) -> Option<(usize, usize)> {
         if at >= self.segments.count {
             return None;
         }
-        let start = at.checked_sub(1).map_or(Some(0), |before| self.segments.ends.get(before).copied())?;
-        let end = *self.segments.ends.get(at)?;
-        self.path.get(usize::from(start) + 1..usize::from(end))
+        let before = match at.checked_sub(1) {
+            Some(before) => *self.segments.ends.get(before)?,
+            None => 0,
+        };
+        Some((usize::from(before) + 1, usize::from(*self.segments.ends.get(at)?)))
+    }
+
+    /// The decoded path.
+    #[inline]
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Whether the path ends in `/`; the root does not.

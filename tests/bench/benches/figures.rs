@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use orgate_bench::{ENGINES, SIZES, engine, routes, spec};
+use orgate_bench::{ENGINES, Run, SIZES, engine, routes, spec};
 use orgate_policy::Policy;
 
 /// The most that finding the rule and deciding may take at 10 000 rules, in nanoseconds.
@@ -84,8 +84,7 @@ fn main() {
             let spec = spec.clone();
             time(|| drop(black_box(Policy::compile(spec).unwrap())))
         });
-        // The fastest: something this long is interrupted wherever anything else runs.
-        let compile = compilations.min().unwrap_or_default();
+        let compile = median(compilations.collect());
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         println!("| {size} | {:.1} | {:.1} |", milliseconds(read), milliseconds(compile));
         if size == 10_000 && compile > MAX_COMPILATION {
@@ -97,17 +96,19 @@ fn main() {
 }
 
 /// The median time of a decision over batches, its allocations, and the share that was allowed.
-fn measure(decide: &mut dyn FnMut(usize) -> usize) -> (f64, f64, f64) {
+fn measure(decide: &mut dyn FnMut(usize) -> Run) -> (f64, f64, f64) {
     // So short that the machine's other work seldom interrupts one, so long that reading the clock does not count.
     let mut batch = 1;
-    while time(|| _ = black_box(decide(batch))) < Duration::from_micros(50) && batch < 1 << 14 {
+    while black_box(decide(batch)).took < Duration::from_micros(50) && batch < 1 << 14 {
         batch *= 2;
     }
     let (mut allowed, mut times) = (0, Vec::with_capacity(10_001));
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let end = Instant::now() + Duration::from_secs(2);
     while times.len() < 10_001 && (Instant::now() < end || times.len() < 5) {
-        times.push(time(|| allowed += decide(batch)));
+        let run = decide(batch);
+        allowed += run.allowed;
+        times.push(run.took);
     }
     let decisions = (times.len() * batch) as f64;
     let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / decisions;

@@ -18,7 +18,7 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
         let number = |at: usize| arguments[at].parse::<usize>().unwrap();
         let mut engine = engine(&arguments[at + 1], number(at + 2));
-        println!("{}", (engine.decide)(number(at + 3)));
+        println!("{}", (engine.decide)(number(at + 3)).allowed);
         return;
     }
     if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
@@ -47,6 +47,8 @@ fn main() {
 fn run(name: &str, size: usize, decisions: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        // Where reading the target does not count, only what judges it is counted.
+        .args((name == ENGINES[1]).then_some("--toggle-collect=*Orgate*judge*"))
         .arg(env::current_exe().unwrap())
         .args(["--count", name, &size.to_string(), &decisions.to_string()])
         .output()

@@ -5,7 +5,7 @@ use super::{
     functions::{FALSE, Function, TRUE},
     variables::{Variable, Variables},
 };
-use crate::{compile::Rule, requirement::Kind};
+use crate::{requirement::Kind, rule::Rule};
 
 /// What a rule demands, in a form that both policies share; without a rule, nobody gets in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -14,8 +14,8 @@ use crate::{
     PermissionsFrom, Policy, RuleKey,
     atom::{Atom, Value},
     check::{Check, Op},
-    compile::Rule,
     requirement::Operator,
+    rule::Rule,
     set::Set,
     vocabulary::{AUTHENTICATED, ORGANIZATION},
 };

@@ -28,8 +28,7 @@ use self::{
     pair::{Pair, shared},
 };
 use crate::{
-    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, compile::Rule, key::Methods,
-    pattern::Segment,
+    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, key::Methods, pattern::Segment, rule::Rule,
 };
 
 /// The methods that are tried besides those that rules name.
@@ -256,7 +255,7 @@ impl<'s, 'p> Pairs<'s, 'p> {
     fn visit(&mut self) -> Result<(), DiffError> {
         let [old, new] = self.sides;
         let keys = |side: &Side<'p>| -> Vec<&'p RuleKey> {
-            side.policy.compiled_rules().iter().map(|rule| &rule.key).collect()
+            side.policy.compiled_rules().iter().map(|rule| &*rule.key).collect()
         };
         let alike = old.reads_tokens_like(new);
         for witness in regions::witnesses(&keys(old), &keys(new), new.policy.paths().distinct_slash)? {

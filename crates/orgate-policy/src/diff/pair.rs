@@ -3,10 +3,10 @@
 use super::{Change, ChangeKind, DiffError, compare::Effect};
 use crate::{
     bind::Bound,
-    compile::Rule,
     host::host_relation,
     matrix::ANONYMOUS,
     pattern::{Pattern, Relation},
+    rule::Rule,
 };
 
 /// The paths that two rules share, under the names of the new one.

@@ -1,0 +1,240 @@
+//! The compiled rules: one trie over path segments for each host, for all methods.
+//!
+//! A walk tries the literal edge, then the parameter, then the rest, and passes over leaves that lack the method: with
+//! ambiguous sets refused at load, what it finds first is the most specific rule that covers the method. A host whose
+//! trie has no such rule leaves the request to the next broader one ([`Roots`]).
+//!
+//! A walk allocates nothing and touches one cache line for each segment as long as it does not have to go back: an edge
+//! holds its label and a copy of the node that it leads to. Only where case is folded, a path with capitals is copied.
+//! How often a walk may have to go back is bounded at load ([`Table::worst_case`]).
+
+mod build;
+mod walk;
+
+use std::collections::HashMap;
+
+use self::{build::Builder, walk::Walker};
+use crate::{
+    PathOptions,
+    key::RuleKey,
+    label::{Label, WORDS},
+    methods::MethodNumbers,
+    roots::{EVERYWHERE, Roots},
+    target::RequestTarget,
+};
+
+/// No node, no leaf, no edge.
+const NONE: u32 = u32::MAX;
+/// The entry of a method that no rule of the leaf covers.
+const UNCOVERED: u16 = u16::MAX;
+
+/// The tries. Immutable once built.
+#[derive(Debug)]
+pub(crate) struct Table {
+    methods: MethodNumbers,
+    paths: PathOptions,
+    roots: Roots,
+    nodes: Vec<Node>,
+    /// Every literal edge of every node, in one open-addressing table.
+    edges: Vec<Edge>,
+    /// The labels that do not fit into an edge, by the node that the edge leads to.
+    long_labels: HashMap<u32, Box<str>>,
+    /// The bytes of the longest label; a longer segment is no literal.
+    longest_label: usize,
+    /// Rule numbers by leaf and method, one row of methods for each leaf.
+    leaves: Vec<u16>,
+    /// The length of a row.
+    row: usize,
+}
+
+/// What stands at one place of a trie.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The number of this node, by which its edges are found; [`NONE`] if it has none.
+    edges: u32,
+    parameter: u32,
+    rest: u32,
+    leaf: u32,
+}
+
+/// A literal edge: one cache line.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Edge {
+    label: [u64; WORDS],
+    /// The length of the label; only with it are two labels of equal words the same.
+    len: u32,
+    parent: u32,
+    child: u32,
+    node: Node,
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walk {
+    Rule(u16),
+    /// A rule has this path, but none covers the method.
+    MethodNotCovered,
+    Nothing,
+}
+
+impl Table {
+    /// Builds the tries. `keys` are numbered in order; no two may cover one method of one path shape of one host.
+    pub(crate) fn build<'r>(
+        keys: impl Iterator<Item = &'r RuleKey>,
+        methods: MethodNumbers,
+        paths: PathOptions,
+    ) -> Self {
+        let mut builder = Builder::new(methods.count());
+        for (rule, key) in (0u16..).zip(keys) {
+            builder.insert(rule, key, &methods);
+        }
+        builder.finish(methods, paths)
+    }
+
+    /// The rule that wins `target`.
+    pub(crate) fn find(&self, target: &RequestTarget<'_>) -> Walk {
+        if self.paths.fold_case && target.path().bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let folded = target.path().to_ascii_lowercase();
+            return self.find_path(target, folded.as_bytes());
+        }
+        self.find_path(target, target.path().as_bytes())
+    }
+
+    /// The rule that wins `target`, its path being written as literals are held.
+    fn find_path(&self, target: &RequestTarget<'_>, path: &[u8]) -> Walk {
+        let mut walker = Walker::new(self, target, path);
+        if self.roots.are_one() {
+            return match walker.walk(EVERYWHERE) {
+                Some(rule) => Walk::Rule(rule),
+                None => walker.nothing(),
+            };
+        }
+        for root in self.roots.of(target.host()) {
+            if let Some(rule) = walker.walk(root) {
+                return Walk::Rule(rule);
+            }
+        }
+        walker.nothing()
+    }
+
+    /// The child of `parent` by a literal.
+    #[inline]
+    fn child(&self, parent: u32, label: &Label<'_>) -> Option<&Edge> {
+        let mask = self.edges.len().checked_sub(1)?;
+        let mut at = label.place(parent) & mask;
+        loop {
+            let edge = self.edges.get(at)?;
+            let same =
+                edge.parent == parent && edge.label == label.words && edge.len as usize == label.bytes.len();
+            if same && (label.bytes.len() <= WORDS * 8 || self.long_label(edge.child) == Some(label.bytes)) {
+                return Some(edge);
+            }
+            if edge.child == NONE {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn long_label(&self, child: u32) -> Option<&[u8]> {
+        self.long_labels.get(&child).map(|label| label.as_bytes())
+    }
+}
+
+impl Node {
+    const EMPTY: Self = Self { edges: NONE, parameter: NONE, rest: NONE, leaf: NONE };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+    use crate::{Place, PolicySpec, Requirement, RuleSpec, shapes::Shapes};
+
+    fn spec(keys: &[String]) -> PolicySpec {
+        let rules = keys.iter().map(|key| {
+            let requirement = Requirement::parse("public").unwrap();
+            RuleSpec::new(RuleKey::parse(key).unwrap(), requirement, Place::default())
+        });
+        PolicySpec { rules: rules.collect(), ..PolicySpec::default() }
+    }
+
+    fn visits(table: &Table, target: &RequestTarget<'_>) -> u64 {
+        let mut walker = Walker::new(table, target, target.path().as_bytes());
+        for root in table.roots.of(target.host()) {
+            assert_eq!(walker.walk(root), None, "no rule is for this method");
+        }
+        walker.visits
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_takes_longer_than_the_worst_case(
+            keys in vec((select(vec!["", "x.y", "*.y"]), vec(select(vec!["a", "b", "*"]), 0..6), any::<bool>()), 1..40),
+            paths in vec((select(vec!["x.y", "z.y", "q"]), vec(select(vec!["a", "b", "c"]), 0..7)), 20),
+        ) {
+            let keys: Vec<String> = keys
+                .iter()
+                .map(|(host, path, rest)| format!("GET {host}/{}{}", path.join("/"), match (rest, path.is_empty()) {
+                    (false, _) => "",
+                    (true, true) => "**",
+                    (true, false) => "/**",
+                }))
+                .collect();
+            let spec = spec(&keys);
+            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default(), PathOptions::default());
+            let (most, _) = Shapes::new(&spec).worst_case();
+            for (host, path) in paths {
+                let path = format!("/{}", path.join("/"));
+                let target = RequestTarget::parse("POST", &path).unwrap().at_host(Some(host)).unwrap();
+                prop_assert!(visits(&table, &target) <= most, "{} {}", host, path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_case_is_met_by_the_request_that_fits_everywhere() {
+        let keys: Vec<String> = (0..8u32)
+            .map(|bits| (0..3).map(|at| if bits & (1 << at) == 0 { "/a" } else { "/*" }).collect::<String>())
+            .map(|path| format!("GET {path}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(
+            spec.rules.iter().map(|rule| &rule.key),
+            MethodNumbers::default(),
+            PathOptions::default(),
+        );
+        let target = RequestTarget::parse("POST", "/a/a/a").unwrap();
+        assert_eq!((visits(&table, &target), Shapes::new(&spec).worst_case().0), (15, 15));
+    }
+
+    #[test]
+    fn labels_are_compared_whole_whatever_their_length() {
+        let names =
+            ["a", "aaaaaaaa", "aaaaaaaaa", &"a".repeat(32), &"a".repeat(33), &"a".repeat(40), "b", "é"];
+        let long = [format!("{}x", "a".repeat(32)), format!("{}y", "a".repeat(32)), "a".repeat(300)];
+        let keys: Vec<String> = names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(long)
+            .map(|name| format!("GET /{name}"))
+            .collect();
+        let spec = spec(&keys);
+        let table = Table::build(
+            spec.rules.iter().map(|rule| &rule.key),
+            MethodNumbers::default(),
+            PathOptions::default(),
+        );
+        let found = |path: &str| table.find(&RequestTarget::parse("GET", path).unwrap());
+        for (number, key) in (0u16..).zip(&keys).filter(|(_, key)| key.is_ascii()) {
+            assert_eq!(found(key.strip_prefix("GET ").unwrap()), Walk::Rule(number), "{key}");
+        }
+        assert_eq!(found("/%C3%A9"), Walk::Rule(7));
+        for length in (2..400).filter(|length| ![8, 9, 32, 33, 40, 300].contains(length)) {
+            assert_eq!(found(&format!("/{}", "a".repeat(length))), Walk::Nothing, "{length}");
+        }
+        assert_eq!(found(&format!("/{}z", "a".repeat(32))), Walk::Nothing);
+    }
+}
