@@ -201,8 +201,9 @@ impl Policy {
             .map(|(role, names)| (role.as_str().into(), numbered(&mut names.iter().copied())))
             .collect();
         let grants = written.iter().cloned().collect();
-        let of_profile =
-            || spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(&mut names.iter())));
+        let of_profile = || {
+            spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(&mut names.iter())))
+        };
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let mut shared = Shared::default();
         let rules = spec.rules.into_iter();

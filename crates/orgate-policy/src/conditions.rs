@@ -41,7 +41,8 @@ pub enum ClaimUse {
 pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) -> bool {
     let mut conditions: BTreeMap<&str, (&Expression, usize)> = BTreeMap::new();
     let of_roles = spec.roles.iter().flat_map(|role| &role.grants);
-    let permissions: HashSet<&str> = spec.permissions.iter().chain(of_roles).map(Permission::as_str).collect();
+    let permissions: HashSet<&str> =
+        spec.permissions.iter().chain(of_roles).map(Permission::as_str).collect();
     for condition in &spec.conditions {
         let error = |message: String| PolicyError::new("E036", condition.place, message);
         if permissions.contains(&*condition.name) {
@@ -72,12 +73,13 @@ pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>)
     for rule in &mut spec.rules {
         for requirement in rule.shadow.iter_mut().chain([&mut rule.requirement]) {
             // Counted before anything grows.
-            let parts = requirement.expression().into_iter().flat_map(Expression::walk).map(|part| match part {
-                Expression::Permission(name) => {
-                    conditions.get(name.name.as_str()).map_or(1, |(_, atoms)| *atoms)
-                }
-                part => usize::from(is_atom(part)),
-            });
+            let parts =
+                requirement.expression().into_iter().flat_map(Expression::walk).map(|part| match part {
+                    Expression::Permission(name) => {
+                        conditions.get(name.name.as_str()).map_or(1, |(_, atoms)| *atoms)
+                    }
+                    part => usize::from(is_atom(part)),
+                });
             if parts.sum::<usize>() > MAX_ATOMS {
                 let message = format!("with its conditions the requirement has more than {MAX_ATOMS} parts");
                 errors.push(PolicyError::new("E090", rule.place, message));

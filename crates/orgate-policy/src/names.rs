@@ -50,7 +50,8 @@ pub(crate) fn limits(spec: &PolicySpec) -> Vec<PolicyError> {
         ("conditions", spec.conditions.len(), MAX_CONDITIONS),
     ];
     let long = spec.rules.iter().find(|rule| rule.unbound.len() > MAX_BINDINGS).map(|rule| {
-        let message = format!("`unbound` has {} names; at most {MAX_BINDINGS} are allowed", rule.unbound.len());
+        let message =
+            format!("`unbound` has {} names; at most {MAX_BINDINGS} are allowed", rule.unbound.len());
         PolicyError::new("E090", rule.place, message)
     });
     let over = counts.iter().filter(|(_, count, most)| count > most);
@@ -85,7 +86,8 @@ pub(crate) fn expand_roles<'s>(
                     let names = roles.iter().map(|role| role.name.as_str()).take(most);
                     let message = format!("role `{}` extends the unknown role `{name}`", role.name);
                     let mut error = PolicyError::new("E032", role.place, message);
-                    error.help = closest(name.as_str(), names).map(|meant| format!("did you mean `{meant}`?"));
+                    error.help =
+                        closest(name.as_str(), names).map(|meant| format!("did you mean `{meant}`?"));
                     errors.push(error);
                 }
             }
@@ -98,11 +100,12 @@ pub(crate) fn expand_roles<'s>(
     for (number, role) in roles.iter().enumerate() {
         let mut grants: Vec<&Permission> = role.grants.iter().collect();
         let mut cyclic = false;
+        let own = numbers.get(role.name.as_str()).copied();
         let mut seen = vec![false; roles.len()];
         let mut pending: Vec<usize> = vec![number];
         while let Some(next) = pending.pop() {
             for parent in extended.get(next).into_iter().flatten().copied() {
-                cyclic |= roles.get(parent).is_some_and(|parent| parent.name == role.name);
+                cyclic |= Some(parent) == own;
                 if let Some(seen) = seen.get_mut(parent).filter(|seen| !**seen) {
                     *seen = true;
                     pending.push(parent);
@@ -173,7 +176,8 @@ fn check_parts(
                 }));
             }
             Expression::Via(Name { name, at }) if !authenticators.contains(name) => {
-                let meant = closest(name, authenticators.iter().map(|name| &**name).take(suggestions(errors)));
+                let meant =
+                    closest(name, authenticators.iter().map(|name| &**name).take(suggestions(errors)));
                 let help = "declare it under `authenticators:`".to_owned();
                 errors.push(unknown("E038", "authenticator", name, *at, meant, help));
             }

@@ -2,12 +2,11 @@
 //! memory for each, in the profile of the tests.
 //!
 //! ```sh
-//! cargo bench --manifest-path tests/bench/Cargo.toml --bench bad_input            # all of them
-//! cargo bench --manifest-path tests/bench/Cargo.toml --bench bad_input -- cross   # those with `cross` in their names
+//! cargo bench --manifest-path tests/bench/Cargo.toml --profile checked --bench bad_input            # all of them
+//! cargo bench --manifest-path tests/bench/Cargo.toml --profile checked --bench bad_input -- cross   # some of them
 //! ```
 //!
-//! Each file is read in a process of its own. What is counted is the time that the processor worked for it, from the bytes
-//! to the rendered answer. The run fails if a file that is to be refused takes more than [`MAX_MILLISECONDS`], if any takes
+//! What is counted is the time that the processor worked, from the bytes to the rendered answer. The run fails if a file that is to be refused takes more than [`MAX_MILLISECONDS`], if any takes
 //! more than [`MAX_BYTES`] of memory, or if a file is not answered as it should be.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
@@ -16,7 +15,7 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     fmt::Write as _,
     fs, io,
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -27,8 +26,6 @@ use orgate_config::{Entry, Files, compile_with};
 const MAX_MILLISECONDS: f64 = 100.0;
 /// The most memory of any answer.
 const MAX_BYTES: usize = 256 << 20;
-/// A file that takes longer than this by the clock is given up.
-const PATIENCE: Duration = Duration::from_secs(6);
 /// The size of most files: the largest that is read.
 const FULL: usize = 1 << 20;
 
@@ -453,12 +450,12 @@ fn worked() -> Option<Duration> {
     Some(Duration::from_nanos(statistics.split(' ').next()?.parse().ok()?))
 }
 
-/// Reads one file three times and says what that took at least.
-fn measure(case: &Case) -> String {
-    let (mut shortest, mut said) = (Duration::MAX, String::new());
+/// Reads one file a few times: the least time that took, the most memory, whether the policy stands, and what was said.
+fn measure(case: &Case) -> (Duration, usize, bool, String) {
     let before = HELD.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    for _ in 0..3 {
+    let mut shortest = Duration::MAX;
+    loop {
         let (start, clock) = (worked(), Instant::now());
         let answer = compile_with(case.name, &case.text, &|_| None, case);
         let (stands, text) = match &answer {
@@ -466,80 +463,36 @@ fn measure(case: &Case) -> String {
             Err(findings) => (false, findings.render(false)),
         };
         let time = start.and_then(|start| worked()?.checked_sub(start)).unwrap_or_else(|| clock.elapsed());
+        let is_last = shortest != Duration::MAX;
         shortest = shortest.min(time);
-        let line = text.lines().find(|line| line.starts_with("error")).unwrap_or(if stands { "stands" } else { "?" });
-        said = format!("{}\t{} {}", line.chars().take(70).collect::<String>(), text.len(), stands);
-        if time > Duration::from_secs(2) {
-            break;
+        if is_last || time > Duration::from_secs(1) {
+            let line = text.lines().find(|line| line.starts_with("error")).unwrap_or("stands");
+            let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+            return (shortest, peak, stands, line.chars().take(70).collect());
         }
     }
-    let peak = PEAK.load(Ordering::Relaxed) - before;
-    format!("{}\t{peak}\t{said}", shortest.as_secs_f64() * 1e3)
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let cases = cases();
-    if let [only, number] = arguments.as_slice()
-        && only == "--case"
-        && let Some(case) = number.parse::<usize>().ok().and_then(|number| cases.get(number))
-    {
-        println!("{}", measure(case));
-        return ExitCode::SUCCESS;
-    }
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     println!("\n| file | KiB | processor, ms | memory, MiB | answer |\n|---|---:|---:|---:|---|");
     let mut failures = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
-        if arguments.iter().any(|wanted| !case.what.contains(wanted.as_str())) {
-            continue;
-        }
+    for case in cases().iter().filter(|case| wanted.iter().all(|wanted| case.what.contains(wanted.as_str()))) {
         let size = case.text.len() + case.fragments.iter().map(Vec::len).sum::<usize>();
-        let Some(answer) = in_a_process(number) else {
-            println!("| {} | {} | gave up | | |", case.what, size >> 10);
-            failures.push(format!("{}: no answer", case.what));
-            continue;
-        };
-        let parts: Vec<&str> = answer.trim().split('\t').collect();
-        let [time, peak, said, stood] = parts.as_slice() else {
-            failures.push(format!("{}: {answer}", case.what));
-            continue;
-        };
-        let (time, peak) = (time.parse::<f64>().unwrap_or(f64::MAX), peak.parse::<usize>().unwrap_or(usize::MAX));
-        println!("| {} | {} | {time:.1} | {:.1} | {} |", case.what, size >> 10, peak as f64 / 1048576.0, said.replace('|', "\\|"));
-        let stood = stood.ends_with("true");
-        if stood != case.stands {
+        let (time, peak, stands, said) = measure(case);
+        let (time, mebibytes) = (time.as_secs_f64() * 1e3, peak as f64 / f64::from(1 << 20));
+        println!("| {} | {} | {time:.1} | {mebibytes:.1} | {} |", case.what, size >> 10, said.replace('|', "\\|"));
+        if stands != case.stands {
             failures.push(format!("{}: {said}", case.what));
         }
-        if !stood && time > MAX_MILLISECONDS {
+        if !stands && time > MAX_MILLISECONDS {
             failures.push(format!("{}: {time:.0} ms", case.what));
         }
         if peak > MAX_BYTES {
-            failures.push(format!("{}: {} MiB", case.what, peak >> 20));
+            failures.push(format!("{}: {mebibytes:.0} MiB", case.what));
         }
     }
     println!();
     failures.iter().for_each(|failure| println!("too much: {failure}"));
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The measurements of one file; `None` if they take too long.
-fn in_a_process(number: usize) -> Option<String> {
-    let this = std::env::current_exe().ok()?;
-    let mut child = Command::new(this)
-        .args(["--case", &number.to_string()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let start = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if start.elapsed() > PATIENCE {
-            let _ = child.kill();
-            let _ = child.wait();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let output = child.wait_with_output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -214,7 +214,8 @@ fn fragment(
         None if bytes.len() > document::MAX_BYTES => 0, // which is the first thing to say
         None => {
             let most = MAX_TOTAL / (1024 * 1024);
-            let message = format!("with `{path}` the policy and the files that it includes have more than {most} MiB");
+            let message =
+                format!("with `{path}` the policy and the files that it includes have more than {most} MiB");
             diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(asked));
             return None;
         }

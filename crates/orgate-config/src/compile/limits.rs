@@ -33,7 +33,9 @@ pub(super) fn check_entries(sections: &Sections<'_>, diagnostics: &mut Diagnosti
     ];
     let mut fits = true;
     for (what, node, most) in counts {
-        let Some(entries) = node.and_then(Node::entries).filter(|entries| entries.len() > most) else { continue };
+        let Some(entries) = node.and_then(Node::entries).filter(|entries| entries.len() > most) else {
+            continue;
+        };
         fits = false;
         let message = format!("the policy has {} {what}; at most {most} are allowed", entries.len());
         let at = entries.get(most).map_or(sections.start, |(key, _)| key.span);

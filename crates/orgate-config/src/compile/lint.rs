@@ -138,7 +138,8 @@ impl Lints {
             let at = finding.span.unwrap_or_default();
             let before = allowed.partition_point(|allowed| start(allowed.from) <= start(at));
             let rule = allowed.get(before.wrapping_sub(1)).map(|allowed| allowed.rule);
-            let of_rule = allowed.iter_mut().take(before).rev().take_while(|allowed| Some(allowed.rule) == rule);
+            let of_rule =
+                allowed.iter_mut().take(before).rev().take_while(|allowed| Some(allowed.rule) == rule);
             let silences = |allowed: &Allowed| allowed.code == finding.code && allowed.covers(at);
             // The first of equals.
             if let Some(silencing) = of_rule.filter(|allowed| silences(allowed)).last() {

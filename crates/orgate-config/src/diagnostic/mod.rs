@@ -264,9 +264,9 @@ impl Diagnostics {
         self.cut
     }
 
-    /// Counts one key or value of a file; the answer is how many there were in all files.
-    pub(crate) fn count_value(&mut self) -> usize {
-        self.values += 1;
+    /// Counts further keys and values of a file; the answer is how many there were in all files.
+    pub(crate) fn count_values(&mut self, values: usize) -> usize {
+        self.values = self.values.saturating_add(values);
         self.values
     }
 

@@ -33,7 +33,7 @@ pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagn
                 let is_end = matches!(event, Event::SequenceEnd | Event::MappingEnd);
                 if builder.event(event, &span, at).is_err()
                     || builder.diagnostics.is_enough()
-                    || !is_end && builder.is_too_much(most, at)
+                    || builder.is_too_much(most, usize::from(!is_end), at)
                 {
                     return None;
                 }
@@ -79,13 +79,13 @@ struct Builder<'d> {
 
 impl Builder<'_> {
     /// Counts what an event brought, and reports what is too much.
-    fn is_too_much(&mut self, most: Most, at: Span) -> bool {
+    fn is_too_much(&mut self, most: Most, values: usize, at: Span) -> bool {
         let entries = match self.open.last() {
             Some(Open::List { items, .. }) => items.len(),
             Some(Open::Map { entries, .. }) => entries.len(),
             None => 0,
         };
-        let found = most.check(self.diagnostics.count_value(), entries, at).err();
+        let found = most.check(self.diagnostics.count_values(values), entries, at).err();
         let is_too_much = found.is_some();
         self.diagnostics.push_some(found.map(|found| *found));
         is_too_much

@@ -57,7 +57,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 pub const MAX_DEPTH: usize = 32;
 /// The most keys and values that files of [`MAX_BYTES`] may have that are read together: 20 000 rules with a requirement
 /// and a note are 120 000.
-pub const MAX_VALUES: usize = 150_000;
+pub const MAX_VALUES: usize = 130_000;
 /// The most entries of one map or list of such files.
 pub const MAX_ENTRIES: usize = 25_000;
 

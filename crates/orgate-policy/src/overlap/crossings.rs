@@ -26,9 +26,20 @@ pub(super) struct Crossings<'s, 'r> {
     rules: Vec<Says>,
     /// Of every place.
     below: Vec<Below>,
-    /// The literals of a place that has many, those that hold the same together.
-    groups: HashMap<usize, Vec<(Below, Vec<usize>)>>,
+    /// The literals of a place that has many.
+    groups: HashMap<usize, Literals>,
 }
+
+/// The literals of one place.
+struct Literals {
+    /// What stands behind all of them.
+    all: Below,
+    /// Those behind which the same stands.
+    groups: Vec<(Below, Vec<usize>)>,
+}
+
+/// The class of rules that say the same as no other.
+const ALONE: u32 = u32::MAX;
 
 /// The class of a rule, and the methods that it covers.
 #[derive(Clone, Copy)]
@@ -74,7 +85,7 @@ impl Below {
 
     /// Whether another class covers one of the methods.
     fn concerns(&self, says: Says) -> bool {
-        let others = self.classes.iter().filter(|(class, _)| *class != says.class);
+        let others = self.classes.iter().filter(|(class, _)| *class == ALONE || *class != says.class);
         others.fold(self.mixed.unwrap_or_default(), |all, (_, methods)| all | methods) & says.methods != 0
     }
 }
@@ -172,12 +183,16 @@ impl Walk<'_, '_, '_> {
 
     fn literals(&mut self, at: usize, node: &Node<'_>, segments: &[Segment], broader: Sides) {
         let crossings = self.crossings;
-        let Some(groups) = crossings.groups.get(&at) else {
+        let Some(literals) = crossings.groups.get(&at) else {
             let named = node.literals.iter().filter(|(text, _)| !text.is_empty());
             named.for_each(|(_, child)| self.at(*child, segments, broader));
             return;
         };
-        for (below, children) in groups {
+        let enters = |below: &Below| below.concerns(self.says) && (broader.other || below.broad);
+        if !enters(&literals.all) {
+            return;
+        }
+        for (below, children) in &literals.groups {
             self.steps += 1;
             if below.concerns(self.says) && (broader.other || below.broad) {
                 children.iter().for_each(|child| self.at(*child, segments, broader));
@@ -217,20 +232,24 @@ impl Walk<'_, '_, '_> {
         let (crossings, own) = (self.crossings, self.says);
         self.found.extend(rules.iter().copied().filter(|rule| {
             let says = crossings.rules.get(*rule);
-            says.is_some_and(|says| says.class != own.class && says.methods & own.methods != 0)
+            let differs = |says: &Says| says.class == ALONE || says.class != own.class;
+            says.is_some_and(|says| differs(says) && says.methods & own.methods != 0)
         }));
     }
 }
 
-/// The literals of a place, those that hold the same together. An empty one is the `/` at the end of a path.
-fn grouped(node: &Node<'_>, below: &[Below]) -> Vec<(Below, Vec<usize>)> {
+/// The literals of a place. An empty one is the `/` at the end of a path.
+fn grouped(node: &Node<'_>, below: &[Below]) -> Literals {
+    let mut all = Below::default();
     let mut groups: HashMap<&Below, Vec<usize>> = HashMap::new();
     for (_, child) in node.literals.iter().filter(|(text, _)| !text.is_empty()) {
         if let Some(below) = below.get(*child) {
+            all.add_all(below);
             groups.entry(below).or_default().push(*child);
         }
     }
-    groups.into_iter().map(|(below, children)| (below.clone(), children)).collect()
+    let groups = groups.into_iter().map(|(below, children)| (below.clone(), children)).collect();
+    Literals { all, groups }
 }
 
 /// What rules have in common among which it makes no difference who wins.
@@ -242,8 +261,6 @@ struct Class<'r> {
     hide: bool,
     live: bool,
     bindings: Vec<(String, Option<usize>)>,
-    /// The rule itself, if nothing else says the same.
-    alone: Option<usize>,
 }
 
 /// The class of each rule. Two rules of one class say the same ([`super::says_the_same`]); two of different classes may.
@@ -251,7 +268,7 @@ fn classes(shapes: &Shapes<'_>, bind: &[BindSpec], methods: &MethodNumbers) -> V
     let mut known: HashMap<Class<'_>, u32> = HashMap::new();
     let mut captures: HashMap<&str, bool> = HashMap::new();
     let mut all = Vec::new();
-    for (at, rule) in shapes.rules() {
+    for (_, rule) in shapes.rules() {
         let text = rule.requirement.as_str();
         // A text means one thing in one policy.
         let alone = *captures.entry(text).or_insert_with(|| compares_captures(rule));
@@ -262,10 +279,9 @@ fn classes(shapes: &Shapes<'_>, bind: &[BindSpec], methods: &MethodNumbers) -> V
             hide: rule.hide,
             live: rule.live,
             bindings: bindings(rule, bind),
-            alone: alone.then_some(at),
         };
-        let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-        let class = *known.entry(class).or_insert(next);
+        let next = u32::try_from(known.len()).unwrap_or(ALONE);
+        let class = if alone { ALONE } else { *known.entry(class).or_insert(next) };
         all.push(Says { class, methods: methods.coverage(rule.key.methods()) });
     }
     all

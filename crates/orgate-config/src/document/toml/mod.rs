@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
 
     /// Counts a key or value; what is one too many ends the reading.
     fn count(&mut self, entries: usize, at: Span) {
-        if let Err(finding) = self.most.check(self.diagnostics.count_value(), entries, at) {
+        if let Err(finding) = self.most.check(self.diagnostics.count_values(1), entries, at) {
             self.stop(*finding);
         }
     }
