@@ -81,6 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
     toml_and_json(&mut |what, name, text| add(false, what, name, text));
     overlaps(&mut add);
     sections(&mut add);
+    in_every_rule(&mut add);
     largest(&mut add);
     cases.extend(bytes());
     cases.extend(fragments());
@@ -328,6 +329,11 @@ fn sections(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
             "version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: a, claims: {{role: {{from: role, rename: {{{all}}}}}}}}}}}\nx: 1\n"
         )
     });
+}
+
+fn in_every_rule(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
+    let list = |item: &dyn Fn(usize) -> String| numbered(FULL - 400, |n| format!("{}, ", item(n)));
+    let end = "rules: {GET /: public}\n";
     add(false, "bindings", "a.yaml", {
         let all = numbered(500_000, |n| format!("  b{n}: org.id\n"));
         let rules = numbered(500_000, |n| format!("  GET /a{n}/{{b{n}}}: read\n"));
