@@ -14,6 +14,7 @@ use crate::{
     conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
     key::Methods,
+    limit::{self, Limit},
     lint,
     methods::MethodNumbers,
     names::{MAX_ERRORS, check_bindings, check_names, expand_roles, limits},
@@ -53,6 +54,8 @@ pub struct PolicySpec {
     pub authenticators: Vec<Box<str>>,
     /// How paths are compared; the keys of the rules are read by it.
     pub paths: PathOptions,
+    /// Whether a path is brought into its one form before it is read, and goes on so.
+    pub normalize: bool,
 }
 
 /// One rule as read.
@@ -71,6 +74,10 @@ pub struct RuleSpec {
     pub shadow: Option<Requirement>,
     /// Whether the caller's rights are asked for anew at each request (`fresh: live`).
     pub live: bool,
+    /// How often its callers may ask.
+    pub limit: Option<Limit>,
+    /// Whether a `%2F` is accepted in what its final `**` stands for.
+    pub encoded_slash: bool,
     /// Where the key stands.
     pub place: Place,
 }
@@ -79,7 +86,18 @@ impl RuleSpec {
     /// A rule that binds what it can and hides nothing.
     #[must_use]
     pub fn new(key: RuleKey, requirement: Requirement, place: Place) -> Self {
-        Self { key, requirement, unbound: Vec::new(), hide: false, shadow: None, live: false, place }
+        let (unbound, shadow, limit) = (Vec::new(), None, None);
+        Self {
+            key,
+            requirement,
+            unbound,
+            hide: false,
+            shadow,
+            live: false,
+            limit,
+            encoded_slash: false,
+            place,
+        }
     }
 }
 
@@ -114,6 +132,9 @@ pub enum PermissionsFrom {
 #[derive(Debug)]
 pub struct Policy {
     paths: PathOptions,
+    pub(crate) normalize: bool,
+    /// Whether a rule accepts encoded slashes.
+    pub(crate) encoded_slashes: bool,
     table: Table,
     rules: Vec<Rule>,
     vocabulary: Vocabulary,
@@ -159,6 +180,7 @@ impl Policy {
             }
             check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
+            errors.extend(limit::without_callers(rule));
         }
         if errors.len() < MAX_ERRORS {
             errors.extend(between_rules(&spec, &bind, &vocabulary, &methods));
@@ -190,8 +212,19 @@ impl Policy {
         let table = Table::build(rules.iter().map(|rule| &*rule.key), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
-        let paths = spec.paths;
-        Ok(Self { paths, table, rules, vocabulary, grants, role_table, permissions_from, claims, generation })
+        Ok(Self {
+            paths: spec.paths,
+            normalize: spec.normalize,
+            encoded_slashes: rules.iter().any(|rule| rule.encoded_slash),
+            table,
+            rules,
+            vocabulary,
+            grants,
+            role_table,
+            permissions_from,
+            claims,
+            generation,
+        })
     }
 
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.

@@ -12,9 +12,10 @@ use crate::{
     conditions, fall,
     host::host_relation,
     key::Methods,
+    limit,
     methods::MethodNumbers,
     reach,
-    requirement::{Expression, Kind},
+    requirement::{Expression, Kind, Operand},
     shapes::Shapes,
 };
 
@@ -68,6 +69,8 @@ impl PolicySpec {
             warnings.extend(open_catch_all(rule, &closed, &mut comparisons));
             warnings.extend(nobody_or_everybody(at, rule, &audiences));
             warnings.extend(negative_permission(rule));
+            warnings.extend(negative_comparison(rule));
+            warnings.extend(limit::without_organization(rule, &bind));
         }
         warnings
     }
@@ -113,6 +116,36 @@ fn negative_permission(rule: &RuleSpec) -> Option<PolicyError> {
             Expression::Not(inner) => pending.push((inner, !negated)),
             Expression::All(terms) | Expression::Any(terms) => {
                 pending.extend(terms.iter().rev().map(|term| (term, negated)));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A comparison with what the caller may leave away, under an odd number of `not`.
+fn negative_comparison(rule: &RuleSpec) -> Option<PolicyError> {
+    let optional = |operand: &Operand| matches!(operand, Operand::Header(_) | Operand::Query(_));
+    let Kind::Expression(expression) = rule.requirement.kind() else { return None };
+    // With the place in the requirement, which for what a condition says is that of its name.
+    let mut pending = vec![(expression, false, None)];
+    while let Some((next, negated, place)) = pending.pop() {
+        match next {
+            Expression::Compare(comparison) if negated => {
+                let values = [&comparison.left, &comparison.right];
+                let Some(value) = values.into_iter().find(|value| optional(value)) else { continue };
+                let (at, len) = place.unwrap_or((comparison.at, comparison.len));
+                let message = format!("whoever sends no `{value}` gets in");
+                let error = PolicyError::new("W024", rule.place, message)
+                    .help("write `!=`, which demands that the value is there");
+                return Some(error.in_requirement(at, len));
+            }
+            Expression::Not(inner) => pending.push((inner, !negated, place)),
+            Expression::Condition(name, inner) => {
+                pending.push((inner, negated, place.or(Some((name.at, name.name.len())))));
+            }
+            Expression::All(terms) | Expression::Any(terms) => {
+                pending.extend(terms.iter().rev().map(|term| (term, negated, place)));
             }
             _ => {}
         }
@@ -308,6 +341,59 @@ mod tests {
         warnings(&["GET /a: not not read", "GET /b: write and not role(owner)"], &[]);
         let found = spec(&["GET /a: write and not (role(owner) or read)"]).warnings().remove(0);
         assert_eq!(found.in_requirement, Some((30, 4)));
+    }
+
+    #[test]
+    fn a_right_that_comes_from_leaving_a_value_away_is_pointed_out() {
+        warnings(&["GET /a: read and not header.x-beta == \"off\""], &["1:W024"]);
+        warnings(&["GET /a: read and not query.a != \"off\""], &["1:W024"]);
+        warnings(&["GET /a: not (read and header.x in claims.y)"], &["1:W023", "1:W024"]);
+        warnings(&["GET /a: read and header.x != \"off\"", "GET /b: not not header.x == \"on\""], &[]);
+        warnings(&["GET /{x}: read and not path.x == sub", "GET /b: read and not claims.x == true"], &[]);
+        let found =
+            spec(&["GET /a: read and not (sub == \"a\" or header.x == \"off\")"]).warnings().remove(0);
+        assert_eq!(found.in_requirement, Some((28, 17)));
+        let mut spec = spec(&["GET /a: read and not off"]);
+        let (name, body) = ("off".into(), Requirement::parse("header.x == \"off\"").unwrap());
+        spec.conditions = vec![crate::ConditionSpec { name, body, place: Place::default() }];
+        assert_eq!(spec.warnings().remove(0).in_requirement, Some((13, 3)), "at the name of the condition");
+    }
+
+    #[test]
+    fn a_limit_for_organizations_asks_for_one() {
+        let warned = |rule: &str, limit: &str| -> Vec<&str> {
+            let mut spec = spec(&[rule]);
+            spec.rules[0].limit = crate::Limit::parse(limit).ok();
+            spec.warnings().iter().map(|warning| warning.code).collect()
+        };
+        for rule in ["GET /a: read", "GET /a: org or read", "GET /a: not org", "GET /a: role(owner)"] {
+            assert_eq!(warned(rule, "5/s per org"), ["W025"], "{rule}");
+            assert_eq!(warned(rule, "5/s per sub"), [""; 0], "{rule}");
+        }
+        for rule in [
+            "GET /a: read and org",
+            "GET /{x}: read and path.x == org.slug",
+            "GET /{org_id}: read",
+            "GET /a: (org and read) or (write and header.x == org.id)",
+        ] {
+            assert_eq!(warned(rule, "5/s per org"), [""; 0], "{rule}");
+        }
+        let mut unbound = spec(&["GET /{org_id}: read"]);
+        unbound.rules[0].unbound = vec!["org_id".to_owned()];
+        unbound.rules[0].limit = crate::Limit::parse("5/s per org").ok();
+        assert_eq!(unbound.warnings()[0].code, "W025");
+    }
+
+    #[test]
+    fn a_limit_needs_somebody_to_count() {
+        for (requirement, expected) in
+            [("public", &["E059"][..]), ("optional", &["E059"]), ("deny", &["E059"]), ("read", &[])]
+        {
+            let mut spec = spec(&[&format!("GET /a: {requirement}")]);
+            spec.rules[0].limit = crate::Limit::parse("5/s per sub").ok();
+            let found = Policy::compile(spec).err().unwrap_or_default();
+            assert_eq!(found.iter().map(|error| error.code).collect::<Vec<_>>(), expected, "{requirement}");
+        }
     }
 
     #[test]

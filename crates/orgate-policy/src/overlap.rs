@@ -138,7 +138,7 @@ fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
         && a.key.host() == b.key.host()
         && !compares_captures(a)
         && same_shadow
-        && (a.hide, a.live) == (b.hide, b.live)
+        && (a.hide, a.live, a.limit, a.encoded_slash) == (b.hide, b.live, b.limit, b.encoded_slash)
         && bindings(a, bind) == bindings(b, bind)
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use orgate_claims::{Permission, RoleName};
 use orgate_policy::{
-    BindSource, BindSpec, BindTarget, ConditionSpec, PathOptions, PermissionsFrom, Place, Policy,
+    BindSource, BindSpec, BindTarget, ConditionSpec, Limit, PathOptions, PermissionsFrom, Place, Policy,
     PolicyError, PolicySpec, Requirement, RuleKey, RuleSpec, SyntaxError, closest, requirement::is_reserved,
 };
 
@@ -12,13 +12,13 @@ use super::{
     claims::Renamed,
     issuers::Issuers,
     profiles::{self, Slot},
-    texts,
+    rates, texts,
     vocabulary::{self, place},
 };
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span},
-    document::{self, Key, MapReader, Node, Value},
+    document::{self, Key, MapReader, Node, Spanned, Value},
 };
 
 /// The choices of `permissions_from:`.
@@ -28,9 +28,6 @@ pub(super) const PERMISSIONS_FROM: [(&str, PermissionsFrom); 4] = [
     ("role", PermissionsFrom::Role),
     ("union", PermissionsFrom::Union),
 ];
-
-/// Keys of a rule that this version does not enforce.
-const LATER: [&str; 2] = ["limit", "allow_encoded_slash"];
 
 /// The sections that make the policy, unread.
 #[derive(Default)]
@@ -47,6 +44,8 @@ pub(super) struct Sections<'n> {
     pub(super) hide: bool,
     /// How paths are compared.
     pub(super) paths: PathOptions,
+    /// Whether they are brought into their one form before.
+    pub(super) normalize: bool,
 }
 
 pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut Diagnostics) -> PolicySpec {
@@ -56,6 +55,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
         bind: sections.bind.map(|node| bind(node, diagnostics)).unwrap_or_default(),
         permissions_from: sections.permissions_from.unwrap_or_default(),
         paths: sections.paths,
+        normalize: sections.normalize,
         conditions: sections.conditions.map(|node| conditions(node, diagnostics)).unwrap_or_default(),
         ..PolicySpec::default()
     };
@@ -165,6 +165,16 @@ fn rule(key: &Key, node: &Node, sections: &Sections<'_>, diagnostics: &mut Diagn
     rule.hide = long.hide.unwrap_or(sections.hide);
     rule.live = long.live;
     rule.shadow = shadow;
+    rule.limit = long.limit;
+    rule.encoded_slash = long.encoded_slash.is_some_and(|accepts| {
+        if accepts.value && !rule.key.pattern().has_rest() {
+            let message =
+                "`allow_encoded_slash` speaks of what `**` stands for, and the path does not end in it";
+            let finding = Diagnostic::error(codes::BAD_VALUE, message).at(accepts.span);
+            diagnostics.push(finding.help("no parameter can ever hold a slash; write `/files/**`"));
+        }
+        accepts.value
+    });
     Some(rule)
 }
 
@@ -175,6 +185,8 @@ struct Long<'n> {
     hide: Option<bool>,
     live: bool,
     shadow: Option<&'n Node>,
+    limit: Option<Limit>,
+    encoded_slash: Option<Spanned<bool>>,
 }
 
 fn long_form<'n>(
@@ -190,12 +202,12 @@ fn long_form<'n>(
     let live = map.optional("fresh").one_of(&[("live", true)]).is_some();
     let _note = map.optional("note").text();
     let _allow = map.optional("allow").node(); // read by `lint`
-    for key in LATER {
-        map.unsupported(key);
-    }
+    let limit = map.optional("limit").node();
+    let encoded_slash = map.optional("allow_encoded_slash").boolean();
     map.finish();
+    let limit = limit.and_then(|node| rates::limit(node, &format!("{}: limit", key.text), diagnostics));
     let unbound = unbound.iter().map(|name| name.value.to_owned()).collect();
-    Some((require, Long { unbound, hide, live, shadow }))
+    Some((require, Long { unbound, hide, live, shadow, limit, encoded_slash }))
 }
 
 /// Reads a requirement; what cannot be read is reported.

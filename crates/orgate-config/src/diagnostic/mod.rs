@@ -23,6 +23,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+mod conceal;
 mod render;
 mod text;
 
