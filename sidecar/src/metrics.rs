@@ -3,14 +3,19 @@
 //! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
+mod keys;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use orgate::KeyFigures;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+
+use self::keys::KeyMetrics;
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ pub struct Metrics {
     shadow: Family<ShadowLabels, Counter>,
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
-    keys_loaded: Family<IssuerLabel, Gauge<i64>>,
+    keys: KeyMetrics,
     policy_info: Family<DigestLabel, Gauge<i64>>,
     decisions_lost: Counter,
 }
@@ -50,11 +55,6 @@ struct StateLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct IssuerLabel {
-    issuer: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,7 +85,6 @@ impl Metrics {
         let shadow = Family::default();
         let upstream_connections = Family::default();
         let upstream_errors = Family::default();
-        let keys_loaded = Family::default();
 
         let mut registry = Registry::with_prefix("orgate");
         registry.register(
@@ -114,7 +113,7 @@ impl Metrics {
             upstream_connections.clone(),
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
-        registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
+        let keys = KeyMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
             "policy_stale",
@@ -140,7 +139,7 @@ impl Metrics {
             shadow,
             upstream_connections,
             upstream_errors,
-            keys_loaded,
+            keys,
             policy_info,
             decisions_lost,
         }
@@ -201,14 +200,16 @@ impl Metrics {
     }
 
     /// Sets what is read when somebody looks.
-    pub fn observe(&self, (idle, active): (usize, usize), issuers: impl IntoIterator<Item = (String, bool)>) {
+    pub fn observe(
+        &self,
+        (idle, active): (usize, usize),
+        issuers: impl IntoIterator<Item = (String, bool, KeyFigures)>,
+    ) {
         for (state, count) in [("idle", idle), ("active", active)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
         }
-        for (issuer, loaded) in issuers {
-            self.keys_loaded.get_or_create(&IssuerLabel { issuer }).set(i64::from(loaded));
-        }
+        self.keys.observe(issuers);
     }
 
     /// The text format of OpenMetrics.
@@ -259,7 +260,7 @@ mod tests {
         metrics.policy("d0");
         metrics.policy("d1");
         metrics.decisions_lost(3);
-        metrics.observe((3, 1), [("https://issuer.example".to_owned(), true)]);
+        metrics.observe((3, 1), [("https://issuer.example".to_owned(), true, KeyFigures::default())]);
         let text = metrics.render();
         for line in [
             r#"orgate_requests_total{rule="GET /a",code="allowed"} 2"#,

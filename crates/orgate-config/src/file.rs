@@ -1,13 +1,16 @@
 //! What a policy file says, compiled.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use orgate_claims::Principal;
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight},
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -106,6 +109,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// How long its keys are trusted when they cannot be renewed, if the policy says.
+    pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.
@@ -123,6 +128,8 @@ pub enum KeyLocation {
     JwksUri(String),
     /// In this file; a relative path was resolved against the directory of the policy file.
     File(PathBuf),
+    /// There is one, and it is a secret that both sides hold.
+    Secret(SecretSource),
     /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
     Known(String),
 }

@@ -1,6 +1,9 @@
 //! The one place where this crate reads a clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use orgate_claims::UnixTime;
 
@@ -19,4 +22,10 @@ pub fn milliseconds() -> i64 {
 #[allow(clippy::disallowed_methods, reason = "the one place where the gate reads a clock")]
 fn elapsed() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The time since the first call, by a clock that never goes back.
+pub(crate) fn monotonic() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }

@@ -4,7 +4,7 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -45,6 +45,8 @@ struct Rare {
     place: Option<(Box<str>, u32)>,
     /// Where the caller is sent instead.
     location: Option<HeaderValue>,
+    /// After how many seconds to try again.
+    retry_after: Option<u64>,
 }
 
 impl Rejection {
@@ -171,6 +173,13 @@ impl Rejection {
         self
     }
 
+    /// Says after what time the same request can be let through.
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.rare.get_or_insert_default().retry_after = Some(seconds.max(1));
+        self
+    }
+
     fn location(&self) -> Option<&HeaderValue> {
         self.rare.as_ref()?.location.as_ref()
     }
@@ -231,8 +240,12 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if matches!(self.code, Code::KeysUnavailable | Code::StaleFeed) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let retry_after = match self.code {
+            Code::KeysUnavailable | Code::StaleFeed => Some(5),
+            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use orgate_verify::KeyFigures;
+
 use crate::{GateParts, Principal};
 
 /// How a gate is doing.
@@ -12,6 +14,8 @@ pub struct GateStatus {
     pub issuers: Vec<IssuerStatus>,
     /// How many rules are enforced.
     pub rules: usize,
+    /// How many requests were refused without a signature check, since the same token had failed it a moment before.
+    pub forgeries_recognized: u64,
 }
 
 /// How a gate stands with one issuer.
@@ -26,6 +30,8 @@ pub struct IssuerStatus {
     pub keys_loaded: bool,
     /// Why the last attempt to fetch them failed, if it did.
     pub last_error: Option<String>,
+    /// What can be counted of its keys.
+    pub figures: KeyFigures,
 }
 
 /// Who asked for what was refused, and under which policy: for logs.

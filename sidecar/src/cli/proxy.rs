@@ -5,7 +5,7 @@
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
-use orgate::Gate;
+use orgate::{Gate, LoadOptions};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
@@ -78,6 +78,10 @@ pub(crate) struct Options {
     #[cfg(feature = "issuer")]
     #[arg(long, env = "ORGATE_DEV_KEY", value_name = "FILE", default_value = token::mint::KEY_FILE)]
     dev_key: PathBuf,
+    /// Keep the last good keys of every issuer in this folder, so that a start while an issuer is out of reach can
+    /// verify with them. Nobody else may be able to write there; it is made if it is missing.
+    #[arg(long, env = "ORGATE_KEY_SNAPSHOTS", value_name = "FOLDER")]
+    key_snapshots: Option<PathBuf>,
     /// Worker threads [default: one for each core].
     #[arg(long, env = "ORGATE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -101,11 +105,12 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let read = reload::look(&path);
     let development = development_keys(&options)?;
-    let loaded = match &development {
-        Some(jwks) => Gate::load_for_development(&path, jwks).await,
-        None => Gate::load(&path).await,
-    };
-    let gate = loaded.map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
+    let mut load = LoadOptions::default();
+    load.key_snapshots.clone_from(&options.key_snapshots);
+    load.development_keys = development.as_deref().map(Into::into);
+    let gate = Gate::load_with(&path, load)
+        .await
+        .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let upstream = upstream_of(&gate, &options.upstream)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
@@ -253,8 +258,8 @@ impl Administered for ProxyStatus {
     }
 
     fn metrics(&self) -> String {
-        let issuers =
-            self.gate.status().issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded));
+        let issuers = self.gate.status().issuers.into_iter();
+        let issuers = issuers.map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         self.metrics.observe(self.upstream.connections(), issuers);
         self.metrics.render()
     }

@@ -12,11 +12,13 @@ mod environment;
 mod exchange;
 mod include;
 mod issuers;
+mod key_life;
 mod limits;
 mod lint;
 mod mode;
 mod options;
 mod profiles;
+mod rates;
 mod rules;
 mod secrets;
 mod signing;
@@ -124,13 +126,16 @@ fn read(
     development: Option<&str>,
     (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics)?;
+    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
-    let root = include::resolve(root, around, diagnostics);
+    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    if diagnostics.is_enough() {
+        return None;
+    }
     let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
@@ -162,6 +167,9 @@ fn read(
     let lint = map.optional("lint").node();
     let paths = map.optional("paths").node();
     map.finish();
+    if !limits::check_entries(&sections, diagnostics) {
+        return None;
+    }
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
@@ -176,11 +184,12 @@ fn read(
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
-    sections.paths = options::paths(paths, diagnostics);
+    (sections.paths, sections.normalize) = options::paths(paths, diagnostics);
     let mut spec = rules::read(&sections, &read, diagnostics);
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);
-    if !limits::check(&spec, &sections, diagnostics) {
+    rates::check(&spec, &authenticators.authenticators, diagnostics);
+    if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
     let compared = claims::compared(&spec, start, diagnostics);
@@ -209,7 +218,7 @@ fn named<'n>(
     path: &str,
     wanted: &str,
     diagnostics: &mut Diagnostics,
-) -> impl Iterator<Item = &'n (document::Key, Node)> + use<'n> {
+) -> impl Iterator<Item = &'n (document::Key, Node)> + Clone + use<'n> {
     if node.entries().is_none() {
         document::wrong_kind(node, path, wanted, diagnostics);
     }
@@ -228,6 +237,9 @@ fn texts<'n>(node: &'n Node, path: &str, diagnostics: &mut Diagnostics) -> Vec<(
     };
     let mut texts = Vec::new();
     for item in items {
+        if diagnostics.is_enough() {
+            break;
+        }
         match item.text() {
             Some(text) => texts.push((text, item)),
             None => document::wrong_kind(item, path, "a text", diagnostics),

@@ -4,6 +4,7 @@ mod fix;
 pub(super) mod github;
 mod openapi;
 mod sarif;
+mod tested;
 
 use std::path::{Path, PathBuf};
 
@@ -115,6 +116,7 @@ fn check(path: &Path, options: &Options) -> Result<Checked, Failure> {
         Ok(file) => {
             let mut findings = file.warnings.clone();
             openapi::compare(&file, options.openapi.as_deref(), options.routes.as_deref(), &mut findings)?;
+            tested::check(path, &file, &mut findings);
             // What is wrong only from a certain day on.
             if let Mode::Observe(until) = &file.mode
                 && let Some(finding) = until.finding(orgate::clock::now())

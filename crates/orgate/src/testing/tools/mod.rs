@@ -13,7 +13,7 @@ mod token;
 mod told;
 
 pub use answer::{Answer, AnswerRule};
-pub use judged::{CaseCoverage, Judged, Judgement, Mismatch};
+pub use judged::{CaseCoverage, Gap, Judged, Judgement, Mismatch};
 pub use question::Question;
 pub use replay::{LoggedCredential, LoggedDecision, Replayed, replay};
 pub use report::{report, sentence};
