@@ -114,6 +114,7 @@ async fn every_command_of_the_page_does_what_it_says() {
                 || command.starts_with("orgate fmt"),
             "{command}"
         );
+        assert!(!command.contains("--quiet") || finished.stdout.is_empty(), "{command}: {}", finished.stdout);
         if let Some(file) = file {
             folder.write(file, &(finished.stdout + "\n"));
         }
