@@ -9,13 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderValue;
 use orgate_verify::{KeyFigures, KeySet, SkipReason, SkippedKey};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::RemoteKeys;
-use crate::{clock, snapshot::Restored};
+use crate::{clock, fetch::Tag, snapshot::Restored};
 
 /// A set in hand.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ pub(super) struct Loaded {
     pub(super) text: Bytes,
     pub(super) skipped: Arc<[SkippedKey]>,
     /// What to ask with whether it has changed, and since when that alone was asked.
-    pub(super) tag: Option<(HeaderValue, Instant)>,
+    pub(super) tag: Option<(Tag, Instant)>,
     pub(super) lifetime: Duration,
     /// When the issuer last said so: so long before this moment.
     pub(super) confirmed: (Instant, Duration),
