@@ -49,8 +49,8 @@ impl RemoteKeys {
             key.reason == SkipReason::PrivateMaterial && key.kid.as_ref().is_none_or(|kid| kids.contains(kid))
         });
         let limit = if leaked { Duration::ZERO } else { self.settings.timing.withdrawal_limit };
+        let trusted_until = Instant::now() + limit;
         // The first word of it counts: what is repeated does not prolong it.
-        let trusted_until = loaded.trusted_until.min(Instant::now() + limit);
         if trusted_until < loaded.trusted_until {
             let (issuer, seconds) = (self.origin.issuer(), limit.as_secs());
             warn!(issuer = %issuer, "`{issuer}` publishes no key that can be used; its keys in hand end in {seconds} s");
