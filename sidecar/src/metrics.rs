@@ -30,6 +30,8 @@ pub struct Metrics {
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
     keys: KeyMetrics,
+    policy_info: Family<DigestLabel, Gauge<i64>>,
+    decisions_lost: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,6 +55,11 @@ struct StateLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DigestLabel {
+    digest: String,
 }
 
 /// The counters of allowed requests, by rule.
@@ -113,6 +120,14 @@ impl Metrics {
             "Whether the policy file was changed into one that does not stand, so that the last good one is enforced",
             policy_stale.clone(),
         );
+        let policy_info = Family::default();
+        registry.register("policy_info", "The policy that is enforced, by its digest", policy_info.clone());
+        let decisions_lost = Counter::default();
+        registry.register(
+            "decisions_lost",
+            "Lines of the decision log that were not written, because the disk was too slow",
+            decisions_lost.clone(),
+        );
         register_build(&mut registry);
         Self {
             registry,
@@ -125,12 +140,25 @@ impl Metrics {
             upstream_connections,
             upstream_errors,
             keys,
+            policy_info,
+            decisions_lost,
         }
     }
 
     /// Counts by these rules from now on.
     pub fn replace_rules<'r>(&self, rules: impl IntoIterator<Item = &'r str>) {
         self.rules.store(Arc::new(counters(&self.requests, rules)));
+    }
+
+    /// Names the policy that is enforced.
+    pub fn policy(&self, digest: &str) {
+        self.policy_info.clear();
+        self.policy_info.get_or_create(&DigestLabel { digest: digest.to_owned() }).set(1);
+    }
+
+    /// Counts lines of the decision log that were not written.
+    pub fn decisions_lost(&self, count: u64) {
+        self.decisions_lost.inc_by(count);
     }
 
     /// Says whether the policy file changed into something that is not enforced, because it does not stand.
@@ -229,6 +257,9 @@ mod tests {
         metrics.request("", "no_rule", Duration::ZERO);
         metrics.request("GET /invented", "no_rule", Duration::ZERO);
         metrics.upstream_error("connect");
+        metrics.policy("d0");
+        metrics.policy("d1");
+        metrics.decisions_lost(3);
         metrics.observe((3, 1), [("https://issuer.example".to_owned(), true, KeyFigures::default())]);
         let text = metrics.render();
         for line in [
@@ -240,10 +271,12 @@ mod tests {
             r#"orgate_upstream_connections{state="active"} 1"#,
             r#"orgate_upstream_errors_total{kind="connect"} 1"#,
             r#"orgate_keys_loaded{issuer="https://issuer.example"} 1"#,
+            r#"orgate_policy_info{digest="d1"} 1"#,
+            "orgate_decisions_lost_total 3",
             r#"orgate_build_info{version=""#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        assert!(!text.contains("invented"));
+        assert!(!text.contains("invented") && !text.contains("d0"));
     }
 }

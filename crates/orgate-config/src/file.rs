@@ -10,7 +10,7 @@ use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight},
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -38,6 +38,9 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
+    /// and neither its layout nor the environment.
+    pub digest: String,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -125,6 +128,10 @@ pub enum KeyLocation {
     JwksUri(String),
     /// In this file; a relative path was resolved against the directory of the policy file.
     File(PathBuf),
+    /// There is one, and it is a secret that both sides hold.
+    Secret(SecretSource),
+    /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
+    Known(String),
 }
 
 /// The section `token:`.

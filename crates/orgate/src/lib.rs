@@ -30,6 +30,7 @@ mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
+mod forgeries;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod from_file;
 mod gate;
@@ -38,6 +39,7 @@ mod guard;
 mod head;
 mod judge;
 mod layer;
+mod limits;
 mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
@@ -57,6 +59,7 @@ mod template;
 #[cfg(feature = "config")]
 pub mod testing;
 mod token_cache;
+mod tokens;
 
 pub use authenticate::Authenticator;
 pub use code::Code;

@@ -47,6 +47,8 @@ pub enum LoadError {
 pub struct LoadOptions {
     /// The folder in which the keys of the issuers are kept for the next start, if they are.
     pub key_snapshots: Option<PathBuf>,
+    /// The key set of `orgate_config::DEVELOPMENT_ISSUER`, if its tokens are believed.
+    pub development_keys: Option<Arc<str>>,
 }
 
 impl LoadOptions {
@@ -55,6 +57,14 @@ impl LoadOptions {
     #[must_use]
     pub fn key_snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
         self.key_snapshots = Some(folder.into());
+        self
+    }
+
+    /// Believes tokens of `orgate_config::DEVELOPMENT_ISSUER` as well, by the key set `jwks`. For a developer's own
+    /// machine: whoever has that key is anybody.
+    #[must_use]
+    pub fn development_keys(mut self, jwks: &str) -> Self {
+        self.development_keys = Some(jwks.into());
         self
     }
 }
@@ -111,13 +121,13 @@ impl Gate {
     /// # Errors
     /// [`LoadError`] as of [`load`](Self::load).
     pub async fn load_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self, LoadError> {
-        let path = path.as_ref().to_owned();
+        let path = path.as_ref();
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(&path, &environment).map_err(LoadError::Policy)?;
+        let file = read(path, &environment, &options)?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
-        let observe = from_file::observes(&file.mode, &path);
+        let observe = from_file::observes(&file.mode, path);
         parts(file, &environment, &[], &options).map(|parts| Self::new(parts.observe(observe)))
     }
 
@@ -131,12 +141,12 @@ impl Gate {
     pub async fn reload(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(path, &environment).map_err(LoadError::Policy)?;
+        let in_force = self.parts();
+        let file = read(path, &environment, &in_force.load_options)?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, path);
-        let in_force = self.parts();
         let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
         if new.identity_options() != in_force.identity_options() {
             return Err(LoadError::Identity);
@@ -154,6 +164,18 @@ impl Gate {
             keys.wait_until_loaded().await;
         }
     }
+}
+
+fn read(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    options: &LoadOptions,
+) -> Result<PolicyFile, LoadError> {
+    match &options.development_keys {
+        Some(jwks) => orgate_config::load_for_development(path, env, jwks),
+        None => orgate_config::load(path, env),
+    }
+    .map_err(LoadError::Policy)
 }
 
 /// How long a policy that is read again waits for the keys of each issuer that are not in hand.
@@ -179,6 +201,15 @@ fn parts(
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
+            KeyLocation::Secret(source) => {
+                let keys = from_file::secret_keys(&name, &trust, &source, env)?;
+                issuers.push((trust, keys));
+                continue;
+            }
+            KeyLocation::Known(jwks) => {
+                issuers.push((trust, in_hand(&name, &jwks)?));
+                continue;
+            }
         };
         let timing =
             keys_max_stale.map_or_else(Timing::default, |limit| Timing::default().stale_limit(limit));
@@ -220,6 +251,15 @@ fn parts(
     Ok(parts)
 }
 
+/// Keys that need no fetching.
+fn in_hand(issuer: &str, jwks: &str) -> Result<Arc<dyn KeySource>, LoadError> {
+    let (keys, _) = KeySet::from_jwks(jwks.as_bytes()).map_err(|error| LoadError::Secret {
+        owner: format!("the issuer `{issuer}`"),
+        why: format!("its keys cannot be read: {error}"),
+    })?;
+    Ok(Arc::new(StaticKeys::new(keys)))
+}
+
 /// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).
 pub(crate) fn without_keys(policy: &str) -> Result<GateParts, LoadError> {
     let environment = |name: &str| std::env::var(name).ok();
@@ -252,6 +292,7 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     };
     let file_names = file.file_names().map(Into::into).collect();
     GateParts::new(file.policy, verifier)
+        .digest(&file.digest)
         .token(token)
         .file_names(file_names)
         .redirect(file.redirect.into())

@@ -76,6 +76,28 @@ async fn keys_come_from_discovery_from_a_url_or_from_a_file() {
 }
 
 #[tokio::test]
+async fn the_secret_of_an_issuer_is_read_when_the_gate_is_made() {
+    let (folder, url) = (Folder::new("secret"), "https://issuer.example");
+    let file = folder.write("orgate.yaml", &policy(url, "{secret: {file: issuer.key}}"));
+    folder.write("issuer.key", &format!("{}\n", TestKey::SECRET));
+    let gate = Gate::load(&file).await.unwrap();
+    assert_eq!(verdict(&gate, url, TestKey::hs256()).await, "allow GET /docs");
+    assert!(verdict(&gate, url, TestKey::hs384()).await.contains("invalid_token"));
+    assert!(verdict(&gate, url, TestKey::rs256()).await.contains("invalid_token"));
+    assert!(!format!("{gate:?}").contains(TestKey::SECRET));
+
+    folder.write("issuer.key", "a-secret-that-is-too-short");
+    let error = Gate::load(&file).await.unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert_eq!(
+        error.to_string(),
+        "a secret of the issuer `main`: it is not fit: it must have 32 to 1024 bytes"
+    );
+    std::fs::remove_file(folder.0.join("issuer.key")).unwrap();
+    assert!(Gate::load(&file).await.is_err(), "no secret is not an empty one");
+}
+
+#[tokio::test]
 async fn a_bad_policy_gives_no_gate_and_says_where() {
     let folder = Folder::new("bad");
     let file = folder
