@@ -1,6 +1,9 @@
 //! What a policy file says, compiled.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use orgate_claims::Principal;
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
@@ -35,6 +38,9 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
+    /// and neither its layout nor the environment.
+    pub digest: String,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -103,6 +109,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// How long its keys are trusted when they cannot be renewed, if the policy says.
+    pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.
@@ -122,6 +130,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
+    Known(String),
 }
 
 /// The section `token:`.

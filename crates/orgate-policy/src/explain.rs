@@ -5,7 +5,7 @@
 //! no door calls it.
 
 use crate::{
-    BindTarget, Facts, Place, Policy, RequestTarget, RuleMatch, Subject, atom::Seen, check::Verdict,
+    BindTarget, Facts, Limit, Place, Policy, RequestTarget, RuleMatch, Subject, atom::Seen, check::Verdict,
     key::Methods, requirement::Kind, rule::Rule,
 };
 
@@ -57,6 +57,10 @@ pub struct RuleEntry<'p> {
     pub can_allow: bool,
     /// Whether it keeps anybody out.
     pub can_deny: bool,
+    /// How often its callers may ask.
+    pub limit: Option<Limit>,
+    /// Whether it accepts encoded slashes.
+    pub encoded_slash: bool,
 }
 
 /// The parts of a decision.
@@ -154,7 +158,7 @@ impl Policy {
 }
 
 impl Rule {
-    fn entry(&self, method: &str) -> RuleEntry<'_> {
+    pub(crate) fn entry(&self, method: &str) -> RuleEntry<'_> {
         let covers_method = match self.key.methods() {
             Methods::Any => true,
             Methods::Named(names) => {
@@ -173,6 +177,8 @@ impl Rule {
                 Kind::Optional => !self.bindings.is_empty(),
                 Kind::Deny | Kind::Expression(_) => true,
             },
+            limit: self.limit,
+            encoded_slash: self.encoded_slash,
         }
     }
 

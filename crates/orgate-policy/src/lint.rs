@@ -12,9 +12,10 @@ use crate::{
     conditions, fall,
     host::host_relation,
     key::Methods,
+    limit,
     methods::MethodNumbers,
     reach,
-    requirement::{Expression, Kind},
+    requirement::{Expression, Kind, Operand},
     shapes::Shapes,
 };
 
@@ -27,7 +28,6 @@ pub(crate) fn errors(
     let mut errors = fall::weaker_heads(shapes, audiences, methods);
     errors.extend(fall::weaker_any(shapes, audiences, methods));
     errors.extend(reach::unreachable(shapes, methods));
-    errors.extend(too_slow(shapes));
     errors
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn errors(
 const MAX_VISITS: u64 = 256;
 
 /// Patterns among which one request could be made to take long on purpose.
-fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
+pub(crate) fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
     let (visits, rule) = shapes.worst_case();
     if visits <= MAX_VISITS {
         return None;
@@ -54,19 +54,23 @@ impl PolicySpec {
     pub fn warnings(&self) -> Vec<PolicyError> {
         if !self.conditions.is_empty() {
             let mut spec = self.clone();
-            conditions::put_in_place(&mut spec, &mut Vec::new());
+            let placed = conditions::put_in_place(&mut spec, &mut Vec::new());
             spec.conditions.clear();
-            return spec.warnings();
+            return if placed { spec.warnings() } else { Vec::new() };
         }
         let bind = with_defaults(&self.bind);
         let vocabulary = vocabulary_of(self);
         let audiences = Audiences::new(self, &bind, &vocabulary);
         let mut warnings = Vec::new();
+        let closed: Vec<&RuleSpec> = self.rules.iter().filter(|rule| !is_open(rule)).collect();
+        let mut comparisons = MAX_COMPARISONS;
         for (at, rule) in self.rules.iter().enumerate() {
             warnings.extend(looks_like_an_organization(rule, &bind));
-            warnings.extend(open_catch_all(rule, &self.rules));
+            warnings.extend(open_catch_all(rule, &closed, &mut comparisons));
             warnings.extend(nobody_or_everybody(at, rule, &audiences));
             warnings.extend(negative_permission(rule));
+            warnings.extend(negative_comparison(rule));
+            warnings.extend(limit::without_organization(rule, &bind));
         }
         warnings
     }
@@ -119,6 +123,36 @@ fn negative_permission(rule: &RuleSpec) -> Option<PolicyError> {
     None
 }
 
+/// A comparison with what the caller may leave away, under an odd number of `not`.
+fn negative_comparison(rule: &RuleSpec) -> Option<PolicyError> {
+    let optional = |operand: &Operand| matches!(operand, Operand::Header(_) | Operand::Query(_));
+    let Kind::Expression(expression) = rule.requirement.kind() else { return None };
+    // With the place in the requirement, which for what a condition says is that of its name.
+    let mut pending = vec![(expression, false, None)];
+    while let Some((next, negated, place)) = pending.pop() {
+        match next {
+            Expression::Compare(comparison) if negated => {
+                let values = [&comparison.left, &comparison.right];
+                let Some(value) = values.into_iter().find(|value| optional(value)) else { continue };
+                let (at, len) = place.unwrap_or((comparison.at, comparison.len));
+                let message = format!("whoever sends no `{value}` gets in");
+                let error = PolicyError::new("W024", rule.place, message)
+                    .help("write `!=`, which demands that the value is there");
+                return Some(error.in_requirement(at, len));
+            }
+            Expression::Not(inner) => pending.push((inner, !negated, place)),
+            Expression::Condition(name, inner) => {
+                pending.push((inner, negated, place.or(Some((name.at, name.name.len())))));
+            }
+            Expression::All(terms) | Expression::Any(terms) => {
+                pending.extend(terms.iter().rev().map(|term| (term, negated, place)));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A parameter by whose name one would expect it to be the caller's organization.
 fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<PolicyError> {
     let looks = |name: &str| {
@@ -149,19 +183,25 @@ fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<Poli
     )
 }
 
+/// How many pairs of an open catch-all and another rule are looked at: a hundred of them beside 10 000 rules.
+const MAX_COMPARISONS: usize = 1_000_000;
+
+fn is_open(rule: &RuleSpec) -> bool {
+    matches!(rule.requirement.kind(), Kind::Public | Kind::Optional)
+}
+
 /// `GET /files/**: public` beside `GET /files/private/**: read`: whatever misses the narrower rule by a hair is open.
-fn open_catch_all(rule: &RuleSpec, rules: &[RuleSpec]) -> Option<PolicyError> {
-    let open = |rule: &RuleSpec| matches!(rule.requirement.kind(), Kind::Public | Kind::Optional);
-    if !rule.key.pattern().has_rest() || !open(rule) {
+fn open_catch_all(rule: &RuleSpec, closed: &[&RuleSpec], comparisons: &mut usize) -> Option<PolicyError> {
+    if !rule.key.pattern().has_rest() || !is_open(rule) {
         return None;
     }
+    *comparisons = comparisons.checked_sub(closed.len())?;
     let shares_a_method = |other: &RuleSpec| match (rule.key.methods(), other.key.methods()) {
         (Methods::Any, _) | (_, Methods::Any) => true,
         (Methods::Named(a), Methods::Named(b)) => a.iter().any(|name| b.contains(name)),
     };
-    let narrower = rules.iter().find(|other| {
-        !open(other)
-            && shares_a_method(other)
+    let narrower = closed.iter().find(|other| {
+        shares_a_method(other)
             && matches!(host_relation(other.key.host(), rule.key.host()), Relation::Within | Relation::Equal)
             && other.key.pattern().relation(rule.key.pattern()) == Relation::Within
     })?;
@@ -301,6 +341,59 @@ mod tests {
         warnings(&["GET /a: not not read", "GET /b: write and not role(owner)"], &[]);
         let found = spec(&["GET /a: write and not (role(owner) or read)"]).warnings().remove(0);
         assert_eq!(found.in_requirement, Some((30, 4)));
+    }
+
+    #[test]
+    fn a_right_that_comes_from_leaving_a_value_away_is_pointed_out() {
+        warnings(&["GET /a: read and not header.x-beta == \"off\""], &["1:W024"]);
+        warnings(&["GET /a: read and not query.a != \"off\""], &["1:W024"]);
+        warnings(&["GET /a: not (read and header.x in claims.y)"], &["1:W023", "1:W024"]);
+        warnings(&["GET /a: read and header.x != \"off\"", "GET /b: not not header.x == \"on\""], &[]);
+        warnings(&["GET /{x}: read and not path.x == sub", "GET /b: read and not claims.x == true"], &[]);
+        let found =
+            spec(&["GET /a: read and not (sub == \"a\" or header.x == \"off\")"]).warnings().remove(0);
+        assert_eq!(found.in_requirement, Some((28, 17)));
+        let mut spec = spec(&["GET /a: read and not off"]);
+        let (name, body) = ("off".into(), Requirement::parse("header.x == \"off\"").unwrap());
+        spec.conditions = vec![crate::ConditionSpec { name, body, place: Place::default() }];
+        assert_eq!(spec.warnings().remove(0).in_requirement, Some((13, 3)), "at the name of the condition");
+    }
+
+    #[test]
+    fn a_limit_for_organizations_asks_for_one() {
+        let warned = |rule: &str, limit: &str| -> Vec<&str> {
+            let mut spec = spec(&[rule]);
+            spec.rules[0].limit = crate::Limit::parse(limit).ok();
+            spec.warnings().iter().map(|warning| warning.code).collect()
+        };
+        for rule in ["GET /a: read", "GET /a: org or read", "GET /a: not org", "GET /a: role(owner)"] {
+            assert_eq!(warned(rule, "5/s per org"), ["W025"], "{rule}");
+            assert_eq!(warned(rule, "5/s per sub"), [""; 0], "{rule}");
+        }
+        for rule in [
+            "GET /a: read and org",
+            "GET /{x}: read and path.x == org.slug",
+            "GET /{org_id}: read",
+            "GET /a: (org and read) or (write and header.x == org.id)",
+        ] {
+            assert_eq!(warned(rule, "5/s per org"), [""; 0], "{rule}");
+        }
+        let mut unbound = spec(&["GET /{org_id}: read"]);
+        unbound.rules[0].unbound = vec!["org_id".to_owned()];
+        unbound.rules[0].limit = crate::Limit::parse("5/s per org").ok();
+        assert_eq!(unbound.warnings()[0].code, "W025");
+    }
+
+    #[test]
+    fn a_limit_needs_somebody_to_count() {
+        for (requirement, expected) in
+            [("public", &["E059"][..]), ("optional", &["E059"]), ("deny", &["E059"]), ("read", &[])]
+        {
+            let mut spec = spec(&[&format!("GET /a: {requirement}")]);
+            spec.rules[0].limit = crate::Limit::parse("5/s per sub").ok();
+            let found = Policy::compile(spec).err().unwrap_or_default();
+            assert_eq!(found.iter().map(|error| error.code).collect::<Vec<_>>(), expected, "{requirement}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    HostPattern, Place, Requirement, RuleKey, RuleSpec,
+    HostPattern, Limit, Place, Requirement, RuleKey, RuleSpec,
     atom::{Atom, atoms},
     bind::{BindSpec, Bound, bound},
     check::Check,
@@ -25,6 +25,8 @@ pub(crate) struct Rule {
     pub(crate) bindings: Arc<[Bound]>,
     pub(crate) hide: bool,
     pub(crate) live: bool,
+    pub(crate) encoded_slash: bool,
+    pub(crate) limit: Option<Limit>,
     pub(crate) place: Place,
 }
 
@@ -52,12 +54,13 @@ impl Rule {
     ) -> Self {
         let bindings = bound(&spec, bind).filter_map(|bind| Bound::compile(bind, &spec, claims)).collect();
         let bindings = shared.bindings(bindings);
-        let RuleSpec { key, requirement, shadow, hide, live, place, .. } = spec;
+        let RuleSpec { key, requirement, shadow, hide, live, limit, encoded_slash, place, .. } = spec;
         let demand = |requirement| Demand::compile(requirement, &key, claims, vocabulary);
         let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
         let demand = shared.demand(requirement, demand);
         let captures_host = key.host().and_then(HostPattern::parameter).is_some();
-        Self { key: Box::new(key), captures_host, demand, shadow, bindings, hide, live, place }
+        let key = Box::new(key);
+        Self { key, captures_host, demand, shadow, bindings, hide, live, encoded_slash, limit, place }
     }
 
     pub(crate) fn requirement(&self) -> &Requirement {
@@ -86,5 +89,15 @@ impl Demand {
         let authenticator = requirement.authenticator().map(|name| name.name.clone());
         let parts = expression.map(|expression| Part::compile(expression, vocabulary));
         Self { check, parts, atoms, authenticator, requirement }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_one_cache_line() {
+        assert_eq!(size_of::<Rule>(), 64);
     }
 }

@@ -13,8 +13,15 @@
 //!
 //! The query is never matched; it must only be printable ASCII. A trailing slash ends no segment; whether it makes another
 //! path is for the policy to say. This is the only place that decodes a path; it does not know rules.
+//!
+//! A policy can ask for two things besides: that `%2F` is read where a rule says so ([`Policy::target`](crate::Policy::target)),
+//! and that a path is first brought into the form that can be read ([`normalized`]), which is then the one that goes on.
+
+mod normalize;
 
 use std::{borrow::Cow, fmt};
+
+pub(crate) use self::normalize::normalized;
 
 use crate::host;
 
@@ -30,10 +37,14 @@ pub struct RequestTarget<'r> {
     query: Option<&'r str>,
     /// The host without its port, in lower case.
     host: Option<Cow<'r, str>>,
-    /// The path after decoding; the same bytes as received where nothing was encoded.
+    /// The path after decoding; the same bytes as received where nothing was encoded. `%2F`, where it is accepted at all,
+    /// stays as it is: nothing else leaves a `%`.
     path: Cow<'r, str>,
     segments: Scan,
 }
+
+/// What an encoded slash is kept as.
+const SLASH: &str = "%2F";
 
 /// Where the segments of a path end; each begins behind the `/` that ends the one before.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +78,8 @@ pub enum TargetError {
     SpaceAtEnd,
     /// More than 8 KiB of path or 32 segments.
     TooLong,
+    /// An encoded slash where no rule allows it, or where it would be another rule's path if it were decoded.
+    EncodedSlash,
     /// A host that is malformed or could be read in two ways: with a trailing dot, userinfo, escapes, a port that is
     /// none, or a number that only some take for an address.
     MalformedHost,
@@ -85,6 +98,9 @@ impl fmt::Display for TargetError {
             Self::DotSegment => "the path has a segment that is or ends in a dot",
             Self::SpaceAtEnd => "a segment of the path starts or ends with a space",
             Self::TooLong => "the path is longer than 8 KiB or has more than 32 segments",
+            Self::EncodedSlash => {
+                "the path holds a `%2F` that its rule does not allow, or that decoded would make it another rule's"
+            }
             Self::MalformedHost => "the host of the request is malformed",
         })
     }
@@ -98,6 +114,12 @@ impl<'r> RequestTarget<'r> {
     /// # Errors
     /// [`TargetError`] if the target could be read in two ways; the module page lists them.
     pub fn parse(method: &'r str, path_and_query: &'r str) -> Result<Self, TargetError> {
+        Self::read(method, path_and_query, false)
+    }
+
+    /// Reads a request target; `slashes`: also one with `%2F`. Whoever asks for that settles what it means
+    /// ([`Policy::target`](crate::Policy::target)).
+    pub(crate) fn read(method: &'r str, path_and_query: &'r str, slashes: bool) -> Result<Self, TargetError> {
         if matches!(method, "TRACE" | "CONNECT") {
             return Err(TargetError::ForbiddenMethod);
         }
@@ -115,7 +137,7 @@ impl<'r> RequestTarget<'r> {
             return Err(TargetError::ForbiddenByte);
         }
         let path = if encoded {
-            let decoded = decode(raw)?;
+            let decoded = decode(raw, slashes)?;
             scan = Scan::default();
             scan.decoded(&decoded)?;
             Cow::Owned(decoded)
@@ -198,6 +220,24 @@ impl<'r> RequestTarget<'r> {
     #[must_use]
     pub fn ends_in_slash(&self) -> bool {
         !self.is_empty() && self.path.ends_with('/')
+    }
+
+    /// The first segment with an encoded slash.
+    pub(crate) fn encoded_slash(&self) -> Option<usize> {
+        // Only what was decoded can hold one.
+        let Cow::Owned(path) = &self.path else { return None };
+        path.contains(SLASH).then(|| self.segments().position(|segment| segment.contains(SLASH))).flatten()
+    }
+
+    /// The same target as an application reads it that decodes slashes before it looks for a route.
+    ///
+    /// # Errors
+    /// [`TargetError`] if no request could be sent so.
+    pub(crate) fn split_at_slashes(&self) -> Result<Self, TargetError> {
+        let path = self.path.replace(SLASH, "/");
+        let mut segments = Scan::default();
+        segments.decoded(&path)?;
+        Ok(Self { path: Cow::Owned(path), segments, ..self.clone() })
     }
 
     /// All decoded segments.
@@ -343,8 +383,8 @@ impl Scan {
     }
 }
 
-/// Decodes every `%XX`, and refuses those that would change how the path is read.
-fn decode(raw: &str) -> Result<String, TargetError> {
+/// Decodes every `%XX`, and refuses those that would change how the path is read; `slashes`: keeps `%2F`.
+fn decode(raw: &str, slashes: bool) -> Result<String, TargetError> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -360,6 +400,10 @@ fn decode(raw: &str) -> Result<String, TargetError> {
             u8::try_from(digit).map_err(|_| TargetError::InvalidEncoding)
         };
         let value = digit()? * 16 + digit()?;
+        if slashes && value == b'/' {
+            decoded.extend_from_slice(SLASH.as_bytes());
+            continue;
+        }
         let hidden = match value {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => true, // RFC 3986 §2.3
             b'%' | b'/' | b'\\' | b';' | b'?' | b'#' => true,

@@ -100,14 +100,7 @@ impl fmt::Display for SkipReason {
 impl Key {
     /// Reads one member of `keys`.
     pub(crate) fn from_jwk(jwk: &Value<'_>) -> Result<Self, SkipReason> {
-        let Value::Map(jwk) = jwk else { return Err(SkipReason::NotAnObject) };
-        // SECURITY: `k` among them, so that no published key can ever be a secret.
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|&name| jwk.contains_key(name)) {
-            return Err(SkipReason::PrivateMaterial);
-        }
-        let kid = optional_text(jwk, "kid")?;
-        check_purpose(jwk)?;
-        let public = PublicKey::read(jwk)?;
+        let (jwk, kid, public) = public(jwk)?;
         let stated = match optional_text(jwk, "alg")? {
             None => None,
             Some(name) => Some(name.parse::<Algorithm>().map_err(|_| SkipReason::UnsupportedAlgorithm)?),
@@ -160,6 +153,20 @@ impl Key {
 }
 
 impl KeyUse {
+    /// Reads a public key that came with what it signed, for the one algorithm that it was used under.
+    pub(crate) fn of_jwk(jwk: &Value<'_>, algorithm: Algorithm) -> Result<Self, SkipReason> {
+        let (jwk, kid, public) = public(jwk)?;
+        let stated = optional_text(jwk, "alg")?;
+        if !public.algorithms().contains(&algorithm)
+            || stated.is_some_and(|name| name.parse() != Ok(algorithm))
+        {
+            return Err(SkipReason::AlgorithmMismatch);
+        }
+        let key = public.parse(algorithm)?;
+        let fingerprint = fingerprint(kid, algorithm, key.as_ref());
+        Ok(Self { algorithm, material: Material::Public(key), fingerprint })
+    }
+
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -183,6 +190,18 @@ impl fmt::Debug for Key {
         let algorithms: Vec<_> = self.uses.iter().map(KeyUse::algorithm).collect();
         f.debug_struct("Key").field("kid", &self.kid).field("algorithms", &algorithms).finish_non_exhaustive()
     }
+}
+
+/// The members of a key that is public and for verifying, its `kid`, and its numbers.
+fn public<'j>(jwk: &'j Value<'_>) -> Result<(&'j Map<'j>, Option<&'j str>, PublicKey), SkipReason> {
+    let Value::Map(jwk) = jwk else { return Err(SkipReason::NotAnObject) };
+    // SECURITY: `k` among them, so that no published key can ever be a secret.
+    if ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"].iter().any(|&name| jwk.contains_key(name)) {
+        return Err(SkipReason::PrivateMaterial);
+    }
+    let kid = optional_text(jwk, "kid")?;
+    check_purpose(jwk)?;
+    Ok((jwk, kid, PublicKey::read(jwk)?))
 }
 
 fn check_purpose(jwk: &Map<'_>) -> Result<(), SkipReason> {

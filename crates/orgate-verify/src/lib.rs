@@ -13,6 +13,7 @@
 mod algorithm;
 pub mod authenticator;
 mod claims_check;
+pub mod dpop;
 mod error;
 mod issuer;
 mod json;
@@ -36,6 +37,6 @@ pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};
 pub use marks::{MarkHit, Marks};
-pub use source::{BoxFuture, KeySource, KeySourceError, KeySourceStatus, StaticKeys};
+pub use source::{BoxFuture, KeyFigures, KeySource, KeySourceError, KeySourceStatus, StaticKeys, kid_of};
 pub use token_types::{Telltale, TokenTypes};
 pub use verifier::{Verified, Verifier, VerifierError};

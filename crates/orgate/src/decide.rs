@@ -3,14 +3,15 @@
 //! A request is judged from the beginning each time something was brought, so that a policy replaced meanwhile cannot mix
 //! with an old match. Each thing is fetched once; what is then still missing refuses the request.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
+use http::uri::PathAndQuery;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts, RuleMatch};
-use orgate_verify::IssuerIndex;
+use orgate_policy::{Access, Facts, RuleMatch, TargetError};
+use orgate_verify::kid_of;
 
 use crate::{
-    Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict,
     authenticate::Proven,
     clock,
     gate::GateParts,
@@ -29,8 +30,8 @@ pub(crate) struct Brought<'b> {
     body: Option<&'b [u8]>,
     /// How the caller stands with the issuer, asked under the parts of this generation.
     standing: Option<(u64, Standing)>,
-    /// Whose keys were fetched.
-    keys: Option<IssuerIndex>,
+    /// Whether the issuer could be asked for the key of the token.
+    keys: Option<bool>,
     /// What its session was exchanged for, asked under the parts of this generation.
     session: Option<(u64, Exchanged)>,
 }
@@ -38,7 +39,8 @@ pub(crate) struct Brought<'b> {
 impl Gate {
     /// Decides without waiting: the way of every request whose token or keys are known.
     ///
-    /// The order: target → rule → method → credential → revocation marks → binding → requirement → rights as they are now.
+    /// The order: target → rule → method → credential → revocation marks → binding → requirement → rights as they are now →
+    /// limit.
     /// Nothing is awaited and no lock is held across it; what must be fetched is named in [`Checked::Needs`].
     #[must_use]
     pub fn check_now(&self, head: &RequestHead<'_>, now: UnixTime) -> Checked {
@@ -67,11 +69,12 @@ impl Gate {
             let parts = self.parts();
             match need {
                 Need::Keys(issuer) if brought.keys.is_none() => {
-                    brought.keys = Some(issuer);
-                    if let Some(source) = parts.verifier().key_source(issuer) {
-                        // A failure shows in the next round: either keys are in hand or they are not.
-                        let _ = source.refresh().await;
-                    }
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let kid = self.token_text(&parts, head, session).and_then(|token| kid_of(&token));
+                    brought.keys = Some(match parts.verifier().key_source(issuer) {
+                        Some(source) => source.look_for(kid.as_deref()).await.is_ok(),
+                        None => false,
+                    });
                 }
                 Need::LiveStatus(issuer) if brought.standing.is_none() => {
                     let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
@@ -81,13 +84,18 @@ impl Gate {
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
                 }
-                missing => return Verdict::give(&parts, head, refused_without(&parts, missing)),
+                missing => return Verdict::give(&parts, head, refused_without(&parts, missing, &brought)),
             }
         }
     }
 
     fn check_with(&self, head: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
         let parts = self.snapshot();
+        let normal = match normal_form(&parts, head) {
+            Ok(normal) => normal,
+            Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
+        };
+        let head = &RequestHead { path_and_query: normal.as_ref().unwrap_or(head.path_and_query), ..*head };
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }
@@ -129,6 +137,7 @@ impl Gate {
                 judged.caller = None;
             }
         }
+        self.limited(&parts, &mut judged);
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
         {
@@ -137,6 +146,18 @@ impl Gate {
             (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
         Checked::Done(Verdict::give(&parts, head, judged))
+    }
+}
+
+/// The one form of the target, where the policy asks for it and the request has another.
+fn normal_form(parts: &GateParts, head: &RequestHead<'_>) -> Result<Option<PathAndQuery>, Rejection> {
+    let unreadable =
+        |error: TargetError| Rejection::new(error.into()).with_detail(error.to_string()).rendered(parts.deny);
+    match parts.policy().normalized(head.path_and_query.as_str()).map_err(unreadable)? {
+        Cow::Borrowed(_) => Ok(None),
+        Cow::Owned(normal) => {
+            PathAndQuery::try_from(normal).map(Some).map_err(|_| unreadable(TargetError::ForbiddenByte))
+        }
     }
 }
 
@@ -154,7 +175,7 @@ impl GateParts {
         Some(self.of_rule(Rejection::new(code).with_detail(detail), rule))
     }
 
-    fn of_rule(&self, rejection: Rejection, rule: Option<orgate_policy::RuleId>) -> Rejection {
+    pub(crate) fn of_rule(&self, rejection: Rejection, rule: Option<orgate_policy::RuleId>) -> Rejection {
         let rejection = rejection.rendered(self.deny);
         match rule.and_then(|rule| self.policy().rule(rule)) {
             Some(rule) => rejection.with_rule(rule),
@@ -164,12 +185,17 @@ impl GateParts {
 }
 
 /// What a request is answered with for which something could not be had.
-fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken>> {
+fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
     let (code, detail) = match missing {
-        Need::Keys(issuer) if known(issuer) => {
+        Need::Keys(issuer) if known(issuer) && brought.keys == Some(true) => {
             (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
         }
+        // It may be a new one: nobody can say until the issuer can be asked.
+        Need::Keys(issuer) if known(issuer) => (
+            Code::KeysUnavailable,
+            "the key of the token is not in hand, and its issuer cannot be asked; try again",
+        ),
         Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
         Need::LiveStatus(_) => {
             (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
@@ -177,7 +203,8 @@ fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
     let refused = Some(Rejection::new(code).with_detail(detail).rendered(parts.deny));
-    Judged { rule: None, caller: None, refused, live: false, shadow: None }
+    let (rule, caller, limit, shadow) = (None, None, None, None);
+    Judged { rule, caller, refused, live: false, limit, shadow }
 }
 
 impl Verdict {
@@ -191,7 +218,9 @@ impl Verdict {
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.
             Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
-                Self::Reject(parts.sent_elsewhere(rejection, head).with_shadow(shadow))
+                let caller = caller.map(|token| Principal::verified(Arc::clone(&token.principal)));
+                let rejection = parts.sent_elsewhere(rejection, head).with_shadow(shadow);
+                Self::Reject(rejection.asked_under(parts, caller))
             }
             would => {
                 let permit = Permit::new(Arc::clone(parts), rule, caller, head.path_and_query.clone());

@@ -20,7 +20,7 @@ use axum::{
     response::Response,
 };
 use http::{Request, StatusCode, request::Parts};
-use orgate_policy::{Found, PathOptions, Pattern, Relation, RequestTarget};
+use orgate_policy::{Found, PathOptions, Pattern, Relation};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::error;
@@ -146,16 +146,16 @@ fn compare(patterns: &Patterns, permit: &Permit, template: &str, parts: &mut Par
         return Err(Mismatch::Method);
     }
     let host = authority(&parts.uri, &parts.headers).map(str::to_owned);
-    let target = RequestTarget::parse(method.as_str(), permit.path_and_query().as_str())
-        .and_then(|target| target.at_host(host.as_deref()))
+    let policy = permit.parts.policy();
+    let target = policy
+        .target(method.as_str(), host.as_deref(), permit.path_and_query().as_str())
         .map_err(|_| Mismatch::Method)?;
     // Finding is pure: under the same policy, the same method and target give the rule of the permit.
-    let found = match permit.parts.policy().find(&target) {
+    let found = match policy.find(&target) {
         Found::Rule(found) if Some(found.id()) == permit.rule => found,
         _ => return Err(Mismatch::Method),
     };
-    let route =
-        pattern_of(patterns, template, permit.parts.policy().paths()).ok_or(Mismatch::NoCommonPath)?;
+    let route = pattern_of(patterns, template, policy.paths()).ok_or(Mismatch::NoCommonPath)?;
     if route.relation(found.pattern()) == Relation::Disjoint {
         return Err(Mismatch::NoCommonPath);
     }

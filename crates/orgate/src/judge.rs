@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use orgate_policy::{
-    Access, Decision, DenyReason, Facts, Found, Policy, RequestTarget, RuleId, RuleMatch, Subject,
+    Access, Decision, DenyReason, Facts, Found, Limit, Policy, RequestTarget, RuleId, RuleMatch, Subject,
     TargetError,
 };
 
@@ -58,13 +58,16 @@ pub(crate) struct Judged<C> {
     pub(crate) refused: Option<Rejection>,
     /// Whether the rule wants the caller's rights as they are now.
     pub(crate) live: bool,
+    /// How often the callers of the rule may ask.
+    pub(crate) limit: Option<Limit>,
     /// What `shadow:` would say, where that is something else.
     pub(crate) shadow: Option<bool>,
 }
 
 impl<C> Judged<C> {
     fn unmatched(rejection: Rejection) -> Self {
-        Self { rule: None, caller: None, refused: Some(rejection), live: false, shadow: None }
+        let (rule, caller, limit, shadow) = (None, None, None, None);
+        Self { rule, caller, refused: Some(rejection), live: false, limit, shadow }
     }
 }
 
@@ -115,7 +118,8 @@ impl GateParts {
             found.shadow(subject, facts).filter(|allows| !by_binding && *allows != refused.is_none());
         let refused = refused.map(|rejection| self.finish(rejection, found));
         let caller = caller.filter(|_| wanted);
-        Ok(Judged { rule: Some(found.id()), caller, refused, live: found.is_live(), shadow })
+        let (rule, limit) = (Some(found.id()), found.limit());
+        Ok(Judged { rule, caller, refused, live: found.is_live(), limit, shadow })
     }
 
     /// Says where the rule stands, if refusals may.
@@ -140,9 +144,9 @@ pub(crate) fn unmatched_or<T>(
     then: impl FnOnce(&RuleMatch<'_>) -> T,
 ) -> Result<T, Rejection> {
     let (policy, deny) = (parts.policy(), parts.deny);
-    let target = RequestTarget::parse(asked.method, asked.path_and_query)
-        .and_then(|target| target.at_host(asked.host))
-        .map_err(|error| unreadable(error).rendered(deny))?;
+    let refused = |error| unreadable(error).rendered(deny);
+    let path_and_query = policy.normalized(asked.path_and_query).map_err(refused)?;
+    let target = policy.target(asked.method, asked.host, &path_and_query).map_err(refused)?;
     match policy.find(&target) {
         Found::Rule(found) => Ok(then(&found)),
         Found::NoRule => Err(unmatched(Code::NoRule, deny).rendered(deny)),
@@ -153,7 +157,7 @@ pub(crate) fn unmatched_or<T>(
 /// What a request that was read, of a caller who is known, is answered with: nothing if it may go on. For the tools,
 /// which tell what a door would answer because it is the same code.
 ///
-/// `subject` is `None` for a caller without a credential. `target` is what [`RequestTarget::parse`] made of the request.
+/// `subject` is `None` for a caller without a credential. `target` is what [`Policy::target`] made of the request.
 ///
 /// # Errors
 /// The refusal, ready to be rendered.

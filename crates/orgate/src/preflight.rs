@@ -138,7 +138,8 @@ fn refused(
     rejection: Rejection,
 ) -> Verdict {
     let refused = Some(rejection);
-    Verdict::give(parts, head, Judged { rule, caller: None, refused, live: false, shadow: None })
+    let (caller, limit, shadow) = (None, None, None);
+    Verdict::give(parts, head, Judged { rule, caller, refused, live: false, limit, shadow })
 }
 
 impl CorsOptions {

@@ -4,11 +4,13 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
-use crate::{Code, DenyOptions, Disclose};
+use crate::{Code, DenyOptions, Disclose, GateParts, Principal, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Rejection {
     disclose: Disclose,
     /// What few refusals have.
     rare: Option<Box<Rare>>,
+    /// Who asked, and under which policy.
+    asker: Option<Box<Asker>>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
 }
@@ -41,6 +45,8 @@ struct Rare {
     place: Option<(Box<str>, u32)>,
     /// Where the caller is sent instead.
     location: Option<HeaderValue>,
+    /// After how many seconds to try again.
+    retry_after: Option<u64>,
 }
 
 impl Rejection {
@@ -59,6 +65,7 @@ impl Rejection {
             shadow: None,
             disclose: Disclose::default(),
             rare: None,
+            asker: None,
             unreadable_credential: false,
         }
     }
@@ -112,6 +119,23 @@ impl Rejection {
         self
     }
 
+    pub(crate) fn asked_under(mut self, parts: &GateParts, caller: Option<Principal>) -> Self {
+        self.asker = Some(Box::new(Asker { caller, policy: Arc::clone(&parts.digest) }));
+        self
+    }
+
+    /// The verified caller who was refused, where one was asked for and proven.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        self.asker.as_ref()?.caller.as_ref()
+    }
+
+    /// The digest of the policy that refused; `None` for what no policy refused.
+    #[must_use]
+    pub fn policy_digest(&self) -> Option<&str> {
+        self.asker.as_ref().map(|asker| &*asker.policy)
+    }
+
     /// What the rule's `shadow:` would have said, where that is something else than what was decided.
     #[must_use]
     pub fn shadow(&self) -> Option<bool> {
@@ -146,6 +170,13 @@ impl Rejection {
         if location.is_some() {
             self.rare.get_or_insert_default().location = location;
         }
+        self
+    }
+
+    /// Says after what time the same request can be let through.
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.rare.get_or_insert_default().retry_after = Some(seconds.max(1));
         self
     }
 
@@ -209,8 +240,12 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if matches!(self.code, Code::KeysUnavailable | Code::StaleFeed) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let retry_after = match self.code {
+            Code::KeysUnavailable | Code::StaleFeed => Some(5),
+            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
+        };
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -17,13 +17,17 @@ use crate::{
 };
 
 /// The warnings that have a name under `lint:`, with what they are if the policy does not say.
-const LINTS: [(&str, &str, Option<Severity>); 10] = [
+const LINTS: [(&str, &str, Option<Severity>); 13] = [
     ("any_audience", codes::ANY_AUDIENCE, Some(Severity::Warning)),
     ("catch_all_weaker", codes::OPEN_CATCH_ALL, Some(Severity::Warning)),
     ("contradiction", codes::CONTRADICTION, Some(Severity::Warning)),
     ("dead_rule", codes::DEAD_RULE, Some(Severity::Warning)),
+    ("limit_without_org", codes::LIMIT_WITHOUT_ORGANIZATION, Some(Severity::Warning)),
+    ("negative_comparison", codes::NEGATIVE_COMPARISON, Some(Severity::Warning)),
     ("negative_permission", codes::NEGATIVE_PERMISSION, Some(Severity::Warning)),
     ("prefer_permissions", codes::ROLE_DEMANDED, None),
+    // The tests of a policy are not read with it, so that it can be enforced where they are not; `orgate check` reads them.
+    ("require_tests", codes::UNTESTED, None),
     ("tautology", codes::TAUTOLOGY, Some(Severity::Warning)),
     ("unbound_org_param", codes::UNBOUND_ORGANIZATION, Some(Severity::Warning)),
     ("union", codes::UNION, Some(Severity::Warning)),
@@ -35,7 +39,7 @@ const LEVELS: [(&str, Option<Severity>); 3] =
 
 /// Whether only tools find this warning (coverage and drift), so that only they can tell whether an `allow` has an effect.
 fn is_of_tools(code: &str) -> bool {
-    code == codes::UNUSED || code.starts_with("W03")
+    code == codes::UNTESTED || code.starts_with("W03")
 }
 
 /// What a policy says about its warnings.
@@ -81,12 +85,13 @@ impl Lints {
                     lints.levels.push((code, level.value));
                 }
             }
-            // The tests of a policy are not read with it, so that it can be enforced where they are not.
-            map.unsupported("require_tests");
             map.finish();
         }
         let rules = rules.and_then(Node::entries).unwrap_or_default();
         for (key, node) in rules {
+            if diagnostics.is_enough() {
+                break;
+            }
             lints.allow(key, node, diagnostics);
             if lints.level(codes::ROLE_DEMANDED).is_some() {
                 diagnostics.push_some(role_demanded(node));
@@ -126,11 +131,18 @@ impl Lints {
     /// Gives each warning its severity, and takes away what is off or silenced.
     pub(super) fn apply(&mut self, diagnostics: &mut Diagnostics) {
         let (mut allowed, levels) = (std::mem::take(&mut self.allowed), &*self);
+        // Rules do not lie within each other, so the last one that starts before a finding is the one that may cover it.
+        let start = |span: Span| (span.file, span.line, span.column);
+        allowed.sort_by_key(|allowed| start(allowed.from));
         diagnostics.retain_warnings(|finding| {
-            let silences = |allowed: &&mut Allowed| {
-                allowed.code == finding.code && finding.span.is_some_and(|at| allowed.covers(at))
-            };
-            if let Some(silencing) = allowed.iter_mut().find(silences) {
+            let at = finding.span.unwrap_or_default();
+            let before = allowed.partition_point(|allowed| start(allowed.from) <= start(at));
+            let rule = allowed.get(before.wrapping_sub(1)).map(|allowed| allowed.rule);
+            let of_rule =
+                allowed.iter_mut().take(before).rev().take_while(|allowed| Some(allowed.rule) == rule);
+            let silences = |allowed: &Allowed| allowed.code == finding.code && allowed.covers(at);
+            // The first of equals.
+            if let Some(silencing) = of_rule.filter(|allowed| silences(allowed)).last() {
                 silencing.used = true;
                 return None;
             }

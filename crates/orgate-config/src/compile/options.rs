@@ -40,20 +40,21 @@ pub(super) const TAKEN_HEADERS: [&str; 7] = [
     "transfer-encoding",
 ];
 
-/// How the application reads paths: what its framework does, and what it is told besides.
-pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> PathOptions {
+/// How the application reads paths: what its framework does, and what it is told besides; and whether they are brought into
+/// their one form before.
+pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> (PathOptions, bool) {
     let Some(mut map) = node.and_then(|node| MapReader::new(node, "paths", diagnostics)) else {
-        return PathOptions::default();
+        return (PathOptions::default(), false);
     };
     let profile = map.optional("profile").one_of(&PathOptions::PROFILES);
     let slash = map.optional("trailing_slash").one_of(&[("ignore", false), ("distinct", true)]);
-    map.unsupported("normalize");
+    let normalize = map.optional("normalize").boolean();
     map.finish();
     let mut paths = profile.map(|profile| profile.value).unwrap_or_default();
     if let Some(slash) = slash {
         paths.distinct_slash = slash.value;
     }
-    paths
+    (paths, normalize.is_some_and(|normalize| normalize.value))
 }
 
 pub(super) fn token(

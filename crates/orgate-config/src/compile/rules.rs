@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use orgate_claims::{Permission, RoleName};
 use orgate_policy::{
-    BindSource, BindSpec, BindTarget, ConditionSpec, PathOptions, PermissionsFrom, Place, Policy,
+    BindSource, BindSpec, BindTarget, ConditionSpec, Limit, PathOptions, PermissionsFrom, Place, Policy,
     PolicyError, PolicySpec, Requirement, RuleKey, RuleSpec, SyntaxError, closest, requirement::is_reserved,
 };
 
@@ -12,13 +12,13 @@ use super::{
     claims::Renamed,
     issuers::Issuers,
     profiles::{self, Slot},
-    texts,
+    rates, texts,
     vocabulary::{self, place},
 };
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span},
-    document::{self, Key, MapReader, Node, Value},
+    document::{self, Key, MapReader, Node, Spanned, Value},
 };
 
 /// The choices of `permissions_from:`.
@@ -28,9 +28,6 @@ pub(super) const PERMISSIONS_FROM: [(&str, PermissionsFrom); 4] = [
     ("role", PermissionsFrom::Role),
     ("union", PermissionsFrom::Union),
 ];
-
-/// Keys of a rule that this version does not enforce.
-const LATER: [&str; 2] = ["limit", "allow_encoded_slash"];
 
 /// The sections that make the policy, unread.
 #[derive(Default)]
@@ -47,6 +44,8 @@ pub(super) struct Sections<'n> {
     pub(super) hide: bool,
     /// How paths are compared.
     pub(super) paths: PathOptions,
+    /// Whether they are brought into their one form before.
+    pub(super) normalize: bool,
 }
 
 pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut Diagnostics) -> PolicySpec {
@@ -56,6 +55,7 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
         bind: sections.bind.map(|node| bind(node, diagnostics)).unwrap_or_default(),
         permissions_from: sections.permissions_from.unwrap_or_default(),
         paths: sections.paths,
+        normalize: sections.normalize,
         conditions: sections.conditions.map(|node| conditions(node, diagnostics)).unwrap_or_default(),
         ..PolicySpec::default()
     };
@@ -74,6 +74,9 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
     if let Some((_, node)) = sections.rules {
         let entries = super::named(node, "rules", "a map from `METHOD /path` to requirements", diagnostics);
         for (key, node) in entries {
+            if diagnostics.is_enough() {
+                return spec;
+            }
             spec.rules.extend(rule(key, node, sections, diagnostics));
         }
     }
@@ -92,6 +95,9 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
     let entries =
         super::named(node, "bind", "a map from path parameters to what they must equal", diagnostics);
     for (key, node) in entries {
+        if diagnostics.is_enough() {
+            break;
+        }
         let source = BindSource::parse(&key.text);
         if source.is_none() {
             let finding =
@@ -159,6 +165,16 @@ fn rule(key: &Key, node: &Node, sections: &Sections<'_>, diagnostics: &mut Diagn
     rule.hide = long.hide.unwrap_or(sections.hide);
     rule.live = long.live;
     rule.shadow = shadow;
+    rule.limit = long.limit;
+    rule.encoded_slash = long.encoded_slash.is_some_and(|accepts| {
+        if accepts.value && !rule.key.pattern().has_rest() {
+            let message =
+                "`allow_encoded_slash` speaks of what `**` stands for, and the path does not end in it";
+            let finding = Diagnostic::error(codes::BAD_VALUE, message).at(accepts.span);
+            diagnostics.push(finding.help("no parameter can ever hold a slash; write `/files/**`"));
+        }
+        accepts.value
+    });
     Some(rule)
 }
 
@@ -169,6 +185,8 @@ struct Long<'n> {
     hide: Option<bool>,
     live: bool,
     shadow: Option<&'n Node>,
+    limit: Option<Limit>,
+    encoded_slash: Option<Spanned<bool>>,
 }
 
 fn long_form<'n>(
@@ -184,12 +202,12 @@ fn long_form<'n>(
     let live = map.optional("fresh").one_of(&[("live", true)]).is_some();
     let _note = map.optional("note").text();
     let _allow = map.optional("allow").node(); // read by `lint`
-    for key in LATER {
-        map.unsupported(key);
-    }
+    let limit = map.optional("limit").node();
+    let encoded_slash = map.optional("allow_encoded_slash").boolean();
     map.finish();
+    let limit = limit.and_then(|node| rates::limit(node, &format!("{}: limit", key.text), diagnostics));
     let unbound = unbound.iter().map(|name| name.value.to_owned()).collect();
-    Some((require, Long { unbound, hide, live, shadow }))
+    Some((require, Long { unbound, hide, live, shadow, limit, encoded_slash }))
 }
 
 /// Reads a requirement; what cannot be read is reported.
@@ -210,6 +228,9 @@ fn conditions(node: &Node, diagnostics: &mut Diagnostics) -> Vec<ConditionSpec> 
     let mut conditions = Vec::new();
     let wanted = "a map from names to comparisons";
     for (key, node) in super::named(node, "conditions", wanted, diagnostics) {
+        if diagnostics.is_enough() {
+            break;
+        }
         if Permission::parse(&key.text).is_err() || is_reserved(&key.text) {
             let message = format!("`{}` cannot be the name of a condition", key.text);
             let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);
@@ -247,6 +268,9 @@ fn check_renames(spec: &PolicySpec, renamed: &[Renamed], diagnostics: &mut Diagn
             Slot::Role => (codes::ROLE, "role", &roles),
             _ => continue,
         };
+        if diagnostics.is_enough() {
+            break;
+        }
         if !known.contains(name.as_str()) {
             let mut sorted: Vec<&str> = known.iter().copied().collect();
             sorted.sort_unstable();

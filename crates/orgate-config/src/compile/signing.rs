@@ -44,6 +44,7 @@ pub(super) fn key_location(
         return None;
     }
     let mut map = MapReader::new(node, &path, diagnostics)?;
+    let _ = map.optional("max_stale"); // `key_life` reads it
     let uri = map.optional("jwks_uri").node();
     let file = map.optional("file").node();
     let secret = map.optional("secret").node();

@@ -3,7 +3,9 @@
 //!
 //! How refusals look lets nobody in and is not compared.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
+
+use orgate_policy::RuleEntry;
 
 use crate::{
     AuthenticatorKind, AuthenticatorSpec, CorsAnswer, Mode, Preflight, SecretSource,
@@ -88,6 +90,23 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     let kept = |name: &String| new.identity.also_strip.contains(name);
     let widens = old.identity.prefix != new.identity.prefix || !old.identity.also_strip.iter().all(kept);
     push("identity", identity(old), identity(new), widens, false);
+    let normalizes = |file: &PolicyFile| if file.policy.normalizes() { "on" } else { "off" }.to_owned();
+    push("paths.normalize", normalizes(old), normalizes(new), new.policy.normalizes(), false);
+    let known: HashMap<&str, RuleEntry<'_>> = old.policy.entries().map(|rule| (rule.key, rule)).collect();
+    for new in new.policy.entries() {
+        // A rule that is new, or gone, is told with those whom it lets in.
+        let Some(old) = known.get(new.key) else { continue };
+        let limit = |rule: &RuleEntry<'_>| rule.limit.map_or("none".to_owned(), |limit| limit.to_string());
+        let widens = match (old.limit, new.limit) {
+            (Some(_), None) => true,
+            (Some(before), Some(after)) => after.allows_more_than(before),
+            (None, _) => false,
+        };
+        push(&format!("rules.{}.limit", new.key), limit(old), limit(&new), widens, false);
+        let accepts = |rule: &RuleEntry<'_>| if rule.encoded_slash { "on" } else { "off" }.to_owned();
+        let setting = format!("rules.{}.allow_encoded_slash", new.key);
+        push(&setting, accepts(old), accepts(&new), new.encoded_slash, false);
+    }
     changes
 }
 
@@ -235,6 +254,8 @@ mod tests {
                 &ci.replace("sub: ci", "sub: ci, permissions: [read]"),
                 "authenticators.ci.as: sub ci -> sub ci, permissions read +",
             ),
+            ("", "paths: {normalize: true}", "paths.normalize: off -> on +"),
+            ("paths: {normalize: true}", "", "paths.normalize: on -> off"),
             (
                 "identity: {also_strip: [x-user]}",
                 "",
@@ -242,6 +263,36 @@ mod tests {
             ),
         ] {
             assert_eq!(told(old, new), [expected], "{old} {new}");
+            assert_eq!(told(old, old), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_a_rule_allows_besides_is_compared_by_its_key() {
+        let told = |old: &str, new: &str| -> Vec<String> {
+            let [old, new] = [old, new].map(|rule| {
+                let text = format!(
+                    "version: 1\nissuers: {{main: {{issuer: \"https://i.example\", audience: a}}}}\npermissions: [read]\n\
+                     rules: {{GET /a/**: {{require: read{rule}}}, GET /b: read}}\n"
+                );
+                crate::compile("orgate.yaml", text.as_bytes(), &|_| None).unwrap_or_else(|error| panic!("{error:?}"))
+            });
+            let line = |c: SettingChange| {
+                format!("{}: {} -> {}{}", c.setting, c.before, c.after, if c.widens { " +" } else { "" })
+            };
+            settings(&old, &new).into_iter().map(line).collect()
+        };
+        let (five, ten) = (", limit: 5/s per sub", ", limit: 10/s per sub");
+        let slash = ", allow_encoded_slash: true";
+        for (old, new, expected) in [
+            (five, ten, "limit: 5/s per sub -> 10/s per sub +"),
+            (ten, five, "limit: 10/s per sub -> 5/s per sub"),
+            (five, "", "limit: 5/s per sub -> none +"),
+            ("", five, "limit: none -> 5/s per sub"),
+            ("", slash, "allow_encoded_slash: off -> on +"),
+            (slash, "", "allow_encoded_slash: on -> off"),
+        ] {
+            assert_eq!(told(old, new), [format!("rules.GET /a/**.{expected}")]);
             assert_eq!(told(old, old), [""; 0]);
         }
     }

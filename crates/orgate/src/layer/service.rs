@@ -58,10 +58,10 @@ where
             return ResponseFuture::rejected(self.reject(rejection));
         };
         match self.gate.check_now(&head(&request, &path_and_query), clock::now()) {
-            Checked::Done(Verdict::Forward(permit)) => {
-                let would = self.admit(&mut request, permit);
-                ResponseFuture::telling(inner.call(request), would)
-            }
+            Checked::Done(Verdict::Forward(permit)) => match self.admit(&mut request, permit) {
+                Ok(would) => ResponseFuture::telling(inner.call(request), would),
+                Err(rejection) => ResponseFuture::rejected(self.reject(*rejection)),
+            },
             Checked::Done(Verdict::Reject(rejection)) => ResponseFuture::rejected(self.reject(rejection)),
             Checked::Done(Verdict::Answer(answer)) => {
                 ResponseFuture::rejected(self.rejection.preflight(&answer))
@@ -89,11 +89,21 @@ impl<S, R> GateService<S, R> {
     }
 
     /// Hands the permit to the inner service, and says what its response is to tell.
-    fn admit<B>(&self, request: &mut Request<B>, permit: Permit) -> Option<(HeaderName, HeaderValue)> {
+    ///
+    /// # Errors
+    /// The refusal of a request whose path would have to be another one where it is too late for that.
+    fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        permit: Permit,
+    ) -> Result<Option<(HeaderName, HeaderValue)>, Box<Rejection>> {
+        if permit.parts.policy().normalizes() {
+            put_in_form(request, permit.path_and_query())?;
+        }
         self.gate.tell_forwarded(&permit, request.method());
         let would = permit.would_header();
         admit(request, permit);
-        would
+        Ok(would)
     }
 
     /// The way of a request that has to wait: for keys, for an answer about its caller, or for its own body, of which at
@@ -134,7 +144,10 @@ impl<S, R> GateService<S, R> {
         let mut request = Request::from_parts(parts, body);
         match verdict {
             Verdict::Forward(permit) => {
-                let would = self.admit(&mut request, permit);
+                let would = match self.admit(&mut request, permit) {
+                    Ok(would) => would,
+                    Err(rejection) => return Ok(self.reject(*rejection)),
+                };
                 let mut response = self.inner.call(request).await?;
                 if let Some((name, value)) = would {
                     response.headers_mut().insert(name, value);
@@ -171,6 +184,29 @@ fn path_and_query<B>(request: &Request<B>) -> Option<PathAndQuery> {
         return original.path_and_query().cloned();
     }
     request.uri().path_and_query().cloned()
+}
+
+/// Gives the request the path that was judged.
+///
+/// SECURITY: where a router has chosen a route already, it did so by the path that was sent, and another one was judged.
+fn put_in_form<B>(request: &mut Request<B>, judged: &PathAndQuery) -> Result<(), Box<Rejection>> {
+    if path_and_query(request).as_ref() == Some(judged) {
+        return Ok(());
+    }
+    let refused = || {
+        let detail = "the path is not in the one form that it has, and it is too late to put it there";
+        Box::new(Rejection::new(Code::BadRequestTarget).with_detail(detail))
+    };
+    #[cfg(feature = "axum")]
+    if request.extensions().get::<axum::extract::OriginalUri>().is_some()
+        || request.extensions().get::<axum::extract::MatchedPath>().is_some()
+    {
+        return Err(refused());
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(judged.clone());
+    *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| refused())?;
+    Ok(())
 }
 
 fn head<'r, B>(request: &'r Request<B>, path_and_query: &'r PathAndQuery) -> RequestHead<'r> {

@@ -27,6 +27,9 @@ pub(super) fn answer(answer: &Answer, file: &PolicyFile, principal: Option<&Prin
         "principal": principal_json(file, principal),
         "challenge": answer.challenge,
     });
+    if let (Some(object), Some(limit)) = (object.as_object_mut(), rule.and_then(|rule| rule.limit.as_ref())) {
+        object.insert("limit".to_owned(), limit.as_str().into());
+    }
     if let (Some(object), Some(reason)) = (object.as_object_mut(), answer.hidden_reason()) {
         object.insert("reason".to_owned(), reason.as_str().into());
     }

@@ -12,6 +12,7 @@ use super::Names;
 const RULE_KEY: &str = r"^([A-Z-]+(\|[A-Z-]+)*) +[^/ ]*/[^ ]*$|^x-";
 const PERMISSION: &str = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$";
 const DURATION: &str = r"^[0-9]+[smhd]$";
+const LIMIT: &str = r"^[1-9][0-9]{0,6}/[smh] per (org|sub)$";
 const HEADER: &str = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$";
 
 pub(super) fn schema(names: &Names) -> Value {
@@ -90,6 +91,7 @@ pub(super) fn schema(names: &Names) -> Value {
                     "description": "What the router of this framework does.",
                 },
                 "trailing_slash": {"enum": ["ignore", "distinct"], "description": "Whether `/x` and `/x/` are one path or two."},
+                "normalize": {"type": "boolean", "description": "Whether a path in another form than the usual one goes on in that."},
             }), &[]),
             "lint": {
                 "type": "object",
@@ -135,8 +137,21 @@ fn issuer() -> Value {
                 "description": "Where its keys are; `discover` by default.",
                 "anyOf": [
                     {"const": "discover"},
-                    object("At this address.", json!({"jwks_uri": {"type": "string"}}), &["jwks_uri"]),
-                    object("In this file, beside the policy.", json!({"file": {"type": "string"}}), &["file"]),
+                    object(
+                        "At this address.",
+                        json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["jwks_uri"],
+                    ),
+                    object(
+                        "In this file, beside the policy.",
+                        json!({"file": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["file"],
+                    ),
+                    object(
+                        "Discovered, and trusted for so long when they cannot be renewed.",
+                        json!({"max_stale": text(DURATION)}),
+                        &["max_stale"],
+                    ),
                     object("A secret that both sides hold.", json!({"secret": secret()}), &["secret"]),
                 ],
             },
@@ -144,7 +159,7 @@ fn issuer() -> Value {
             "algorithms": one_or_many(json!({"type": "string"})),
             "typ": one_or_many(json!({"enum": ["at+jwt", "application/at+jwt", "JWT", "absent"]})),
             "leeway": text(DURATION),
-            "profile": {"type": "string", "description": "The shape of its claims: orgate, auth0, clerk, keycloak, …"},
+            "profile": {"enum": orgate_config::profile_names().collect::<Vec<_>>(), "description": "The shape of its claims."},
             "permissions_from": permissions_from(),
             "introspect": object("Where rules with `fresh: live` ask whether a token still holds (RFC 7662).", json!({
                 "url": {"type": "string"},
@@ -272,6 +287,8 @@ fn rule() -> Value {
             "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
             "shadow": {"$ref": "#/definitions/requirement"},
             "fresh": {"const": "live", "description": "Rights as they are now, whatever the token says."},
+            "limit": {"type": "string", "pattern": LIMIT, "description": "How often its callers may ask: `100/s per org`, `20/m per sub`."},
+            "allow_encoded_slash": {"type": "boolean", "description": "Whether `%2F` is accepted in what a final `**` stands for."},
             "allow": one_or_many(text("^W[0-9]{3}$")),
         "note": {"type": "string", "description": "For whoever reads it."},
         }),

@@ -94,6 +94,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     });
     let judged: Vec<Judged> = judged.collect::<Result<_, Failure>>()?;
     match options.format {
+        Format::Text if common.quiet && judged.iter().all(Judged::passed) => {}
         Format::Text => output::result(&report(&judged, options.coverage)),
         Format::Json => output::json(&formats::json(&judged)),
         Format::Junit => output::result(&formats::junit(&judged)),
@@ -102,7 +103,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
 }
 
 /// The file of tests beside a policy.
-fn beside(policy: Option<&Path>) -> PathBuf {
+pub(super) fn beside(policy: Option<&Path>) -> PathBuf {
     match policy.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty()) {
         Some(directory) => directory.join(FILE_NAME),
         None => PathBuf::from(FILE_NAME),

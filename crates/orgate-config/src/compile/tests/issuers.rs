@@ -48,6 +48,34 @@ fn key_files_are_looked_for_beside_the_policy() {
 }
 
 #[test]
+fn keys_that_cannot_be_renewed_are_trusted_as_long_as_the_policy_says() {
+    let limit = |keys: &str| {
+        let main = issuer(&format!("issuer: https://a.example, audience: api, keys: {keys}"));
+        (main.keys, main.keys_max_stale.map(|limit| limit.as_secs()))
+    };
+    let uri = KeyLocation::JwksUri("https://a.example/jwks".to_owned());
+    assert_eq!(limit("discover"), (KeyLocation::Discover, None));
+    assert_eq!(limit("{max_stale: 12h}"), (KeyLocation::Discover, Some(43_200)));
+    assert_eq!(limit("{jwks_uri: https://a.example/jwks, max_stale: 1m}"), (uri, Some(60)));
+    let file = KeyLocation::File("k.json".into());
+    assert_eq!(limit("{file: k.json, max_stale: 30d}"), (file, Some(2_592_000)));
+    for (keys, told) in [
+        (
+            "{max_stale: 59s}",
+            "`issuers.main.keys.max_stale`: expected a duration from 1m to 30d, found `59s`",
+        ),
+        ("{max_stale: 31d}", "expected a duration from 1m to 30d"),
+        ("{max_stale: long}", "expected a duration such as `30s`"),
+        ("{file: k, jwks_uri: https://a.example/k, max_stale: 1h}", "needs exactly one place"),
+        ("{}", "needs exactly one place"),
+    ] {
+        let findings = findings_of_issuer(&format!("issuer: https://a.example, audience: a, keys: {keys}"));
+        assert_eq!(findings.matches("error[").count(), 1, "{keys}: {findings}");
+        assert!(findings.contains(told), "{keys}: {findings}");
+    }
+}
+
+#[test]
 fn variables_fill_urls_audiences_and_key_locations() {
     let main = issuer(
         "issuer: \"https://${HOST}/${UNSET:-x}\", audience: [\"${EMPTY:-api}\"], keys: {jwks_uri: \"https://${HOST}/jwks\"}",
@@ -73,11 +101,11 @@ fn variables_fill_urls_audiences_and_key_locations() {
           = help: write `${NAME}` or `${NAME:-default}`
         "#);
     check!(findings_of_issuer("issuer: \"${INSECURE}\", audience: \"a${B C}\""), @r#"
-        error[E053]: `http://auth.example.com` is not protected by https
+        error[E053]: `${INSECURE}` is not protected by https
          --> orgate.yaml:3:18
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}
           |                  ^^^^^^^^^^^^^
-          = help: write `https://auth.example.com`; only loopback addresses may use http
+          = help: write `https://…`; only loopback addresses may use http
         error[E013]: `B C` is no name of an environment variable
          --> orgate.yaml:3:45
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}
@@ -217,7 +245,7 @@ fn keys_have_one_place() {
          --> orgate.yaml:3:67
         3 |   main: {issuer: https://a.example, audience: a, keys: {file: "", uri: x}}
           |                                                                   ^^^
-          = help: known keys: jwks_uri, file, secret
+          = help: known keys: max_stale, jwks_uri, file, secret
         "#);
 }
 

@@ -54,11 +54,7 @@ fn warnings_have_names_and_levels() {
              --> orgate.yaml:3:57
             3 | lint: {unbound_org_parm: error, catch_all_weaker: loud, W053: off, require_tests: error}
               |                                                         ^^^^
-              = help: known keys: any_audience, catch_all_weaker, contradiction, dead_rule, negative_permission, prefer_permissions, tautology, unbound_org_param, union, unused_claim, require_tests
-            error[E014]: `require_tests` in `lint` is not supported by this version
-             --> orgate.yaml:3:68
-            3 | lint: {unbound_org_parm: error, catch_all_weaker: loud, W053: off, require_tests: error}
-              |                                                                    ^^^^^^^^^^^^^
+              = help: known keys: any_audience, catch_all_weaker, contradiction, dead_rule, limit_without_org, negative_comparison, negative_permission, prefer_permissions, require_tests, tautology, unbound_org_param, union, unused_claim
             ");
     check!(findings_with("lint: {catch_all_weaker: error}\nrules: {ANY /**: public, GET /a: read}\n"), @"
             error[W053]: `ANY /**` is open, and narrower rules below it are not

@@ -15,6 +15,7 @@ mod paths;
 mod policies;
 mod profiles;
 mod properties;
+mod rates;
 mod sections;
 
 use super::compile;

@@ -30,14 +30,43 @@ fn a_profile_says_what_a_router_does_and_the_slash_can_be_told_besides() {
     assert_eq!(paths("{trailing_slash: distinct}"), (false, true));
     assert_eq!(paths("{}"), (false, false));
     assert_eq!(
-        told("paths: {profile: expres, trailing_slash: strict, normalize: true}\n"),
+        told("paths: {profile: expres, trailing_slash: strict, normalize: yes}\n"),
         [
             "error[E013]: `paths.profile`: expected one of `strict`, `axum`, `express`, `django`, `flask`, `fastapi`, `rails`, `spring`, `go`, found `expres`",
             "error[E013]: `paths.trailing_slash`: expected one of `ignore`, `distinct`, found `strict`",
-            "error[E014]: `normalize` in `paths` is not supported by this version",
+            "error[E012]: `paths.normalize`: expected `true` or `false`, found a text",
         ]
     );
     assert_eq!(told("paths: express\n").len(), 1);
+}
+
+#[test]
+fn a_path_can_be_brought_into_one_form() {
+    let normalizes = |text: &str| {
+        accepted(&format!("version: 1\nrules: {{GET /a: public}}\npaths: {text}\n")).policy.normalizes()
+    };
+    assert!(normalizes("{normalize: true}") && normalizes("{profile: go, normalize: true}"));
+    assert!(!normalizes("{normalize: false}") && !normalizes("{profile: go}"));
+}
+
+#[test]
+fn encoded_slashes_are_accepted_in_what_a_rest_stands_for_and_nowhere_else() {
+    let rule = |key: &str| format!("rules: {{'{key}': {{require: read, allow_encoded_slash: true}}}}\n");
+    assert_eq!(told(&rule("GET /files/**")), [""; 0]);
+    assert_eq!(
+        told(&rule("GET /files/{id}")),
+        [
+            "error[E013]: `allow_encoded_slash` speaks of what `**` stands for, and the path does not end in it"
+        ]
+    );
+    assert_eq!(told(&rule("GET /files/{id}").replace("true", "false")), [""; 0]);
+    assert_eq!(told(&rule("GET /files/**").replace("true", "1")).len(), 1);
+    let file = accepted(&format!(
+        "version: 1\nissuers: {{main: {{issuer: https://a.example, audience: api, profile: orgate}}}}\n{}",
+        rule("GET /files/**")
+    ));
+    assert!(file.policy.target("GET", None, "/files/a%2Fb").is_ok());
+    assert!(file.policy.target("GET", None, "/files%2Fb").is_err());
 }
 
 /// The first line of every finding.

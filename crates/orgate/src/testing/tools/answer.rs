@@ -40,13 +40,17 @@ pub struct AnswerRule {
     pub parameters: Vec<(String, String)>,
     /// The roles whose holders would be let in, in their own organization.
     pub allowed_roles: Vec<String>,
+    /// How often its callers may ask, as written. Here nothing is counted.
+    pub limit: Option<String>,
 }
 
 impl Answer {
     /// What a request is answered.
     #[must_use]
     pub fn of(file: &PolicyFile, question: &Question<'_>) -> Self {
-        let target = question.target();
+        let normal = file.policy.normalized(question.path);
+        let question = &question.in_form(&normal);
+        let target = normal.as_ref().map_err(|error| *error).and_then(|_| question.target(file));
         let found = target.as_ref().ok().map(|target| file.policy.find(target));
         let authenticator = match &found {
             Some(Found::Rule(found)) => match found.access() {
@@ -74,6 +78,7 @@ impl Answer {
                 place: found.place(),
                 parameters: found.parameters().map(|(name, value)| (name.into(), value.into())).collect(),
                 allowed_roles: found.allowed_roles().into_iter().map(str::to_owned).collect(),
+                limit: found.limit().map(|limit| limit.to_string()),
             }),
             _ => None,
         };

@@ -66,6 +66,20 @@ pub struct CaseCoverage {
     pub rules: usize,
     /// Key and position of those that were not shown so, in the order of the policy.
     pub missing: Vec<(String, String)>,
+    /// The same rules, with what was not shown of each.
+    pub gaps: Vec<Gap>,
+}
+
+/// What the cases do not show of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Where its key stands.
+    pub rule: Place,
+    /// Whether it could let somebody through, and no case shows it.
+    pub allow: bool,
+    /// Whether it could keep somebody out, and no case shows it.
+    pub deny: bool,
 }
 
 impl Judged {
@@ -95,14 +109,16 @@ impl Judged {
                 decisions.push(Judgement { case, case_line, principal: caller, code, failure });
             }
         }
-        let is_covered = |place: &Place, can_allow: bool, can_deny: bool| {
-            let (allowed, denied) = seen.get(place).copied().unwrap_or_default();
-            (allowed || !can_allow) && (denied || !can_deny)
-        };
-        let rules = file.policy.entries();
-        let missing = rules.filter(|rule| !is_covered(&rule.place, rule.can_allow, rule.can_deny));
-        let missing = missing.map(|rule| (rule.key.to_owned(), file.position(rule.place))).collect();
-        Self { name, decisions, coverage: CaseCoverage { rules: file.policy.rule_count(), missing } }
+        let (mut missing, mut gaps) = (Vec::new(), Vec::new());
+        for rule in file.policy.entries() {
+            let (allowed, denied) = seen.get(&rule.place).copied().unwrap_or_default();
+            let (allow, deny) = (rule.can_allow && !allowed, rule.can_deny && !denied);
+            if allow || deny {
+                missing.push((rule.key.to_owned(), file.position(rule.place)));
+                gaps.push(Gap { rule: rule.place, allow, deny });
+            }
+        }
+        Self { name, decisions, coverage: CaseCoverage { rules: file.policy.rule_count(), missing, gaps } }
     }
 
     /// Whether everything is as expected.

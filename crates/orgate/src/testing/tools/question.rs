@@ -38,8 +38,16 @@ impl<'a> Question<'a> {
     }
 
     /// The target, as a door would read it.
-    pub(super) fn target(&self) -> Result<RequestTarget<'a>, TargetError> {
-        RequestTarget::parse(self.method, self.path).and_then(|target| target.at_host(self.host))
+    pub(super) fn target(&self, file: &PolicyFile) -> Result<RequestTarget<'a>, TargetError> {
+        file.policy.target(self.method, self.host, self.path)
+    }
+
+    /// The same question in the one form of its path, where the policy asks for that and `path` holds it.
+    pub(super) fn in_form<'b>(&self, path: &'b Result<Cow<'a, str>, TargetError>) -> Question<'b>
+    where
+        'a: 'b,
+    {
+        Question { path: path.as_deref().unwrap_or(self.path), ..*self }
     }
 
     /// What else a decision may ask of the request.

@@ -49,6 +49,8 @@ pub async fn prove(file: &PolicyFile, token: &str, now: UnixTime) -> Result<Prov
                 issuers.push((issuer.trust.clone(), keys));
                 continue;
             }
+            // No policy file has such an issuer.
+            KeyLocation::Known(_) => continue,
         };
         let settings = KeySettings::new(issuer.trust.url().clone(), location);
         let keys = RemoteKeys::new(settings, client.clone())

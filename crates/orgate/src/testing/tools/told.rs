@@ -1,5 +1,7 @@
 //! An explanation for people.
 
+use std::borrow::Cow;
+
 use orgate_claims::{Principal, RoleName};
 use orgate_config::PolicyFile;
 use orgate_policy::{Access, Explanation, Found, MethodFit, RequestTarget, RuleMatch};
@@ -35,10 +37,16 @@ impl Rows {
 /// The whole explanation of one request; `color` is for terminals.
 #[must_use]
 pub fn told(file: &PolicyFile, question: &Question<'_>, color: bool) -> String {
-    let Question { method, path, .. } = *question;
     let answer = Answer::of(file, question);
     let mut rows = Rows::default();
-    match question.target() {
+    let normal = file.policy.normalized(question.path);
+    if let Ok(Cow::Owned(normal)) = &normal {
+        rows.add("sent", printable(question.path), "");
+        rows.add("forwarded", printable(normal), "");
+    }
+    let question = &question.in_form(&normal);
+    let Question { method, path, .. } = *question;
+    match normal.as_ref().map_err(|error| *error).and_then(|_| question.target(file)) {
         Err(error) => {
             rows.add("path", printable(path), "");
             rows.add("refused", error.to_string(), "");
@@ -126,6 +134,9 @@ fn matched(
         rows.add("compare", compared.text.as_str(), remark);
     }
     rows.add("require", found.requirement(), requirement(found.access(), &explanation, principal));
+    if let Some(limit) = found.limit() {
+        rows.add("limit", limit.to_string(), "not counted here");
+    }
 }
 
 fn unused(rows: &mut Rows, file: &PolicyFile, target: &RequestTarget<'_>, found: &RuleMatch<'_>) {
