@@ -10,6 +10,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "a test may panic, and so may what only tests use"
 )]
 
@@ -19,9 +20,11 @@ mod stub;
 mod token;
 mod unfit;
 mod upstream;
+mod vectors;
 
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};
 pub use unfit::unfit_jwks;
 pub use upstream::{Answer, Recorded, Upstream};
+pub use vectors::vectors;

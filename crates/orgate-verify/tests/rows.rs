@@ -16,11 +16,13 @@
 mod common;
 mod corpus;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::LazyLock};
 
 use common::{Bench, NOW};
 use corpus::{Case, Expected};
 use orgate_verify::Verified;
+
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| corpus::all(NOW));
 
 /// What came of a case that came out otherwise.
 fn otherwise(bench: &Bench, case: &Case) -> Option<String> {
@@ -45,7 +47,7 @@ fn otherwise(bench: &Bench, case: &Case) -> Option<String> {
 #[track_caller]
 fn hold(row: &str, at_least: usize) {
     let bench = Bench::new();
-    let cases: Vec<Case> = corpus::all(NOW).into_iter().filter(|case| case.row == row).collect();
+    let cases: Vec<&Case> = CASES.iter().filter(|case| case.row == row).collect();
     assert!(cases.len() >= at_least, "{row} has {} cases", cases.len());
     let otherwise: Vec<String> = cases.iter().filter_map(|case| otherwise(&bench, case)).collect();
     assert!(otherwise.is_empty(), "{} of {} cases:\n{}", otherwise.len(), cases.len(), otherwise.join("\n"));
@@ -60,7 +62,7 @@ macro_rules! rows {
 
         #[test]
         fn no_case_is_without_its_row_and_none_is_there_twice() {
-            let cases = corpus::all(NOW);
+            let cases = &*CASES;
             let rows: BTreeSet<&str> = cases.iter().map(|case| case.row).collect();
             assert_eq!(rows, BTreeSet::from([$($row),*]));
             let mut names = BTreeSet::new();

@@ -1,37 +1,14 @@
 //! Public test vectors, run against the parts below the claims: their payloads are no access tokens.
 //!
-//! The files are not kept here: they are read from `$ORGATE_VECTORS`, or from `shared/vectors` beside the repository. They
-//! are those of C2SP/wycheproof (`testvectors_v1/json_web_signature_test.json` and `json_web_key_test.json`), of
-//! ietf-jose/cookbook and of novifinancial/ed25519-speccheck. Without them the tests say so and test nothing, unless `CI` or
-//! `ORGATE_VECTORS` is set: then they fail.
-
-use std::path::{Path, PathBuf};
+//! They are those of C2SP/wycheproof (`testvectors_v1/json_web_signature_test.json` and `json_web_key_test.json`), of
+//! ietf-jose/cookbook and of novifinancial/ed25519-speccheck. Each case whose outcome is another one here is named with the
+//! reason. The files are not kept here; [`read`] says where they are looked for.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use orgate_testkit::vectors as read;
 use serde_json::{Value, json};
 
 use crate::{Algorithm, KeySet, authenticator::SecretError, jws, key::Key};
-
-fn folder() -> Option<PathBuf> {
-    let named = std::env::var_os("ORGATE_VECTORS").map(PathBuf::from);
-    let is_needed = named.is_some() || std::env::var_os("CI").is_some();
-    let folder =
-        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"));
-    if folder.join("wycheproof").is_dir() {
-        return Some(folder);
-    }
-    let missing =
-        format!("there are no test vectors in {}; name their folder in ORGATE_VECTORS", folder.display());
-    assert!(!is_needed, "{missing}");
-    eprintln!("{missing}");
-    None
-}
-
-fn read(name: &str) -> Option<Value> {
-    let path = folder()?.join(name);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(serde_json::from_str(&text).unwrap())
-}
 
 /// What the crate makes of a JWS under a set of keys: the payload, or what stands against it.
 fn judged(token: &str, keys: &KeySet) -> Result<Vec<u8>, String> {
