@@ -103,11 +103,10 @@ mod tests {
 
     #[test]
     fn a_policy_that_wants_tests_and_has_none_is_told_once() {
-        let [(1, Severity::Error, message)] = told("error", None).try_into().unwrap() else { panic!("one") };
+        let one = |told: Vec<_>| <[_; 1]>::try_from(told).unwrap();
+        let [(1, Severity::Error, message)] = one(told("error", None)) else { panic!("an error") };
         assert!(message.ends_with("orgate.test.yaml` is not there"), "{message}");
-        let [(1, Severity::Warning, message)] = told("warn", Some("cases: 7\n")).try_into().unwrap() else {
-            panic!("one")
-        };
+        let [(1, Severity::Warning, message)] = one(told("warn", Some("cases: 7\n"))) else { panic!("a warning") };
         assert!(message.ends_with("orgate.test.yaml` cannot be read"), "{message}");
         assert_eq!(told("off", None), []);
     }
