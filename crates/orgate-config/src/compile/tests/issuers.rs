@@ -65,6 +65,7 @@ fn keys_that_cannot_be_renewed_are_trusted_as_long_as_the_policy_says() {
             "`issuers.main.keys.max_stale`: expected a duration from 1m to 30d, found `59s`",
         ),
         ("{max_stale: 31d}", "expected a duration from 1m to 30d"),
+        ("{secret: {env: SECRET}, max_stale: 1h}", "`max_stale` says nothing of it"),
         ("{max_stale: long}", "expected a duration such as `30s`"),
         ("{file: k, jwks_uri: https://a.example/k, max_stale: 1h}", "needs exactly one place"),
         ("{}", "needs exactly one place"),
