@@ -35,6 +35,8 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// The patterns of `include:`, for whoever waits for a file that they match ([`included`](crate::included)).
+    pub include: Vec<String>,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }

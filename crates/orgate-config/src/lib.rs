@@ -27,7 +27,7 @@ pub mod matrix;
 pub use self::{
     compile::{
         AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Lints, Mode,
-        Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, profile_names,
+        Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, included, profile_names,
     },
     discover::{FILE_NAMES, LoadError, discover, load},
     file::{

@@ -60,6 +60,8 @@ pub struct GateParts {
     redirect: RedirectOptions,
     /// The names of the policy's files, by the number that places have.
     pub(crate) file_names: Vec<Box<str>>,
+    /// The patterns by which the policy includes files.
+    include: Vec<String>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
     permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
@@ -130,6 +132,7 @@ impl GateParts {
             deny: DenyOptions::default(),
             redirect: RedirectOptions::default(),
             file_names: Vec::new(),
+            include: Vec::new(),
             permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
@@ -174,6 +177,19 @@ impl GateParts {
     pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
         self.file_names = names;
         self
+    }
+
+    /// The patterns by which the policy includes files, for whoever waits for a new one.
+    #[must_use]
+    pub fn including(mut self, patterns: Vec<String>) -> Self {
+        self.include = patterns;
+        self
+    }
+
+    /// The patterns by which the policy includes files, from the directory of its own.
+    #[must_use]
+    pub fn include(&self) -> &[String] {
+        &self.include
     }
 
     /// The files that the policy was read from: its own first, then those it includes.
@@ -375,6 +391,7 @@ impl GateParts {
             parts_generation: self.generation,
             valid_until,
             verified_at: now,
+            stands_until: AtomicU64::new(0),
         })
     }
 

@@ -6,7 +6,7 @@ use std::{io, path::Path};
 use orgate::testing::tools::{Judged, read_cases};
 use orgate_config::{
     PolicyFile, codes,
-    diagnostic::{Diagnostic, Diagnostics, FileId, Severity, Span},
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
 };
 
 use crate::cli::test::beside;
@@ -53,6 +53,8 @@ pub(super) fn check(path: &Path, file: &PolicyFile, findings: &mut Diagnostics) 
 
 #[cfg(test)]
 mod tests {
+    use orgate_config::diagnostic::Severity;
+
     use super::*;
 
     fn told(level: &str, tests: Option<&str>) -> Vec<(u32, Severity, String)> {
@@ -101,12 +103,14 @@ mod tests {
 
     #[test]
     fn a_policy_that_wants_tests_and_has_none_is_told_once() {
-        let [(1, Severity::Error, message)] = told("error", None).try_into().unwrap() else { panic!("one") };
-        assert!(message.ends_with("orgate.test.yaml` is not there"), "{message}");
-        let [(1, Severity::Warning, message)] = told("warn", Some("cases: 7\n")).try_into().unwrap() else {
-            panic!("one")
-        };
-        assert!(message.ends_with("orgate.test.yaml` cannot be read"), "{message}");
+        for (level, tests, severity, end) in [
+            ("error", None, Severity::Error, "orgate.test.yaml` is not there"),
+            ("warn", Some("cases: 7\n"), Severity::Warning, "orgate.test.yaml` cannot be read"),
+        ] {
+            let told = told(level, tests);
+            let [(1, found, message)] = told.as_slice() else { panic!("{told:?}") };
+            assert!(*found == severity && message.ends_with(end), "{message}");
+        }
         assert_eq!(told("off", None), []);
     }
 }
