@@ -1,14 +1,11 @@
 //! The one decision that every door asks for.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 #[cfg(feature = "remote")]
 use std::time::Duration;
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
 
 use arc_swap::ArcSwap;
 use orgate_claims::UnixTime;
@@ -61,7 +58,7 @@ pub struct GateParts {
     /// The names of the policy's files, by the number that places have.
     pub(crate) file_names: Vec<Box<str>>,
     /// The patterns by which the policy includes files.
-    include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
     permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
@@ -170,31 +167,6 @@ impl GateParts {
     pub fn redirect(mut self, redirect: RedirectOptions) -> Self {
         self.redirect = redirect;
         self
-    }
-
-    /// The names of the policy's files, for refusals that say where their rule stands.
-    #[must_use]
-    pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
-        self.file_names = names;
-        self
-    }
-
-    /// The patterns by which the policy includes files, for whoever waits for a new one.
-    #[must_use]
-    pub fn including(mut self, patterns: Vec<String>) -> Self {
-        self.include = patterns;
-        self
-    }
-
-    /// The patterns by which the policy includes files, from the directory of its own.
-    #[must_use]
-    pub fn include(&self) -> &[String] {
-        &self.include
-    }
-
-    /// The files that the policy was read from: its own first, then those it includes.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.file_names.iter().map(|name| Path::new(&**name))
     }
 
     pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
