@@ -101,6 +101,43 @@ async fn an_observed_policy_passes_on_a_delivery_that_is_too_large_whole() {
 }
 
 #[tokio::test]
+async fn the_upstream_gets_the_target_that_was_judged() {
+    const RULES: &str = "
+version: 1
+issuers:
+  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}
+rules:
+  GET /files/**: {require: read, allow_encoded_slash: true}
+  GET /admin: role(owner)
+";
+    let bearer = token("https://issuer.example");
+    for (paths, sent, expected) in [
+        ("", "/files/a%2fb%2Fc?x=%2F", Some("/files/a%2fb%2Fc?x=%2F")),
+        ("", "/files//a", None),
+        ("", "/files/..%2Fadmin", None),
+        ("paths: {normalize: true}", "/files//x/../%61?y=//", Some("/files/a?y=//")),
+        ("paths: {normalize: true}", "/files/./a%2Fb", Some("/files/a%2Fb")),
+        ("paths: {normalize: true}", "/files/%2e%2e%2Fadmin", None),
+    ] {
+        let guarded = Guarded::with(Directory::new(), &format!("{RULES}{paths}\n")).await;
+        let request = format!("GET {sent} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {bearer}\r\n\r\n");
+        let answer = guarded.ask(&request).await;
+        match expected {
+            Some(target) => {
+                assert_eq!(answer.status(), 200, "{sent}: {}", answer.text());
+                let seen = guarded.recorder.seen();
+                let [seen] = seen.as_slice() else { panic!("{seen:?}") };
+                assert!(seen.head.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{}", seen.head);
+            }
+            None => {
+                assert_eq!(answer.status(), 400, "{sent}");
+                guarded.saw_nothing();
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_preflight_is_answered_at_the_door() {
     let guarded = deliveries().await;
     let preflight = "OPTIONS /hook HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n\r\n";
