@@ -248,7 +248,15 @@ fn a_change_is_noticed_whatever_the_times_of_the_files_say_and_so_is_a_file_that
     std::fs::create_dir(folder.path().join("parts")).unwrap();
     folder.write("parts/a.yaml", "base: /a\nrules:\n  GET /x: public\n");
     let mut running = orgate()
-        .args(["proxy", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .args([
+            "proxy",
+            "--upstream",
+            "http://127.0.0.1:9",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ])
         .folder(folder.path())
         .ready();
     let proxy = running.url("proxy");

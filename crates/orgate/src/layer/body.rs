@@ -36,7 +36,7 @@ pub(super) async fn read<B: Send + 'static>(body: B, limit: usize) -> Result<(By
     #[cfg(feature = "axum")]
     if is::<B, axum::body::Body>() {
         use axum::body::Body;
-        return read_as::<B, Body>(body, limit, Body::from, |begun| Body::new(begun)).await;
+        return read_as::<B, Body>(body, limit, Body::from, Body::new).await;
     }
     if is::<B, Full<Bytes>>() {
         // It comes in one piece, so nothing is left.

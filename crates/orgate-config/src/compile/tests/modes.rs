@@ -2,7 +2,7 @@
 
 use orgate_claims::UnixTime;
 
-use super::{accepted, check, findings_of_issuer, findings, findings_with};
+use super::{accepted, check, findings, findings_of_issuer, findings_with};
 use crate::{Mode, Preflight, SecretSource};
 
 #[test]
