@@ -541,42 +541,6 @@ async fn an_observed_policy_passes_on_a_delivery_that_is_too_large_whole() {
     }
 }
 
-/// A body that does not say how long it is.
-#[cfg(feature = "axum")]
-struct Chunks(std::vec::IntoIter<String>);
-
-#[cfg(feature = "axum")]
-impl http_body::Body for Chunks {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        std::task::Poll::Ready(self.0.next().map(|text| Ok(http_body::Frame::data(text.into()))))
-    }
-}
-
-#[cfg(feature = "axum")]
-#[tokio::test]
-async fn a_delivery_of_unknown_length_is_put_together_again() {
-    use axum::body::Body;
-    let observed = format!("mode: observe\nuntil: 2099-01-31{WEBHOOKS}");
-    let (gate, _directory) = gate(&observed).await;
-    let echo = service_fn(|request: Request<Body>| async {
-        Ok::<_, Infallible>(Response::new(request.into_body()))
-    });
-    let chunks: Vec<String> = (0..40).map(|number| format!("{number:0>100}")).collect();
-    let whole = chunks.concat();
-    let body = Body::new(Chunks(chunks.into_iter()));
-    let signature = stripe(SECRET, orgate::clock::now().seconds(), "{}");
-    let request = Request::post("/hook").header("stripe-signature", signature).body(body).unwrap();
-    let response = gate.layer().layer(echo).oneshot(request).await.unwrap();
-    assert_eq!(response.headers()["x-orgate-would"], "413 content_too_large");
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), whole);
-}
-
 #[tokio::test]
 async fn a_session_is_exchanged_once_and_its_token_is_verified() {
     let stub = Stub::start().await;
