@@ -198,3 +198,46 @@ fn test_update_writes_who_gets_in_now_and_touches_nothing_else() {
     assert!(finished.stderr.contains("nothing to update"), "{}", finished.stderr);
     assert_eq!(read(&folder, "orgate.test.yaml"), expected);
 }
+
+#[test]
+fn the_workflow_fails_where_a_pull_request_opens_something() {
+    let folder = Folder::new();
+    assert_eq!(run(&folder, &["init"]).code, Some(0));
+    let bash = |script: &str| {
+        let beside = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("orgate");
+        let binary = std::env::var_os("ORGATE_BIN").map_or(beside, std::path::PathBuf::from);
+        let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let output = std::process::Command::new("bash")
+            .args(["-eo", "pipefail", "-c", script])
+            .current_dir(folder.path())
+            .envs([
+                ("PATH", path.as_str()),
+                ("GITHUB_BASE_REF", "main"),
+                ("GITHUB_STEP_SUMMARY", "summary.md"),
+            ])
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let workflow = read(&folder, ".github/workflows/orgate.yml");
+    let (_, step) = workflow.split_once("        run: |\n").unwrap();
+    let step: String = step.lines().map(|line| format!("{}\n", line.trim())).collect();
+    let commit = "git add . && git -c user.name=t -c user.email=t@example.com -c commit.gpgsign=false commit -q -m policy";
+    let base = "git update-ref refs/remotes/origin/main HEAD";
+    let (code, told) = bash(&format!(
+        "git init -q -b work && git commit-tree $(git write-tree) -m none > /dev/null 2>&1 || true; {step}"
+    ));
+    assert_eq!(code, Some(0), "a repository that has no policy yet: {told}");
+    assert_eq!(bash(&format!("{commit}; {base}")).0, Some(0));
+    assert_eq!(bash(&step), (Some(0), String::new()));
+    assert!(read(&folder, "summary.md").contains("### Who may do what"));
+    let policy = read(&folder, "orgate.yaml");
+    folder.write(
+        "orgate.yaml",
+        &policy.replace("GET /projects/**:            read", "GET /projects/**:            public"),
+    );
+    assert_ne!(read(&folder, "orgate.yaml"), policy);
+    assert_eq!(bash(&step).0, Some(1));
+    assert!(read(&folder, "summary.md").contains("🔴 public"), "{}", read(&folder, "summary.md"));
+}

@@ -5,15 +5,14 @@
 //! requests must not become a flood of lines. Lines carry the rule's pattern and not the path, because a path holds
 //! personal data; no token, cookie or address ever.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use crate::upstream::UpstreamError;
+use crate::{
+    flood::{Flood, HeldBack},
+    upstream::UpstreamError,
+};
 
 /// What is written of one request.
 #[derive(Debug)]
@@ -99,23 +98,10 @@ impl Outcome<'_> {
 }
 
 /// Writes records, refusals at a bounded rate.
-#[derive(Debug)]
-pub struct AccessLog {
-    windows: Mutex<HashMap<(Box<str>, &'static str), Window>>,
-}
-
-#[derive(Debug)]
-struct Window {
-    began: Instant,
-    written: u32,
-    held_back: u64,
-}
+#[derive(Debug, Default)]
+pub struct AccessLog(Flood);
 
 impl AccessLog {
-    pub(crate) fn new() -> Self {
-        Self { windows: Mutex::new(HashMap::new()) }
-    }
-
     /// Writes one record, if its turn has come.
     pub fn record(&self, record: &Record<'_>) {
         let Record { method, request_id, duration, outcome } = *record;
@@ -162,77 +148,16 @@ impl AccessLog {
 
     /// Writes how many lines were held back in windows that are over. Called once a second.
     pub fn flush(&self) {
-        self.flush_at(Instant::now());
-    }
-
-    fn flush_at(&self, now: Instant) -> u64 {
-        let mut held_back = 0;
-        self.lock().retain(|(rule, code), window| {
-            if now.duration_since(window.began) < WINDOW {
-                return true;
-            }
-            if window.held_back > 0 {
-                held_back += window.held_back;
-                info!(rule = &**rule, code, count = window.held_back, "more of the same were not logged");
-            }
-            // Windows exist only while something happens, so that the table stays as small as the trouble.
-            false
-        });
-        held_back
+        self.0.over(Instant::now()).iter().for_each(tell_held_back);
     }
 
     fn admits(&self, rule: &str, code: &'static str, now: Instant) -> bool {
-        let mut windows = self.lock();
-        // INVARIANT: bounded by rules × codes, because neither is taken from a request.
-        let window =
-            windows.entry((rule.into(), code)).or_insert(Window { began: now, written: 0, held_back: 0 });
-        if now.duration_since(window.began) >= WINDOW {
-            if window.held_back > 0 {
-                info!(rule, code, count = window.held_back, "more of the same were not logged");
-            }
-            *window = Window { began: now, written: 0, held_back: 0 };
-        }
-        if window.written < LINES {
-            window.written += 1;
-            return true;
-        }
-        window.held_back += 1;
-        false
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Box<str>, &'static str), Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        let (admitted, before) = self.0.admits(rule, code, now);
+        before.iter().for_each(tell_held_back);
+        admitted
     }
 }
 
-const WINDOW: Duration = Duration::from_secs(1);
-const LINES: u32 = 10;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_lines_a_second_are_written_for_each_rule_and_code() {
-        let log = AccessLog::new();
-        let now = Instant::now();
-        let written = |code, at| (0..100).filter(|_| log.admits("GET /a", code, at)).count();
-        assert_eq!(written("no_credential", now), 10);
-        assert_eq!(written("missing_permission", now), 10);
-        assert_eq!(written("no_credential", now + Duration::from_millis(999)), 0);
-        assert_eq!(written("no_credential", now + Duration::from_secs(1)), 10);
-    }
-
-    #[test]
-    fn what_was_held_back_is_counted_once() {
-        let log = AccessLog::new();
-        let now = Instant::now();
-        for _ in 0..50 {
-            log.admits("GET /a", "no_credential", now);
-        }
-        assert_eq!(log.flush_at(now), 0);
-        assert_eq!(log.flush_at(now + WINDOW), 40);
-        assert_eq!(log.flush_at(now + WINDOW), 0);
-        assert!(log.lock().is_empty());
-    }
+fn tell_held_back((rule, code, count): &HeldBack) {
+    info!(rule = &**rule, code, count, "more of the same were not logged");
 }

@@ -1,10 +1,11 @@
-//! The admin listener: is it alive, is it ready, how is it doing. Its own socket, so that nothing here can be reached
-//! through the listener that faces clients.
+//! The admin listener: is it alive, is it ready, how is it doing, which policy does it enforce; and one thing to do: read
+//! the policy again. Its own socket, so that nothing here can be reached through the listener that faces clients. A page
+//! in a browser cannot ask for the latter: what a browser sends on behalf of another origin is refused.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -18,6 +19,16 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
 
     /// The text under `/metrics`.
     fn metrics(&self) -> String;
+
+    /// The policy that is enforced, under `/-/policy`; `None` where there is none.
+    fn policy(&self) -> Option<Value> {
+        None
+    }
+
+    /// Reads the policy again; `None` where there is none. What changed, or what is wrong with it.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + '_>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// Whether traffic should be sent here.
@@ -29,7 +40,7 @@ pub enum Readiness {
     NotReady(serde_json::Map<String, Value>),
 }
 
-/// `/healthz`, `/readyz` and `/metrics` of one process.
+/// `/healthz`, `/readyz`, `/metrics`, `/-/policy` and `/-/reload` of one process.
 #[derive(Clone, Debug)]
 pub struct Admin(Arc<dyn Administered>);
 
@@ -40,7 +51,10 @@ impl Admin {
         Self(subject)
     }
 
-    async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        if path == "/-/reload" {
+            return self.reload(method, headers).await;
+        }
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET is served here\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -56,7 +70,28 @@ impl Admin {
                 }
             },
             "/metrics" => plain(StatusCode::OK, METRICS, self.0.metrics()),
-            _ => plain(StatusCode::NOT_FOUND, TEXT, "here are /healthz, /readyz and /metrics\n"),
+            "/-/policy" => match self.0.policy() {
+                Some(policy) => plain(StatusCode::OK, JSON, format!("{policy}\n")),
+                None => nothing(),
+            },
+            _ => nothing(),
+        }
+    }
+
+    async fn reload(&self, method: &Method, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        if *method != Method::POST {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only POST is served here\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        // SECURITY: a page of somebody else's must not make the browser of an operator ask.
+        if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
+            return plain(StatusCode::FORBIDDEN, TEXT, "not from a browser\n");
+        }
+        match self.0.reload().await {
+            Some(Ok(changes)) => plain(StatusCode::OK, JSON, format!("{changes}\n")),
+            Some(Err(findings)) => plain(StatusCode::UNPROCESSABLE_ENTITY, JSON, format!("{findings}\n")),
+            None => nothing(),
         }
     }
 }
@@ -70,12 +105,16 @@ impl Handler for Admin {
         _: Connection,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<> {
         let admin = self.clone();
-        async move { admin.answer(request.method(), request.uri().path()).await }
+        async move { admin.answer(request.method(), request.uri().path(), request.headers()).await }
     }
 
     fn refuse(&self, defect: Defect, _: Connection) -> Response<Self::Body> {
         serve::refusal(defect, None).map(Full::new)
     }
+}
+
+fn nothing() -> Response<Full<Bytes>> {
+    plain(StatusCode::NOT_FOUND, TEXT, "here are /healthz, /readyz, /metrics, /-/policy and /-/reload\n")
 }
 
 fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -107,10 +146,29 @@ mod tests {
         fn metrics(&self) -> String {
             "# EOF\n".to_owned()
         }
+
+        fn policy(&self) -> Option<Value> {
+            (self.0 == Readiness::Ready).then(|| json!({"digest": "d1"}))
+        }
+
+        fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + '_>> {
+            let stands = self.0 == Readiness::Ready;
+            let answer = if stands { Ok(json!({"changes": []})) } else { Err(json!({"findings": []})) };
+            Box::pin(std::future::ready(Some(answer)))
+        }
     }
 
     async fn ask(readiness: Readiness, method: Method, path: &str) -> (u16, String) {
-        let response = Admin::new(Arc::new(Subject(readiness))).answer(&method, path).await;
+        ask_with(readiness, method, path, &HeaderMap::new()).await
+    }
+
+    async fn ask_with(
+        readiness: Readiness,
+        method: Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> (u16, String) {
+        let response = Admin::new(Arc::new(Subject(readiness))).answer(&method, path, headers).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         (status, String::from_utf8(body.to_vec()).expect("text"))
@@ -130,6 +188,22 @@ mod tests {
             "{\"issuers\":[{\"error\":\"refused\",\"issuer\":\"https://i.example\"}],\"ready\":false}\n"
         );
         assert_eq!(ask(Readiness::Ready, Method::GET, "/readyz").await, (200, "ready\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_policy_is_read_again_only_where_somebody_asks_who_is_no_page() {
+        let waiting = || Readiness::NotReady(serde_json::Map::new());
+        let (ready, reload) = (|| Readiness::Ready, "/-/reload");
+        assert_eq!(ask(ready(), Method::POST, reload).await, (200, "{\"changes\":[]}\n".to_owned()));
+        assert_eq!(ask(waiting(), Method::POST, reload).await, (422, "{\"findings\":[]}\n".to_owned()));
+        assert_eq!(ask(ready(), Method::GET, reload).await.0, 405);
+        for name in ["origin", "sec-fetch-site"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static("https://evil.example"));
+            assert_eq!(ask_with(ready(), Method::POST, reload, &headers).await.0, 403, "{name}");
+        }
+        assert_eq!(ask(ready(), Method::GET, "/-/policy").await, (200, "{\"digest\":\"d1\"}\n".to_owned()));
+        assert_eq!(ask(waiting(), Method::GET, "/-/policy").await.0, 404);
     }
 
     #[tokio::test]

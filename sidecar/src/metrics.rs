@@ -3,14 +3,19 @@
 //! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
+mod keys;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use orgate::KeyFigures;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+
+use self::keys::KeyMetrics;
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -24,7 +29,9 @@ pub struct Metrics {
     shadow: Family<ShadowLabels, Counter>,
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
-    keys_loaded: Family<IssuerLabel, Gauge<i64>>,
+    keys: KeyMetrics,
+    policy_info: Family<DigestLabel, Gauge<i64>>,
+    decisions_lost: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,8 +58,8 @@ struct KindLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct IssuerLabel {
-    issuer: String,
+struct DigestLabel {
+    digest: String,
 }
 
 /// The counters of allowed requests, by rule.
@@ -78,7 +85,6 @@ impl Metrics {
         let shadow = Family::default();
         let upstream_connections = Family::default();
         let upstream_errors = Family::default();
-        let keys_loaded = Family::default();
 
         let mut registry = Registry::with_prefix("orgate");
         registry.register(
@@ -107,12 +113,20 @@ impl Metrics {
             upstream_connections.clone(),
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
-        registry.register("keys_loaded", "Whether keys of the issuer are in hand", keys_loaded.clone());
+        let keys = KeyMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
             "policy_stale",
             "Whether the policy file was changed into one that does not stand, so that the last good one is enforced",
             policy_stale.clone(),
+        );
+        let policy_info = Family::default();
+        registry.register("policy_info", "The policy that is enforced, by its digest", policy_info.clone());
+        let decisions_lost = Counter::default();
+        registry.register(
+            "decisions_lost",
+            "Lines of the decision log that were not written, because the disk was too slow",
+            decisions_lost.clone(),
         );
         register_build(&mut registry);
         Self {
@@ -125,13 +139,26 @@ impl Metrics {
             shadow,
             upstream_connections,
             upstream_errors,
-            keys_loaded,
+            keys,
+            policy_info,
+            decisions_lost,
         }
     }
 
     /// Counts by these rules from now on.
     pub fn replace_rules<'r>(&self, rules: impl IntoIterator<Item = &'r str>) {
         self.rules.store(Arc::new(counters(&self.requests, rules)));
+    }
+
+    /// Names the policy that is enforced.
+    pub fn policy(&self, digest: &str) {
+        self.policy_info.clear();
+        self.policy_info.get_or_create(&DigestLabel { digest: digest.to_owned() }).set(1);
+    }
+
+    /// Counts lines of the decision log that were not written.
+    pub fn decisions_lost(&self, count: u64) {
+        self.decisions_lost.inc_by(count);
     }
 
     /// Says whether the policy file changed into something that is not enforced, because it does not stand.
@@ -173,14 +200,16 @@ impl Metrics {
     }
 
     /// Sets what is read when somebody looks.
-    pub fn observe(&self, (idle, active): (usize, usize), issuers: impl IntoIterator<Item = (String, bool)>) {
+    pub fn observe(
+        &self,
+        (idle, active): (usize, usize),
+        issuers: impl IntoIterator<Item = (String, bool, KeyFigures)>,
+    ) {
         for (state, count) in [("idle", idle), ("active", active)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
         }
-        for (issuer, loaded) in issuers {
-            self.keys_loaded.get_or_create(&IssuerLabel { issuer }).set(i64::from(loaded));
-        }
+        self.keys.observe(issuers);
     }
 
     /// The text format of OpenMetrics.
@@ -228,7 +257,10 @@ mod tests {
         metrics.request("", "no_rule", Duration::ZERO);
         metrics.request("GET /invented", "no_rule", Duration::ZERO);
         metrics.upstream_error("connect");
-        metrics.observe((3, 1), [("https://issuer.example".to_owned(), true)]);
+        metrics.policy("d0");
+        metrics.policy("d1");
+        metrics.decisions_lost(3);
+        metrics.observe((3, 1), [("https://issuer.example".to_owned(), true, KeyFigures::default())]);
         let text = metrics.render();
         for line in [
             r#"orgate_requests_total{rule="GET /a",code="allowed"} 2"#,
@@ -239,10 +271,12 @@ mod tests {
             r#"orgate_upstream_connections{state="active"} 1"#,
             r#"orgate_upstream_errors_total{kind="connect"} 1"#,
             r#"orgate_keys_loaded{issuer="https://issuer.example"} 1"#,
+            r#"orgate_policy_info{digest="d1"} 1"#,
+            "orgate_decisions_lost_total 3",
             r#"orgate_build_info{version=""#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        assert!(!text.contains("invented"));
+        assert!(!text.contains("invented") && !text.contains("d0"));
     }
 }

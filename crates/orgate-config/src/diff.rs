@@ -5,7 +5,7 @@
 
 mod settings;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use orgate_policy::PermissionsFrom;
 use orgate_verify::{Audience, TokenTypes, TrustedIssuer};
@@ -114,6 +114,14 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
     if old_keys != new_keys {
         add("keys", [old_keys, new_keys], true);
     }
+    if old.keys_max_stale != new.keys_max_stale {
+        let text =
+            |limit: Option<Duration>| limit.map_or("default".to_owned(), |d| format!("{}s", d.as_secs()));
+        let limits = [old, new].map(|issuer| issuer.keys_max_stale);
+        // The default is a day.
+        let [was, is] = limits.map(|limit| limit.map_or(24 * 60 * 60, |limit| limit.as_secs()));
+        add("keys.max_stale", limits.map(text), is > was);
+    }
     if !before.claim_mapping().agrees_with(after.claim_mapping()) {
         let profile = |issuer: &IssuerSpec| issuer.profile.unwrap_or("written out").to_owned();
         let [before, mut after] = [profile(old), profile(new)];
@@ -144,7 +152,9 @@ fn keys(location: &KeyLocation) -> String {
     match location {
         KeyLocation::Discover => "discover".to_owned(),
         KeyLocation::JwksUri(uri) => uri.clone(),
+        KeyLocation::Known(_) => "in hand".to_owned(),
         KeyLocation::File(path) => path.file_name().map(Path::new).unwrap_or(path).display().to_string(),
+        KeyLocation::Secret(source) => format!("a secret, {}", settings::place(source)),
     }
 }
 
@@ -181,6 +191,14 @@ mod tests {
                 "main: algorithms ES256 -> algorithms ES256, RS256 +",
             ),
             ("audience: a, algorithms: [ES256], leeway: 10s", "main: leeway 30s -> leeway 10s"),
+            (
+                "audience: a, algorithms: [ES256], leeway: 30s, keys: {max_stale: 12h}",
+                "main: keys.max_stale default -> keys.max_stale 43200s",
+            ),
+            (
+                "audience: a, algorithms: [ES256], leeway: 30s, keys: {max_stale: 2d}",
+                "main: keys.max_stale default -> keys.max_stale 172800s +",
+            ),
             ("audience: a, algorithms: [ES256], leeway: 60s", "main: leeway 30s -> leeway 60s +"),
             (
                 "audience: a, algorithms: [ES256], permissions_from: role",

@@ -5,7 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{compile::compile, diagnostic::Diagnostics, file::PolicyFile, files::read_bytes};
+use crate::{
+    compile::{compile, compile_for_development},
+    diagnostic::Diagnostics,
+    file::PolicyFile,
+    files::read_bytes,
+};
 
 /// The names under which a policy file is found, the usual one first.
 pub const FILE_NAMES: [&str; 4] = ["orgate.yaml", "orgate.yml", "orgate.toml", "orgate.json"];
@@ -134,4 +139,18 @@ pub fn discover(directory: &Path, explicit: Option<&Path>) -> Result<PathBuf, Lo
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<PolicyFile, LoadError> {
     let bytes = read_bytes(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
     compile(&path.display().to_string(), &bytes, env).map_err(LoadError::Findings)
+}
+
+/// As [`load`], and tokens of [`DEVELOPMENT_ISSUER`](crate::DEVELOPMENT_ISSUER) are believed as well, by the key set `jwks`.
+/// Never for anything but a developer's own machine: whoever has that key is anybody.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_for_development(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    jwks: &str,
+) -> Result<PolicyFile, LoadError> {
+    let bytes = read_bytes(path).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
+    compile_for_development(&path.display().to_string(), &bytes, env, jwks).map_err(LoadError::Findings)
 }

@@ -1,13 +1,16 @@
 //! What a policy file says, compiled.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use orgate_claims::Principal;
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight},
+    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -37,6 +40,9 @@ pub struct PolicyFile {
     pub lints: Lints,
     /// The patterns of `include:`, for whoever waits for a file that they match ([`included`](crate::included)).
     pub include: Vec<String>,
+    /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
+    /// and neither its layout nor the environment.
+    pub digest: String,
     /// What somebody should look at. Never errors.
     pub warnings: Diagnostics,
 }
@@ -105,6 +111,8 @@ pub struct IssuerSpec {
     pub trust: TrustedIssuer,
     /// Where its keys are.
     pub keys: KeyLocation,
+    /// How long its keys are trusted when they cannot be renewed, if the policy says.
+    pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
     /// The profile it was written with.
@@ -122,6 +130,10 @@ pub enum KeyLocation {
     JwksUri(String),
     /// In this file; a relative path was resolved against the directory of the policy file.
     File(PathBuf),
+    /// There is one, and it is a secret that both sides hold.
+    Secret(SecretSource),
+    /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
+    Known(String),
 }
 
 /// The section `token:`.

@@ -6,6 +6,7 @@
 //!   that is already there, and [`compile_with`] for one whose included files come from elsewhere ([`Files`]).
 //! * [`matrix`] says what the roles of the profiles `orgate` and `astapa` may do, for tools and tests.
 //! * [`caller`] describes callers by hand and [`cases`] reads the tests of a policy, for the tools.
+//! * [`fix`] mends what mends itself.
 //! * [`codes`] lists every finding with its explanation.
 //!
 //! The rule of this crate: **a policy is never read as less than it says.** An unknown key, a key that this version does
@@ -18,18 +19,21 @@ pub mod codes;
 mod compile;
 pub mod diagnostic;
 pub mod diff;
+mod digest;
 mod discover;
 pub mod document;
 mod file;
 mod files;
+pub mod fix;
 pub mod matrix;
 
 pub use self::{
     compile::{
-        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, ExchangeSpec, IntrospectSpec, Lints, Mode,
-        Preflight, SecretSource, SecretUnreadable, Until, compile, compile_with, included, profile_names,
+        AuthenticatorKind, AuthenticatorSpec, CorsAnswer, DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
+        ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource, SecretUnreadable, Until, compile,
+        compile_with, included, profile_names,
     },
-    discover::{FILE_NAMES, LoadError, discover, load},
+    discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
         TokenOptions, TokenSource,

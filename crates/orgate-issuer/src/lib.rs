@@ -39,5 +39,6 @@ pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Settings, StartError},
     issuer::{Health, Issuer},
+    keys::DevelopmentKey,
     setup::FirstStart,
 };

@@ -5,7 +5,7 @@
 //! another organization in the path. Callers are either the holders of each declared role ([`Callers::Roles`]) or every
 //! combination of facts ([`Callers::Everybody`]). Beyond a bound two requirements are told apart only by their text.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use crate::{
     BindSource, BindSpec, PermissionsFrom, PolicySpec, Requirement,
@@ -21,6 +21,8 @@ use crate::{
 const MAX_FREE: usize = 14;
 /// The most cases: callers times combinations.
 const MAX_CASES: usize = 1 << 16;
+/// The most cases of all comparisons of one policy.
+const MAX_CASES_IN_ALL: usize = 1 << 19;
 
 /// Over whom two rules are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +61,8 @@ pub(crate) struct Audiences<'s> {
     settled: Set,
     vocabulary: &'s Vocabulary,
     compared: HashMap<(usize, usize, Callers), Option<Compared>>,
+    /// How many cases may still be tried.
+    cases: Cell<usize>,
 }
 
 struct Audience {
@@ -102,6 +106,7 @@ impl<'s> Audiences<'s> {
             settled,
             vocabulary,
             compared: HashMap::new(),
+            cases: Cell::new(MAX_CASES_IN_ALL),
         };
         let mut known: HashMap<(&str, bool), usize> = HashMap::new();
         for rule in &spec.rules {
@@ -200,6 +205,7 @@ impl<'s> Audiences<'s> {
         {
             return None;
         }
+        self.cases.set(self.cases.get().checked_sub(bases.len() << free.len())?);
         for base in bases {
             for bits in 0u32..1 << free.len() {
                 let mut facts = base.clone();
@@ -258,7 +264,7 @@ impl Audience {
 /// What is known of the holder of each role of the table, in a token that an issuer made by it.
 fn role_facts(spec: &PolicySpec, vocabulary: &Vocabulary) -> Vec<Set> {
     let written = expand_roles(&spec.roles, &mut Vec::new());
-    let of_profile = spec.role_table.iter().map(|(name, grants)| (name, grants.clone()));
+    let of_profile = spec.role_table.iter().map(|(name, grants)| (name, grants.iter().collect()));
     let table = if written.is_empty() { of_profile.collect() } else { written };
     // What a profile says is never expanded: its permissions stand in the token or count for nothing.
     let granted = !spec.roles.is_empty() || spec.permissions_from != PermissionsFrom::Role;

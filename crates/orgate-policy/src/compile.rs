@@ -1,7 +1,7 @@
 //! From rules as read to rules as judged.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     limit::{self, Limit},
     lint,
     methods::MethodNumbers,
-    names::{check_bindings, check_names, expand_roles, limits},
+    names::{MAX_ERRORS, check_bindings, check_names, expand_roles, limits},
     overlap,
     requirement::{Expression, Kind},
     rule::Rule,
@@ -154,8 +154,13 @@ impl Policy {
     pub fn compile(mut spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         let mut errors = limits(&spec);
+        if !errors.is_empty() {
+            return Err(errors); // what is too large is not looked at
+        }
         read_keys(&mut spec, &mut errors);
-        conditions::put_in_place(&mut spec, &mut errors);
+        if !conditions::put_in_place(&mut spec, &mut errors) {
+            return Err(errors);
+        }
         let grants = expand_roles(&spec.roles, &mut errors);
         let vocabulary = vocabulary_of(&spec);
         let bind = with_defaults(&spec.bind);
@@ -170,30 +175,35 @@ impl Policy {
                     format!("the rules name more than {} unusual methods", MethodNumbers::MAX_CUSTOM);
                 errors.push(PolicyError::new("E090", rule.place, message));
             }
+            if errors.len() >= MAX_ERRORS {
+                break;
+            }
             check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
             errors.extend(limit::without_callers(rule));
         }
-        let shapes = Shapes::new(&spec);
-        errors.extend(overlap::collisions(&shapes, &bind, &methods));
-        errors.extend(lint::errors(&shapes, &mut Audiences::new(&spec, &bind, &vocabulary), &methods));
+        if errors.len() < MAX_ERRORS {
+            errors.extend(between_rules(&spec, &bind, &vocabulary, &methods));
+        }
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.place);
             return Err(errors);
         }
-        let numbered = |names: &Vec<Permission>| {
+        let numbered = |names: &mut dyn Iterator<Item = &Permission>| {
             let mut set = vocabulary.empty_set();
             names
-                .iter()
                 .filter_map(|name| vocabulary.permission(name.as_str()))
                 .for_each(|number| set.insert(number));
             set
         };
-        let written: Vec<(Box<str>, Set)> =
-            grants.iter().map(|(role, names)| (role.as_str().into(), numbered(names))).collect();
+        let written: Vec<(Box<str>, Set)> = grants
+            .iter()
+            .map(|(role, names)| (role.as_str().into(), numbered(&mut names.iter().copied())))
+            .collect();
         let grants = written.iter().cloned().collect();
-        let of_profile =
-            || spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(names)));
+        let of_profile = || {
+            spec.role_table.iter().map(|(role, names)| (role.as_str().into(), numbered(&mut names.iter())))
+        };
         let role_table = if written.is_empty() { of_profile().collect() } else { written };
         let mut shared = Shared::default();
         let rules = spec.rules.into_iter();
@@ -329,6 +339,27 @@ impl Policy {
     }
 }
 
+/// What is wrong with rules that are right by themselves.
+fn between_rules(
+    spec: &PolicySpec,
+    bind: &[BindSpec],
+    vocabulary: &Vocabulary,
+    methods: &MethodNumbers,
+) -> Vec<PolicyError> {
+    let shapes = Shapes::new(spec);
+    // Every further look at the rules goes by walks that are short only without this.
+    if let Some(slow) = lint::too_slow(&shapes) {
+        return vec![slow];
+    }
+    let collisions = overlap::collisions(&shapes, bind, methods);
+    let stopped = collisions.stopped();
+    let mut errors = collisions.errors;
+    if !stopped {
+        errors.extend(lint::errors(&shapes, &mut Audiences::new(spec, bind, vocabulary), methods));
+    }
+    errors
+}
+
 /// Reads keys that were read by other options again.
 fn read_keys(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) {
     for rule in spec.rules.iter_mut().filter(|rule| rule.key.read_by() != spec.paths) {
@@ -350,6 +381,9 @@ pub(crate) fn vocabulary_of(spec: &PolicySpec) -> Vocabulary {
     let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
     let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
     let demands = spec.rules.iter().flat_map(|rule| rule.shadow.iter().chain([&rule.requirement]));
+    // A text means one thing in one policy.
+    let mut known = HashSet::new();
+    let demands = demands.filter(|requirement| known.insert(requirement.as_str()));
     let expressions = demands.filter_map(Requirement::expression);
     Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
         .with_atoms(expressions.flat_map(Expression::walk).filter_map(Expression::atom))

@@ -1,9 +1,12 @@
 //! Named conditions, and the claims that rules compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+
+use orgate_claims::Permission;
 
 use crate::{
     BindSpec, Place, PolicyError, PolicySpec, Requirement, bind,
+    names::MAX_ERRORS,
     requirement::{Comparison, Expression, MAX_ATOMS, Operand, Operator},
     vocabulary::Vocabulary,
 };
@@ -33,14 +36,16 @@ pub enum ClaimUse {
     Set,
 }
 
-/// Puts what the conditions say in the place of their names, and reports the conditions that cannot be.
-pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) {
-    let mut conditions: BTreeMap<&str, &Expression> = BTreeMap::new();
+/// Puts what the conditions say in the place of their names, and reports the conditions that cannot be. `false`: a rule
+/// would become too large, and the rules are not what the policy says.
+pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) -> bool {
+    let mut conditions: BTreeMap<&str, (&Expression, usize)> = BTreeMap::new();
+    let of_roles = spec.roles.iter().flat_map(|role| &role.grants);
+    let permissions: HashSet<&str> =
+        spec.permissions.iter().chain(of_roles).map(Permission::as_str).collect();
     for condition in &spec.conditions {
         let error = |message: String| PolicyError::new("E036", condition.place, message);
-        let taken = spec.permissions.iter().any(|name| *name.as_str() == *condition.name)
-            || spec.roles.iter().flat_map(|role| &role.grants).any(|name| *name.as_str() == *condition.name);
-        if taken {
+        if permissions.contains(&*condition.name) {
             let message = format!("`{}` is a permission and a condition", condition.name);
             errors.push(error(message).help("give one of them another name"));
         }
@@ -59,33 +64,45 @@ pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>)
                 "a condition compares values, joined by `and`, `or` and `not`: `path.team_id == claims.team_id`",
             ));
         }
-        conditions.extend(body.filter(|_| !strange).map(|body| (&*condition.name, body)));
+        conditions.extend(body.filter(|_| !strange).map(|body| (&*condition.name, (body, atoms(body)))));
     }
     if conditions.is_empty() {
-        return;
+        return true;
     }
+    let mut fits = true;
     for rule in &mut spec.rules {
-        let body = |name: &str| conditions.get(name).map(|body| (*body).clone());
         for requirement in rule.shadow.iter_mut().chain([&mut rule.requirement]) {
-            requirement.replace_names(&body);
-            let atoms = requirement.expression().map_or(0, |expression| {
-                let joint = |part: &&Expression| {
-                    matches!(
-                        part,
-                        Expression::All(_)
-                            | Expression::Any(_)
-                            | Expression::Not(_)
-                            | Expression::Condition(..)
-                    )
-                };
-                expression.walk().filter(|part| !joint(part)).count()
-            });
-            if atoms > MAX_ATOMS {
+            // Counted before anything grows.
+            let parts =
+                requirement.expression().into_iter().flat_map(Expression::walk).map(|part| match part {
+                    Expression::Permission(name) => {
+                        conditions.get(name.name.as_str()).map_or(1, |(_, atoms)| *atoms)
+                    }
+                    part => usize::from(is_atom(part)),
+                });
+            if parts.sum::<usize>() > MAX_ATOMS {
                 let message = format!("with its conditions the requirement has more than {MAX_ATOMS} parts");
                 errors.push(PolicyError::new("E090", rule.place, message));
+                fits = false;
+            } else {
+                requirement.replace_names(&|name| conditions.get(name).map(|(body, _)| (*body).clone()));
             }
         }
+        if errors.len() >= MAX_ERRORS {
+            return false;
+        }
     }
+    fits
+}
+
+/// Whether a part of an expression is no joint of others.
+fn is_atom(part: &Expression) -> bool {
+    use Expression::{All, Any, Condition, Not};
+    !matches!(part, All(_) | Any(_) | Not(_) | Condition(..))
+}
+
+fn atoms(expression: &Expression) -> usize {
+    expression.walk().filter(|part| is_atom(part)).count()
 }
 
 impl PolicySpec {

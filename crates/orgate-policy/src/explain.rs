@@ -158,7 +158,7 @@ impl Policy {
 }
 
 impl Rule {
-    fn entry(&self, method: &str) -> RuleEntry<'_> {
+    pub(crate) fn entry(&self, method: &str) -> RuleEntry<'_> {
         let covers_method = match self.key.methods() {
             Methods::Any => true,
             Methods::Named(names) => {

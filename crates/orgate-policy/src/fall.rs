@@ -7,7 +7,7 @@ use crate::{
     PolicyError,
     audience::{Audiences, Callers},
     key::Methods,
-    methods::{GET, HEAD, MethodNumbers},
+    methods::{GET, HEAD, MethodNumbers, OTHER},
     shapes::Shapes,
 };
 
@@ -28,13 +28,8 @@ pub(crate) fn weaker_any(
         if !beside.iter().all(named) {
             return None; // its own `ANY` rule takes every method
         }
-        let fallen = JUDGED.iter().filter_map(|name| {
-            let answering = shapes.answering(at, methods.number(name), methods)?;
-            (!beside.contains(&answering) && !named(&answering)).then_some((*name, answering))
-        });
-        let fallen: Vec<(&str, usize)> = fallen.collect();
-        // All fall to the same rule: the nearest `ANY` around the path.
-        let any = fallen.first()?.1;
+        // A method that no rule names is answered by the nearest `ANY` rule, and so is whatever else falls to one.
+        let any = shapes.answering(at, OTHER, methods)?;
         let stronger = |rule: &usize| {
             let compared = audiences.compare(*rule, any, Callers::Roles);
             compared.is_some_and(|compared| compared.within && !compared.around)
@@ -42,7 +37,11 @@ pub(crate) fn weaker_any(
         if !beside.iter().all(stronger) {
             return None;
         }
-        let names: Vec<&str> = fallen.iter().map(|(name, _)| *name).collect();
+        let fallen = |name: &&&str| shapes.answering(at, methods.number(name), methods) == Some(any);
+        let names: Vec<&str> = JUDGED.iter().filter(fallen).copied().collect();
+        if names.is_empty() {
+            return None;
+        }
         let (paths, any) = (first.key.paths(), shapes.rule(any)?);
         let (verb, names) = (if names.len() == 1 { "falls" } else { "fall" }, names.join(", "));
         let mut error =

@@ -28,7 +28,6 @@ pub(crate) fn errors(
     let mut errors = fall::weaker_heads(shapes, audiences, methods);
     errors.extend(fall::weaker_any(shapes, audiences, methods));
     errors.extend(reach::unreachable(shapes, methods));
-    errors.extend(too_slow(shapes));
     errors
 }
 
@@ -36,7 +35,7 @@ pub(crate) fn errors(
 const MAX_VISITS: u64 = 256;
 
 /// Patterns among which one request could be made to take long on purpose.
-fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
+pub(crate) fn too_slow(shapes: &Shapes<'_>) -> Option<PolicyError> {
     let (visits, rule) = shapes.worst_case();
     if visits <= MAX_VISITS {
         return None;
@@ -55,17 +54,19 @@ impl PolicySpec {
     pub fn warnings(&self) -> Vec<PolicyError> {
         if !self.conditions.is_empty() {
             let mut spec = self.clone();
-            conditions::put_in_place(&mut spec, &mut Vec::new());
+            let placed = conditions::put_in_place(&mut spec, &mut Vec::new());
             spec.conditions.clear();
-            return spec.warnings();
+            return if placed { spec.warnings() } else { Vec::new() };
         }
         let bind = with_defaults(&self.bind);
         let vocabulary = vocabulary_of(self);
         let audiences = Audiences::new(self, &bind, &vocabulary);
         let mut warnings = Vec::new();
+        let closed: Vec<&RuleSpec> = self.rules.iter().filter(|rule| !is_open(rule)).collect();
+        let mut comparisons = MAX_COMPARISONS;
         for (at, rule) in self.rules.iter().enumerate() {
             warnings.extend(looks_like_an_organization(rule, &bind));
-            warnings.extend(open_catch_all(rule, &self.rules));
+            warnings.extend(open_catch_all(rule, &closed, &mut comparisons));
             warnings.extend(nobody_or_everybody(at, rule, &audiences));
             warnings.extend(negative_permission(rule));
             warnings.extend(negative_comparison(rule));
@@ -182,19 +183,25 @@ fn looks_like_an_organization(rule: &RuleSpec, bind: &[BindSpec]) -> Option<Poli
     )
 }
 
+/// How many pairs of an open catch-all and another rule are looked at: a hundred of them beside 10 000 rules.
+const MAX_COMPARISONS: usize = 1_000_000;
+
+fn is_open(rule: &RuleSpec) -> bool {
+    matches!(rule.requirement.kind(), Kind::Public | Kind::Optional)
+}
+
 /// `GET /files/**: public` beside `GET /files/private/**: read`: whatever misses the narrower rule by a hair is open.
-fn open_catch_all(rule: &RuleSpec, rules: &[RuleSpec]) -> Option<PolicyError> {
-    let open = |rule: &RuleSpec| matches!(rule.requirement.kind(), Kind::Public | Kind::Optional);
-    if !rule.key.pattern().has_rest() || !open(rule) {
+fn open_catch_all(rule: &RuleSpec, closed: &[&RuleSpec], comparisons: &mut usize) -> Option<PolicyError> {
+    if !rule.key.pattern().has_rest() || !is_open(rule) {
         return None;
     }
+    *comparisons = comparisons.checked_sub(closed.len())?;
     let shares_a_method = |other: &RuleSpec| match (rule.key.methods(), other.key.methods()) {
         (Methods::Any, _) | (_, Methods::Any) => true,
         (Methods::Named(a), Methods::Named(b)) => a.iter().any(|name| b.contains(name)),
     };
-    let narrower = rules.iter().find(|other| {
-        !open(other)
-            && shares_a_method(other)
+    let narrower = closed.iter().find(|other| {
+        shares_a_method(other)
             && matches!(host_relation(other.key.host(), rule.key.host()), Relation::Within | Relation::Equal)
             && other.key.pattern().relation(rule.key.pattern()) == Relation::Within
     })?;

@@ -1,6 +1,6 @@
 //! Whether a policy names only what exists, and stays within its limits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use orgate_claims::{Permission, RoleName};
 
@@ -21,6 +21,14 @@ const MAX_PERMISSIONS: usize = 1_024;
 const MAX_ROLES: usize = 256;
 /// The most hosts that rules speak of.
 pub(crate) const MAX_HOSTS: usize = 256;
+/// The most bindings of the policy, and of one rule that it takes back.
+const MAX_BINDINGS: usize = 256;
+/// The most authenticators.
+const MAX_AUTHENTICATORS: usize = 256;
+/// The most conditions.
+const MAX_CONDITIONS: usize = 4_096;
+/// After how many problems the rules are not looked through for more: nobody reads them.
+pub(crate) const MAX_ERRORS: usize = 200;
 
 /// How many candidates are compared with an unknown name: none behind the first findings, because nobody reads so many,
 /// and each comparison takes time.
@@ -37,50 +45,74 @@ pub(crate) fn limits(spec: &PolicySpec) -> Vec<PolicyError> {
         ("permissions", permissions, MAX_PERMISSIONS * 4),
         ("roles", spec.roles.len() + spec.known_roles.len(), MAX_ROLES),
         ("permissions", spec.permissions.len(), MAX_PERMISSIONS),
+        ("bindings", spec.bind.len(), MAX_BINDINGS),
+        ("authenticators", spec.authenticators.len(), MAX_AUTHENTICATORS),
+        ("conditions", spec.conditions.len(), MAX_CONDITIONS),
     ];
+    let long = spec.rules.iter().find(|rule| rule.unbound.len() > MAX_BINDINGS).map(|rule| {
+        let message =
+            format!("`unbound` has {} names; at most {MAX_BINDINGS} are allowed", rule.unbound.len());
+        PolicyError::new("E090", rule.place, message)
+    });
     let over = counts.iter().filter(|(_, count, most)| count > most);
-    over.map(|(what, count, most)| {
+    let over = over.map(|(what, count, most)| {
         PolicyError::new(
             "E090",
             Place::default(),
             format!("the policy has {count} {what}; at most {most} are allowed"),
         )
-    })
-    .collect()
+    });
+    over.chain(long).collect()
 }
 
 /// What each role grants, with everything it extends.
 pub(crate) fn expand_roles<'s>(
     roles: &'s [RoleSpec],
     errors: &mut Vec<PolicyError>,
-) -> Vec<(&'s RoleName, Vec<Permission>)> {
-    let find = |name: &RoleName| roles.iter().find(|role| role.name == *name);
-    for role in roles {
-        for missing in role.extends.iter().filter(|name| find(name).is_none()) {
-            let names = roles.iter().map(|role| role.name.as_str());
-            let mut error = PolicyError::new(
-                "E032",
-                role.place,
-                format!("role `{}` extends the unknown role `{missing}`", role.name),
-            );
-            error.help = closest(missing.as_str(), names).map(|meant| format!("did you mean `{meant}`?"));
-            errors.push(error);
-        }
+) -> Vec<(&'s RoleName, Vec<&'s Permission>)> {
+    // The first of equals, as everywhere.
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for (number, role) in roles.iter().enumerate() {
+        numbers.entry(role.name.as_str()).or_insert(number);
     }
-    let mut expanded = Vec::new();
+    let mut extended: Vec<Vec<usize>> = Vec::with_capacity(roles.len());
     for role in roles {
-        let mut grants = Vec::new();
-        let mut pending = vec![role];
-        let mut seen: Vec<&RoleName> = Vec::new();
-        while let Some(next) = pending.pop() {
-            if seen.contains(&&next.name) {
-                continue;
+        let mut known: Vec<usize> = Vec::new();
+        for name in &role.extends {
+            match numbers.get(name.as_str()) {
+                Some(number) => known.push(*number),
+                None => {
+                    let most = suggestions(errors);
+                    let names = roles.iter().map(|role| role.name.as_str()).take(most);
+                    let message = format!("role `{}` extends the unknown role `{name}`", role.name);
+                    let mut error = PolicyError::new("E032", role.place, message);
+                    error.help =
+                        closest(name.as_str(), names).map(|meant| format!("did you mean `{meant}`?"));
+                    errors.push(error);
+                }
             }
-            seen.push(&next.name);
-            grants.extend(next.grants.iter().cloned());
-            pending.extend(next.extends.iter().filter_map(find));
         }
-        let cyclic = role.extends.iter().filter_map(find).any(|parent| reaches(parent, &role.name, roles));
+        known.sort_unstable();
+        known.dedup();
+        extended.push(known);
+    }
+    let mut expanded = Vec::with_capacity(roles.len());
+    for (number, role) in roles.iter().enumerate() {
+        let mut grants: Vec<&Permission> = role.grants.iter().collect();
+        let mut cyclic = false;
+        let own = numbers.get(role.name.as_str()).copied();
+        let mut seen = vec![false; roles.len()];
+        let mut pending: Vec<usize> = vec![number];
+        while let Some(next) = pending.pop() {
+            for parent in extended.get(next).into_iter().flatten().copied() {
+                cyclic |= Some(parent) == own;
+                if let Some(seen) = seen.get_mut(parent).filter(|seen| !**seen) {
+                    *seen = true;
+                    pending.push(parent);
+                    grants.extend(roles.get(parent).into_iter().flat_map(|parent| &parent.grants));
+                }
+            }
+        }
         if cyclic {
             errors.push(
                 PolicyError::new("E033", role.place, format!("role `{}` extends itself", role.name))
@@ -90,22 +122,6 @@ pub(crate) fn expand_roles<'s>(
         expanded.push((&role.name, grants));
     }
     expanded
-}
-
-fn reaches(from: &RoleSpec, to: &RoleName, roles: &[RoleSpec]) -> bool {
-    let mut pending = vec![from];
-    let mut seen: Vec<&RoleName> = Vec::new();
-    while let Some(next) = pending.pop() {
-        if next.name == *to {
-            return true;
-        }
-        if !seen.contains(&&next.name) {
-            seen.push(&next.name);
-            pending
-                .extend(next.extends.iter().filter_map(|name| roles.iter().find(|role| role.name == *name)));
-        }
-    }
-    false
 }
 
 /// Reports the names in a rule that nothing has.
@@ -160,7 +176,8 @@ fn check_parts(
                 }));
             }
             Expression::Via(Name { name, at }) if !authenticators.contains(name) => {
-                let meant = closest(name, authenticators.iter().map(|name| &**name));
+                let meant =
+                    closest(name, authenticators.iter().map(|name| &**name).take(suggestions(errors)));
                 let help = "declare it under `authenticators:`".to_owned();
                 errors.push(unknown("E038", "authenticator", name, *at, meant, help));
             }

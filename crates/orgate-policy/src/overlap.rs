@@ -3,41 +3,85 @@
 //! Two rules may overlap only where it is plain which one wins: one host or path within the other, or the same
 //! requirement, or a rule of its own for the paths they share. Hosts never cross, so only rules of one host collide.
 
+mod crossings;
+
+use self::crossings::Crossings;
 use crate::{
     BindSource, BindSpec, PolicyError, RuleSpec,
     bind::bound,
     methods::MethodNumbers,
-    pattern::Relation,
     requirement::{Expression, Operand},
     shapes::Shapes,
 };
 
 /// After how many collisions the rest is not looked for: nobody reads more, and crossing rules make them in pairs.
-const MAX_COLLISIONS: usize = 200;
+pub(crate) const MAX_COLLISIONS: usize = 200;
 
-/// Every pair of rules that collide, each reported at the later one.
-pub(crate) fn collisions(
-    shapes: &Shapes<'_>,
-    bind: &[BindSpec],
-    methods: &MethodNumbers,
-) -> Vec<PolicyError> {
-    let mut errors = Vec::new();
+/// How many places and rules of the trees may be looked at in search of crossing rules. Ten thousand rules of an API take
+/// some ten thousand; the most that fit here take a tenth of a second.
+pub(crate) const MAX_STEPS: usize = 1_000_000;
+
+/// The search for rules that collide, when it has ended.
+pub(crate) struct Collisions {
+    /// Each at the later one of two rules.
+    pub(crate) errors: Vec<PolicyError>,
+    /// How many places and rules were looked at besides the rules' own.
+    pub(crate) steps: usize,
+}
+
+impl Collisions {
+    /// Whether there may be more.
+    pub(crate) fn stopped(&self) -> bool {
+        self.errors.len() >= MAX_COLLISIONS || self.steps > MAX_STEPS
+    }
+}
+
+/// The pairs of rules that collide.
+pub(crate) fn collisions(shapes: &Shapes<'_>, bind: &[BindSpec], methods: &MethodNumbers) -> Collisions {
+    let crossings = Crossings::new(shapes, bind, methods);
+    let mut found = Collisions { errors: Vec::new(), steps: 0 };
+    let mut crossing = Vec::new();
     for (at, later) in shapes.rules() {
-        for earlier in shapes.meeting(at, later.key.pattern()).into_iter().filter(|other| *other < at) {
-            let Some(earlier) = shapes.rule(earlier) else { continue };
-            let collision = match earlier.key.pattern().relation(later.key.pattern()) {
-                Relation::Equal => same_path(earlier, later, methods),
-                Relation::Crossing => ambiguous((earlier, (at, later)), shapes, bind, methods),
-                Relation::Within | Relation::Around | Relation::Disjoint => None,
-            };
-            errors.extend(collision);
+        let beside = shapes.beside(at).iter().take_while(|other| **other < at);
+        for earlier in beside.filter_map(|other| shapes.rule(*other)) {
+            found.errors.extend(same_path(earlier, later, methods));
+            found.steps += 1;
         }
-        if errors.len() >= MAX_COLLISIONS {
-            errors.truncate(MAX_COLLISIONS);
+        crossing.clear();
+        found.steps += crossings.of(at, &mut crossing);
+        crossing.retain(|other| *other < at);
+        crossing.sort_unstable();
+        for earlier in crossing.iter().filter_map(|other| shapes.rule(*other)) {
+            found.errors.extend(ambiguous((earlier, (at, later)), shapes, bind, methods));
+        }
+        if found.steps > MAX_STEPS {
+            let earlier = crossing.first().and_then(|other| shapes.rule(*other));
+            found.errors.push(too_many(later, earlier, crossing.len()));
+        }
+        if found.stopped() {
+            found.errors.truncate(MAX_COLLISIONS);
             break;
         }
     }
-    errors
+    found
+}
+
+/// What is said where the search ends before all rules were compared.
+fn too_many(rule: &RuleSpec, other: Option<&RuleSpec>, others: usize) -> PolicyError {
+    let message = match other {
+        Some(other) => format!(
+            "`{}` crosses `{}` and {others} rules in all; so many cannot be compared",
+            rule.key, other.key
+        ),
+        None => format!("up to `{}`, too many rules cross to be compared", rule.key),
+    };
+    let error = PolicyError::new("E090", rule.place, message).help(
+        "let the patterns begin with different literals: a parameter before a literal crosses every literal before a parameter",
+    );
+    match other {
+        Some(other) => error.related(other.place, other.key.to_string()),
+        None => error,
+    }
 }
 
 fn same_path(earlier: &RuleSpec, later: &RuleSpec, methods: &MethodNumbers) -> Option<PolicyError> {
@@ -71,8 +115,7 @@ fn ambiguous(
         return None;
     }
     let meet = a.meet(b)?;
-    let same = |rule: &&RuleSpec| rule.key.pattern().relation(&meet) == Relation::Equal;
-    for rule in shapes.meeting(at, &meet).into_iter().filter_map(|at| shapes.rule(at)).filter(same) {
+    for rule in shapes.exactly(at, &meet).iter().filter_map(|at| shapes.rule(*at)) {
         open &= !methods.coverage(rule.key.methods());
     }
     (open != 0).then(|| {
@@ -86,16 +129,6 @@ fn ambiguous(
 
 /// Whether it does not matter which of the two wins.
 fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
-    // By where the value stands, since the same name may stand elsewhere.
-    let bound = |rule: &RuleSpec| -> Vec<(String, Option<usize>)> {
-        let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
-        bound(rule, bind)
-            .map(|bind| match &bind.source {
-                BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
-                other => (other.to_string(), None),
-            })
-            .collect()
-    };
     let same_shadow = match (&a.shadow, &b.shadow) {
         (Some(a), Some(b)) => a.same_as(b),
         (None, None) => true,
@@ -106,7 +139,18 @@ fn says_the_same(a: &RuleSpec, b: &RuleSpec, bind: &[BindSpec]) -> bool {
         && !compares_captures(a)
         && same_shadow
         && (a.hide, a.live, a.limit, a.encoded_slash) == (b.hide, b.live, b.limit, b.encoded_slash)
-        && bound(a) == bound(b)
+        && bindings(a, bind) == bindings(b, bind)
+}
+
+/// What a rule binds, by where the value stands: the same name may stand elsewhere.
+fn bindings(rule: &RuleSpec, bind: &[BindSpec]) -> Vec<(String, Option<usize>)> {
+    let at = |name: &str| rule.key.pattern().parameters().find(|(parameter, _)| *parameter == name);
+    bound(rule, bind)
+        .map(|bind| match &bind.source {
+            BindSource::Path(name) => (name.to_string(), at(name).map(|(_, at)| at)),
+            other => (other.to_string(), None),
+        })
+        .collect()
 }
 
 /// Whether the requirement looks at what the key captures, which two keys may capture at different places.
@@ -121,7 +165,11 @@ fn compares_captures(rule: &RuleSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+    use super::{ambiguous, collisions, same_path};
+    use crate::{
+        Place, Policy, PolicySpec, Relation, Requirement, RuleKey, RuleSpec, methods::MethodNumbers,
+        shapes::Shapes,
+    };
     use orgate_claims::Permission;
 
     /// The codes and messages of a policy, or nothing if it stands.
@@ -195,5 +243,120 @@ mod tests {
             "a rule of all hosts settles nothing"
         );
         assert_eq!(errors(&[crossing[0], crossing[1], "GET a.b/a/b/c: read"]), [""; 0]);
+    }
+
+    /// How many steps the search takes, and the codes of what it finds, in two families of rules of which each crosses
+    /// each of the other.
+    fn crossing(count: usize, one: &str, other: &str) -> (usize, Vec<&'static str>) {
+        let lines = (0..count).flat_map(|n| {
+            [
+                one.replace("PATH", &format!("/a/{{x}}/b{n}")).replace('N', &n.to_string()),
+                other.replace("PATH", &format!("/a/c{n}/{{y}}")).replace('N', &n.to_string()),
+            ]
+        });
+        let lines: Vec<String> = lines.collect();
+        let rules = lines.iter().map(|rule| {
+            let (key, requirement) = rule.split_once(": ").unwrap();
+            let key = RuleKey::parse(key).unwrap();
+            RuleSpec::new(key, Requirement::parse(requirement).unwrap(), Place::default())
+        });
+        let spec = PolicySpec { rules: rules.collect(), ..PolicySpec::default() };
+        let mut methods = MethodNumbers::default();
+        methods.add("PURGE");
+        let found = collisions(&Shapes::new(&spec), &[], &methods);
+        (found.steps, found.errors.iter().map(|error| error.code).collect())
+    }
+
+    #[test]
+    fn rules_that_say_the_same_may_cross_in_any_number() {
+        for (one, other) in [
+            ("GET PATH: authenticated", "GET PATH: authenticated"),
+            ("GET PATH: authenticated", "POST PATH: org"),
+            ("GET PATH: sub == path.x", "POST PATH: sub == path.y"),
+            ("GET PATH: sub == \"N\"", "POST PATH: sub == \"N\""),
+        ] {
+            let (few, none) = crossing(100, one, other);
+            assert_eq!(none, [""; 0], "{one} {other}");
+            let (many, none) = crossing(1_000, one, other);
+            assert_eq!(none, [""; 0], "{one} {other}");
+            assert!(many <= few * 12 && many <= 20 * 2_000, "{one} {other}: {few} {many} steps");
+        }
+    }
+
+    #[test]
+    fn the_search_ends_at_enough_collisions_and_at_enough_steps() {
+        let (steps, codes) = crossing(2_000, "GET PATH: authenticated", "GET PATH: org");
+        assert_eq!(codes, vec!["E042"; super::MAX_COLLISIONS]);
+        assert!(steps < 200_000, "{steps}");
+    }
+
+    #[test]
+    fn rules_that_cross_without_end_are_refused_with_two_of_them() {
+        // All say the same, each in other words.
+        let mut lines = Vec::new();
+        for n in 0..1_500 {
+            let words = format!("{}authenticated{}", "(".repeat(n % 12), ")".repeat(n % 12));
+            lines.push(format!("GET /a/{{x}}/b{n}: {words}"));
+            lines.push(format!("GET /a/c{n}/{{y}}: {words}"));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = errors(&lines);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("E090") && found[0].contains("cross"), "{found:?}");
+    }
+
+    #[test]
+    fn ten_thousand_rules_of_an_api_are_few_steps() {
+        let mut lines = vec!["ANY /**: deny".to_owned(), "GET /{tenant}/status: public".to_owned()];
+        for n in 0..1_200 {
+            for rest in ["", "/{id}", "/{id}/members", "/{id}/members/{member}", "/new", "/{id}/files/**"] {
+                lines.push(format!("GET /v1/r{n}{rest}: authenticated"));
+            }
+        }
+        let rules = lines.iter().map(|rule| {
+            let (key, requirement) = rule.split_once(": ").unwrap();
+            let key = RuleKey::parse(key).unwrap();
+            RuleSpec::new(key, Requirement::parse(requirement).unwrap(), Place::default())
+        });
+        let spec = PolicySpec { rules: rules.collect(), ..PolicySpec::default() };
+        let found = collisions(&Shapes::new(&spec), &[], &MethodNumbers::default());
+        assert!(found.errors.is_empty() && found.steps < 20_000, "{} steps", found.steps);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_is_what_comparing_every_pair_finds(
+            rules in proptest::collection::vec((
+                proptest::sample::select(vec!["GET", "POST", "GET|POST", "ANY", "HEAD"]),
+                proptest::sample::select(vec!["", "x.y"]),
+                proptest::collection::vec(proptest::sample::select(vec!["/a", "/b", "/*", "/c"]), 0..4),
+                proptest::bool::ANY,
+                proptest::sample::select(vec!["read", "write", "public", "read and write"]),
+            ), 1..14),
+        ) {
+            let specs: Vec<RuleSpec> = (1u32..).zip(&rules).map(|(line, (methods, host, segments, rest, requirement))| {
+                let mut path = segments.concat();
+                if *rest { path.push_str("/**"); }
+                if path.is_empty() { path.push('/'); }
+                let key = RuleKey::parse(&format!("{methods} {host}{path}")).unwrap();
+                RuleSpec::new(key, Requirement::parse(requirement).unwrap(), Place { file: 0, line, column: 1 })
+            }).collect();
+            let spec = PolicySpec { rules: specs, ..PolicySpec::default() };
+            let (shapes, methods) = (Shapes::new(&spec), MethodNumbers::default());
+            let found: Vec<String> =
+                collisions(&shapes, &[], &methods).errors.iter().map(|error| format!("{error:?}")).collect();
+            let mut expected = Vec::new();
+            for (at, later) in spec.rules.iter().enumerate() {
+                let same_host = |other: &&RuleSpec| other.key.host() == later.key.host();
+                let earlier = || spec.rules.iter().take(at).filter(same_host);
+                let relation = |other: &RuleSpec| other.key.pattern().relation(later.key.pattern());
+                let equal = earlier().filter(|other| relation(other) == Relation::Equal);
+                expected.extend(equal.filter_map(|other| same_path(other, later, &methods)));
+                let crossing = earlier().filter(|other| relation(other) == Relation::Crossing);
+                expected.extend(crossing.filter_map(|other| ambiguous((other, (at, later)), &shapes, &[], &methods)));
+            }
+            let expected: Vec<String> = expected.iter().map(|error| format!("{error:?}")).collect();
+            proptest::prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -130,6 +130,11 @@ impl Pattern {
         Self { segments, rest: self.rest }
     }
 
+    /// The pattern of these segments, without a final `**`.
+    pub(crate) fn of(segments: Vec<Segment>) -> Self {
+        Self { segments, rest: false }
+    }
+
     /// How many segments that are not empty stand before a final `**`.
     pub(crate) fn path_segments(&self) -> usize {
         self.segments.len() - usize::from(self.segments.last().is_some_and(Segment::is_slash))

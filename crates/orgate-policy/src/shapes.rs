@@ -35,8 +35,8 @@ struct Host<'r> {
 /// One place of a tree.
 #[derive(Default)]
 pub(crate) struct Node<'r> {
-    literals: HashMap<&'r str, usize>,
-    any: Option<usize>,
+    pub(crate) literals: HashMap<&'r str, usize>,
+    pub(crate) any: Option<usize>,
     /// The rules whose pattern ends here.
     pub(crate) here: Vec<usize>,
     /// The rules whose `**` begins here.
@@ -121,9 +121,13 @@ impl<'r> Shapes<'r> {
 
     /// The place at which the pattern of a rule ends.
     pub(crate) fn place(&self, rule: usize) -> Option<&Node<'r>> {
-        let host = self.hosts.get(*self.host_of.get(rule)?)?;
-        let mut node = self.nodes.get(host.root)?;
-        for segment in self.rule(rule)?.key.pattern().segments() {
+        self.at(rule, self.rule(rule)?.key.pattern())
+    }
+
+    /// The place at which `pattern` ends, at the host of `rule`.
+    fn at(&self, rule: usize, pattern: &Pattern) -> Option<&Node<'r>> {
+        let mut node = self.nodes.get(self.root_of(rule)?)?;
+        for segment in pattern.segments() {
             node = match segment {
                 Segment::Literal(text) => self.nodes.get(*node.literals.get(&**text)?)?,
                 Segment::Parameter(_) | Segment::Any => self.below(node)?,
@@ -145,43 +149,26 @@ impl<'r> Shapes<'r> {
 
     /// The rules with the same host and the same paths as a rule, itself included.
     pub(crate) fn beside(&self, rule: usize) -> &[usize] {
-        match (self.place(rule), self.rule(rule)) {
-            (Some(node), Some(spec)) if spec.key.pattern().has_rest() => &node.rest,
-            (Some(node), _) => &node.here,
-            (None, _) => &[],
+        self.rule(rule).map_or(&[], |spec| self.exactly(rule, spec.key.pattern()))
+    }
+
+    /// The rules of the host of `rule` that have exactly the paths of `pattern`.
+    pub(crate) fn exactly(&self, rule: usize, pattern: &Pattern) -> &[usize] {
+        match self.at(rule, pattern) {
+            Some(node) if pattern.has_rest() => &node.rest,
+            Some(node) => &node.here,
+            None => &[],
         }
     }
 
-    /// The rules of the host of `rule` that share a path with `pattern`, in the order of the file.
-    pub(crate) fn meeting(&self, rule: usize, pattern: &Pattern) -> Vec<usize> {
-        let mut found = Vec::new();
-        if let Some(host) = self.host_of.get(rule).and_then(|host| self.hosts.get(*host)) {
-            self.meet(host.root, pattern.segments(), pattern.has_rest(), &mut found);
-        }
-        found.sort_unstable();
-        found
+    /// The first place of the tree in which a rule stands.
+    pub(crate) fn root_of(&self, rule: usize) -> Option<usize> {
+        self.hosts.get(*self.host_of.get(rule)?).map(|host| host.root)
     }
 
-    fn meet(&self, at: usize, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
-        let Some(node) = self.nodes.get(at) else { return };
-        found.extend(&node.rest);
-        match segments.split_first() {
-            None => {
-                found.extend(&node.here);
-                if rest {
-                    node.children().for_each(|child| self.meet(child, segments, rest, found));
-                }
-            }
-            Some((Segment::Literal(text), others)) => {
-                let same = node.literals.get(&**text).copied();
-                same.into_iter()
-                    .chain(node.any.filter(|_| !text.is_empty()))
-                    .for_each(|child| self.meet(child, others, rest, found));
-            }
-            Some((Segment::Parameter(_) | Segment::Any, others)) => {
-                node.segments().for_each(|child| self.meet(child, others, rest, found));
-            }
-        }
+    /// Every place; one comes behind the place that leads to it.
+    pub(crate) fn nodes(&self) -> &[Node<'r>] {
+        &self.nodes
     }
 
     /// The rule that answers `method` on the paths of `rule`: on those that no narrower rule has taken out. It is `rule`
@@ -259,13 +246,7 @@ impl<'r> Shapes<'r> {
 }
 
 impl Node<'_> {
-    fn children(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn children(&self) -> impl Iterator<Item = usize> {
         self.literals.values().copied().chain(self.any)
-    }
-
-    /// The children by a segment that is not empty.
-    fn segments(&self) -> impl Iterator<Item = usize> {
-        let named = self.literals.iter().filter(|(text, _)| !text.is_empty());
-        named.map(|(_, child)| *child).chain(self.any)
     }
 }

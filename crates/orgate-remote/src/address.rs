@@ -3,7 +3,8 @@
 //! https, always. Plain http only where there is nobody in between to change the answer: for an issuer that is itself
 //! http, as in development, on that issuer's own host or on the loopback interface; and, where an operator wrote the URL,
 //! on the loopback interface. A URL that comes out of a document may not name the address of another machine (RFC 9700
-//! §2.6 asks for metadata over TLS; the rest is so that a document cannot point the gate at the network's inside).
+//! §2.6 asks for metadata over TLS; the rest is so that a document cannot point the gate at the network's inside), and a host
+//! that only a document names is connected to at public addresses only.
 
 use std::{fmt, net::IpAddr};
 
@@ -13,7 +14,11 @@ use crate::error::{Fault, RemoteError};
 
 /// A URL that was found fit to be fetched. Shown without its query, which could hold a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address(Uri);
+pub(crate) struct Address {
+    uri: Uri,
+    /// Whether a document named this host, so that it must not lead to the inside of a network.
+    guarded: bool,
+}
 
 /// Who says that this URL is the one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +36,12 @@ impl Address {
         if uri.query().is_some() {
             return Err(RemoteError::in_text(text, Fault::NotAUrl));
         }
-        Ok(Self(uri))
+        Ok(Self::told(uri))
     }
 
     /// A key set's URL, for an issuer whose own URL is `issuer`, if it is one.
     pub(crate) fn of_keys(text: &str, issuer: Option<&Self>, told: Told) -> Result<Self, RemoteError> {
-        let address = Self(absolute(text)?);
+        let mut address = Self::told(absolute(text)?);
         let own_host = issuer.is_some_and(|issuer| issuer.host().eq_ignore_ascii_case(address.host()));
         if !address.is_https() {
             let development = issuer.is_some_and(|issuer| !issuer.is_https());
@@ -50,12 +55,15 @@ impl Address {
         } else if told == Told::ByDocument && !own_host && address.ip().is_some() {
             return Err(RemoteError::at(&address, Fault::ForeignAddress));
         }
+        // An issuer on this very machine is one of a developer, and so is what it names.
+        let own_machine = issuer.is_some_and(Self::is_loopback);
+        address.guarded = told == Told::ByDocument && !own_host && !own_machine;
         Ok(address)
     }
 
     /// An endpoint that an operator named, and that is sent secrets: https, or this machine.
     pub(crate) fn of_endpoint(text: &str) -> Result<Self, RemoteError> {
-        let address = Self(absolute(text)?);
+        let address = Self::told(absolute(text)?);
         if address.is_https() || address.is_loopback() {
             return Ok(address);
         }
@@ -64,26 +72,36 @@ impl Address {
 
     /// The same host with another path.
     pub(crate) fn with_path(&self, path: &str) -> Result<Self, RemoteError> {
-        let mut parts = self.0.clone().into_parts();
+        let mut parts = self.uri.clone().into_parts();
         parts.path_and_query = path.parse().ok();
-        Uri::from_parts(parts).map(Self).map_err(|_| RemoteError::at(self, Fault::NotAUrl))
+        let uri = Uri::from_parts(parts).map_err(|_| RemoteError::at(self, Fault::NotAUrl))?;
+        Ok(Self { uri, guarded: self.guarded })
+    }
+
+    fn told(uri: Uri) -> Self {
+        Self { uri, guarded: false }
+    }
+
+    /// Whether only public addresses may be connected to.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guarded
     }
 
     pub(crate) fn uri(&self) -> &Uri {
-        &self.0
+        &self.uri
     }
 
     /// The path without a slash at the end.
     pub(crate) fn path(&self) -> &str {
-        self.0.path().trim_end_matches('/')
+        self.uri.path().trim_end_matches('/')
     }
 
     pub(crate) fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
+        self.uri.scheme_str() == Some("https")
     }
 
     fn host(&self) -> &str {
-        self.0.host().unwrap_or_default()
+        self.uri.host().unwrap_or_default()
     }
 
     fn ip(&self) -> Option<IpAddr> {
@@ -97,8 +115,8 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = self.0.authority().map_or("", http::uri::Authority::as_str);
-        write!(f, "{}://{authority}{}", self.0.scheme_str().unwrap_or_default(), self.0.path())
+        let authority = self.uri.authority().map_or("", http::uri::Authority::as_str);
+        write!(f, "{}://{authority}{}", self.uri.scheme_str().unwrap_or_default(), self.uri.path())
     }
 }
 
@@ -167,6 +185,25 @@ mod tests {
         ] {
             assert_eq!(keys("https://issuer", text, Told::ByDocument), Err(Fault::ForeignAddress), "{text}");
             assert!(keys("https://issuer", text, Told::ByOperator).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_document_names_elsewhere_is_guarded() {
+        let guarded = |issuer: &str, text: &str, told| {
+            let issuer = Address::of_issuer(issuer).unwrap();
+            Address::of_keys(text, Some(&issuer), told).unwrap().is_guarded()
+        };
+        for (issuer, text, told, expected) in [
+            ("https://issuer", "https://keys.example/jwks", Told::ByDocument, true),
+            ("https://issuer", "https://localhost/jwks", Told::ByDocument, true),
+            ("https://issuer", "https://2130706433/jwks", Told::ByDocument, true),
+            ("http://issuer", "https://keys.internal/jwks", Told::ByDocument, true),
+            ("https://issuer", "https://ISSUER:8443/jwks", Told::ByDocument, false),
+            ("https://issuer", "https://keys.internal/jwks", Told::ByOperator, false),
+            ("http://127.0.0.1:1", "https://keys.internal/jwks", Told::ByDocument, false),
+        ] {
+            assert_eq!(guarded(issuer, text, told), expected, "{issuer} {text}");
         }
     }
 

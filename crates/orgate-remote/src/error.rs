@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use http::StatusCode;
-use orgate_verify::KeySetError;
+use orgate_verify::{KeySetError, SkippedKey};
 
 use crate::address::Address;
 
@@ -23,10 +23,12 @@ pub(crate) enum Fault {
     NoRoots(String),
     NoConnection(String),
     TimedOut(Duration),
+    Crowded(usize),
     Broken(String),
     Redirected(StatusCode),
     Status(StatusCode),
     NotJson(String),
+    Compressed,
     TooLarge(usize),
     NotADocument(String),
     OtherIssuer { ours: String },
@@ -58,6 +60,14 @@ impl RemoteError {
         matches!(self.fault, Fault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 
+    /// The keys of a well-formed set that has none that could be used, if that is what was found.
+    pub(crate) fn without_usable_key(&self) -> Option<&[SkippedKey]> {
+        match &self.fault {
+            Fault::Keys(KeySetError::NoUsableKey(skipped)) => Some(skipped),
+            _ => None,
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn fault(&self) -> &Fault {
         &self.fault
@@ -75,13 +85,14 @@ impl RemoteError {
             Fault::NoRoots(_) => {
                 "install the system's CA certificates, or name a file of them in `SSL_CERT_FILE`"
             }
-            Fault::NoConnection(_) | Fault::TimedOut(_) | Fault::Broken(_) => {
+            Fault::NoConnection(_) | Fault::TimedOut(_) | Fault::Crowded(_) | Fault::Broken(_) => {
                 "is the issuer running, and can this machine reach it"
             }
             Fault::Redirected(_) => "redirects are not followed; name the URL that it leads to",
             Fault::Status(_) | Fault::NotJson(_) | Fault::NotADocument(_) | Fault::TooLarge(_) => {
                 "check the issuer's URL, or name its key set by `jwks_uri`"
             }
+            Fault::Compressed => "nothing compressed is asked for or read; turn it off for this document",
             Fault::NotAnAnswer(_) => "check the endpoint's address in the policy file",
             Fault::OtherIssuer { .. } => "write the issuer exactly as its document and its tokens name it",
             Fault::Keys(KeySetError::NoUsableKey(_)) => {
@@ -105,12 +116,14 @@ impl fmt::Display for RemoteError {
             Fault::NoRoots(why) => write!(f, "`{place}` cannot be trusted: {why}")?,
             Fault::NoConnection(why) => write!(f, "`{place}` cannot be reached: {why}")?,
             Fault::TimedOut(limit) => write!(f, "`{place}` did not answer within {limit:?}")?,
+            Fault::Crowded(waiting) => write!(f, "`{place}` is waited for by {waiting} requests already")?,
             Fault::Broken(why) => write!(f, "`{place}` broke off: {why}")?,
             Fault::Redirected(status) => {
                 write!(f, "`{place}` answered with the redirect {}", status.as_u16())?
             }
             Fault::Status(status) => write!(f, "`{place}` answered {}", status.as_u16())?,
             Fault::NotJson(media_type) => write!(f, "`{place}` answered with {media_type}, not with JSON")?,
+            Fault::Compressed => write!(f, "`{place}` answered with a compressed body")?,
             Fault::TooLarge(limit) => write!(f, "`{place}` gave more than {} KiB", limit / 1024)?,
             Fault::NotADocument(why) => write!(f, "`{place}` is not a discovery document: {why}")?,
             Fault::OtherIssuer { ours } => {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderValue, header};
 use orgate_claims::IssuerUrl;
 use orgate_verify::KeySet;
 use tokio::{io::AsyncReadExt, sync::Mutex, time::Instant};
@@ -16,7 +17,7 @@ use crate::{
     error::{Fault, RemoteError},
     http::HttpClient,
     schedule,
-    settings::Location,
+    settings::{Location, Timing},
 };
 
 /// Where the keys come from, once the settings were found to be possible.
@@ -25,6 +26,7 @@ pub(crate) struct Origin {
     issuer: IssuerUrl,
     place: Place,
     client: HttpClient,
+    timing: Timing,
 }
 
 #[derive(Debug)]
@@ -39,21 +41,47 @@ enum Place {
 struct Discovered {
     base: Address,
     document: Address,
-    found: Mutex<Option<(Address, Instant)>>,
+    found: Mutex<Option<Found>>,
 }
 
-/// The text of a key set, where it was, and for how long it is good.
+/// Where the keys are.
+#[derive(Clone, Debug)]
+struct Found {
+    keys: Address,
+    at: Instant,
+    /// Whether the keys were there when they were last looked for.
+    worked: bool,
+}
+
+/// What is asked of the place.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// The set, whatever was known.
+    Whole,
+    /// The set, unless it is still the one with this entity tag.
+    Changed(HeaderValue),
+    /// The set as it is now, past every cache on the way.
+    Fresh,
+}
+
+/// A key set as it was found.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    pub(crate) text: Bytes,
+    /// Its text; nothing if it has not changed.
+    pub(crate) text: Option<Bytes>,
+    /// Where it was.
     pub(crate) place: String,
+    /// For how long it is good.
     pub(crate) lifetime: Duration,
+    /// What to ask with whether it has changed.
+    pub(crate) tag: Option<HeaderValue>,
 }
 
 impl Origin {
     pub(crate) fn new(
         issuer: IssuerUrl,
         location: Location,
+        timing: Timing,
         client: HttpClient,
     ) -> Result<Self, RemoteError> {
         let place = match location {
@@ -68,11 +96,16 @@ impl Origin {
             }
             Location::File(path) => Place::File(path),
         };
-        Ok(Self { issuer, place, client })
+        Ok(Self { issuer, place, client, timing })
     }
 
     pub(crate) fn issuer(&self) -> &IssuerUrl {
         &self.issuer
+    }
+
+    /// Whether the keys are in a local file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
     }
 
     /// The URL or the path, for people.
@@ -85,28 +118,40 @@ impl Origin {
     }
 
     /// The key set as it is now, unread.
-    pub(crate) async fn fetch(&self) -> Result<Fetched, RemoteError> {
+    pub(crate) async fn fetch(&self, ask: Ask) -> Result<Fetched, RemoteError> {
         match &self.place {
-            Place::Url(address) => self.get(address).await,
+            Place::Url(address) => self.get(address, ask).await,
             Place::File(path) => read_file(path).await,
-            Place::Discovered(discovered) => {
-                let Discovered { base, found, .. } = &**discovered;
-                // Only one fetch runs at a time, so nobody waits for this lock.
-                let mut found = found.lock().await;
-                let known = found.take().filter(|(_, at)| at.elapsed() < DISCOVERY_LIFETIME);
-                let (address, at) = match known {
-                    Some(known) => known,
-                    None => {
-                        let address = discovery::find_keys(&self.client, self.issuer.as_str(), base).await?;
-                        (address, Instant::now())
-                    }
-                };
-                // Kept only if it was of use: after a failure the issuer is asked anew where its keys are.
-                let fetched = self.get(&address).await?;
-                *found = Some((address, at));
-                Ok(fetched)
-            }
+            Place::Discovered(discovered) => self.discovered(discovered, ask).await,
         }
+    }
+
+    async fn discovered(&self, discovered: &Discovered, ask: Ask) -> Result<Fetched, RemoteError> {
+        let Discovered { base, found, .. } = discovered;
+        // Only one fetch runs at a time, so nobody waits for this lock.
+        let mut found = found.lock().await;
+        let known = found.clone().filter(|found| {
+            // Where keys were not found, they may have moved; but an issuer in trouble is not asked twice as much.
+            let retry = self.timing.minimum_interval.saturating_mul(DISCOVERY_RETRY);
+            found.at.elapsed() < if found.worked { DISCOVERY_LIFETIME } else { retry }
+        });
+        let Found { keys, at, .. } = match known {
+            Some(known) => known,
+            None => {
+                let keys = discovery::find_keys(&self.client, self.issuer.as_str(), base).await?;
+                Found { keys, at: Instant::now(), worked: true }
+            }
+        };
+        // Noted before, since a fetch that is too slow ends in the middle.
+        *found = Some(Found { keys: keys.clone(), at, worked: false });
+        let fetched = self.get(&keys, ask).await?;
+        *found = Some(Found { keys, at, worked: true });
+        Ok(fetched)
+    }
+
+    /// An error of not being asked, because so many wait for an answer already.
+    pub(crate) fn crowded(&self, waiting: usize) -> RemoteError {
+        RemoteError::in_text(&self.location(), Fault::Crowded(waiting))
     }
 
     /// An error of not getting there within `limit`.
@@ -114,10 +159,23 @@ impl Origin {
         RemoteError::in_text(&self.location(), Fault::TimedOut(limit))
     }
 
-    async fn get(&self, address: &Address) -> Result<Fetched, RemoteError> {
-        let answer = self.client.get_json(address).await?;
-        let lifetime = schedule::lifetime(&answer.headers);
-        Ok(Fetched { text: answer.body, place: address.to_string(), lifetime })
+    async fn get(&self, address: &Address, ask: Ask) -> Result<Fetched, RemoteError> {
+        let answer = match &ask {
+            Ask::Whole => self.client.get_json(address).await?,
+            Ask::Changed(tag) => self.client.get_changed(address, tag).await?,
+            Ask::Fresh => self.client.get_fresh(address).await?,
+        };
+        let tag = match (answer.headers.get(header::ETAG), ask) {
+            (Some(tag), _) => Some(tag.clone()).filter(|tag| tag.len() <= MAX_TAG_BYTES),
+            (None, Ask::Changed(tag)) if answer.unchanged => Some(tag),
+            _ => None,
+        };
+        Ok(Fetched {
+            text: (!answer.unchanged).then_some(answer.body),
+            place: address.to_string(),
+            lifetime: schedule::lifetime(&answer.headers, &self.timing),
+            tag,
+        })
     }
 }
 
@@ -129,8 +187,12 @@ async fn read_file(path: &Path) -> Result<Fetched, RemoteError> {
     let limit = KeySet::MAX_BYTES as u64 + 1;
     file.take(limit).read_to_end(&mut text).await.map_err(unreadable)?;
     let place = path.display().to_string();
-    Ok(Fetched { text: text.into(), place, lifetime: schedule::DEFAULT_LIFETIME })
+    Ok(Fetched { text: Some(text.into()), place, lifetime: schedule::DEFAULT_LIFETIME, tag: None })
 }
 
 /// How long a discovered URL is used without asking again.
 const DISCOVERY_LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// The same for one that the keys could not be got from, in intervals between two looks: one minute.
+const DISCOVERY_RETRY: u32 = 6;
+/// The longest entity tag that is sent back.
+const MAX_TAG_BYTES: usize = 1024;

@@ -2,26 +2,27 @@
 //!
 //! Requests for keys go each on a connection of its own (they are minutes apart); questions about callers, which a request
 //! waits for, share a few connections. Everything is bounded: the time to connect, the time in all, the head and the body.
-//! A redirect is an error. TLS is rustls with aws-lc-rs and the system's
+//! A redirect is an error, and so is a compressed body, which nobody asked for. TLS is rustls with aws-lc-rs and the system's
 //! root certificates; a machine without any can still fetch over loopback http or read files, and says what is missing
 //! when https is asked for.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, crypto::aws_lc_rs};
 
 use crate::{
     address::Address,
     error::{Fault, RemoteError},
+    resolve::PublicOnly,
 };
 
 /// The bounded HTTP client. Clones share it.
@@ -29,8 +30,17 @@ use crate::{
 pub struct HttpClient {
     plain: Client<HttpConnector, Full<Bytes>>,
     /// Or why https cannot work here.
-    secure: Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Arc<str>>,
+    secure: Result<Secure, Arc<str>>,
     limits: Limits,
+}
+
+/// The two ways to a server with a certificate.
+#[derive(Clone, Debug)]
+struct Secure {
+    /// To wherever the name leads.
+    anywhere: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// To public addresses only.
+    public: Client<HttpsConnector<HttpConnector<PublicOnly>>, Full<Bytes>>,
 }
 
 /// The bounds of one request.
@@ -54,8 +64,11 @@ impl Default for Limits {
 /// What a server gave.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    /// Empty if what was asked about has not changed.
     pub(crate) body: Bytes,
     pub(crate) headers: HeaderMap,
+    /// Whether the server said 304 to a condition.
+    pub(crate) unchanged: bool,
 }
 
 impl HttpClient {
@@ -85,21 +98,42 @@ impl HttpClient {
         builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).http1_max_buf_size(MAX_HEAD_BYTES);
         builder.pool_max_idle_per_host(kept).pool_idle_timeout(Duration::from_secs(30));
         let plain = builder.build(tcp.clone());
-        let secure = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(aws_lc_rs::default_provider())
-            .map_err(|error| error.to_string().into())
-            .map(|tls| {
-                tcp.enforce_http(false);
-                builder.build(tls.https_only().enable_http1().wrap_connector(tcp))
-            });
+        let secure = tls().map_err(|error| error.to_string().into()).map(|tls| {
+            let over =
+                || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_only().enable_http1();
+            let mut public = HttpConnector::new_with_resolver(PublicOnly::new());
+            public.set_connect_timeout(Some(limits.connect));
+            public.set_nodelay(true);
+            tcp.enforce_http(false);
+            public.enforce_http(false);
+            Secure {
+                anywhere: builder.build(over().wrap_connector(tcp)),
+                public: builder.build(over().wrap_connector(public)),
+            }
+        });
         Self { plain, secure, limits }
     }
 
     /// Gets a JSON document.
     pub(crate) async fn get_json(&self, address: &Address) -> Result<Answer, RemoteError> {
-        let request = Request::get(address.uri().clone())
-            .header(header::ACCEPT, "application/json, application/jwk-set+json");
-        let request = request.body(Full::default()).map_err(|_| RemoteError::at(address, Fault::NotAUrl))?;
+        self.ask(address, get(address)?).await
+    }
+
+    /// Gets a JSON document, or hears that it is still the one with this entity tag (RFC 9110 §13.1.2).
+    pub(crate) async fn get_changed(
+        &self,
+        address: &Address,
+        known: &HeaderValue,
+    ) -> Result<Answer, RemoteError> {
+        let mut request = get(address)?;
+        request.headers_mut().insert(header::IF_NONE_MATCH, known.clone());
+        self.ask(address, request).await
+    }
+
+    /// Gets a JSON document from its source, not from a cache on the way (RFC 9111 §5.2.1.4).
+    pub(crate) async fn get_fresh(&self, address: &Address) -> Result<Answer, RemoteError> {
+        let mut request = get(address)?;
+        request.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         self.ask(address, request).await
     }
 
@@ -117,27 +151,34 @@ impl HttpClient {
     }
 
     async fn exchange(&self, address: &Address, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
+        let conditional = request.headers().contains_key(header::IF_NONE_MATCH);
         let response = match &self.secure {
             _ if !address.is_https() => self.plain.request(request),
-            Ok(secure) => secure.request(request),
+            Ok(secure) if address.is_guarded() => secure.public.request(request),
+            Ok(secure) => secure.anywhere.request(request),
             Err(why) => return Err(Fault::NoRoots(why.to_string())),
         };
         let response = response.await.map_err(|error| {
             let why = root_cause(&error);
             if error.is_connect() { Fault::NoConnection(why) } else { Fault::Broken(why) }
         })?;
-        self.read(response).await
+        self.read(response, conditional).await
     }
 
-    async fn read(&self, response: Response<Incoming>) -> Result<Answer, Fault> {
+    async fn read(&self, response: Response<Incoming>, conditional: bool) -> Result<Answer, Fault> {
         let (head, body) = response.into_parts();
-        if head.status.is_redirection() {
-            return Err(Fault::Redirected(head.status));
-        }
-        if head.status != http::StatusCode::OK {
-            return Err(Fault::Status(head.status));
+        match head.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if conditional => {
+                return Ok(Answer { body: Bytes::new(), headers: head.headers, unchanged: true });
+            }
+            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+                return Err(Fault::Redirected(status));
+            }
+            status => return Err(Fault::Status(status)),
         }
         check_media_type(&head.headers)?;
+        check_coding(&head.headers)?;
         let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 Fault::TooLarge(self.limits.body)
@@ -145,7 +186,7 @@ impl HttpClient {
                 Fault::Broken(root_cause(&*error))
             }
         })?;
-        Ok(Answer { body: body.to_bytes(), headers: head.headers })
+        Ok(Answer { body: body.to_bytes(), headers: head.headers, unchanged: false })
     }
 }
 
@@ -153,6 +194,28 @@ impl Default for HttpClient {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn get(address: &Address) -> Result<Request<Full<Bytes>>, RemoteError> {
+    Request::get(address.uri().clone())
+        .header(header::ACCEPT, "application/json, application/jwk-set+json")
+        .body(Full::default())
+        .map_err(|_| RemoteError::at(address, Fault::NotAUrl))
+}
+
+/// TLS with the root certificates of the system.
+fn tls() -> io::Result<ClientConfig> {
+    Ok(ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_native_roots()?
+        .with_no_client_auth())
+}
+
+/// Refuses what is compressed: nobody asked for that, and a few bytes could become gigabytes.
+fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
+    let coded = headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value != "identity");
+    if coded { Err(Fault::Compressed) } else { Ok(()) }
 }
 
 /// Refuses what says that it is not JSON, a sign-in page above all. A server of plain files does not know what it has.
@@ -180,3 +243,22 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("orgate/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Told;
+
+    #[tokio::test]
+    async fn a_host_that_a_document_names_is_not_reached_inside_of_the_network() {
+        let client = HttpClient::new();
+        let issuer = Address::of_issuer("https://issuer.example").unwrap();
+        let keys = |told| Address::of_keys("https://localhost:1/jwks", Some(&issuer), told).unwrap();
+        if client.secure.is_ok() {
+            let error = client.get_json(&keys(Told::ByDocument)).await.unwrap_err().to_string();
+            assert!(error.contains("no public address"), "{error}");
+            let error = client.get_json(&keys(Told::ByOperator)).await.unwrap_err().to_string();
+            assert!(error.contains("cannot be reached") && !error.contains("no public address"), "{error}");
+        }
+    }
+}

@@ -10,15 +10,19 @@
 //! good set in place until that is too old. No request waits for a background refresh.
 
 mod address;
+mod clock;
 mod discovery;
 mod error;
 mod exchange;
 mod fetch;
+mod flight;
 mod http;
 mod introspection;
 mod keys;
+mod resolve;
 mod schedule;
 mod settings;
+mod snapshot;
 
 pub use error::RemoteError;
 pub use exchange::SessionExchange;

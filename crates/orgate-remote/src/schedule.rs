@@ -10,8 +10,14 @@ use std::{
 
 use http::{HeaderMap, header};
 
+use crate::settings::Timing;
+
 /// How long a set may be used without looking again, by the headers it came with.
-pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
+///
+/// `Age` counts: what a cache on the way has kept for a while is not fresh (RFC 9111 §4.2.3). `Expires` does not, because it
+/// needs two clocks that agree; whoever sends it sends `max-age` too.
+pub(crate) fn lifetime(headers: &HeaderMap, timing: &Timing) -> Duration {
+    let (shortest, longest) = (timing.shortest_lifetime, timing.longest_lifetime);
     let directives = headers
         .get_all(header::CACHE_CONTROL)
         .iter()
@@ -22,12 +28,20 @@ pub(crate) fn lifetime(headers: &HeaderMap) -> Duration {
     for directive in directives {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         match &*name.to_ascii_lowercase() {
-            "no-store" | "no-cache" => return SHORTEST,
-            "max-age" => lifetime = value.trim_matches('"').parse().ok().map(Duration::from_secs),
+            "no-store" | "no-cache" => return shortest,
+            "max-age" => lifetime = seconds(value.trim_matches('"')),
             _ => {}
         }
     }
-    lifetime.unwrap_or(DEFAULT_LIFETIME).clamp(SHORTEST, LONGEST)
+    let age = headers.get(header::AGE).and_then(|value| seconds(value.to_str().ok()?));
+    let lifetime = lifetime.map(|lifetime| lifetime.saturating_sub(age.unwrap_or_default()));
+    lifetime.unwrap_or(DEFAULT_LIFETIME).max(shortest).min(longest)
+}
+
+/// RFC 9111 §1.2.2: what is too large to count is very long.
+fn seconds(text: &str) -> Option<Duration> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
 }
 
 /// The wait after a success: 70 to 80 % of the lifetime.
@@ -53,12 +67,12 @@ fn random_fraction() -> f64 {
     f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
+/// How often callers may cause a look while there are no keys.
+pub(crate) const WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// The first wait of a gate that has never had keys.
-pub(crate) const FIRST_RETRY: Duration = Duration::from_millis(250);
+const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// For answers that say nothing, and for files.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
-const SHORTEST: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -71,7 +85,32 @@ mod tests {
         for value in values {
             headers.append(header::CACHE_CONTROL, HeaderValue::from_str(value).unwrap());
         }
-        lifetime(&headers).as_secs()
+        lifetime(&headers, &Timing::default()).as_secs()
+    }
+
+    #[test]
+    fn what_a_cache_kept_for_a_while_is_not_fresh() {
+        for (age, seconds) in [
+            ("0", 3_000),
+            ("1000", 2_000),
+            ("2990", 60),
+            ("9999", 60),
+            ("99999999999999999999", 60),
+            ("-1", 3_000),
+            ("soon", 3_000),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3000"));
+            headers.append(header::AGE, HeaderValue::from_str(age).unwrap());
+            assert_eq!(lifetime(&headers, &Timing::default()).as_secs(), seconds, "{age}");
+        }
+    }
+
+    #[test]
+    fn expires_is_not_read() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(lifetime(&headers, &Timing::default()), DEFAULT_LIFETIME);
     }
 
     #[test]
@@ -84,8 +123,10 @@ mod tests {
             (&["public", "max-age=\"600\""], 600),
             (&["max-age=0"], 60),
             (&["max-age=59"], 60),
-            (&["max-age=999999999"], 86_400),
-            (&["max-age=99999999999999999999"], 300),
+            (&["max-age=999999999"], 3_600),
+            (&["max-age=99999999999999999999"], 3_600),
+            (&["max-age="], 300),
+            (&["max-age=+600"], 300),
             (&["max-age=-1"], 300),
             (&["s-maxage=600"], 300),
             (&["no-store, max-age=600"], 60),

@@ -7,52 +7,25 @@
     reason = "a test may panic"
 )]
 
-use std::{future::Future, sync::Arc, time::Duration};
+mod common;
 
+use std::{sync::Arc, time::Duration};
+
+use common::{Folder, bounded, client, eventually, kids, remote as keys};
 use orgate_claims::IssuerUrl;
 use orgate_remote::{HttpClient, KeySettings, Limits, Location, RemoteKeys, Timing};
 use orgate_testkit::{Reply, Stub, TestKey, jwks, unfit_jwks};
 use orgate_verify::{KeySet, KeySource};
 use serde_json::json;
 
-/// A client that gives up soon, so that no test waits for what will not come.
-fn client() -> HttpClient {
-    let mut limits = Limits::default();
-    limits.connect = Duration::from_millis(500);
-    limits.total = Duration::from_millis(500);
-    HttpClient::with_limits(limits)
-}
-
-fn keys(issuer: &str, location: Location, timing: Timing) -> Arc<RemoteKeys> {
-    let settings = KeySettings::new(IssuerUrl::parse(issuer).unwrap(), location).timing(timing);
-    RemoteKeys::new(settings, client()).unwrap()
-}
-
 /// Without a wait between fetches, and without a background task.
 fn discovered(stub: &Stub) -> Arc<RemoteKeys> {
     keys(&stub.url(), Location::Discover, Timing::default().minimum_interval(Duration::ZERO))
 }
 
-fn kids(keys: &RemoteKeys) -> Vec<String> {
-    keys.current().map(|set| set.kids().map(str::to_owned).collect()).unwrap_or_default()
-}
-
 async fn refusal(keys: &RemoteKeys) -> String {
     // Longer than every limit of `client`: what gets here was not bounded.
     bounded(keys.refresh()).await.unwrap_err().to_string()
-}
-
-async fn bounded<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), work).await.expect("not bounded")
-}
-
-async fn eventually(mut holds: impl FnMut() -> bool) {
-    bounded(async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -151,6 +124,10 @@ async fn a_failure_keeps_the_last_good_set_and_is_told() {
         (Reply::close(), "broke off"),
         (Reply::hang(), "did not answer within 500ms"),
         (Reply::stall(), "did not answer within 500ms"),
+        (Reply::drip(jwks([TestKey::eddsa()]), Duration::from_millis(20)), "did not answer within 500ms"),
+        (Reply::truncated(jwks([TestKey::eddsa()])), "broke off"),
+        (Reply::json(jwks([TestKey::eddsa()])).header("content-encoding", "gzip"), "compressed"),
+        (Reply::redirect("/elsewhere.json"), "redirect 302"),
     ] {
         stub.set(Stub::JWKS, reply);
         bounded(keys.refresh()).await.expect("a set is in place");
@@ -276,6 +253,7 @@ async fn discovery_and_keys_together_are_bounded() {
 async fn one_bad_key_among_good_ones_is_skipped() {
     let stub = Stub::start().await;
     let mut set = vec![TestKey::es256().jwk()];
+    let unfit = unfit_jwks().len();
     set.extend(unfit_jwks().into_iter().map(|(_, jwk)| jwk));
     set.push(TestKey::rs256().jwk());
     stub.serve_issuer([]);
@@ -283,6 +261,7 @@ async fn one_bad_key_among_good_ones_is_skipped() {
     let keys = discovered(&stub);
     keys.refresh().await.unwrap();
     assert_eq!(kids(&keys), ["es-1", "rs-1"]);
+    assert_eq!(keys.status().figures.skipped, unfit);
 }
 
 #[tokio::test]
@@ -380,33 +359,17 @@ async fn https_is_not_spoken_to_a_server_that_cannot_prove_itself() {
     assert_eq!(stub.hits(Stub::DISCOVERY), 0);
 }
 
-/// A file that is gone when the test is.
-struct TempFile(std::path::PathBuf);
-
-impl TempFile {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("orgate-remote-{}-{name}.json", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn keys(&self) -> Arc<RemoteKeys> {
-        keys("https://issuer.example", Location::File(self.0.clone()), Timing::default())
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn in_file(folder: &Folder) -> Arc<RemoteKeys> {
+    keys("https://issuer.example", Location::File(folder.path().join("jwks.json")), Timing::default())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_file_is_read_again_at_each_refresh() {
-    let file = TempFile::new("again", &jwks([TestKey::es256()]));
-    let keys = file.keys();
+    let file = Folder::new();
+    file.write("jwks.json", &jwks([TestKey::es256()]));
+    let keys = in_file(&file);
     keys.refresh().await.unwrap();
-    std::fs::write(&file.0, jwks([TestKey::eddsa()])).unwrap();
+    file.write("jwks.json", &jwks([TestKey::eddsa()]));
     keys.refresh().await.unwrap();
     assert_eq!(kids(&keys), ["es-1"], "within the interval");
     tokio::time::advance(Duration::from_secs(10)).await;
@@ -420,35 +383,38 @@ async fn a_file_that_is_missing_or_endless_is_said_plainly() {
         keys("https://issuer.example", Location::File("/nonexistent/keys.json".into()), Timing::default());
     let error = refusal(&missing).await;
     assert!(error.starts_with("the file `/nonexistent/keys.json` cannot be read: "), "{error}");
-    let large = TempFile::new("large", &" ".repeat(KeySet::MAX_BYTES + 1));
-    assert!(refusal(&large.keys()).await.contains("larger than 256 KiB"));
+    let large = Folder::new();
+    large.write("jwks.json", &" ".repeat(KeySet::MAX_BYTES + 1));
+    assert!(refusal(&in_file(&large)).await.contains("larger than 256 KiB"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_cannot_be_renewed_is_trusted_for_a_day() {
-    let file = TempFile::new("stale", &jwks([TestKey::es256()]));
-    let keys = file.keys();
+    let file = Folder::new();
+    file.write("jwks.json", &jwks([TestKey::es256()]));
+    let keys = in_file(&file);
     RemoteKeys::spawn(&keys);
     keys.wait_until_loaded().await;
-    std::fs::write(&file.0, "{}").unwrap();
+    file.write("jwks.json", "{}");
     tokio::time::sleep(Duration::from_secs(24 * 60 * 60 - 10 * 60)).await;
     assert!(keys.current().is_some());
     assert!(keys.status().last_error.is_some());
     tokio::time::sleep(Duration::from_secs(11 * 60)).await;
     assert!(keys.current().is_none());
     assert!(!keys.status().loaded);
-    std::fs::write(&file.0, jwks([TestKey::eddsa()])).unwrap();
+    file.write("jwks.json", &jwks([TestKey::eddsa()]));
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(kids(&keys), ["ed-1"], "it recovers alone");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_background_task_renews_before_the_lifetime_ends() {
-    let file = TempFile::new("renew", &jwks([TestKey::es256()]));
-    let keys = file.keys();
+    let file = Folder::new();
+    file.write("jwks.json", &jwks([TestKey::es256()]));
+    let keys = in_file(&file);
     RemoteKeys::spawn(&keys);
     keys.wait_until_loaded().await;
-    std::fs::write(&file.0, jwks([TestKey::eddsa()])).unwrap();
+    file.write("jwks.json", &jwks([TestKey::eddsa()]));
     tokio::time::sleep(Duration::from_secs(200)).await;
     assert_eq!(kids(&keys), ["es-1"], "not before 70 % of five minutes");
     tokio::time::sleep(Duration::from_secs(45)).await;

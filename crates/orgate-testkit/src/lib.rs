@@ -20,7 +20,7 @@ mod token;
 mod unfit;
 mod upstream;
 
-pub use keys::{TestKey, jwks};
+pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};
 pub use unfit::unfit_jwks;

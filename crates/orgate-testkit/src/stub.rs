@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    future,
+    future::{self, Future as _},
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
@@ -32,7 +32,7 @@ pub struct Stub {
 #[derive(Debug, Default)]
 struct State {
     replies: HashMap<String, Reply>,
-    hits: HashMap<String, usize>,
+    heads: HashMap<String, Vec<HeaderMap>>,
 }
 
 /// What is answered at a path.
@@ -51,6 +51,10 @@ enum Content {
     Zeros(usize),
     /// The head comes, the body never ends and never goes on.
     Stalled,
+    /// One byte at a time, each after this long.
+    Dripped(Bytes, Duration),
+    /// These bytes, without saying that they are all.
+    Cut(Bytes),
     Never,
     Close,
 }
@@ -95,6 +99,21 @@ impl Reply {
         Self::new(200, Content::Zeros(bytes))
     }
 
+    /// 200 with a JSON body, one byte at a time, each after `every`.
+    #[must_use]
+    pub fn drip(body: impl Into<Bytes>, every: Duration) -> Self {
+        Self::new(200, Content::Dripped(body.into(), every)).header("content-type", "application/json")
+    }
+
+    /// 200 with a JSON body that ends before it is as long as it was said to be.
+    #[must_use]
+    pub fn truncated(body: impl Into<Bytes>) -> Self {
+        let body: Bytes = body.into();
+        let length = (body.len() + 100).to_string();
+        let reply = Self::new(200, Content::Cut(body)).header("content-type", "application/json");
+        reply.header("content-length", &length)
+    }
+
     /// No answer at all, as long as the client waits.
     #[must_use]
     pub fn hang() -> Self {
@@ -118,6 +137,12 @@ impl Reply {
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         self
+    }
+
+    /// With this entity tag, and 304 to whoever has it already.
+    #[must_use]
+    pub fn tagged(self, tag: &str) -> Self {
+        self.header("etag", tag)
     }
 
     /// After waiting this long.
@@ -175,7 +200,19 @@ impl Stub {
     /// How many requests `path` has had.
     #[must_use]
     pub fn hits(&self, path: &str) -> usize {
-        self.state.lock().unwrap().hits.get(path).copied().unwrap_or_default()
+        self.heads(path).len()
+    }
+
+    /// How many requests there were in all.
+    #[must_use]
+    pub fn all_hits(&self) -> usize {
+        self.state.lock().unwrap().heads.values().map(Vec::len).sum()
+    }
+
+    /// The headers of the requests to `path`, oldest first.
+    #[must_use]
+    pub fn heads(&self, path: &str) -> Vec<HeaderMap> {
+        self.state.lock().unwrap().heads.get(path).cloned().unwrap_or_default()
     }
 }
 
@@ -183,16 +220,25 @@ async fn reply(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<R
     let path = request.uri().to_string();
     let reply = {
         let mut state = state.lock().unwrap();
-        *state.hits.entry(path.clone()).or_default() += 1;
+        state.heads.entry(path.clone()).or_default().push(request.headers().clone());
         state.replies.get(&path).cloned().unwrap_or_else(|| Reply::status(404))
     };
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
+    let tag = reply.headers.get("etag").filter(|tag| request.headers().get("if-none-match") == Some(tag));
+    if tag.is_some() {
+        let mut response = Response::new(Full::default().boxed());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.headers_mut() = reply.headers;
+        return Ok(response);
+    }
     let body = match reply.content {
         Content::Whole(body) => Full::new(body).boxed(),
         Content::Zeros(left) => Zeros { left: Some(left) }.boxed(),
         Content::Stalled => Zeros { left: None }.boxed(),
+        Content::Dripped(left, every) => Dripping { left, every, wait: None }.boxed(),
+        Content::Cut(left) => Dripping { left, every: Duration::ZERO, wait: None }.boxed(),
         Content::Never => future::pending().await,
         Content::Close => return Err(Closed),
     };
@@ -224,5 +270,34 @@ impl hyper::body::Body for Zeros {
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'0'; size])))))
             }
         }
+    }
+}
+
+/// Bytes in an unknown number: all at once, or one at a time after a while each.
+struct Dripping {
+    left: Bytes,
+    every: Duration,
+    wait: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl hyper::body::Body for Dripping {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let every = self.every;
+        if every.is_zero() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.left)))));
+        }
+        let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(every)));
+        std::task::ready!(wait.as_mut().poll(context));
+        self.wait = None;
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(1)))))
     }
 }

@@ -43,6 +43,7 @@ pub fn unfit_jwks() -> Vec<(&'static str, Value)> {
         ("RSA of 1024 bits", with(&rsa, "n", modulus(128))),
         ("RSA of 2047 bits", with(&rsa, "n", b64url([&[0x7f][..], &[0xff; 255]].concat()).into())),
         ("RSA of 16384 bits", with(&rsa, "n", modulus(2048))),
+        ("RSA that can be factored", with(&rsa, "n", FACTORED.into())),
         ("RSA with an even modulus", with(&rsa, "n", b64url([0xaa; 256]).into())),
         ("RSA without n", with(&rsa, "n", Value::Null)),
         ("RSA with padding in n", with(&rsa, "n", format!("{}=", rsa["n"].as_str().unwrap()).into())),
@@ -50,6 +51,8 @@ pub fn unfit_jwks() -> Vec<(&'static str, Value)> {
         ("RSA exponent two", with(&rsa, "e", "Ag".into())),
         ("RSA exponent empty", with(&rsa, "e", "".into())),
         ("RSA exponent of five bytes", with(&rsa, "e", b64url([1, 0, 0, 0, 1]).into())),
+        ("an alg of the other curve", with(&p256, "alg", "ES384".into())),
+        ("P-521", with(&p256, "crv", "P-521".into())),
         ("secp256k1", with(&p256, "crv", "secp256k1".into())),
         ("P-384 with the coordinates of P-256", with(&p256, "crv", "P-384".into())),
         ("no crv", with(&p256, "crv", Value::Null)),
@@ -83,3 +86,10 @@ pub fn unfit_jwks() -> Vec<(&'static str, Value)> {
         ("a private Ed25519 key", with(&ed25519, "d", b64url(TestKey::eddsa().ed25519_seed()).into())),
     ]
 }
+
+/// The modulus of a key as the generator of CVE-2017-15361 makes them, from Wycheproof (`json_web_key_test.json`, tcId 7).
+const FACTORED: &str = "AanFpofbj7KjD4Lf-\
+    N2hVMKR7yewSyXhhbirIMTGpfYEhZ_lnt5UoK98DnKIgArXGTu3MaW_HhFw16HGaTDUHqPrId7fe4r11CqRw09yBFuW79V8sYIwH\
+    dzCaWflUI6auImYbVfoN9_nD5n8N8SY9DwXw7mwZM9wREPXoDPgOoIWl6q_MPsp7n0zs3Z5ZaiQWOOzl1S9OhwAfSiiOwz6efnXE\
+    axuTEtPd7BjSx7NaFka8Dx9U7YqXy2RFj1O9PjyaDGuRh7YXsX3iMUSP_wSyHQg_c_qHRtKUsNSGCT7OZg0hzm2KphtjnayKJvC6\
+    4vAbROBR4Ubg6Bxg9IQVZ-QYyE";

@@ -3,7 +3,7 @@
 //! These claims are not yet proven, so they decide only to refuse; a token that gets past here still needs its signature.
 //! Judging them first means that no key is looked for, and no key set fetched, for a token that could not be accepted.
 
-use orgate_claims::UnixTime;
+use orgate_claims::{UnixTime, wire};
 
 use crate::{
     Audience, TrustedIssuer, VerifyError,
@@ -25,9 +25,24 @@ pub(crate) fn check(
     if let Some(telltale) = issuer.access_token_telltale() {
         telltale.check(claims)?;
     }
+    if issuer.is_rfc9068() {
+        check_rfc9068(claims)?;
+    }
     let expires_at = check_times(i64::from(issuer.leeway_seconds()), claims, now)?;
     check_audience(issuer, claims)?;
     Ok(expires_at)
+}
+
+/// RFC 9068 §2.2; `iss`, `exp`, `aud` and `sub` are needed in every token.
+fn check_rfc9068(claims: &Map<'_>) -> Result<(), VerifyError> {
+    let is_there = |name: &str| claims.get(name).is_some_and(|value| *value != Value::Null);
+    match [wire::CLIENT_ID, "iat", "jti"].into_iter().find(|name| !is_there(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let detail = format!("the token has no `{name}`, as access tokens by RFC 9068 have");
+            Err(VerifyError::new(MissingClaim, detail))
+        }
+    }
 }
 
 /// The time a claim holds: whole seconds from 0 to 2^53; `null` counts as absent.
@@ -37,17 +52,22 @@ pub(crate) fn timestamp(claims: &Map<'_>, name: &'static str) -> Result<Option<U
         Some(Value::Integer(seconds)) if (0..=MAX_SAFE_INTEGER).contains(seconds) => {
             Ok(Some(UnixTime::from_seconds(*seconds)))
         }
-        Some(_) => Err(VerifyError::new(
-            MalformedClaim,
-            format!("the claim `{name}` is not a time in whole seconds"),
-        )),
+        Some(_) => Err(not_a_time(name)),
     }
+}
+
+fn not_a_time(name: &'static str) -> VerifyError {
+    VerifyError::new(MalformedClaim, format!("the claim `{name}` is not a time in whole seconds"))
 }
 
 fn check_times(leeway: i64, claims: &Map<'_>, now: UnixTime) -> Result<UnixTime, VerifyError> {
     let expires_at =
         timestamp(claims, "exp")?.ok_or_else(|| VerifyError::new(MissingClaim, "the token has no `exp`"))?;
-    let not_before = timestamp(claims, "nbf")?;
+    // SECURITY: a restriction that cannot be read is not the absence of one.
+    let not_before = match claims.get("nbf") {
+        Some(Value::Null) => return Err(not_a_time("nbf")),
+        _ => timestamp(claims, "nbf")?,
+    };
     let issued_at = timestamp(claims, "iat")?;
     if now >= expires_at.plus(leeway) {
         return Err(VerifyError::new(Expired, "the token has expired"));

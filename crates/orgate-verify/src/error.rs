@@ -4,20 +4,27 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::IssuerIndex;
+use crate::{IssuerIndex, KeyStamp};
 
 /// Why a token was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyError {
     kind: VerifyErrorKind,
     issuer: Option<IssuerIndex>,
+    key: Option<KeyStamp>,
     /// Composed from our own words and our own configuration only.
     detail: Cow<'static, str>,
 }
 
 impl VerifyError {
     pub(crate) fn new(kind: VerifyErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, issuer: None, detail: detail.into() }
+        Self { kind, issuer: None, key: None, detail: detail.into() }
+    }
+
+    /// The one refusal that a key makes.
+    pub(crate) fn bad_signature(key: KeyStamp) -> Self {
+        let error = Self::new(VerifyErrorKind::BadSignature, "the signature of the token does not hold");
+        Self { key: Some(key), ..error }
     }
 
     pub(crate) fn of(mut self, issuer: IssuerIndex) -> Self {
@@ -36,6 +43,15 @@ impl VerifyError {
     pub fn issuer(&self) -> Option<IssuerIndex> {
         self.issuer
     }
+
+    /// The key under which the signature does not hold; `None` for every other kind of refusal.
+    ///
+    /// As long as this key is the one, the same bytes can never be accepted, whatever the time: this refusal may be
+    /// remembered, and no other.
+    #[must_use]
+    pub fn refuted_by(&self) -> Option<KeyStamp> {
+        self.key
+    }
 }
 
 impl fmt::Display for VerifyError {
@@ -52,6 +68,8 @@ impl std::error::Error for VerifyError {}
 pub enum VerifyErrorKind {
     /// Longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     TooLarge,
+    /// A JWE: whoever could decrypt it would still not know who wrote it.
+    Encrypted,
     /// Not a compact JWS: shape, base64url, JSON, or the type of a header parameter.
     Malformed,
     /// The header has `crit` or another parameter that changes how the token is to be read (RFC 7515 §4.1.11).
@@ -90,6 +108,7 @@ impl VerifyErrorKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
+            Self::Encrypted => "encrypted",
             Self::Malformed => "malformed",
             Self::CriticalHeader => "critical_header",
             Self::UnsupportedAlgorithm => "unsupported_algorithm",

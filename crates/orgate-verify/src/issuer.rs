@@ -10,8 +10,8 @@ use crate::{Algorithm, ClaimMapping, Telltale, TokenTypes};
 
 /// An issuer whose tokens are accepted, and on which terms.
 ///
-/// Without further calls: RS256, ES256 and EdDSA; access tokens by type only; 30 seconds of leeway; the claims of
-/// [`ClaimMapping::orgate`].
+/// Without further calls: the [default](Algorithm::DEFAULT) algorithms; access tokens by type only; 30 seconds of leeway;
+/// the claims of [`ClaimMapping::orgate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedIssuer {
     url: IssuerUrl,
@@ -20,6 +20,7 @@ pub struct TrustedIssuer {
     audience_claim: Option<&'static str>,
     types: TokenTypes,
     telltale: Option<Telltale>,
+    is_rfc9068: bool,
     leeway: u32,
     mapping: ClaimMapping,
 }
@@ -53,6 +54,8 @@ pub enum TrustError {
     NoAudience,
     /// No algorithm.
     NoAlgorithm,
+    /// Algorithms with a secret beside algorithms with published keys.
+    MixedAlgorithms,
     /// More leeway than 300 seconds.
     LeewayTooLong,
 }
@@ -62,6 +65,9 @@ impl fmt::Display for TrustError {
         f.write_str(match self {
             Self::NoAudience => "an issuer needs at least one audience, and none may be empty",
             Self::NoAlgorithm => "an issuer needs at least one algorithm",
+            Self::MixedAlgorithms => {
+                "an issuer signs either with a secret (HS256, HS384, HS512) or with a key that it publishes"
+            }
             Self::LeewayTooLong => "the leeway can be 300 seconds at most",
         })
     }
@@ -97,9 +103,10 @@ impl TrustedIssuer {
             url,
             audience,
             audience_claim: None,
-            algorithms: Algorithm::ALL.to_vec(),
+            algorithms: Algorithm::DEFAULT.to_vec(),
             types: TokenTypes::ACCESS_TOKEN,
             telltale: None,
+            is_rfc9068: false,
             leeway: 30,
             mapping: ClaimMapping::orgate(),
         }
@@ -108,10 +115,15 @@ impl TrustedIssuer {
     /// Accepts only `algorithms`.
     ///
     /// # Errors
-    /// [`TrustError::NoAlgorithm`] if the list is empty.
+    /// [`TrustError::NoAlgorithm`] if the list is empty. [`TrustError::MixedAlgorithms`] if some have secrets and others
+    /// published keys: a public key must never be taken for a secret (RFC 8725 §2.1).
     pub fn algorithms(mut self, algorithms: Vec<Algorithm>) -> Result<Self, TrustError> {
+        let symmetric = algorithms.iter().filter(|algorithm| algorithm.is_symmetric()).count();
         if algorithms.is_empty() {
             return Err(TrustError::NoAlgorithm);
+        }
+        if symmetric != 0 && symmetric != algorithms.len() {
+            return Err(TrustError::MixedAlgorithms);
         }
         self.algorithms = algorithms;
         Ok(self)
@@ -128,6 +140,14 @@ impl TrustedIssuer {
     #[must_use]
     pub fn telltale(mut self, telltale: Telltale) -> Self {
         self.telltale = Some(telltale);
+        self
+    }
+
+    /// Refuses tokens without the claims that every access token by RFC 9068 §2.2 has: `client_id`, `iat` and `jti`,
+    /// besides those that are needed anyway.
+    #[must_use]
+    pub fn rfc9068(mut self) -> Self {
+        self.is_rfc9068 = true;
         self
     }
 
@@ -188,6 +208,12 @@ impl TrustedIssuer {
         self.telltale
     }
 
+    /// Whether its tokens must have the claims of RFC 9068.
+    #[must_use]
+    pub fn is_rfc9068(&self) -> bool {
+        self.is_rfc9068
+    }
+
     /// The claim that stands in for `aud` where there is none.
     #[must_use]
     pub fn claim_for_audience(&self) -> Option<&'static str> {
@@ -221,6 +247,9 @@ mod tests {
         assert_eq!(TrustedIssuer::new(url(), vec![String::new()]).unwrap_err(), TrustError::NoAudience);
         let issuer = TrustedIssuer::new(url(), vec!["api".to_owned()]).unwrap();
         assert_eq!(issuer.clone().algorithms(vec![]).unwrap_err(), TrustError::NoAlgorithm);
+        let mixed = vec![Algorithm::Rs256, Algorithm::Hs256];
+        assert_eq!(issuer.clone().algorithms(mixed).unwrap_err(), TrustError::MixedAlgorithms);
+        assert!(issuer.clone().algorithms(vec![Algorithm::Hs256, Algorithm::Hs512]).is_ok());
         assert_eq!(issuer.clone().leeway(301).unwrap_err(), TrustError::LeewayTooLong);
         assert_eq!(issuer.leeway(300).unwrap().leeway_seconds(), 300);
     }
@@ -230,6 +259,7 @@ mod tests {
         let issuer = TrustedIssuer::new(url(), vec!["api".to_owned()]).unwrap();
         assert_eq!(issuer.token_types(), TokenTypes::ACCESS_TOKEN);
         assert_eq!(issuer.leeway_seconds(), 30);
+        assert_eq!(issuer.allowed_algorithms(), Algorithm::DEFAULT);
         assert_eq!(issuer.claim_mapping(), &ClaimMapping::orgate());
     }
 }

@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     Algorithm, VerifyError,
-    VerifyErrorKind::{CriticalHeader, Malformed, TooLarge, UnsupportedAlgorithm},
+    VerifyErrorKind::{CriticalHeader, Encrypted, Malformed, TooLarge, UnsupportedAlgorithm},
     json::{self, Map, Value},
 };
 
@@ -33,12 +33,14 @@ pub(crate) fn split(token: &str) -> Result<Compact<'_>, VerifyError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(VerifyError::new(TooLarge, "the token is longer than 16 KiB"));
     }
-    let shape = || VerifyError::new(Malformed, "the token does not have three parts");
-    let (signing_input, signature) = token.rsplit_once('.').ok_or_else(shape)?;
+    let malformed = |detail: &'static str| VerifyError::new(Malformed, detail);
+    let shape = || malformed("the token does not have three parts");
+    let opaque = || malformed("the token is opaque, as session tokens and API keys are, and not a JWT");
+    let (signing_input, signature) = token.rsplit_once('.').ok_or_else(opaque)?;
     let (header, payload) = signing_input.split_once('.').ok_or_else(shape)?;
     if payload.contains('.') {
         let five = payload.bytes().filter(|&byte| byte == b'.').count() == 2;
-        return Err(if five { VerifyError::new(Malformed, "the token is encrypted (JWE)") } else { shape() });
+        return Err(if five { VerifyError::new(Encrypted, "the token is encrypted (JWE)") } else { shape() });
     }
     if header.is_empty() || payload.is_empty() || signature.is_empty() {
         return Err(VerifyError::new(Malformed, "a part of the token is empty"));
@@ -81,6 +83,14 @@ pub(crate) fn parse_header(bytes: &[u8]) -> Result<UnverifiedHeader<'_>, VerifyE
         })?;
     let kid = take_text(&mut map, "kid")?;
     let typ = take_text(&mut map, "typ")?;
+    // Not read, and yet of the kind that the RFC gives them: a header that says otherwise was not made by an issuer.
+    for name in ["jku", "x5u", "x5t", "x5t#S256", "cty"] {
+        take_text(&mut map, name)?;
+    }
+    match map.get("jwk") {
+        None | Some(Value::Map(_)) => {}
+        Some(_) => return Err(VerifyError::new(Malformed, "the `jwk` of the token is not an object")),
+    }
     Ok(UnverifiedHeader { algorithm, kid, typ })
 }
 
@@ -103,7 +113,7 @@ mod tests {
         assert_eq!((compact.header, compact.payload, compact.signature), ("aa", "bb", "cc"));
         assert_eq!(compact.signing_input, "aa.bb");
         for token in
-            ["", ".", "..", "a", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.", ".a.b.c", "a.b.c.d", "a.b.c.d.e"]
+            ["", ".", "..", "a", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.", ".a.b.c", "a.b.c.d", "a.b.c.d.e.f"]
         {
             assert_eq!(split(token).err().map(|e| e.kind()), Some(Malformed), "{token}");
         }
@@ -113,7 +123,9 @@ mod tests {
     #[test]
     fn an_encrypted_token_is_refused_by_name() {
         let error = split("a.b.c.d.e").err().unwrap();
-        assert_eq!(error.to_string(), "the token is encrypted (JWE)");
+        assert_eq!((error.kind(), error.to_string().as_str()), (Encrypted, "the token is encrypted (JWE)"));
+        let error = split("orgs_8f2c").err().unwrap();
+        assert!(error.to_string().starts_with("the token is opaque, as session tokens"), "{error}");
     }
 
     #[test]
@@ -159,6 +171,10 @@ mod tests {
             (r#"{"alg":"RS256","kid":1}"#, Malformed),
             (r#"{"alg":"RS256","kid":null}"#, Malformed),
             (r#"{"alg":"RS256","typ":["at+jwt"]}"#, Malformed),
+            (r#"{"alg":"RS256","jku":[]}"#, Malformed),
+            (r#"{"alg":"RS256","x5t":1}"#, Malformed),
+            (r#"{"alg":"RS256","cty":null}"#, Malformed),
+            (r#"{"alg":"RS256","jwk":"k"}"#, Malformed),
             (r#"{"alg":"RS256","crit":[]}"#, CriticalHeader),
             (r#"{"alg":"RS256","crit":null}"#, CriticalHeader),
             (r#"{"alg":"RS256","crit":["alg"]}"#, CriticalHeader),

@@ -2,7 +2,8 @@
 //!
 //! Strict for the set, tolerant per key: a set that is too large, is not strict JSON or has no usable key is refused as a
 //! whole, so that the last good one stays; a single unfit key is skipped with its reason and the fit ones serve. Keys of
-//! different issuers are never in one set.
+//! different issuers are never in one set, so within it a key is named by its `kid` and its algorithm. A secret that both
+//! sides hold is a set of its own, and never beside published keys.
 
 use std::{
     collections::BTreeMap,
@@ -12,15 +13,34 @@ use std::{
 
 use crate::{
     Algorithm, SkipReason,
+    authenticator::SecretError,
     json::{self, Value},
-    key::Key,
+    key::{Key, KeyUse},
 };
 
 /// The usable keys of one issuer. A value never changes; a new set is a new value.
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
+    /// The only key is a secret of the configuration, which no `kid` names.
+    is_secret: bool,
     generation: u64,
+}
+
+/// Which key, of which set, proved a token or proved it wrong: what a cache binds its entries to. It says nothing about
+/// the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyStamp {
+    generation: u64,
+    key: u128,
+}
+
+impl KeyStamp {
+    /// The [`generation`](KeySet::generation) of the set.
+    #[must_use]
+    pub fn generation(self) -> u64 {
+        self.generation
+    }
 }
 
 /// A key that was not taken into the set.
@@ -79,7 +99,7 @@ impl std::error::Error for KeySetError {}
 pub(crate) enum NoKey {
     /// None has the `kid`, or, without one, none is for the algorithm.
     Unknown,
-    /// The one with the `kid` is for another algorithm.
+    /// Those with the `kid` are for other algorithms.
     OtherAlgorithm,
     /// Without a `kid`, more than one could be meant.
     Several,
@@ -90,6 +110,8 @@ impl KeySet {
     pub const MAX_BYTES: usize = 256 * 1024;
     /// The most keys a set may have.
     pub const MAX_KEYS: usize = 64;
+    /// The longest secret.
+    pub const MAX_SECRET_BYTES: usize = 1024;
 
     /// Reads a JWK set. Keys that cannot be used are listed beside it, each with its reason.
     ///
@@ -107,17 +129,17 @@ impl KeySet {
             return Err(KeySetError::TooManyKeys);
         }
         let read: Vec<_> = entries.iter().map(Key::from_jwk).collect();
-        // Only keys that could be meant can be confused: a signature key may share its `kid` with an encryption key.
-        let mut uses = BTreeMap::<String, usize>::new();
-        for kid in read.iter().filter_map(|key| key.as_ref().ok()?.kid()) {
-            *uses.entry(kid.to_owned()).or_default() += 1;
+        // Only keys that could be meant can be confused: a signature key may share its `kid` with an encryption key, or
+        // with a key for another algorithm.
+        let mut named = BTreeMap::<(String, Algorithm), usize>::new();
+        for name in read.iter().flatten().flat_map(names) {
+            *named.entry(name).or_default() += 1;
         }
+        let is_alone = |key: &Key| names(key).all(|name| named.get(&name) == Some(&1));
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for (position, (entry, key)) in entries.iter().zip(read).enumerate() {
             match key {
-                Ok(key) if key.kid().and_then(|kid| uses.get(kid)).is_none_or(|&times| times == 1) => {
-                    keys.push(key)
-                }
+                Ok(key) if is_alone(&key) => keys.push(key),
                 Ok(_) => skipped.push(SkippedKey::new(position, entry, SkipReason::RepeatedKid)),
                 Err(reason) => skipped.push(SkippedKey::new(position, entry, reason)),
             }
@@ -125,18 +147,36 @@ impl KeySet {
         if keys.is_empty() {
             return Err(KeySetError::NoUsableKey(skipped));
         }
-        Ok((Self::of(keys), skipped))
+        Ok((Self::of(keys, false), skipped))
+    }
+
+    /// The set of an issuer that signs with a secret we hold, under those of `algorithms` that have secrets. Its tokens
+    /// name no key, or whichever they like.
+    ///
+    /// # Errors
+    /// [`SecretError`] if the text is shorter than the hash of one of the algorithms (RFC 7518 §3.2), if something was
+    /// read with it, or if no algorithm takes a secret.
+    pub fn from_secret(secret: &str, algorithms: &[Algorithm]) -> Result<Self, SecretError> {
+        let longest_hash = algorithms.iter().filter_map(|algorithm| algorithm.least_secret_bytes()).max();
+        let least = longest_hash.ok_or(SecretError::None)?;
+        SecretError::check_text(secret, least, Self::MAX_SECRET_BYTES)?;
+        Ok(Self::of_secret_bytes(secret.as_bytes(), algorithms))
+    }
+
+    /// As [`from_secret`](Self::from_secret), of any bytes.
+    pub(crate) fn of_secret_bytes(secret: &[u8], algorithms: &[Algorithm]) -> Self {
+        Self::of(vec![Key::from_secret(secret, algorithms)], true)
     }
 
     /// A set without keys: every token of its issuer is refused.
     #[must_use]
     pub fn empty() -> Self {
-        Self::of(Vec::new())
+        Self::of(Vec::new(), false)
     }
 
-    fn of(keys: Vec<Key>) -> Self {
+    fn of(keys: Vec<Key>, is_secret: bool) -> Self {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-        Self { keys, generation: GENERATIONS.fetch_add(1, Ordering::Relaxed) }
+        Self { keys, is_secret, generation: GENERATIONS.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// How many keys can be used.
@@ -163,24 +203,41 @@ impl KeySet {
         self.keys.iter().filter_map(Key::kid)
     }
 
+    /// Whether a key equal to the one of `stamp` is in this set, under the same `kid` and algorithm. A secret is equal to
+    /// none but itself.
+    #[must_use]
+    pub fn holds(&self, stamp: KeyStamp) -> bool {
+        self.keys.iter().flat_map(Key::uses).any(|one| one.fingerprint() == stamp.key)
+    }
+
+    pub(crate) fn stamp(&self, key: &KeyUse) -> KeyStamp {
+        KeyStamp { generation: self.generation, key: key.fingerprint() }
+    }
+
     /// The one key that a token with this `kid` and `alg` can be signed with.
-    pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Key, NoKey> {
-        match kid {
-            Some(kid) => match self.keys.iter().find(|key| key.kid() == Some(kid)) {
-                Some(key) if key.fits(algorithm) => Ok(key),
-                Some(_) => Err(NoKey::OtherAlgorithm),
-                None => Err(NoKey::Unknown),
-            },
-            None => {
-                let mut fitting = self.keys.iter().filter(|key| key.fits(algorithm));
-                match (fitting.next(), fitting.next()) {
-                    (Some(key), None) => Ok(key),
-                    (Some(_), Some(_)) => Err(NoKey::Several),
-                    (None, _) => Err(NoKey::Unknown),
-                }
+    pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&KeyUse, NoKey> {
+        let Some(kid) = kid.filter(|_| !self.is_secret) else {
+            let mut fitting = self.keys.iter().filter_map(|key| key.under(algorithm));
+            return match (fitting.next(), fitting.next()) {
+                (Some(key), None) => Ok(key),
+                (Some(_), Some(_)) => Err(NoKey::Several),
+                (None, _) => Err(NoKey::Unknown),
+            };
+        };
+        let mut missing = NoKey::Unknown;
+        for key in self.keys.iter().filter(|key| key.kid() == Some(kid)) {
+            match key.under(algorithm) {
+                Some(key) => return Ok(key),
+                None => missing = NoKey::OtherAlgorithm,
             }
         }
+        Err(missing)
     }
+}
+
+/// What a token can call a key: nothing, if the key has no `kid`.
+fn names(key: &Key) -> impl Iterator<Item = (String, Algorithm)> {
+    key.kid().into_iter().flat_map(|kid| key.uses().iter().map(|one| (kid.to_owned(), one.algorithm())))
 }
 
 fn kid_of<'v>(entry: &'v Value<'_>) -> Option<&'v str> {

@@ -13,6 +13,7 @@
 mod algorithm;
 pub mod authenticator;
 mod claims_check;
+pub mod dpop;
 mod error;
 mod issuer;
 mod json;
@@ -23,6 +24,9 @@ mod mapping;
 mod marks;
 mod source;
 mod token_types;
+#[cfg(test)]
+#[path = "vectors/tests.rs"]
+mod vectors;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -30,9 +34,9 @@ pub use error::{VerifyError, VerifyErrorKind};
 pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};
 pub use jws::MAX_TOKEN_BYTES;
 pub use key::SkipReason;
-pub use key_set::{KeySet, KeySetError, SkippedKey};
+pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};
 pub use marks::{MarkHit, Marks};
-pub use source::{BoxFuture, KeySource, KeySourceError, KeySourceStatus, StaticKeys};
+pub use source::{BoxFuture, KeyFigures, KeySource, KeySourceError, KeySourceStatus, StaticKeys, kid_of};
 pub use token_types::{Telltale, TokenTypes};
 pub use verifier::{Verified, Verifier, VerifierError};

@@ -48,22 +48,63 @@ impl TokenTypes {
             None => self.absent,
             Some(short) => (self.access_token && is(short, "at+jwt")) || (self.jwt && is(short, "jwt")),
         };
-        if !fits {
-            return Err(VerifyError::new(WrongType, format!("the `typ` of the token is not {self}")));
+        if let (false, Some(kind)) = (fits, typ.and_then(kind_by_typ)) {
+            return Err(VerifyError::new(
+                WrongType,
+                format!("the `typ` of the token says that it is {kind}"),
+            ));
         }
-        if self == Self::ACCESS_TOKEN {
+        if fits && self == Self::ACCESS_TOKEN {
             return Ok(());
         }
-        if claims.get("token_use").is_some_and(|usage| usage.as_text() != Some("access")) {
-            return Err(VerifyError::new(WrongType, "the `token_use` of the token is not `access`"));
+        // A token that does not fit is no access token anyway; what else it is helps whoever sent it.
+        check_marks(claims)?;
+        if fits {
+            return Ok(());
         }
-        match ["nonce", "at_hash", "c_hash"].into_iter().find(|&name| claims.contains_key(name)) {
-            Some(name) => {
-                Err(VerifyError::new(WrongType, format!("the token has `{name}`: it is an id token")))
-            }
-            None => Ok(()),
+        Err(VerifyError::new(WrongType, format!("the `typ` of the token is not {self}")))
+    }
+}
+
+/// Refuses what only tokens have that are no access tokens.
+fn check_marks(claims: &Map<'_>) -> Result<(), VerifyError> {
+    if let Some(usage) = claims.get("token_use") {
+        let kind = match usage.as_text() {
+            Some("access") => None,
+            Some("id") => Some("an id token"),
+            Some("session") => Some("a session token"),
+            Some("refresh") => Some("a refresh token"),
+            _ => return Err(VerifyError::new(WrongType, "the `token_use` of the token is not `access`")),
+        };
+        if let Some(kind) = kind {
+            let detail = format!("the `token_use` of the token says that it is {kind}");
+            return Err(VerifyError::new(WrongType, detail));
         }
     }
+    match ["nonce", "at_hash", "c_hash"].into_iter().find(|&name| claims.contains_key(name)) {
+        Some(name) => Err(VerifyError::new(WrongType, format!("the token has `{name}`: it is an id token"))),
+        None => Ok(()),
+    }
+}
+
+/// What a token is by a `typ` that other specifications gave it, in any case and with or without `application/`.
+fn kind_by_typ(typ: &str) -> Option<&'static str> {
+    let kinds = [
+        ("id_token+jwt", "an id token"),
+        ("id+jwt", "an id token"),
+        ("session+jwt", "a session token"),
+        ("rt+jwt", "a refresh token"),
+        ("refresh+jwt", "a refresh token"),
+        ("logout+jwt", "a logout token"),
+        ("secevent+jwt", "a security event"),
+        ("dpop+jwt", "a proof of possession"),
+        ("oauth-authz-req+jwt", "an authorization request"),
+        ("client-authentication+jwt", "the assertion of a client"),
+        ("entity-statement+jwt", "a statement of a federation"),
+        ("token-introspection+jwt", "the answer of an introspection"),
+    ];
+    let short = without_application(typ);
+    kinds.into_iter().find_map(|(name, kind)| name.eq_ignore_ascii_case(short).then_some(kind))
 }
 
 /// A media type without its `application/` (RFC 7515 §4.1.9); in any case.
@@ -177,6 +218,45 @@ mod tests {
             }
             assert!(TokenTypes::ACCESS_TOKEN.check(Some("at+jwt"), &claims).is_ok());
         }
+    }
+
+    #[test]
+    fn tokens_of_other_kinds_are_refused_by_their_name() {
+        let says = |types: TokenTypes, typ: Option<&str>, claims: &str| {
+            let claims = parse_object(claims.as_bytes()).unwrap();
+            types.check(typ, &claims).unwrap_err().to_string()
+        };
+        let (strict, all) = (TokenTypes::ACCESS_TOKEN, TokenTypes::ALL);
+        for types in [strict, all] {
+            for (typ, kind) in [
+                ("id+jwt", "an id token"),
+                ("application/SESSION+jwt", "a session token"),
+                ("refresh+jwt", "a refresh token"),
+                ("Logout+JWT", "a logout token"),
+                ("dpop+jwt", "a proof of possession"),
+            ] {
+                let expected = format!("the `typ` of the token says that it is {kind}");
+                assert_eq!(says(types, Some(typ), "{}"), expected);
+            }
+            for (usage, kind) in [("id", "an id token"), ("session", "a session token")] {
+                let claims = format!(r#"{{"token_use":"{usage}"}}"#);
+                let expected = format!("the `token_use` of the token says that it is {kind}");
+                assert_eq!(says(types, Some("JWT"), &claims), expected);
+            }
+            assert_eq!(
+                says(types, Some("JWT"), r#"{"nonce":"n"}"#),
+                "the token has `nonce`: it is an id token"
+            );
+        }
+        assert_eq!(says(strict, Some("JWT"), "{}"), "the `typ` of the token is not `at+jwt`");
+        assert_eq!(
+            says(all, Some("JOSE"), "{}"),
+            "the `typ` of the token is not `at+jwt` or `JWT` or absent"
+        );
+        assert_eq!(
+            says(all, None, r#"{"token_use":["access"]}"#),
+            "the `token_use` of the token is not `access`"
+        );
     }
 
     #[test]

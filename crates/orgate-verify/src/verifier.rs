@@ -9,10 +9,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use orgate_claims::{Principal, UnixTime};
 
 use crate::{
-    IssuerIndex, KeySource, TrustedIssuer, VerifyError,
+    IssuerIndex, KeySource, KeyStamp, TrustedIssuer, VerifyError,
     VerifyErrorKind::{
-        AlgorithmNotAllowed, BadSignature, KeyNotNamed, KeysUnavailable, Malformed, MalformedClaim,
-        MissingClaim, UnknownIssuer, UnknownKey,
+        AlgorithmNotAllowed, KeyNotNamed, KeysUnavailable, Malformed, MalformedClaim, MissingClaim,
+        UnknownIssuer, UnknownKey,
     },
     claims_check,
     json::{self, Map, Value},
@@ -55,7 +55,7 @@ pub struct Verified {
     expires_at: UnixTime,
     valid_until: UnixTime,
     issuer: IssuerIndex,
-    key_generation: u64,
+    key: KeyStamp,
 }
 
 impl Verified {
@@ -92,7 +92,13 @@ impl Verified {
     /// The [`generation`](crate::KeySet::generation) of the key set that held the key.
     #[must_use]
     pub fn key_generation(&self) -> u64 {
-        self.key_generation
+        self.key.generation()
+    }
+
+    /// The key that proved it.
+    #[must_use]
+    pub fn key(&self) -> KeyStamp {
+        self.key
     }
 }
 
@@ -197,15 +203,16 @@ impl Verifier {
                 VerifyError::new(KeyNotNamed, "the token has no `kid`, and several keys could be meant")
             }
         })?;
+        let stamp = keys.stamp(key);
         if !key.verify(signing_input.as_bytes(), signature) {
-            return Err(VerifyError::new(BadSignature, "the signature of the token does not hold"));
+            return Err(VerifyError::bad_signature(stamp));
         }
         Ok(Verified {
             principal: issuer.claim_mapping().principal(issuer.url(), claims)?,
             expires_at,
             valid_until: expires_at.plus(i64::from(issuer.leeway_seconds())),
             issuer: index,
-            key_generation: keys.generation(),
+            key: stamp,
         })
     }
 }

@@ -9,10 +9,19 @@ use orgate_claims::UnixTime;
 
 /// The time now, by the clock of the machine. A clock before 1970 reads as the epoch.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the one place where the gate reads a clock")]
 pub fn now() -> UnixTime {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    UnixTime::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+    UnixTime::from_seconds(i64::try_from(elapsed().as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The same in milliseconds since 1970, for logs.
+#[must_use]
+pub fn milliseconds() -> i64 {
+    i64::try_from(elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place where the gate reads a clock")]
+fn elapsed() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The time since the first call, by a clock that never goes back.

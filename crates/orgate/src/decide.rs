@@ -8,10 +8,10 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use http::uri::PathAndQuery;
 use orgate_claims::UnixTime;
 use orgate_policy::{Access, Facts, RuleMatch, TargetError};
-use orgate_verify::IssuerIndex;
+use orgate_verify::kid_of;
 
 use crate::{
-    Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict,
     authenticate::Proven,
     clock,
     gate::GateParts,
@@ -30,8 +30,8 @@ pub(crate) struct Brought<'b> {
     body: Option<&'b [u8]>,
     /// How the caller stands with the issuer, asked under the parts of this generation at this time.
     standing: Option<(u64, Standing, Duration)>,
-    /// Whose keys were fetched.
-    keys: Option<IssuerIndex>,
+    /// Whether the issuer could be asked for the key of the token.
+    keys: Option<bool>,
     /// What its session was exchanged for, asked under the parts of this generation.
     session: Option<(u64, Exchanged)>,
 }
@@ -97,11 +97,12 @@ impl Gate {
             let parts = self.parts();
             match need {
                 Need::Keys(issuer) if brought.keys.is_none() => {
-                    brought.keys = Some(issuer);
-                    if let Some(source) = parts.verifier().key_source(issuer) {
-                        // A failure shows in the next round: either keys are in hand or they are not.
-                        let _ = source.refresh().await;
-                    }
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let kid = self.token_text(&parts, head, session).and_then(|token| kid_of(&token));
+                    brought.keys = Some(match parts.verifier().key_source(issuer) {
+                        Some(source) => source.look_for(kid.as_deref()).await.is_ok(),
+                        None => false,
+                    });
                 }
                 Need::LiveStatus(issuer) if brought.standing.is_none() => {
                     let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
@@ -112,7 +113,7 @@ impl Gate {
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
                 }
-                missing => return Verdict::give(&parts, head, refused_without(&parts, missing)),
+                missing => return Verdict::give(&parts, head, refused_without(&parts, missing, &brought)),
             }
         }
     }
@@ -224,12 +225,17 @@ impl GateParts {
 }
 
 /// What a request is answered with for which something could not be had.
-fn refused_without(parts: &GateParts, missing: Need) -> Judged<Arc<VerifiedToken>> {
+fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
     let (code, detail) = match missing {
-        Need::Keys(issuer) if known(issuer) => {
+        Need::Keys(issuer) if known(issuer) && brought.keys == Some(true) => {
             (Code::InvalidToken, "the token was signed with a key that its issuer does not publish")
         }
+        // It may be a new one: nobody can say until the issuer can be asked.
+        Need::Keys(issuer) if known(issuer) => (
+            Code::KeysUnavailable,
+            "the key of the token is not in hand, and its issuer cannot be asked; try again",
+        ),
         Need::Body { .. } => (Code::InvalidToken, "the signature is over a body, and there is none here"),
         Need::LiveStatus(_) => {
             (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
@@ -251,7 +257,9 @@ impl Verdict {
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.
             Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
-                Self::Reject(parts.sent_elsewhere(rejection, head).with_shadow(shadow))
+                let caller = caller.map(|token| Principal::verified(Arc::clone(&token.principal)));
+                let rejection = parts.sent_elsewhere(rejection, head).with_shadow(shadow);
+                Self::Reject(rejection.asked_under(parts, caller))
             }
             would => {
                 let permit = Permit::new(Arc::clone(parts), rule, caller, head.path_and_query.clone());

@@ -7,7 +7,10 @@ use orgate_config::{
     AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, Preflight, SecretSource,
 };
 use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
-use orgate_verify::authenticator::{ApiKey, Webhook};
+use orgate_verify::{
+    KeySet, KeySource, StaticKeys, TrustedIssuer,
+    authenticator::{ApiKey, Webhook},
+};
 use tracing::{error, warn};
 
 use crate::{Authenticator, CorsOptions, LoadError, Preflights, clock};
@@ -43,6 +46,20 @@ pub(crate) fn authenticator(
             Ok(Authenticator::api_key(header, keys, spec.principal))
         }
     }
+}
+
+/// The keys of an issuer that signs with a secret.
+pub(crate) fn secret_keys(
+    issuer: &str,
+    trust: &TrustedIssuer,
+    source: &SecretSource,
+    env: Environment<'_>,
+) -> Result<Arc<dyn KeySource>, LoadError> {
+    let owner = format!("the issuer `{issuer}`");
+    let secret = source.read(env).map_err(|error| unreadable(&owner, error))?;
+    let keys = KeySet::from_secret(&secret, trust.allowed_algorithms())
+        .map_err(|error| unreadable(&owner, format!("it is not fit: {error}")))?;
+    Ok(Arc::new(StaticKeys::new(keys)))
 }
 
 /// Where an issuer is asked, with the secret that this needs.

@@ -8,21 +8,19 @@ use std::sync::{
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use orgate_claims::UnixTime;
 use orgate_policy::{PermissionsFrom, Policy};
-use orgate_verify::{IssuerIndex, Marks, Verifier, VerifyErrorKind};
+use orgate_verify::{IssuerIndex, Marks, Verifier};
 
 use crate::{
-    Code, Credential, DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer,
-    Preflights, RedirectOptions, Rejection, RequestHead, TokenOptions,
+    DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer, Preflights,
+    RedirectOptions, Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
-    credentials::{self, CredentialError, Presented, csrf},
-    judge::Refusal,
+    forgeries::Forgeries,
     limits::Limits,
     observe::Told,
     redirect,
-    session::{Exchanged, Sessions},
-    token_cache::{TokenCache, VerifiedToken},
+    session::Sessions,
+    token_cache::TokenCache,
 };
 
 /// How much memory verified tokens may take, about.
@@ -31,18 +29,19 @@ const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Decides about requests. Cheap to clone and to share; all clones are one gate.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     parts: ArcSwap<GateParts>,
-    cache: TokenCache,
+    pub(crate) cache: TokenCache,
+    pub(crate) forgeries: Forgeries,
     sessions: Sessions,
     deliveries: Deliveries,
     limits: Limits,
     told: Told,
-    marks: Marks,
+    pub(crate) marks: Marks,
 }
 
 /// What a gate decides by. Immutable; replaced as a whole, so that a request is judged by one policy from beginning to
@@ -60,11 +59,14 @@ pub struct GateParts {
     /// The patterns by which the policy includes files.
     pub(crate) include: Vec<String>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
-    permissions_from: Vec<Option<PermissionsFrom>>,
+    pub(crate) permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
     /// The keys that are being fetched, so that somebody can wait for them.
     #[cfg(feature = "remote")]
-    remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    pub(crate) remote: Vec<Arc<orgate_remote::RemoteKeys>>,
+    /// How it was loaded, and is loaded again.
+    #[cfg(all(feature = "config", feature = "remote"))]
+    pub(crate) load_options: crate::LoadOptions,
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
@@ -74,6 +76,8 @@ pub struct GateParts {
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     pub(crate) observe: bool,
+    /// The digest of the policy; empty where it was made by hand.
+    pub(crate) digest: Arc<str>,
 }
 
 /// What [`Gate::check_now`] can say at once.
@@ -134,6 +138,8 @@ impl GateParts {
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
             remote: Vec::new(),
+            #[cfg(all(feature = "config", feature = "remote"))]
+            load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
             #[cfg(feature = "remote")]
@@ -141,18 +147,8 @@ impl GateParts {
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
             observe: false,
+            digest: Arc::from(""),
         }
-    }
-
-    #[cfg(all(feature = "config", feature = "remote"))]
-    pub(crate) fn fetching(mut self, remote: Vec<Arc<orgate_remote::RemoteKeys>>) -> Self {
-        self.remote = remote;
-        self
-    }
-
-    #[cfg(all(feature = "config", feature = "remote"))]
-    pub(crate) fn remote(&self) -> &[Arc<orgate_remote::RemoteKeys>] {
-        &self.remote
     }
 
     /// Where tokens are looked for.
@@ -222,6 +218,7 @@ impl Gate {
         let inner = Inner {
             parts: ArcSwap::from_pointee(parts),
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
+            forgeries: Forgeries::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             limits: Limits::new(),
@@ -261,9 +258,11 @@ impl Gate {
                 location: status.location,
                 keys_loaded: status.loaded,
                 last_error: status.last_error,
+                figures: status.figures,
             })
         });
-        GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count() }
+        let forgeries_recognized = self.inner.forgeries.recognized();
+        GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count(), forgeries_recognized }
     }
 
     pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<GateParts>> {
@@ -284,97 +283,5 @@ impl Gate {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.limits
-    }
-
-    /// The verified token of a request; `None` if it carries no credential.
-    pub(crate) fn token(
-        &self,
-        parts: &GateParts,
-        head: &RequestHead<'_>,
-        now: UnixTime,
-        brought: Option<&Exchanged>,
-    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
-        let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
-            Rejection::unreadable_credential(match error {
-                CredentialError::Several => "the request carries more than one credential",
-                CredentialError::Malformed => "the credential of the request cannot be read",
-            })
-        })?;
-        match credential {
-            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
-                if by_cookie {
-                    csrf::check(head, &parts.token.trusted_origins)
-                        .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
-                }
-                self.verified(parts, text.as_str(), now).map(Some)
-            }
-            None => self.session(parts, head, now, brought),
-        }
-    }
-
-    pub(crate) fn verified(
-        &self,
-        parts: &GateParts,
-        text: &str,
-        now: UnixTime,
-    ) -> Result<Arc<VerifiedToken>, Refusal> {
-        let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
-            Some(token) => token,
-            None => {
-                let token = Arc::new(parts.verify(text, now)?);
-                self.inner.cache.insert(text, Arc::clone(&token));
-                token
-            }
-        };
-        match self.inner.marks.check(&token.principal) {
-            Ok(()) => Ok(token),
-            Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
-        }
-    }
-}
-
-impl GateParts {
-    fn verify(&self, text: &str, now: UnixTime) -> Result<VerifiedToken, Refusal> {
-        let verified =
-            self.verifier.verify_at(text, now).map_err(|error| match (error.kind(), error.issuer()) {
-                (VerifyErrorKind::UnknownKey | VerifyErrorKind::KeysUnavailable, Some(issuer)) => {
-                    Refusal::Need(Need::Keys(issuer))
-                }
-                (kind, _) => Rejection::new(kind.into()).with_detail(error.to_string()).into(),
-            })?;
-        let (issuer, key_generation, valid_until) =
-            (verified.issuer(), verified.key_generation(), verified.valid_until());
-        let principal = verified.into_principal();
-        if principal.confirmation().is_some() {
-            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
-            let detail =
-                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
-            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
-        }
-        let subject = match self.permissions_from.get(issuer.as_usize()) {
-            Some(Some(from)) => self.policy.subject_from(&principal, *from),
-            Some(None) | None => self.policy.subject(&principal),
-        };
-        Ok(VerifiedToken {
-            subject,
-            principal: Arc::new(principal),
-            issuer: Some(issuer),
-            key_generation,
-            parts_generation: self.generation,
-            valid_until,
-            verified_at: now,
-            stands_until: AtomicU64::new(0),
-        })
-    }
-
-    /// Whether a cached token would be verified again with the same result.
-    fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
-        token.parts_generation == self.generation
-            && now < token.valid_until
-            && token
-                .issuer
-                .and_then(|issuer| self.verifier.key_source(issuer))
-                .and_then(|source| source.current())
-                .is_some_and(|keys| keys.generation() == token.key_generation)
     }
 }

@@ -30,6 +30,7 @@ mod decide;
 mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
+mod forgeries;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod from_file;
 mod gate;
@@ -59,6 +60,7 @@ mod template;
 #[cfg(feature = "config")]
 pub mod testing;
 mod token_cache;
+mod tokens;
 
 pub use authenticate::Authenticator;
 pub use code::Code;
@@ -72,7 +74,7 @@ pub use head::RequestHead;
 pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
-pub use load::LoadError;
+pub use load::{LoadError, LoadOptions};
 pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
@@ -96,6 +98,7 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
+pub use orgate_verify::KeyFigures;
 pub use permit::Permit;
 pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;

@@ -1,10 +1,15 @@
 //! From a policy file to a gate.
 
-use std::{fmt, mem, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, mem,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
-use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys};
+use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, Timing};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
@@ -34,6 +39,34 @@ pub enum LoadError {
     },
     /// A policy that is read again says otherwise how the identity is passed on.
     Identity,
+}
+
+/// How a policy file is loaded.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The folder in which the keys of the issuers are kept for the next start, if they are.
+    pub key_snapshots: Option<PathBuf>,
+    /// The key set of `orgate_config::DEVELOPMENT_ISSUER`, if its tokens are believed.
+    pub development_keys: Option<Arc<str>>,
+}
+
+impl LoadOptions {
+    /// Keeps the last good keys of every issuer in this folder, so that a gate that starts while an issuer is out of reach
+    /// can verify with them. It must be for us alone to write; it is made if it is not there.
+    #[must_use]
+    pub fn key_snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.key_snapshots = Some(folder.into());
+        self
+    }
+
+    /// Believes tokens of `orgate_config::DEVELOPMENT_ISSUER` as well, by the key set `jwks`. For a developer's own
+    /// machine: whoever has that key is anybody.
+    #[must_use]
+    pub fn development_keys(mut self, jwks: &str) -> Self {
+        self.development_keys = Some(jwks.into());
+        self
+    }
 }
 
 impl LoadError {
@@ -80,14 +113,22 @@ impl Gate {
     /// # Errors
     /// [`LoadError`] if the file cannot be read, or if anything is wrong in it; all problems at once.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let path = path.as_ref().to_owned();
+        Self::load_with(path, LoadOptions::default()).await
+    }
+
+    /// [`load`](Self::load) with options, which hold for every [`reload`](Self::reload) as well.
+    ///
+    /// # Errors
+    /// [`LoadError`] as of [`load`](Self::load).
+    pub async fn load_with(path: impl AsRef<Path>, options: LoadOptions) -> Result<Self, LoadError> {
+        let path = path.as_ref();
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(&path, &environment).map_err(LoadError::Policy)?;
+        let file = read(path, &environment, &options)?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
-        let observe = from_file::observes(&file.mode, &path);
-        parts(file, &environment, &[]).map(|parts| Self::new(parts.observe(observe)))
+        let observe = from_file::observes(&file.mode, path);
+        parts(file, &environment, &[], &options).map(|parts| Self::new(parts.observe(observe)))
     }
 
     /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
@@ -100,17 +141,17 @@ impl Gate {
     pub async fn reload(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
         let path = path.as_ref();
         let environment = |name: &str| std::env::var(name).ok();
-        let file = orgate_config::load(path, &environment).map_err(LoadError::Policy)?;
+        let in_force = self.parts();
+        let file = read(path, &environment, &in_force.load_options)?;
         if !file.warnings.is_empty() {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, path);
-        let in_force = self.parts();
-        let new = parts(file, &environment, in_force.remote())?.observe(observe);
+        let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
         if new.identity_options() != in_force.identity_options() {
             return Err(LoadError::Identity);
         }
-        for keys in new.remote() {
+        for keys in &new.remote {
             keys.wait_at_most(NEW_KEYS).await;
         }
         self.replace(new);
@@ -119,10 +160,22 @@ impl Gate {
 
     /// Waits until the keys of every issuer were loaded once.
     pub async fn ready(&self) {
-        for keys in self.parts().remote() {
+        for keys in &self.parts().remote {
             keys.wait_until_loaded().await;
         }
     }
+}
+
+fn read(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    options: &LoadOptions,
+) -> Result<PolicyFile, LoadError> {
+    match &options.development_keys {
+        Some(jwks) => orgate_config::load_for_development(path, env, jwks),
+        None => orgate_config::load(path, env),
+    }
+    .map_err(LoadError::Policy)
 }
 
 /// How long a policy that is read again waits for the keys of each issuer that are not in hand.
@@ -133,6 +186,7 @@ fn parts(
     mut file: PolicyFile,
     env: &dyn Fn(&str) -> Option<String>,
     known: &[Arc<RemoteKeys>],
+    options: &LoadOptions,
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
     let mut introspection = Vec::new();
@@ -140,20 +194,34 @@ fn parts(
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
-    for IssuerSpec { name, trust, keys, introspect, .. } in mem::take(&mut file.issuers) {
+    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, .. } in mem::take(&mut file.issuers) {
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
         let location = match keys {
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
             KeyLocation::File(path) => Location::File(path),
+            KeyLocation::Secret(source) => {
+                let keys = from_file::secret_keys(&name, &trust, &source, env)?;
+                issuers.push((trust, keys));
+                continue;
+            }
+            KeyLocation::Known(jwks) => {
+                issuers.push((trust, in_hand(&name, &jwks)?));
+                continue;
+            }
         };
-        let keys = match known.iter().find(|keys| keys.are_of(trust.url(), &location)) {
+        let timing =
+            keys_max_stale.map_or_else(Timing::default, |limit| Timing::default().stale_limit(limit));
+        let settings = KeySettings::new(trust.url().clone(), location)
+            .timing(timing)
+            .snapshots(options.key_snapshots.clone());
+        let keys = match known.iter().find(|keys| keys.are_of(&settings)) {
             Some(keys) => Arc::clone(keys),
             None => {
-                let settings = KeySettings::new(trust.url().clone(), location);
                 let keys = RemoteKeys::new(settings, client.clone())
                     .map_err(|error| LoadError::Keys { issuer: name, error })?;
+                known.iter().for_each(|known| keys.take_over(known));
                 new.push(Arc::clone(&keys));
                 keys
             }
@@ -172,8 +240,8 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts =
-        assemble(file, verifier).permissions_from(choices).fetching(remote).introspecting(introspection);
+    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    (parts.remote, parts.load_options) = (remote, options.clone());
     if let Some((exchange, lifetime)) = exchange {
         parts = parts.exchanging(exchange, lifetime);
     }
@@ -181,6 +249,15 @@ fn parts(
         parts = parts.authenticator(&name, authenticator);
     }
     Ok(parts)
+}
+
+/// Keys that need no fetching.
+fn in_hand(issuer: &str, jwks: &str) -> Result<Arc<dyn KeySource>, LoadError> {
+    let (keys, _) = KeySet::from_jwks(jwks.as_bytes()).map_err(|error| LoadError::Secret {
+        owner: format!("the issuer `{issuer}`"),
+        why: format!("its keys cannot be read: {error}"),
+    })?;
+    Ok(Arc::new(StaticKeys::new(keys)))
 }
 
 /// A gate for the tests of `policy`; see [`Gate::for_tests`](crate::testing).
@@ -215,6 +292,7 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
     };
     let file_names = file.file_names().map(Into::into).collect();
     GateParts::new(file.policy, verifier)
+        .digest(&file.digest)
         .token(token)
         .file_names(file_names)
         .including(file.include)

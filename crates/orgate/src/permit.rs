@@ -63,6 +63,12 @@ impl Permit {
         self.would.as_deref()
     }
 
+    /// The digest of the policy that decided; empty where it has none.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        self.parts.policy_digest()
+    }
+
     /// What the rule's `shadow:` would have said, where that is something else than what was decided.
     #[must_use]
     pub fn shadow(&self) -> Option<bool> {

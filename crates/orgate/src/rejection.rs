@@ -4,13 +4,13 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
-use crate::{Code, DenyOptions, Disclose};
+use crate::{Code, DenyOptions, Disclose, GateParts, Principal, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Rejection {
     disclose: Disclose,
     /// What few refusals have.
     rare: Option<Box<Rare>>,
+    /// Who asked, and under which policy.
+    asker: Option<Box<Asker>>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
 }
@@ -63,6 +65,7 @@ impl Rejection {
             shadow: None,
             disclose: Disclose::default(),
             rare: None,
+            asker: None,
             unreadable_credential: false,
         }
     }
@@ -114,6 +117,23 @@ impl Rejection {
     pub(crate) fn with_shadow(mut self, shadow: Option<bool>) -> Self {
         self.shadow = shadow;
         self
+    }
+
+    pub(crate) fn asked_under(mut self, parts: &GateParts, caller: Option<Principal>) -> Self {
+        self.asker = Some(Box::new(Asker { caller, policy: Arc::clone(&parts.digest) }));
+        self
+    }
+
+    /// The verified caller who was refused, where one was asked for and proven.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        self.asker.as_ref()?.caller.as_ref()
+    }
+
+    /// The digest of the policy that refused; `None` for what no policy refused.
+    #[must_use]
+    pub fn policy_digest(&self) -> Option<&str> {
+        self.asker.as_ref().map(|asker| &*asker.policy)
     }
 
     /// What the rule's `shadow:` would have said, where that is something else than what was decided.

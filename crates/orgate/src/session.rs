@@ -18,7 +18,10 @@ use moka::{Expiry, sync::Cache};
 use orgate_claims::UnixTime;
 
 use crate::{
-    Code, Gate, Need, Rejection, RequestHead, credentials::csrf, gate::GateParts, judge::Refusal,
+    Code, Gate, Need, Rejection, RequestHead,
+    credentials::{self, Presented, csrf},
+    gate::GateParts,
+    judge::Refusal,
     token_cache::VerifiedToken,
 };
 
@@ -167,15 +170,13 @@ impl Gate {
         Err(Rejection::new(code).with_detail(detail).into())
     }
 
-    /// The text of the token of a request that was verified: to ask its issuer about it.
-    #[cfg(feature = "remote")]
+    /// The text of the token of a request: to ask its issuer about it.
     pub(crate) fn token_text(
         &self,
         parts: &GateParts,
         head: &RequestHead<'_>,
         brought: Option<&Exchanged>,
     ) -> Option<Arc<str>> {
-        use crate::credentials::{self, Presented};
         if let Ok(Some(Presented { credential: crate::Credential::Token(text), .. })) =
             credentials::extract(head.headers, &parts.token)
         {

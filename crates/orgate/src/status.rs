@@ -1,5 +1,11 @@
 //! How a gate is doing: whether it has what it needs to decide.
 
+use std::sync::Arc;
+
+use orgate_verify::KeyFigures;
+
+use crate::{GateParts, Principal};
+
 /// How a gate is doing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -8,6 +14,8 @@ pub struct GateStatus {
     pub issuers: Vec<IssuerStatus>,
     /// How many rules are enforced.
     pub rules: usize,
+    /// How many requests were refused without a signature check, since the same token had failed it a moment before.
+    pub forgeries_recognized: u64,
 }
 
 /// How a gate stands with one issuer.
@@ -22,6 +30,30 @@ pub struct IssuerStatus {
     pub keys_loaded: bool,
     /// Why the last attempt to fetch them failed, if it did.
     pub last_error: Option<String>,
+    /// What can be counted of its keys.
+    pub figures: KeyFigures,
+}
+
+/// Who asked for what was refused, and under which policy: for logs.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) caller: Option<Principal>,
+    pub(crate) policy: Arc<str>,
+}
+
+impl GateParts {
+    /// Names the policy by the digest of its file.
+    #[must_use]
+    pub fn digest(mut self, digest: &str) -> Self {
+        self.digest = digest.into();
+        self
+    }
+
+    /// The digest of the policy's file (see `orgate_config::PolicyFile::digest`), in hexadecimal; empty where there is none.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        &self.digest
+    }
 }
 
 impl GateStatus {

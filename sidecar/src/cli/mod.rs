@@ -16,13 +16,16 @@ mod import;
 mod init;
 #[cfg(feature = "issuer")]
 mod issuer;
+mod log;
 mod lsp;
 mod matrix;
 mod output;
 mod policy_file;
 mod proxy;
 mod reload;
+mod replay;
 mod schema;
+mod shadow;
 mod signals;
 mod snippet;
 mod test;
@@ -84,6 +87,16 @@ pub(crate) struct Common {
         help_heading = "Output"
     )]
     pub(crate) color: ColorChoice,
+    /// Print nothing where nothing is wrong: for check, test and diff.
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "ORGATE_QUIET",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Output"
+    )]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +129,11 @@ enum Verb {
     Init(init::Options),
     /// Print what puts orgate in front of an application elsewhere.
     Snippet(snippet::Options),
-    /// Look into tokens.
+    /// Judge the requests of a decision log by another policy.
+    Replay(replay::Options),
+    /// Sum up what shadow rules and an observed policy would have done.
+    Shadow(shadow::Options),
+    /// Make tokens for development, and look into tokens.
     Token(token::Options),
     /// Serve an editor: findings, completion, who gets in.
     Lsp(lsp::Options),
@@ -167,7 +184,9 @@ pub fn run() -> ExitCode {
             Verb::Fmt(options) => fmt::run(&options, &common),
             Verb::Init(options) => init::run(&options, &common),
             Verb::Snippet(options) => snippet::run(&options, &common),
-            Verb::Token(options) => token::run(&options),
+            Verb::Replay(options) => replay::run(&options, &common),
+            Verb::Shadow(options) => shadow::run(&options, &common),
+            Verb::Token(options) => token::run(&options, &common),
             Verb::Lsp(options) => lsp::run(&options),
             Verb::Help(options) => help::run(&options),
             Verb::Completions(options) => generate::completions(&options),

@@ -5,14 +5,17 @@
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
-use orgate::Gate;
-use serde_json::json;
-use tokio::sync::Notify;
+use orgate::{Gate, LoadOptions};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{info, warn};
 
+#[cfg(feature = "issuer")]
+use super::token;
 use super::{Common, Failure, output, reload, runtime, signals};
 use crate::{
     admin::{Admin, Administered, Readiness},
+    decision_log::{DecisionLog, Paths},
     doors::ProxyDoor,
     identity_headers::IdentityHeaders,
     metrics::Metrics,
@@ -31,11 +34,17 @@ Examples:
   orgate proxy --upstream http://127.0.0.1:3000 --listen 127.0.0.1:0 --admin 127.0.0.1:0
       take free ports; the lines `listening NAME URL` on stdout say which
 
+  orgate proxy --upstream http://127.0.0.1:3000 --decision-log decisions.log
+      one JSON object a line for each decision, for `orgate replay` and `orgate shadow report`
+  orgate proxy --upstream http://127.0.0.1:3000 --dev-issuer
+      believe the tokens of `orgate token mint` as well, on this machine
+
 The application gets the caller in X-Orgate-Sub, -Org-Id, -Org-Slug, -Role, -Permissions, -Issuer and -Auth. It must be
 reachable through the proxy only, because it believes them.
 
 SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. The policy
-file is read again when it changes, and on SIGHUP; one that does not stand replaces nothing.")]
+file is read again when it changes, on SIGHUP, and on `POST /-/reload` at the admin listener, which answers what changed,
+or 422 with what is wrong; a policy that does not stand replaces nothing.")]
 pub(crate) struct Options {
     /// The application, as http://HOST:PORT.
     #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
@@ -46,13 +55,33 @@ pub(crate) struct Options {
     /// Where clients connect; port 0 takes a free one.
     #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Where /healthz, /readyz and /metrics are.
+    /// Where /healthz, /readyz, /metrics, /-/policy and /-/reload are.
     #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
     admin: String,
     /// End with exit code 2 if the keys of an issuer cannot be fetched within 10 seconds. Without it the proxy starts,
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
     require_keys: bool,
+    /// Write every decision to this file, one JSON object a line; `-` is standard output. It holds roles, permissions and
+    /// organizations, and no token, header, query or id of a caller. Of refusals ten a second are written for each rule
+    /// and code, and the rest is counted.
+    #[arg(long, env = "ORGATE_DECISION_LOG", value_name = "FILE")]
+    decision_log: Option<PathBuf>,
+    /// How paths are written there: as the rule has them, or with their values.
+    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum, default_value_t)]
+    log_paths: Paths,
+    /// Believe the tokens of `orgate token mint` as well. For development: only on a loopback address.
+    #[cfg(feature = "issuer")]
+    #[arg(long, env = "ORGATE_DEV_ISSUER", value_parser = clap::builder::BoolishValueParser::new())]
+    dev_issuer: bool,
+    /// The file of the development key; made if it is missing.
+    #[cfg(feature = "issuer")]
+    #[arg(long, env = "ORGATE_DEV_KEY", value_name = "FILE", default_value = token::mint::KEY_FILE)]
+    dev_key: PathBuf,
+    /// Keep the last good keys of every issuer in this folder, so that a start while an issuer is out of reach can
+    /// verify with them. Nobody else may be able to write there; it is made if it is missing.
+    #[arg(long, env = "ORGATE_KEY_SNAPSHOTS", value_name = "FOLDER")]
+    key_snapshots: Option<PathBuf>,
     /// Worker threads [default: one for each core].
     #[arg(long, env = "ORGATE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -75,12 +104,26 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let path = orgate_config::discover(std::path::Path::new("."), options.policy.as_deref())
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let read = reload::look(&path);
-    let gate =
-        Gate::load(&path).await.map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
+    let development = development_keys(&options)?;
+    let mut load = LoadOptions::default();
+    load.key_snapshots.clone_from(&options.key_snapshots);
+    load.development_keys = development.as_deref().map(Into::into);
+    let gate = Gate::load_with(&path, load)
+        .await
+        .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
     let upstream = upstream_of(&gate, &options.upstream)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
+    metrics.policy(gate.parts().policy_digest());
+    let decisions = decision_log(&options, &metrics)?;
 
     let proxy = Listener::bind("proxy", &options.listen, "--listen").await.map_err(Failure::could_not_run)?;
+    if development.is_some() && !proxy.address().ip().is_loopback() {
+        let help = "listen on 127.0.0.1, or leave --dev-issuer away";
+        return Err(Failure::could_not_run(format!(
+            "--dev-issuer is for this machine only, and `{}` is reachable from others\nhelp: {help}",
+            options.listen
+        )));
+    }
     let admin = Listener::bind("admin", &options.admin, "--admin").await.map_err(Failure::could_not_run)?;
     if options.require_keys {
         tokio::select! {
@@ -89,26 +132,38 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
         }
     }
 
-    info!(policy = %path.display(), rules = gate.status().rules, upstream = options.upstream, "serving");
+    let digest = gate.parts().policy_digest().to_owned();
+    info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = options.upstream, "serving");
     output::announce(&[&proxy, &admin]);
-    let door = ProxyDoor::new(gate.clone(), Arc::clone(&upstream), Arc::clone(&metrics));
+    let door =
+        ProxyDoor::logging(gate.clone(), Arc::clone(&upstream), Arc::clone(&metrics), decisions.clone());
+    let (ask, asking) = mpsc::channel(1);
     let subject = Arc::new(ProxyStatus {
         gate: gate.clone(),
         upstream,
         metrics: Arc::clone(&metrics),
         shutdown: shutdown.clone(),
+        ask,
     });
     let admin_shutdown = Shutdown::new();
     let administered =
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
-    let flusher = tokio::spawn(flush_every_second(door.clone()));
-    let follower = tokio::spawn(reload::follow(gate, path, read, metrics, hangup));
+    let flusher = tokio::spawn(flush_every_second(door.clone(), decisions.clone()));
+    let follower = tokio::spawn(reload::follow((gate, metrics), (path, read), hangup, asking));
+    let reminder = development.map(|_| tokio::spawn(remind_every_minute()));
     serve::serve(proxy, door.clone(), Limits::of_this_process(), shutdown).await;
     follower.abort();
+    if let Some(reminder) = reminder {
+        reminder.abort();
+    }
 
     // The admin listener tells of the drain until the drain is over.
     flusher.abort();
     door.access_log().flush();
+    if let Some(decisions) = decisions {
+        // It waits for the disk.
+        let _ = tokio::task::spawn_blocking(move || decisions.finish()).await;
+    }
     admin_shutdown.abort();
     let _ = administered.await;
     Ok(())
@@ -143,11 +198,47 @@ async fn required_keys(gate: &Gate) -> Result<(), Failure> {
     )))
 }
 
-async fn flush_every_second(door: ProxyDoor) {
+async fn flush_every_second(door: ProxyDoor, decisions: Option<DecisionLog>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         ticks.tick().await;
         door.access_log().flush();
+        if let Some(decisions) = &decisions {
+            decisions.flush();
+        }
+    }
+}
+
+fn decision_log(options: &Options, metrics: &Arc<Metrics>) -> Result<Option<DecisionLog>, Failure> {
+    let Some(path) = &options.decision_log else { return Ok(None) };
+    DecisionLog::open(path, options.log_paths, Arc::clone(metrics)).map(Some).map_err(|error| {
+        Failure::could_not_run(format!("cannot write the decision log `{}`: {error}", path.display()))
+    })
+}
+
+/// The key set of the development issuer, if it is believed.
+#[cfg(feature = "issuer")]
+fn development_keys(options: &Options) -> Result<Option<String>, Failure> {
+    if !options.dev_issuer {
+        return Ok(None);
+    }
+    token::mint::key(&options.dev_key).map(|key| Some(key.jwks()))
+}
+
+#[cfg(not(feature = "issuer"))]
+fn development_keys(_: &Options) -> Result<Option<String>, Failure> {
+    Ok(None)
+}
+
+/// Nobody forgets for long that anybody with a file of this machine can be anybody.
+async fn remind_every_minute() {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        ticks.tick().await;
+        warn!(
+            issuer = orgate_config::DEVELOPMENT_ISSUER,
+            "development tokens are believed (--dev-issuer): whoever has the key can be anybody"
+        );
     }
 }
 
@@ -158,6 +249,7 @@ struct ProxyStatus {
     upstream: Arc<Upstream>,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
+    ask: mpsc::Sender<oneshot::Sender<reload::Reloaded>>,
 }
 
 impl Administered for ProxyStatus {
@@ -166,10 +258,30 @@ impl Administered for ProxyStatus {
     }
 
     fn metrics(&self) -> String {
-        let issuers =
-            self.gate.status().issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded));
+        let issuers = self.gate.status().issuers.into_iter();
+        let issuers = issuers.map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         self.metrics.observe(self.upstream.connections(), issuers);
         self.metrics.render()
+    }
+
+    fn policy(&self) -> Option<Value> {
+        let parts = self.gate.parts();
+        let files: Vec<String> = parts.files().map(|file| file.display().to_string()).collect();
+        let mode = if parts.observes() { "observe" } else { "enforce" };
+        let rules = parts.policy().rule_count();
+        Some(json!({"digest": parts.policy_digest(), "files": files, "rules": rules, "mode": mode}))
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Option<reload::Reloaded>> + Send + '_>> {
+        Box::pin(async {
+            let (asker, answer) = oneshot::channel();
+            // While the process ends nobody reads any more.
+            let over = || Err(json!({"findings": [], "error": "the process is ending"}));
+            if self.ask.send(asker).await.is_err() {
+                return Some(over());
+            }
+            Some(answer.await.unwrap_or_else(|_| over()))
+        })
     }
 }
 

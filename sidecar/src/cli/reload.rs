@@ -13,14 +13,21 @@ use std::{
     time::Duration,
 };
 
-use orgate::Gate;
-use orgate_policy::ChangeKind;
-use tokio::sync::Notify;
+use orgate::{Gate, LoadError};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
+use super::check;
 use crate::metrics::Metrics;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What came of reading a policy again: what changed, or what is wrong.
+pub(crate) type Reloaded = Result<Value, Value>;
+
+/// Who asked for it, and waits for the answer.
+pub(crate) type Asking = mpsc::Receiver<oneshot::Sender<Reloaded>>;
 
 /// What tells that a file is another one than before, by its name and every byte; nothing where it cannot be read. Times
 /// tell too little: tools that copy files keep them, and two changes may have one.
@@ -36,56 +43,92 @@ pub(crate) fn look(path: &Path) -> Looked {
 }
 
 /// Keeps `gate` at what the files say, until the task is dropped. `read` is what the policy file was like when it was read.
-pub(crate) async fn follow(gate: Gate, path: PathBuf, read: Looked, metrics: Arc<Metrics>, now: Arc<Notify>) {
+pub(crate) async fn follow(
+    (gate, metrics): (Gate, Arc<Metrics>),
+    (path, read): (PathBuf, Looked),
+    now: Arc<Notify>,
+    mut asking: Asking,
+) {
     let mut enforced = stamp(&gate, &path).await;
     if let Some(own) = enforced.first_mut() {
         *own = read;
     }
     let mut seen = enforced.clone();
     loop {
+        let mut answer = None;
         let asked = tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => false,
             () = now.notified() => true,
+            Some(asker) = asking.recv() => {
+                answer = Some(asker);
+                true
+            }
         };
         let current = stamp(&gate, &path).await;
         let settled = current == seen;
         seen.clone_from(&current);
         if asked || settled && current != enforced {
-            reload(&gate, &path, &metrics).await;
+            let reloaded = reload(&gate, &path, &metrics).await;
+            if let Some(asker) = answer {
+                // Whoever went away needs no answer.
+                let _ = asker.send(reloaded);
+            }
             enforced = stamp(&gate, &path).await;
             seen.clone_from(&enforced);
         }
     }
 }
 
-async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) {
+async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) -> Reloaded {
     let before = gate.parts();
     match gate.reload(path).await {
         Ok(()) => {
             let after = gate.parts();
+            let digest = after.policy_digest();
             metrics.replace_rules(after.policy().rules().map(|(rule, _)| rule));
+            metrics.policy(digest);
             metrics.policy_stale(false);
             let rules = after.policy().rule_count();
-            let Ok(diff) = before.policy().diff(after.policy()) else {
-                info!(policy = %path.display(), rules, "the policy was replaced");
-                return;
+            let mut answer = json!({"digest": digest, "rules": rules, "unchanged": null, "changes": null});
+            let changed = match before.policy().diff(after.policy()) {
+                Ok(diff) => {
+                    let of_rules = diff.summary();
+                    answer["unchanged"] = diff.unchanged.into();
+                    answer["changes"] = diff.changes.iter().map(change).collect();
+                    // What stands beside the rules is compared by `orgate diff`, which has both files.
+                    match of_rules.is_empty() && before.policy_digest() != digest {
+                        true => "no rule decides otherwise; something else in the file is another".to_owned(),
+                        false if of_rules.is_empty() => "nothing".to_owned(),
+                        false => of_rules,
+                    }
+                }
+                Err(error) => error.to_string(),
             };
-            let count = |kind| diff.changes.iter().filter(|change| change.kind == kind).count();
-            info!(
-                policy = %path.display(),
-                rules,
-                public = count(ChangeKind::Public),
-                unbound = count(ChangeKind::Unbound),
-                loosened = count(ChangeKind::Loosened),
-                tightened = count(ChangeKind::Tightened),
-                "the policy was replaced"
-            );
+            info!(policy = %path.display(), digest, rules, changed, "the policy was replaced");
+            answer["changed"] = changed.into();
+            Ok(answer)
         }
         Err(problem) => {
             metrics.policy_stale(true);
-            error!(policy = %path.display(), "the policy stays as it was: {}", problem.render(false).trim_end());
+            let told = problem.render(false);
+            error!(policy = %path.display(), "the policy stays as it was: {}", told.trim_end());
+            let findings = match &problem {
+                LoadError::Policy(orgate_config::LoadError::Findings(findings)) => {
+                    check::findings_json(findings)
+                }
+                _ => Vec::new(),
+            };
+            let digest = before.policy_digest();
+            Err(json!({"digest": digest, "findings": findings, "error": told.trim_end()}))
         }
     }
+}
+
+fn change(change: &orgate_policy::Change) -> Value {
+    json!({
+        "kind": change.kind.as_str(), "methods": change.methods, "path": change.path, "who": change.who,
+        "before": change.before, "after": change.after,
+    })
 }
 
 async fn stamp(gate: &Gate, path: &Path) -> Stamp {

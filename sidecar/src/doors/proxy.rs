@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     access_log::{AccessLog, Outcome, Record},
+    decision_log::{Decision, DecisionLog},
     identity_headers::Identity,
     metrics::Metrics,
     problem::{self, Refusal},
@@ -36,7 +37,38 @@ struct Inner {
     upstream: Arc<Upstream>,
     metrics: Arc<Metrics>,
     log: AccessLog,
+    decisions: Option<DecisionLog>,
     ids: RequestIds,
+}
+
+/// What is asked, as logs tell it.
+#[derive(Clone, Copy)]
+struct Asked<'r> {
+    started: Instant,
+    id: &'r RequestId,
+    method: &'r str,
+    host: Option<&'r str>,
+    target: Option<&'r str>,
+}
+
+/// What was found out while it was judged.
+#[derive(Clone, Copy, Default)]
+struct Findings<'r> {
+    caller: Option<&'r Principal>,
+    shadow: Option<bool>,
+    policy: Option<&'r str>,
+}
+
+impl<'r> Asked<'r> {
+    fn of(parts: &'r Parts, started: Instant, id: &'r RequestId) -> Self {
+        Self {
+            started,
+            id,
+            method: parts.method.as_str(),
+            host: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
+            target: parts.uri.path_and_query().map(PathAndQuery::as_str),
+        }
+    }
 }
 
 /// The body of an answer: the upstream's, or a refusal.
@@ -46,8 +78,19 @@ impl ProxyDoor {
     /// A door to `upstream`, guarded by `gate`.
     #[must_use]
     pub fn new(gate: Gate, upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
-        let (log, ids) = (AccessLog::new(), RequestIds::new());
-        Self(Arc::new(Inner { gate, upstream, metrics, log, ids }))
+        Self::logging(gate, upstream, metrics, None)
+    }
+
+    /// The same, with a log of its decisions.
+    #[must_use]
+    pub fn logging(
+        gate: Gate,
+        upstream: Arc<Upstream>,
+        metrics: Arc<Metrics>,
+        decisions: Option<DecisionLog>,
+    ) -> Self {
+        let (log, ids) = (AccessLog::default(), RequestIds::new());
+        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, ids }))
     }
 
     /// The log of its requests, for the task that flushes its summaries.
@@ -71,12 +114,9 @@ impl Handler for ProxyDoor {
 
     fn refuse(&self, defect: Defect, _: Connection) -> Response<ProxyBody> {
         let id = self.0.ids.next();
-        self.0.note(
-            Instant::now(),
-            "",
-            &id,
-            &Outcome::Refused { rule: "", code: "bad_request", status: 400 },
-        );
+        let asked = Asked { started: Instant::now(), id: &id, method: "", host: None, target: None };
+        let outcome = Outcome::Refused { rule: "", code: "bad_request", status: 400 };
+        self.0.note(asked, &outcome, Findings::default());
         serve::refusal(defect, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
     }
 }
@@ -122,7 +162,7 @@ impl Inner {
             (Verdict::Reject(rejection), body) => self.reject(&rejection, started, &id, &parts, body),
             (Verdict::Answer(answer), body) => {
                 let outcome = Outcome::Answered { rule: answer.rule() };
-                self.note(started, parts.method.as_str(), &id, &outcome);
+                self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
                 let mut response = answer.response().map(|body| Either::Right(Full::new(body)));
                 body.dispose(&parts.headers, &mut response);
                 response
@@ -140,6 +180,7 @@ impl Inner {
         id: &RequestId,
     ) -> Response<ProxyBody> {
         let method = request.method().clone();
+        let host = request.headers().get(header::HOST).filter(|_| self.decisions.is_some()).cloned();
         let principal = permit.principal();
         let identity = principal.as_ref().map(|principal| identity(principal, &permit));
         let target = permit.path_and_query().clone();
@@ -147,6 +188,18 @@ impl Inner {
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());
+        let asked = Asked {
+            started,
+            id,
+            method: method.as_str(),
+            host: host.as_ref().and_then(|host| host.to_str().ok()),
+            target: Some(permit.path_and_query().as_str()),
+        };
+        let findings = Findings {
+            caller: principal.as_ref(),
+            shadow: permit.shadow(),
+            policy: Some(permit.policy_digest()),
+        };
         let mut response = match self.upstream.forward(outbound).await {
             Ok(response) => {
                 let status = response.status().as_u16();
@@ -157,7 +210,7 @@ impl Inner {
                         Outcome::Observed { rule, code: would.reason().as_str(), status }
                     }
                 };
-                self.note(started, method.as_str(), id, &outcome);
+                self.note(asked, &outcome, findings);
                 response.map(Either::Left)
             }
             Err(error) => {
@@ -169,7 +222,7 @@ impl Inner {
                     status: refusal.status().as_u16(),
                     error: &error,
                 };
-                self.note(started, method.as_str(), id, &outcome);
+                self.note(asked, &outcome, findings);
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
         };
@@ -202,7 +255,7 @@ impl Inner {
             Unread::Broken => (Refusal::BadRequest, None),
         };
         let outcome = Outcome::Refused { rule: "", code: refusal.code(), status: refusal.status().as_u16() };
-        self.note(started, parts.method.as_str(), id, &outcome);
+        self.note(Asked::of(parts, started, id), &outcome, Findings::default());
         let response = problem::refusal(refusal, None, Some(id.as_str()));
         let mut response = response.map(|body| Either::Right(Full::new(body)));
         match rest {
@@ -229,7 +282,12 @@ impl Inner {
             code: rejection.reason().as_str(),
             status: rejection.status().as_u16(),
         };
-        self.note(started, parts.method.as_str(), id, &outcome);
+        let findings = Findings {
+            caller: rejection.principal(),
+            shadow: rejection.shadow(),
+            policy: rejection.policy_digest(),
+        };
+        self.note(Asked::of(parts, started, id), &outcome, findings);
         let mut response = rejection.response(Some(id.as_str())).map(|body| Either::Right(Full::new(body)));
         body.dispose(&parts.headers, &mut response);
         response
@@ -253,16 +311,32 @@ impl Inner {
             }
         };
         let outcome = Outcome::Refused { rule: "", code, status: bytes.status().as_u16() };
-        self.note(started, parts.method.as_str(), id, &outcome);
+        self.note(Asked::of(parts, started, id), &outcome, Findings::default());
         let mut response = bytes.map(|body| Either::Right(Full::new(body)));
         drain::dispose(body, &parts.headers, &mut response);
         response
     }
 
-    fn note(&self, started: Instant, method: &str, id: &RequestId, outcome: &Outcome<'_>) {
+    fn note(&self, asked: Asked<'_>, outcome: &Outcome<'_>, findings: Findings<'_>) {
+        let Asked { started, id, method, host, target } = asked;
         let duration = started.elapsed();
         self.metrics.request(outcome.rule(), outcome.code(), duration);
         self.log.record(&Record { method, request_id: id.as_str(), duration, outcome });
+        if let Some(decisions) = &self.decisions {
+            let Findings { caller, shadow, policy } = findings;
+            let (id, latency) = (id.as_str(), duration);
+            decisions.record(&Decision {
+                id,
+                method,
+                host,
+                target,
+                outcome,
+                shadow,
+                caller,
+                policy,
+                latency,
+            });
+        }
     }
 }
 

@@ -16,7 +16,8 @@ look like another one: control characters, zero-width characters, and those that
     GET /adm<U+200B>in: deny        # looks like /admin and is not";
 
     LIMIT = "E003", "the file is too large or too deep",
-"A file has at most 1 MiB, and maps and lists are nested at most 32 levels deep.";
+"A file has at most 1 MiB, and a policy at most 4 MiB with what it includes; maps and lists are nested at most 32 levels deep
+and have at most 25 000 entries each, and all of them together 130 000 keys and values. Reading ends at what is more.";
 
     NOT_IN_FORMAT = "E004", "a construct that is not part of the format",
 "Anchors, aliases, merge keys, tags, directives, keys that are not texts, more than one document in a file, and the dates
@@ -223,6 +224,14 @@ one with a broader path or host.
     ALGORITHM = "E054", "an algorithm that proves nothing",
 "`none` is no signature. It is never accepted.";
 
+    MIXED_KEYS = "E055", "a secret and published keys side by side",
+"HS256, HS384 and HS512 are signed with a secret that both sides hold, all others with a key whose public half anybody may
+have. An issuer has the one or the other: where both are accepted, a public key can be passed off as the secret (RFC 8725
+§2.1). With `keys: {secret: …}` the algorithm is HS256 unless `algorithms` says otherwise.
+
+    keys: {secret: {env: ISSUER_SECRET}}
+    algorithms: [HS256, RS256]      # E055";
+
     SECRET_LITERAL = "E056", "a secret in the policy file",
 "A policy file lies in a repository and is read by reviewers, so it names where a secret is and never holds one. A secret that
 was committed is known; change it.
@@ -253,7 +262,9 @@ strangers is limited by address, in front of the gate.
     GET /search: {require: authenticated, limit: 10/s per sub}";
 
     TOO_MANY = "E090", "too many of something",
-"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts and 32 issuers.";
+"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts, 256 bindings, 4 096 conditions and 32 issuers.
+Where thousands of rules cross thousands of others (`/a/{x}/b` and `/a/c/{y}`) and say different things, comparing them ends
+after a million steps. Rules with one requirement may cross in any number.";
 
     WORST_CASE = "E091", "rules among which a request could take too long to find its own",
 "Where literals and parameters stand beside each other at many depths, one request may have to be compared along many ways.

@@ -77,7 +77,16 @@ pub(super) fn read(node: Option<&Node>, directory: &Path, diagnostics: &mut Diag
     let mut read = Authenticators::default();
     let Some(node) = node else { return read };
     let entries = super::named(node, "authenticators", "a map from names to authenticators", diagnostics);
-    for (key, node) in entries.filter(|(key, _)| !key.text.starts_with("x-")) {
+    let entries = entries.filter(|(key, _)| !key.text.starts_with("x-"));
+    let count = entries.clone().count();
+    if count > MAX_AUTHENTICATORS {
+        let message =
+            format!("the policy has {count} authenticators; at most {MAX_AUTHENTICATORS} are allowed");
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
+        read.names.extend(entries.map(|(key, _)| key.text.as_str().into()));
+        return read;
+    }
+    for (key, node) in entries {
         if !is_name(&key.text) {
             let message = format!("`{}` is no name of an authenticator", key.text);
             let finding = Diagnostic::error(codes::BAD_NAME, message);
@@ -88,12 +97,6 @@ pub(super) fn read(node: Option<&Node>, directory: &Path, diagnostics: &mut Diag
         read.names.push(key.text.as_str().into());
         let authenticator = authenticator(key, node, directory, &mut read.named, diagnostics);
         read.authenticators.extend(authenticator);
-    }
-    if read.names.len() > MAX_AUTHENTICATORS {
-        let count = read.names.len();
-        let message =
-            format!("the policy has {count} authenticators; at most {MAX_AUTHENTICATORS} are allowed");
-        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
     }
     read
 }

@@ -82,6 +82,9 @@ fn holds_names(path: &[&str]) -> bool {
 
 /// The depth of a tree is bounded by [`MAX_DEPTH`](crate::document::MAX_DEPTH).
 fn walk<'n>(node: &'n Node, path: &mut Vec<&'n str>, diagnostics: &mut Diagnostics) {
+    if diagnostics.is_enough() {
+        return;
+    }
     match &node.value {
         Value::Text(text) if !may_hold_variables(path) => {
             if let Some(at) = text.find("${") {

@@ -8,7 +8,10 @@
 
 mod watch;
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
 
 use orgate_policy::Pattern;
 
@@ -23,6 +26,10 @@ use crate::{
 
 /// The most files that one policy includes.
 const MAX_FILES: usize = 64;
+/// The most bytes of a policy and everything that it includes.
+const MAX_TOTAL: usize = 4 * document::MAX_BYTES;
+/// The most bytes of a pattern.
+const MAX_PATTERN: usize = 1_024;
 
 /// Where a policy is and what it is called.
 pub(super) struct Surroundings<'f> {
@@ -31,10 +38,15 @@ pub(super) struct Surroundings<'f> {
     pub(super) files: &'f dyn Files,
 }
 
-/// The policy with everything that it includes.
-pub(super) fn resolve(mut root: Node, around: &Surroundings<'_>, diagnostics: &mut Diagnostics) -> Node {
-    let Value::Map(entries) = &mut root.value else { return root };
-    let Some(at) = entries.iter().position(|(key, _)| key.text == "include") else { return root };
+/// The policy of so many bytes with everything that it includes; `None` if that is too much to be read.
+pub(super) fn resolve(
+    mut root: Node,
+    around: &Surroundings<'_>,
+    bytes: usize,
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
+    let Value::Map(entries) = &mut root.value else { return Some(root) };
+    let Some(at) = entries.iter().position(|(key, _)| key.text == "include") else { return Some(root) };
     let (key, node) = entries.remove(at);
     let mut patterns = document::Field::of(&node, "include", diagnostics).list().unwrap_or_default();
     if let Some(more) = patterns.get(MAX_FILES) {
@@ -44,11 +56,16 @@ pub(super) fn resolve(mut root: Node, around: &Surroundings<'_>, diagnostics: &m
         patterns.clear();
     }
     let mut merged = Merged { entries, key: &key };
+    let mut left = MAX_TOTAL.saturating_sub(bytes);
     for (path, asked) in matching(&patterns, around, diagnostics) {
-        let Some(fragment) = fragment(&path, asked, around, diagnostics) else { continue };
-        merged.add(fragment, diagnostics);
+        let read = fragment(&path, asked, (around, &mut left), diagnostics);
+        // What is too large in one file is not made better by the next.
+        if diagnostics.is_enough() || diagnostics.iter().any(|finding| finding.code == codes::LIMIT) {
+            return None;
+        }
+        read.into_iter().for_each(|fragment| merged.add(fragment, diagnostics));
     }
-    root
+    Some(root)
 }
 
 /// The files that the patterns match, each with the place of its first pattern.
@@ -65,6 +82,11 @@ fn matching(
             if help.is_empty() { finding } else { finding.help(help) }
         };
         let text = pattern.value;
+        if text.len() > MAX_PATTERN {
+            let message = format!("a pattern has at most {MAX_PATTERN} bytes");
+            diagnostics.push(refuse(codes::INCLUDE, message, ""));
+            continue;
+        }
         let segments: Vec<&str> = text.split('/').collect();
         if let Some((message, help)) = not_a_pattern(text, &segments) {
             diagnostics.push(refuse(codes::INCLUDE, message, help));
@@ -168,7 +190,7 @@ struct Fragment {
 fn fragment(
     path: &str,
     asked: Span,
-    around: &Surroundings<'_>,
+    (around, left): (&Surroundings<'_>, &mut usize),
     diagnostics: &mut Diagnostics,
 ) -> Option<Fragment> {
     let name = match around.name.rfind(['/', std::path::MAIN_SEPARATOR]) {
@@ -187,6 +209,17 @@ fn fragment(
         Err(error) => {
             let message = format!("cannot read `{path}`: {error}");
             diagnostics.push(Diagnostic::error(codes::INCLUDE, message).at(asked));
+            return None;
+        }
+    };
+    *left = match left.checked_sub(bytes.len()) {
+        Some(left) => left,
+        None if bytes.len() > document::MAX_BYTES => 0, // which is the first thing to say
+        None => {
+            let most = MAX_TOTAL / (1024 * 1024);
+            let message =
+                format!("with `{path}` the policy and the files that it includes have more than {most} MiB");
+            diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(asked));
             return None;
         }
     };
@@ -339,8 +372,9 @@ impl Merged<'_> {
 
 /// Two conditions of one name would be two readings of a rule.
 fn report_twice(old: &[(Key, Node)], new: &[(Key, Node)], diagnostics: &mut Diagnostics) {
+    let known: HashMap<&str, &Key> = old.iter().map(|(key, _)| (key.text.as_str(), key)).collect();
     for (key, _) in new {
-        if let Some((first, _)) = old.iter().find(|(first, _)| first.text == key.text) {
+        if let Some(first) = known.get(key.text.as_str()) {
             let message = format!("the condition `{}` is written twice", key.text);
             let finding = Diagnostic::error(codes::DUPLICATE, message).at(key.span);
             diagnostics.push(finding.related(first.span, "first written here").help("keep one of them"));

@@ -9,7 +9,7 @@ use orgate_verify::{TokenTypes, TrustedIssuer};
 use super::{
     address::{self, AddressError},
     claims::{self, Named, Renamed},
-    environment, exchange,
+    environment, exchange, key_life,
     profiles::{self, Profile},
     rules, signing, texts,
 };
@@ -49,6 +49,12 @@ pub(super) fn read(
     let mut read = Issuers::default();
     let Some(node) = node else { return read };
     let mut places: HashMap<String, Span> = HashMap::new();
+    let count = node.entries().map_or(0, <[_]>::len);
+    if count > MAX_ISSUERS {
+        let message = format!("the policy has {count} issuers; at most {MAX_ISSUERS} are allowed");
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
+        return read;
+    }
     for (key, node) in super::named(node, "issuers", "a map from names to issuers", diagnostics) {
         read.any_written = true;
         let Some((issuer, url)) = issuer(key, node, directory, env, &mut read, diagnostics) else { continue };
@@ -62,15 +68,10 @@ pub(super) fn read(
             None => read.issuers.push(issuer),
         }
     }
-    if read.issuers.len() > MAX_ISSUERS {
-        let message =
-            format!("the policy has {} issuers; at most {MAX_ISSUERS} are allowed", read.issuers.len());
-        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(node.span));
-    }
     read
 }
 
-fn issuer(
+pub(super) fn issuer(
     key: &Key,
     node: &Node,
     directory: &Path,
@@ -98,9 +99,10 @@ fn issuer(
     // Each is read before any of them may end this, so that all their problems are told.
     let profile = profile.and_then(|name| find_profile(&name, diagnostics));
     read.brings_names |= profile.is_some_and(|profile| profile.brings_names);
+    let (max_stale, keys) = key_life::max_stale(keys, &path, diagnostics);
     let keys = signing::key_location(keys, &path, directory, env, diagnostics);
     let audience = audiences(audience, key, &path, env, diagnostics);
-    let algorithms = algorithms.map(|node| signing::algorithms(node, &path, diagnostics));
+    let algorithms = signing::algorithms(algorithms, keys.as_ref(), &path, diagnostics);
     let types = types.map(|node| signing::token_types(node, &path, diagnostics));
     let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
     let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
@@ -126,8 +128,9 @@ fn issuer(
     if let Some(claim) = profile.and_then(|profile| profile.audience_claim) {
         trust = trust.audience_claim(claim);
     }
-    if let Some(algorithms) = algorithms {
-        trust = trust.algorithms(algorithms?).ok()?;
+    trust = trust.algorithms(algorithms?).ok()?;
+    if profile.is_some_and(|profile| profile.is_rfc9068) {
+        trust = trust.rfc9068();
     }
     if let Some(leeway) = leeway {
         trust = trust.leeway(u32::try_from(Duration::as_secs(&leeway.value)).ok()?).ok()?;
@@ -135,7 +138,15 @@ fn issuer(
     let profile = profile.map(|profile| profile.name);
     let permissions_from = permissions_from.map(|from| check_union(from, diagnostics));
     Some((
-        IssuerSpec { name: key.text.clone(), trust, keys: keys?, introspect, profile, permissions_from },
+        IssuerSpec {
+            name: key.text.clone(),
+            trust,
+            keys: keys?,
+            keys_max_stale: max_stale,
+            introspect,
+            profile,
+            permissions_from,
+        },
         url.span,
     ))
 }

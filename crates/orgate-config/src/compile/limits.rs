@@ -18,6 +18,31 @@ use crate::{
 const MAX_RULES: usize = 20_000;
 const MAX_PERMISSIONS: usize = 1_024;
 const MAX_ROLES: usize = 256;
+const MAX_BINDINGS: usize = 256;
+const MAX_CONDITIONS: usize = 4_096;
+
+/// Whether the sections have no more entries than a policy may have, before any of them is read; what is not is reported at
+/// the first entry too many.
+pub(super) fn check_entries(sections: &Sections<'_>, diagnostics: &mut Diagnostics) -> bool {
+    let counts = [
+        ("rules", sections.rules.map(|(_, node)| node), MAX_RULES),
+        ("permissions", sections.permissions, MAX_PERMISSIONS),
+        ("roles", sections.roles.map(|(_, node)| node), MAX_ROLES),
+        ("bindings", sections.bind, MAX_BINDINGS),
+        ("conditions", sections.conditions, MAX_CONDITIONS),
+    ];
+    let mut fits = true;
+    for (what, node, most) in counts {
+        let Some(entries) = node.and_then(Node::entries).filter(|entries| entries.len() > most) else {
+            continue;
+        };
+        fits = false;
+        let message = format!("the policy has {} {what}; at most {most} are allowed", entries.len());
+        let at = entries.get(most).map_or(sections.start, |(key, _)| key.span);
+        diagnostics.push(Diagnostic::error(codes::TOO_MANY, message).at(at));
+    }
+    fits
+}
 
 /// Whether the policy is within its limits; what is not is reported at the first entry too many.
 pub(super) fn check(spec: &PolicySpec, sections: &Sections<'_>, diagnostics: &mut Diagnostics) -> bool {

@@ -89,6 +89,9 @@ impl Lints {
         }
         let rules = rules.and_then(Node::entries).unwrap_or_default();
         for (key, node) in rules {
+            if diagnostics.is_enough() {
+                break;
+            }
             lints.allow(key, node, diagnostics);
             if lints.level(codes::ROLE_DEMANDED).is_some() {
                 diagnostics.push_some(role_demanded(node));
@@ -128,11 +131,18 @@ impl Lints {
     /// Gives each warning its severity, and takes away what is off or silenced.
     pub(super) fn apply(&mut self, diagnostics: &mut Diagnostics) {
         let (mut allowed, levels) = (std::mem::take(&mut self.allowed), &*self);
+        // Rules do not lie within each other, so the last one that starts before a finding is the one that may cover it.
+        let start = |span: Span| (span.file, span.line, span.column);
+        allowed.sort_by_key(|allowed| start(allowed.from));
         diagnostics.retain_warnings(|finding| {
-            let silences = |allowed: &&mut Allowed| {
-                allowed.code == finding.code && finding.span.is_some_and(|at| allowed.covers(at))
-            };
-            if let Some(silencing) = allowed.iter_mut().find(silences) {
+            let at = finding.span.unwrap_or_default();
+            let before = allowed.partition_point(|allowed| start(allowed.from) <= start(at));
+            let rule = allowed.get(before.wrapping_sub(1)).map(|allowed| allowed.rule);
+            let of_rule =
+                allowed.iter_mut().take(before).rev().take_while(|allowed| Some(allowed.rule) == rule);
+            let silences = |allowed: &Allowed| allowed.code == finding.code && allowed.covers(at);
+            // The first of equals.
+            if let Some(silencing) = of_rule.filter(|allowed| silences(allowed)).last() {
                 silencing.used = true;
                 return None;
             }

@@ -7,10 +7,12 @@ mod address;
 mod authenticators;
 mod claims;
 mod cors;
+mod development;
 mod environment;
 mod exchange;
 mod include;
 mod issuers;
+mod key_life;
 mod limits;
 mod lint;
 mod mode;
@@ -23,11 +25,12 @@ mod signing;
 mod version;
 mod vocabulary;
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path};
 
 pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
+    development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
     exchange::{ExchangeSpec, IntrospectSpec},
     include::included,
     lint::Lints,
@@ -37,6 +40,7 @@ pub use self::{
 
 use crate::{
     diagnostic::{Diagnostics, Span},
+    digest,
     document::{self, MapReader, Node, Value},
     file::PolicyFile,
     files::{Directory, Files},
@@ -73,9 +77,37 @@ pub fn compile_with(
     env: &dyn Fn(&str) -> Option<String>,
     files: &dyn Files,
 ) -> Result<PolicyFile, Diagnostics> {
+    compile_trusting(&include::Surroundings { name, files }, bytes, env, None)
+}
+
+/// As [`compile`], with the development issuer besides those of the file.
+pub(crate) fn compile_for_development(
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+    jwks: &str,
+) -> Result<PolicyFile, Diagnostics> {
+    let files = Directory::of(Path::new(name));
+    compile_trusting(&include::Surroundings { name, files: &files }, bytes, env, Some(jwks))
+}
+
+fn compile_trusting(
+    around: &include::Surroundings<'_>,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+    development: Option<&str>,
+) -> Result<PolicyFile, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
     let mut lints = Lints::default();
-    let file = read(&include::Surroundings { name, files }, bytes, env, &mut lints, &mut diagnostics);
+    let looked_up = RefCell::new(Vec::new());
+    let recorded = |name: &str| {
+        let value = env(name);
+        looked_up.borrow_mut().extend(value.clone().map(|value| (name.to_owned(), value)));
+        value
+    };
+    let file = read(around, bytes, &recorded, development, (&mut lints, &mut diagnostics));
+    // Findings are printed in places where the values of variables are nobody's business.
+    diagnostics.conceal(&looked_up.into_inner());
     lints.apply(&mut diagnostics);
     diagnostics.sort();
     match file {
@@ -92,17 +124,21 @@ fn read(
     around: &include::Surroundings<'_>,
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
-    lints: &mut Lints,
-    diagnostics: &mut Diagnostics,
+    development: Option<&str>,
+    (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics)?;
+    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
     let patterns = root.get("include").map(written).unwrap_or_default();
-    let root = include::resolve(root, around, diagnostics);
+    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    if diagnostics.is_enough() {
+        return None;
+    }
+    let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
@@ -133,11 +169,17 @@ fn read(
     let lint = map.optional("lint").node();
     let paths = map.optional("paths").node();
     map.finish();
+    if !limits::check_entries(&sections, diagnostics) {
+        return None;
+    }
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
     let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
     read.renamed.extend(authenticators.named);
+    if let Some(jwks) = development {
+        development::add(&mut read, jwks);
+    }
     let token = options::token(token, env, diagnostics);
     let identity = options::identity(identity, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
@@ -149,7 +191,7 @@ fn read(
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);
     rates::check(&spec, &authenticators.authenticators, diagnostics);
-    if !limits::check(&spec, &sections, diagnostics) {
+    if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
     let compared = claims::compared(&spec, start, diagnostics);
@@ -168,6 +210,7 @@ fn read(
         mode,
         lints: Lints::default(),
         include: patterns,
+        digest,
         warnings,
     })
 }
@@ -178,7 +221,7 @@ fn named<'n>(
     path: &str,
     wanted: &str,
     diagnostics: &mut Diagnostics,
-) -> impl Iterator<Item = &'n (document::Key, Node)> + use<'n> {
+) -> impl Iterator<Item = &'n (document::Key, Node)> + Clone + use<'n> {
     if node.entries().is_none() {
         document::wrong_kind(node, path, wanted, diagnostics);
     }
@@ -206,6 +249,9 @@ fn texts<'n>(node: &'n Node, path: &str, diagnostics: &mut Diagnostics) -> Vec<(
     };
     let mut texts = Vec::new();
     for item in items {
+        if diagnostics.is_enough() {
+            break;
+        }
         match item.text() {
             Some(text) => texts.push((text, item)),
             None => document::wrong_kind(item, path, "a text", diagnostics),

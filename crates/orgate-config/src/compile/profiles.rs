@@ -99,6 +99,8 @@ impl Source {
 pub(super) struct Profile {
     pub(super) name: &'static str,
     pub(super) types: TokenTypes,
+    /// Whether its tokens have every claim that RFC 9068 asks for.
+    pub(super) is_rfc9068: bool,
     /// Whether it brings the permissions and roles of [`PERMISSIONS`] and [`ROLES`].
     pub(super) brings_names: bool,
     /// What its access tokens have and its other tokens have not.
@@ -153,6 +155,7 @@ const fn claims(name: &'static str, sources: &'static [Source]) -> Profile {
     Profile {
         name,
         types: TokenTypes::ALL,
+        is_rfc9068: false,
         brings_names: false,
         telltale: None,
         audience_claim: None,
@@ -168,6 +171,7 @@ pub(super) const ALL: [Profile; 16] = [
     // The companion issuer: RFC 9068 access tokens, `org_id org_slug org_role org_permissions`.
     Profile {
         types: TokenTypes::ACCESS_TOKEN,
+        is_rfc9068: true,
         brings_names: true,
         shape: Shape::Orgate,
         ..claims("orgate", &[])

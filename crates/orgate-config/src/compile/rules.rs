@@ -74,6 +74,9 @@ pub(super) fn read(sections: &Sections<'_>, issuers: &Issuers, diagnostics: &mut
     if let Some((_, node)) = sections.rules {
         let entries = super::named(node, "rules", "a map from `METHOD /path` to requirements", diagnostics);
         for (key, node) in entries {
+            if diagnostics.is_enough() {
+                return spec;
+            }
             spec.rules.extend(rule(key, node, sections, diagnostics));
         }
     }
@@ -92,6 +95,9 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
     let entries =
         super::named(node, "bind", "a map from path parameters to what they must equal", diagnostics);
     for (key, node) in entries {
+        if diagnostics.is_enough() {
+            break;
+        }
         let source = BindSource::parse(&key.text);
         if source.is_none() {
             let finding =
@@ -222,6 +228,9 @@ fn conditions(node: &Node, diagnostics: &mut Diagnostics) -> Vec<ConditionSpec> 
     let mut conditions = Vec::new();
     let wanted = "a map from names to comparisons";
     for (key, node) in super::named(node, "conditions", wanted, diagnostics) {
+        if diagnostics.is_enough() {
+            break;
+        }
         if Permission::parse(&key.text).is_err() || is_reserved(&key.text) {
             let message = format!("`{}` cannot be the name of a condition", key.text);
             let finding = Diagnostic::error(codes::BAD_NAME, message).at(key.span);
@@ -259,6 +268,9 @@ fn check_renames(spec: &PolicySpec, renamed: &[Renamed], diagnostics: &mut Diagn
             Slot::Role => (codes::ROLE, "role", &roles),
             _ => continue,
         };
+        if diagnostics.is_enough() {
+            break;
+        }
         if !known.contains(name.as_str()) {
             let mut sorted: Vec<&str> = known.iter().copied().collect();
             sorted.sort_unstable();

@@ -22,6 +22,9 @@ pub(super) fn permissions(node: Option<&Node>, diagnostics: &mut Diagnostics) ->
         None => {}
         Some((Value::Map(entries), _)) => {
             for (key, description) in entries {
+                if diagnostics.is_enough() {
+                    break;
+                }
                 permissions.extend(permission(&key.text, key.span, diagnostics));
                 if !matches!(description.value, Value::Text(_) | Value::Null) {
                     let path = format!("permissions.{}", key.text);
@@ -31,6 +34,9 @@ pub(super) fn permissions(node: Option<&Node>, diagnostics: &mut Diagnostics) ->
         }
         Some((Value::List(_), node)) => {
             for (name, item) in texts(node, "permissions", diagnostics) {
+                if diagnostics.is_enough() {
+                    break;
+                }
                 permissions.extend(permission(name, item.span, diagnostics));
             }
         }
@@ -64,6 +70,9 @@ pub(super) fn roles(entry: Option<(&Key, &Node)>, diagnostics: &mut Diagnostics)
     let mut roles = Vec::new();
     let entries = super::named(node, "roles", "a map from names to what they grant", diagnostics);
     for (key, node) in entries {
+        if diagnostics.is_enough() {
+            break;
+        }
         let path = format!("roles.{}", key.text);
         let name = role(&key.text, key.span, diagnostics);
         let Some(mut map) = MapReader::new(node, &path, diagnostics) else { continue };

@@ -59,7 +59,9 @@ pub(super) fn all(diagnostics: &Diagnostics, color: bool) -> String {
             }
         }
     }
-    if let Some(more) = numbers(diagnostics.omitted()) {
+    if diagnostics.is_cut() {
+        line(&mut out, "… and more; what is wrong behind these was not looked for");
+    } else if let Some(more) = numbers(diagnostics.omitted()) {
         line(&mut out, format!("… and {more} more"));
     }
     out
@@ -189,31 +191,46 @@ struct Window {
     carets: usize,
 }
 
-/// The part of `text` to show, and where the carets go in it.
+/// The part of `text` to show, and where the carets go in it. Of a long line no more is looked at than what stands before
+/// the marked text and is shown.
 fn window(text: &str, span: Span) -> Window {
-    let characters = text.trim_end().chars().count();
-    let column = usize::try_from(span.column).unwrap_or(usize::MAX).saturating_sub(1).min(characters);
-    let end = if span.end_line > span.line {
-        characters
-    } else {
-        usize::try_from(span.end_column).unwrap_or(usize::MAX).saturating_sub(1).min(characters)
-    };
-    if characters <= MOST_COLUMNS {
-        let text = printable(text.trim_end());
-        return Window { text, before: column, carets: end.saturating_sub(column).max(1) };
+    let text = text.trim_end();
+    let length = text.chars().take(MOST_COLUMNS + 1).count();
+    let at = |column: u32| usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    let end = if span.end_line > span.line { usize::MAX } else { at(span.end_column) };
+    if length <= MOST_COLUMNS {
+        let column = at(span.column).min(length);
+        let carets = end.min(length).saturating_sub(column).max(1);
+        return Window { text: printable(text), before: column, carets };
     }
+    let (start, column) = start_of(text, span);
     let skipped = column.saturating_sub(COLUMNS_BEFORE);
-    let mut shown: String = text.chars().skip(skipped).take(MOST_COLUMNS).collect();
-    shown = printable(&shown);
+    let before = text.get(..start).unwrap_or_default().chars().rev().take(column - skipped);
+    let start = start - before.map(char::len_utf8).sum::<usize>();
+    let mut rest = text.get(start..).unwrap_or_default().chars();
+    let mut shown = printable(&rest.by_ref().take(MOST_COLUMNS).collect::<String>());
+    let width = shown.chars().count();
     if skipped > 0 {
         shown.insert(0, '…');
     }
-    if skipped.saturating_add(MOST_COLUMNS) < characters {
+    if rest.next().is_some() {
         shown.push('…');
     }
     let before = column - skipped + usize::from(skipped > 0);
-    let most = (MOST_COLUMNS + 1).saturating_sub(before).max(1);
-    Window { text: shown, before, carets: end.saturating_sub(column).clamp(1, most) }
+    let inside = end.saturating_sub(skipped).min(width) + usize::from(skipped > 0);
+    Window { text: shown, before, carets: inside.saturating_sub(before).max(1) }
+}
+
+/// The byte and the column, from 0, at which the marked text of a line starts.
+fn start_of(line: &str, span: Span) -> (usize, usize) {
+    let column = usize::try_from(span.column).unwrap_or(usize::MAX).saturating_sub(1);
+    if line.is_ascii() {
+        let column = column.min(line.len());
+        return (column, column);
+    }
+    let mut before = 0;
+    let byte = line.char_indices().inspect(|_| before += 1).nth(column).map(|(byte, _)| byte);
+    byte.map_or((line.len(), before), |byte| (byte, column))
 }
 
 /// `text` without anything that acts on a terminal; one character stays one character, so that carets fit.

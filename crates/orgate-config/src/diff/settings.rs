@@ -164,13 +164,16 @@ fn proof(spec: &AuthenticatorSpec) -> String {
 
 /// Where secrets are; a file by its name alone, because the two policies may have been read from different places.
 fn places(secrets: &[SecretSource]) -> String {
-    let one = |source: &SecretSource| match source {
+    secrets.iter().map(place).collect::<Vec<_>>().join(" or ")
+}
+
+pub(super) fn place(secret: &SecretSource) -> String {
+    match secret {
         SecretSource::Env(name) => format!("env {name}"),
         SecretSource::File(path) => {
             format!("file {}", path.file_name().map(Path::new).unwrap_or(path).display())
         }
-    };
-    secrets.iter().map(one).collect::<Vec<_>>().join(" or ")
+    }
 }
 
 /// Who the caller then is.

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle};
 
-use super::{Key, MAX_DEPTH, Node, Span, Value, scalar, syntax};
+use super::{Key, MAX_DEPTH, Most, Node, Span, Value, scalar, syntax};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId},
 };
 
-pub(super) fn tree(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagnostics) -> Option<Node> {
     // Our own bound on depth must be met first, so that there is one message for it.
     let mut options = granit_parser::options! {
         disallow_directives: true,
@@ -30,7 +30,11 @@ pub(super) fn tree(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> O
             Ok((event, span)) => {
                 let at = builder.place(&span);
                 builder.read_to = span.end.byte_offset().unwrap_or_default();
-                if builder.event(event, &span, at).is_err() {
+                let is_end = matches!(event, Event::SequenceEnd | Event::MappingEnd);
+                if builder.event(event, &span, at).is_err()
+                    || builder.diagnostics.is_enough()
+                    || builder.is_too_much(most, usize::from(!is_end), at)
+                {
                     return None;
                 }
             }
@@ -74,6 +78,19 @@ struct Builder<'d> {
 }
 
 impl Builder<'_> {
+    /// Counts what an event brought, and reports what is too much.
+    fn is_too_much(&mut self, most: Most, values: usize, at: Span) -> bool {
+        let entries = match self.open.last() {
+            Some(Open::List { items, .. }) => items.len(),
+            Some(Open::Map { entries, .. }) => entries.len(),
+            None => 0,
+        };
+        let found = most.check(self.diagnostics.count_values(values), entries, at).err();
+        let is_too_much = found.is_some();
+        self.diagnostics.push_some(found.map(|found| *found));
+        is_too_much
+    }
+
     fn event(&mut self, event: Event<'_>, raw: &granit_parser::Span, at: Span) -> Result<(), Stop> {
         match event {
             Event::DocumentStart(..) => {
@@ -88,7 +105,7 @@ impl Builder<'_> {
             }
             Event::Alias(..) | Event::UnresolvedAlias(..) => {
                 self.refuse(at, "aliases are not part of the format", "write the value out here");
-                self.attach(Node { value: Value::Refused, span: at, verbatim: None }, String::new());
+                self.attach(Node { value: Value::Refused, span: at, verbatim: None }, "");
             }
             Event::Scalar(text, style, _, _) => {
                 self.refuse_tag(raw);
@@ -117,7 +134,7 @@ impl Builder<'_> {
             _ => Value::Text(text.to_owned()),
         };
         let verbatim = self.verbatim(text, at);
-        self.attach(Node { value, span: at, verbatim }, text.to_owned());
+        self.attach(Node { value, span: at, verbatim }, text);
     }
 
     /// How many bytes lie between the start of a scalar and its characters, if these stand there one for one.
@@ -155,11 +172,11 @@ impl Builder<'_> {
         } else {
             (span.end_line, span.end_column, span.end) = (end.end_line, end.end_column, end.end);
         }
-        self.attach(Node { value, span, verbatim: None }, String::new());
+        self.attach(Node { value, span, verbatim: None }, "");
     }
 
     /// Puts a finished node where it belongs; `written` is the text of a scalar.
-    fn attach(&mut self, node: Node, written: String) {
+    fn attach(&mut self, node: Node, written: &str) {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return;
@@ -212,7 +229,7 @@ impl Builder<'_> {
 }
 
 /// Checks what stands in the place of a key. `Err(None)`: it is refused and was reported already.
-fn key(node: Node, written: String, seen: &HashMap<String, Span>) -> Result<Key, Option<Box<Diagnostic>>> {
+fn key(node: Node, written: &str, seen: &HashMap<String, Span>) -> Result<Key, Option<Box<Diagnostic>>> {
     match node.value {
         Value::Refused => return Err(None),
         Value::List(_) | Value::Map(_) => {
@@ -230,12 +247,16 @@ fn key(node: Node, written: String, seen: &HashMap<String, Span>) -> Result<Key,
         let finding = Diagnostic::error(codes::NOT_IN_FORMAT, "merge keys are not part of the format");
         return Err(Some(Box::new(finding.at(node.span).help("write the entries out here"))));
     }
-    if let Some(first) = seen.get(&written) {
+    if let Some(first) = seen.get(written) {
         let finding = Diagnostic::error(codes::DUPLICATE, format!("the key `{written}` is written twice"));
         let finding = finding.at(node.span).related(*first, "first written here").help("keep one of them");
         return Err(Some(Box::new(finding)));
     }
-    Ok(Key::new(written, node.span, node.verbatim))
+    let text = match node.value {
+        Value::Text(text) => text,
+        _ => written.to_owned(),
+    };
+    Ok(Key::new(text, node.span, node.verbatim))
 }
 
 fn point(file: FileId, marker: &Marker) -> Span {

@@ -55,6 +55,39 @@ use crate::{
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// The most levels of maps and lists within each other.
 pub const MAX_DEPTH: usize = 32;
+/// The most keys and values that files of [`MAX_BYTES`] may have that are read together: 20 000 rules with a requirement
+/// and a note are 120 000.
+pub const MAX_VALUES: usize = 130_000;
+/// The most entries of one map or list of such files.
+pub const MAX_ENTRIES: usize = 25_000;
+
+/// How much of a file is read, by how many bytes it may have.
+#[derive(Clone, Copy)]
+struct Most {
+    values: usize,
+    entries: usize,
+}
+
+impl Most {
+    fn of(bytes: usize) -> Self {
+        let times = bytes.div_ceil(MAX_BYTES).max(1);
+        Self { values: times.saturating_mul(MAX_VALUES), entries: times.saturating_mul(MAX_ENTRIES) }
+    }
+
+    /// What is said of the value `at`, if it is one too many: `values` are those of all files, `entries` those of its map
+    /// or list.
+    fn check(self, values: usize, entries: usize, at: Span) -> Result<(), Box<Diagnostic>> {
+        let message = if entries > self.entries {
+            format!("a map or list has more than {} entries", self.entries)
+        } else if values > self.values {
+            format!("there are more than {} keys and values", self.values)
+        } else {
+            return Ok(());
+        };
+        let help = "a policy has at most 20 000 rules; leave away what it does not need";
+        Err(Box::new(Diagnostic::error(codes::LIMIT, message).at(at).help(help)))
+    }
+}
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -319,19 +352,23 @@ pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diag
     };
     let file = diagnostics.add_source(name, text);
     refuse_hidden_characters(file, text, diagnostics).ok()?;
+    let most = Most::of(most);
     match Format::of(name) {
-        Format::Toml => toml::tree(file, text, diagnostics),
+        Format::Toml => toml::tree(file, text, most, diagnostics),
         // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.
-        Format::Json => build::tree(file, &text.replace('\t', " "), diagnostics),
+        Format::Json => build::tree(file, &text.replace('\t', " "), most, diagnostics),
         Format::Yaml => {
             refuse_tabs(file, text, diagnostics).ok()?;
-            build::tree(file, text, diagnostics)
+            build::tree(file, text, most, diagnostics)
         }
     }
 }
 
 /// YAML allows tabs in a few places before a value; whoever looks at the file cannot tell which.
 fn refuse_tabs(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Result<(), ()> {
+    if !text.as_bytes().contains(&b'\t') {
+        return Ok(());
+    }
     for (number, line) in
         text.split(['\n', '\r']).scan(0, |at, line| Some((post_add(at, line.len() + 1), line)))
     {
@@ -358,6 +395,11 @@ fn refuse_hidden_characters(file: FileId, text: &str, diagnostics: &mut Diagnost
                 .help("save it as UTF-8 without a byte order mark"),
         );
         return Err(());
+    }
+    // What is plain ASCII has only control characters to hide.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    if text.as_bytes().iter().all(is_plain) {
+        return Ok(());
     }
     let hidden = text.char_indices().find(|(_, c)| is_hidden(*c) && !matches!(c, '\n' | '\r' | '\t'));
     let Some((at, c)) = hidden else { return Ok(()) };

@@ -125,10 +125,10 @@ impl<'n, 'd> MapReader<'n, 'd> {
             let finding =
                 Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{}`{}", key.text, self.place()));
             let finding = finding.at(key.span);
-            // Behind the findings that are shown, no time is spent on suggestions.
-            let most = if self.diagnostics.is_full() { 0 } else { usize::MAX };
-            self.diagnostics.push(match closest(&key.text, known.clone().take(most)) {
-                None if most == 0 => finding,
+            if self.diagnostics.is_enough() {
+                return;
+            }
+            self.diagnostics.push(match closest(&key.text, known.clone()) {
                 Some(meant) => finding.help(format!("did you mean `{meant}`?")),
                 None => finding.help(format!("known keys: {}", self.known.join(", "))),
             });
@@ -196,6 +196,9 @@ impl<'n> Field<'n, '_> {
         let mut texts = Vec::with_capacity(items.len());
         let mut complete = true;
         for item in items {
+            if self.diagnostics.is_enough() {
+                return None;
+            }
             match Field::of(item, &self.path, self.diagnostics).text() {
                 Some(text) => texts.push(text),
                 None => complete = false,

@@ -6,6 +6,7 @@
 //! key that is about to be used. Rotation is not here yet; the states for it are in the schema.
 
 mod algorithm;
+mod development;
 mod queries;
 pub(crate) mod routes;
 
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 
 pub(crate) use self::algorithm::Algorithm;
 use self::algorithm::KeyPair;
+pub use self::development::DevelopmentKey;
 use crate::{
     db::{BoxFuture, Db, DbError},
     events::{Actor, Event, EventType},

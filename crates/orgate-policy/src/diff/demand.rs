@@ -133,6 +133,11 @@ impl Demand {
             let variable = over.variable(Variable::Via(name.clone()));
             admitted = match &self.access {
                 Access::Via(wanted) if wanted == name => over.functions.and(admitted, variable),
+                // Whoever has proven something else has no token, and is nobody here.
+                Access::Optional => {
+                    let nobody = self.anonymous(over);
+                    over.functions.choose(variable, nobody, admitted)
+                }
                 _ => over.functions.without(admitted, variable),
             };
         }

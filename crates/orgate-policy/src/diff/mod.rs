@@ -14,6 +14,7 @@ mod functions;
 mod pair;
 mod possible;
 mod regions;
+mod summary;
 mod variables;
 
 use std::{
@@ -54,6 +55,19 @@ pub enum ChangeKind {
     Loosened,
     /// Somebody no longer gets in.
     Tightened,
+}
+
+impl ChangeKind {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Unbound => "unbound",
+            Self::Loosened => "loosened",
+            Self::Tightened => "tightened",
+        }
+    }
 }
 
 /// Requests that one rule won and another one wins now, and what that means.

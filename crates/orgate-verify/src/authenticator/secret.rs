@@ -45,6 +45,16 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
+impl SecretError {
+    /// Judges a text that is a secret as it stands.
+    pub(crate) fn check_text(text: &str, least: usize, most: usize) -> Result<(), Self> {
+        if text.trim() != text || !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            return Err(Self::NotPrintable);
+        }
+        if (least..=most).contains(&text.len()) { Ok(()) } else { Err(Self::Length { least, most }) }
+    }
+}
+
 /// A key for HMAC-SHA256. Its `Debug` form is aws-lc's, which shows the algorithm alone.
 pub(super) fn key(scheme: WebhookScheme, text: &str) -> Result<hmac::Key, SecretError> {
     if text.trim() != text || !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {

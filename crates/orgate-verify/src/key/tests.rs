@@ -1,7 +1,8 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orgate_testkit::{TestKey, unfit_jwks};
 use serde_json::json;
 
-use super::*;
+use super::{weak::SMALL_ORDER, *};
 use crate::json::parse_object;
 
 fn read(jwk: &serde_json::Value) -> Result<Key, SkipReason> {
@@ -9,23 +10,54 @@ fn read(jwk: &serde_json::Value) -> Result<Key, SkipReason> {
     Key::from_jwk(&parse_object(text.as_bytes()).unwrap()["key"])
 }
 
+fn holds(key: &Key, algorithm: &str, message: &[u8], signature: &[u8]) -> bool {
+    key.under(algorithm.parse().unwrap()).is_some_and(|key| key.verify(message, signature))
+}
+
 #[test]
 fn a_fit_key_serves_its_own_algorithm_only() {
-    for (key, algorithm) in [
-        (TestKey::rs256(), Algorithm::Rs256),
-        (TestKey::es256(), Algorithm::Es256),
-        (TestKey::eddsa(), Algorithm::EdDsa),
-    ] {
+    for key in TestKey::published() {
         let read = read(&key.jwk()).unwrap();
         assert_eq!(read.kid(), Some(key.kid()));
         for &other in Algorithm::ALL {
-            assert_eq!(read.fits(other), other == algorithm);
+            assert_eq!(read.under(other).is_some(), other.as_str() == key.alg());
         }
         let mut signature = key.signature(b"message");
-        assert!(read.verify(b"message", &signature));
-        assert!(!read.verify(b"massage", &signature));
+        assert!(holds(&read, key.alg(), b"message", &signature));
+        assert!(!holds(&read, key.alg(), b"massage", &signature));
         signature[7] ^= 1;
-        assert!(!read.verify(b"message", &signature));
+        assert!(!holds(&read, key.alg(), b"message", &signature));
+    }
+}
+
+#[test]
+fn a_key_without_alg_serves_every_algorithm_of_its_type_and_curve() {
+    let published = TestKey::published();
+    let family = |alg: &str| if alg.starts_with(['R', 'P']) { "RSA" } else { alg }.to_owned();
+    for key in published {
+        let mut jwk = key.jwk();
+        jwk.as_object_mut().unwrap().remove("alg");
+        let read = read(&jwk).unwrap();
+        for &other in Algorithm::ALL {
+            let fits = family(other.as_str()) == family(key.alg());
+            assert_eq!(read.under(other).is_some(), fits, "{} and {other}", key.alg());
+        }
+        let signature = key.signature(b"message");
+        for one in read.uses() {
+            let is_its_own = one.algorithm().as_str() == key.alg();
+            assert_eq!(one.verify(b"message", &signature), is_its_own, "{}", key.alg());
+        }
+    }
+}
+
+#[test]
+fn an_rsa_key_may_be_as_long_as_8192_bits() {
+    let mut jwk = TestKey::rs256().jwk();
+    for (bytes, expected) in [(1024, None), (1025, Some(SkipReason::BadModulusSize))] {
+        let mut n = vec![0xab; bytes];
+        n[bytes - 1] = 0xc3;
+        jwk["n"] = URL_SAFE_NO_PAD.encode(n).into();
+        assert_eq!(read(&jwk).err(), expected);
     }
 }
 
@@ -48,7 +80,7 @@ fn leading_zeros_do_not_change_a_modulus() {
     let mut jwk = TestKey::rs256().jwk();
     let n = [&[0][..], &URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap()].concat();
     jwk["n"] = URL_SAFE_NO_PAD.encode(n).into();
-    assert!(read(&jwk).unwrap().verify(b"message", &TestKey::rs256().signature(b"message")));
+    assert!(holds(&read(&jwk).unwrap(), "RS256", b"message", &TestKey::rs256().signature(b"message")));
 }
 
 #[test]
@@ -63,16 +95,16 @@ fn each_unfit_key_is_refused_for_what_is_wrong_with_it() {
             "key_ops without verify" | "key_ops empty" => NotForVerification,
             "key_ops of the wrong type" => MalformedMember("key_ops"),
             "kid of the wrong type" => MalformedMember("kid"),
-            "an alg of another family" => AlgorithmMismatch,
-            "an HMAC alg" | "an encryption alg" => UnsupportedAlgorithm,
+            "an alg of another family" | "an HMAC alg" | "an alg of the other curve" => AlgorithmMismatch,
+            "an encryption alg" => UnsupportedAlgorithm,
+            "RSA that can be factored" => WeakModulus,
             "RSA of 1024 bits" | "RSA of 2047 bits" | "RSA of 16384 bits" => BadModulusSize,
             "RSA with an even modulus" | "RSA without n" | "RSA with padding in n" => MalformedMember("n"),
             "RSA exponent one" | "RSA exponent two" | "RSA exponent empty" | "RSA exponent of five bytes" => {
                 BadExponent
             }
-            "secp256k1" | "P-384 with the coordinates of P-256" | "no crv" | "Ed448" | "X25519" => {
-                UnknownCurve
-            }
+            "secp256k1" | "P-521" | "no crv" | "Ed448" | "X25519" => UnknownCurve,
+            "P-384 with the coordinates of P-256" => MalformedMember("x"),
             "a point off the curve" | "the point at infinity" | "Ed25519 with a y above the field" => {
                 BadPoint
             }
@@ -106,7 +138,31 @@ fn every_point_of_small_order_is_refused_with_either_sign() {
 #[test]
 fn what_is_printed_of_a_key_holds_no_material() {
     let jwk = TestKey::eddsa().jwk();
-    assert!(!format!("{:?}", read(&jwk).unwrap()).contains(jwk["x"].as_str().unwrap()));
+    let shown = format!("{:?}", read(&jwk).unwrap());
+    assert_eq!(shown, r#"Key { kid: Some("ed-1"), algorithms: [EdDsa], .. }"#);
+    let secret = Key::from_secret(TestKey::SECRET.as_bytes(), &[Algorithm::Hs256]);
+    assert_eq!(format!("{secret:?}"), "Key { kid: None, algorithms: [Hs256], .. }");
+}
+
+#[test]
+fn keys_are_told_apart_by_kid_algorithm_and_material() {
+    let mut jwk = TestKey::rs256().jwk();
+    let fingerprints = |jwk: &serde_json::Value| {
+        read(jwk).unwrap().uses().iter().map(KeyUse::fingerprint).collect::<Vec<_>>()
+    };
+    let first = fingerprints(&jwk);
+    assert_eq!(fingerprints(&jwk), first, "the same key is the same");
+    jwk["alg"] = "RS384".into();
+    assert_ne!(fingerprints(&jwk), first);
+    jwk["alg"] = "RS256".into();
+    jwk["kid"] = "".into();
+    let empty = fingerprints(&jwk);
+    jwk.as_object_mut().unwrap().remove("kid");
+    let unnamed = fingerprints(&jwk);
+    assert!(empty != first && unnamed != first && unnamed != empty);
+    assert_ne!(fingerprints(&TestKey::other_rs256().jwk()), first);
+    let secret = || Key::from_secret(TestKey::SECRET.as_bytes(), &[Algorithm::Hs256]).uses()[0].fingerprint();
+    assert_ne!(secret(), secret(), "nothing can be learnt of a secret by comparing");
 }
 
 #[test]
@@ -140,6 +196,7 @@ fn the_published_examples_hold() {
     ];
     for (jwk, input, signature) in rows {
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        assert!(read(&jwk).unwrap().verify(input.as_bytes(), &signature), "{input}");
+        let algorithm = read(&jwk).unwrap().uses()[0].algorithm();
+        assert!(holds(&read(&jwk).unwrap(), algorithm.as_str(), input.as_bytes(), &signature), "{input}");
     }
 }

@@ -23,14 +23,78 @@ fn unfit_keys_are_skipped_one_by_one_and_the_fit_ones_serve() {
 }
 
 #[test]
-fn two_keys_of_one_kid_are_both_refused() {
-    for twin in [TestKey::other_es256(), TestKey::rs256()] {
-        let keys = json!([with_kid(TestKey::es256(), "k"), TestKey::eddsa().jwk(), with_kid(twin, "k")]);
-        let (set, skipped) = read(&keys).unwrap();
+fn two_keys_of_one_kid_and_algorithm_are_both_refused() {
+    let mut without_alg = TestKey::ps256().jwk();
+    without_alg.as_object_mut().unwrap().remove("alg");
+    without_alg["kid"] = "k".into();
+    for (one, twin) in [
+        (with_kid(TestKey::es256(), "k"), with_kid(TestKey::other_es256(), "k")),
+        (with_kid(TestKey::es256(), "k"), with_kid(TestKey::es256(), "k")),
+        // Without `alg` it is for RS256 as well.
+        (with_kid(TestKey::rs256(), "k"), without_alg),
+    ] {
+        let (set, skipped) = read(&json!([one, TestKey::eddsa().jwk(), twin])).unwrap();
         assert_eq!(set.kids().collect::<Vec<_>>(), ["ed-1"]);
         assert!(skipped.iter().all(|key| key.reason == SkipReason::RepeatedKid));
         assert_eq!(skipped.iter().map(|key| key.position).collect::<Vec<_>>(), [0, 2]);
     }
+}
+
+#[test]
+fn keys_of_one_kid_for_different_algorithms_are_different_keys() {
+    let keys = [TestKey::rs256(), TestKey::ps256(), TestKey::es256(), TestKey::eddsa()];
+    let (set, skipped) = read(&keys.iter().map(|key| with_kid(key, "k")).collect()).unwrap();
+    assert_eq!((set.len(), skipped.len()), (4, 0));
+    for key in keys {
+        let found = set.find(Some("k"), key.alg().parse().unwrap()).unwrap();
+        assert!(found.verify(b"message", &key.signature(b"message")), "{}", key.alg());
+    }
+    assert_eq!(set.find(Some("k"), Algorithm::Rs512).err(), Some(NoKey::OtherAlgorithm));
+}
+
+#[test]
+fn a_secret_is_found_by_its_algorithm_whatever_kid_says() {
+    let set = KeySet::from_secret(TestKey::SECRET, &[Algorithm::Hs256, Algorithm::Hs512]).unwrap();
+    for kid in [None, Some(""), Some("hs-1"), Some("../../dev/null")] {
+        for key in [TestKey::hs256(), TestKey::hs512()] {
+            let found = set.find(kid, key.alg().parse().unwrap()).unwrap();
+            assert!(found.verify(b"message", &key.signature(b"message")));
+            assert!(!found.verify(b"message", &TestKey::hs384().signature(b"message")));
+            assert!(!found.verify(b"message", &[]));
+        }
+        assert_eq!(set.find(kid, Algorithm::Hs384).err(), Some(NoKey::Unknown));
+        assert_eq!(set.find(kid, Algorithm::Rs256).err(), Some(NoKey::Unknown));
+    }
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_or_misread_is_refused() {
+    let refused = |secret: &str, algorithms: &[Algorithm]| KeySet::from_secret(secret, algorithms).err();
+    let too_short = |least| Some(SecretError::Length { least, most: 1024 });
+    for (algorithm, least) in [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)] {
+        assert_eq!(refused(&"s".repeat(least - 1), &[algorithm]), too_short(least));
+        assert_eq!(refused(&"s".repeat(least), &[algorithm]), None);
+    }
+    assert_eq!(refused(&"s".repeat(63), &[Algorithm::Hs256, Algorithm::Hs512]), too_short(64));
+    assert_eq!(refused(&"s".repeat(1025), &[Algorithm::Hs256]), too_short(32));
+    assert_eq!(refused("", &[Algorithm::Hs256]), too_short(32));
+    for text in [format!(" {}", TestKey::SECRET), format!("{}\n", TestKey::SECRET), "é".repeat(40)] {
+        assert_eq!(refused(&text, &[Algorithm::Hs256]), Some(SecretError::NotPrintable));
+    }
+    assert_eq!(refused(TestKey::SECRET, &[Algorithm::Es256]), Some(SecretError::None));
+}
+
+#[test]
+fn a_stamp_tells_whether_the_same_key_is_still_there() {
+    let set = |keys: &[&TestKey]| read(&keys.iter().map(|key| key.jwk()).collect()).unwrap().0;
+    let old = set(&[TestKey::es256(), TestKey::eddsa()]);
+    let stamp = old.stamp(old.find(Some("es-1"), Algorithm::Es256).unwrap());
+    assert_eq!(stamp.generation(), old.generation());
+    let next = set(&[TestKey::rs256(), TestKey::es256()]);
+    assert!(old.holds(stamp) && next.holds(stamp));
+    assert_ne!(next.generation(), stamp.generation());
+    assert!(!set(&[TestKey::eddsa(), TestKey::other_es256()]).holds(stamp));
+    assert!(!KeySet::empty().holds(stamp));
 }
 
 #[test]
@@ -82,7 +146,12 @@ fn a_key_is_found_by_kid_and_algorithm() {
         jwks([TestKey::rs256(), TestKey::es256(), TestKey::eddsa(), TestKey::other_eddsa()]).as_bytes(),
     )
     .unwrap();
-    let find = |kid, algorithm| set.find(kid, algorithm).map(|key| key.kid().unwrap());
+    let find = |kid, algorithm| {
+        let found = set.find(kid, algorithm).map(|key| set.stamp(key));
+        found.map(|stamp| {
+            set.keys.iter().find(|key| key.uses()[0].fingerprint() == stamp.key).unwrap().kid().unwrap()
+        })
+    };
     assert_eq!(find(Some("es-1"), Algorithm::Es256), Ok("es-1"));
     assert_eq!(find(Some("es-1"), Algorithm::Rs256), Err(NoKey::OtherAlgorithm));
     for kid in ["", "ES-1", "es-1 ", "es-1\0", "*", "__proto__", "../../dev/null", "es-2"] {
@@ -90,6 +159,7 @@ fn a_key_is_found_by_kid_and_algorithm() {
     }
     assert_eq!(find(None, Algorithm::Rs256), Ok("rs-1"));
     assert_eq!(find(None, Algorithm::EdDsa), Err(NoKey::Several));
+    assert_eq!(find(None, Algorithm::Hs256), Err(NoKey::Unknown));
     assert_eq!(KeySet::empty().find(None, Algorithm::EdDsa).err(), Some(NoKey::Unknown));
 }
 

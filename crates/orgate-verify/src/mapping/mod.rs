@@ -270,7 +270,12 @@ fn optional_name<T>(
     claims: &Map<'_>,
     parse: fn(&str) -> Result<T, NameError>,
 ) -> Result<Option<T>, VerifyError> {
-    source.map_or(Ok(None), |source| name(source, claims, parse))
+    let Some(source) = source else { return Ok(None) };
+    // Some issuers write an empty text where no organization is active.
+    match source.find(claims) {
+        Some((_, Value::Text(text))) if text.is_empty() && !source.required => Ok(None),
+        _ => name(source, claims, parse),
+    }
 }
 
 fn name<T>(

@@ -53,11 +53,14 @@ fn a_whole_token_of_the_companion_issuer_becomes_a_principal() {
 }
 
 #[test]
-fn absent_and_null_are_the_same() {
+fn absent_null_and_an_empty_organization_are_the_same() {
     for claims in [
         r#"{"sub":"u"}"#,
         r#"{"sub":"u","org_id":null,"org_slug":null,"org_role":null,"org_permissions":null,"org_ver":null,"client_id":null,
             "azp":null,"sid":null,"jti":null,"scope":null,"amr":null,"acr":null,"auth_time":null,"cnf":null}"#,
+        // No organization is active, as some issuers write it.
+        r#"{"sub":"u","org_id":"","org_slug":""}"#,
+        r#"{"sub":"u","org_id":"","org_slug":"acme"}"#,
     ] {
         let principal = read(&ClaimMapping::orgate(), claims).unwrap();
         assert_eq!(principal.organization(), None);
@@ -81,8 +84,11 @@ fn a_subject_is_always_needed() {
 fn a_claim_of_the_wrong_type_is_refused_never_read_as_absent() {
     for (name, values) in [
         ("sub", &["[]", "{}", "true", "1", "\"a\\u0000\"", "\"a\\r\\nX: y\"", "\"\""][..]),
-        ("org_id", &["[]", "{}", "true", "1", "\"\"", "\"a\\n\"", "[\"org_1\"]", "{\"id\":\"org_1\"}"]),
-        ("org_slug", &["[]", "{}", "true", "1", "\"\"", "\"a\\u007f\""]),
+        (
+            "org_id",
+            &["[]", "{}", "true", "1", "\"\\u0000\"", "\"a\\n\"", "[\"org_1\"]", "{\"id\":\"org_1\"}"],
+        ),
+        ("org_slug", &["[]", "{}", "true", "1", "\"\\t\"", "\"a\\u007f\""]),
         ("org_role", &["1", "true", "{}", "[1]", "[null]", "\"\"", "[\"\"]", "\"a\\n\"", "[[\"a\"]]"]),
         (
             "org_permissions",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use orgate_claims::{IssuerUrl, UnixTime};
 use orgate_testkit::{TestKey, access_token_claims, jwks};
 use orgate_verify::{
-    BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, StaticKeys, TrustedIssuer, Verified,
-    Verifier, VerifierError, VerifyError, VerifyErrorKind,
+    Algorithm, BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, StaticKeys, TrustedIssuer,
+    Verified, Verifier, VerifierError, VerifyError, VerifyErrorKind,
 };
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ pub(crate) fn with(name: &str, value: Value) -> Value {
     claims
 }
 
+#[derive(Debug)]
 pub(crate) struct Bench(Verifier);
 
 #[derive(Debug)]
@@ -45,16 +46,22 @@ impl KeySource for NoKeys {
 }
 
 fn trusted(url: &str) -> TrustedIssuer {
-    TrustedIssuer::new(IssuerUrl::parse(url).unwrap(), vec![AUDIENCE.to_owned(), "second".to_owned()])
-        .unwrap()
+    let audiences = vec![AUDIENCE.to_owned(), "second".to_owned()];
+    let issuer = TrustedIssuer::new(IssuerUrl::parse(url).unwrap(), audiences).unwrap();
+    issuer.algorithms(algorithms()).unwrap()
 }
 
 fn source<'k>(keys: impl IntoIterator<Item = &'k TestKey>) -> Arc<dyn KeySource> {
     Arc::new(StaticKeys::new(KeySet::from_jwks(jwks(keys).as_bytes()).unwrap().0))
 }
 
-fn all() -> [&'static TestKey; 3] {
-    [TestKey::rs256(), TestKey::es256(), TestKey::eddsa()]
+fn all() -> [&'static TestKey; 9] {
+    TestKey::published()
+}
+
+/// What the tests let an issuer sign with: everything that has published keys.
+pub(crate) fn algorithms() -> Vec<Algorithm> {
+    Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect()
 }
 
 impl Bench {
@@ -68,6 +75,18 @@ impl Bench {
 
     pub(crate) fn with_keys<'k>(keys: impl IntoIterator<Item = &'k TestKey>) -> Self {
         Self(Verifier::new(vec![(trusted(ISSUER), source(keys))]).unwrap())
+    }
+
+    pub(crate) fn with_jwks(jwks: &str) -> Self {
+        let (keys, _) = KeySet::from_jwks(jwks.as_bytes()).unwrap();
+        Self(Verifier::new(vec![(trusted(ISSUER), Arc::new(StaticKeys::new(keys)))]).unwrap())
+    }
+
+    /// An issuer that signs with [`TestKey::SECRET`].
+    pub(crate) fn with_secret(algorithms: &[Algorithm]) -> Self {
+        let issuer = trusted(ISSUER).algorithms(algorithms.to_vec()).unwrap();
+        let keys = KeySet::from_secret(TestKey::SECRET, algorithms).unwrap();
+        Self(Verifier::new(vec![(issuer, Arc::new(StaticKeys::new(keys)))]).unwrap())
     }
 
     pub(crate) fn any_audience() -> Self {

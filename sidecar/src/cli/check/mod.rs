@@ -1,5 +1,6 @@
 //! `orgate check`: everything that is wrong in policy files, at once.
 
+mod fix;
 pub(super) mod github;
 mod openapi;
 mod sarif;
@@ -27,6 +28,8 @@ Examples:
       several policies; warnings count as well
   orgate check --openapi openapi.yaml
       also: operations without a rule of their own, and rules without an operation
+  orgate check --fix
+      put `delete_org` in the place of `delet_org`, wherever an unknown name can mean one thing only
   orgate check --format github
       findings as annotations of a pull request
   orgate check --format sarif > orgate.sarif
@@ -51,6 +54,12 @@ pub(crate) struct Options {
     /// End with exit code 1 also if there are only warnings.
     #[arg(long, env = "ORGATE_DENY_WARNINGS", value_parser = clap::builder::BoolishValueParser::new())]
     deny_warnings: bool,
+    /// Mend what mends itself: unknown names that can mean one thing only. What was done is told on stderr.
+    #[arg(long, env = "ORGATE_FIX", value_parser = clap::builder::BoolishValueParser::new())]
+    fix: bool,
+    /// Fetch nothing. It is never otherwise; the flag is for scripts that say so.
+    #[arg(long, env = "ORGATE_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
+    offline: bool,
     /// How the findings look.
     #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
@@ -84,8 +93,12 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         }
         files => files.to_vec(),
     };
+    if options.fix {
+        files.iter().try_for_each(|path| fix::run(path))?;
+    }
     let checked: Vec<Checked> = files.iter().map(|path| check(path, options)).collect::<Result<_, _>>()?;
     match options.format {
+        Format::Text if common.quiet && checked.iter().all(|one| one.findings.is_empty()) => {}
         Format::Text => output::result(&text(&checked, common.color.on_stdout())),
         Format::Json => output::json(&to_json(&checked)),
         Format::Github => {
@@ -146,10 +159,7 @@ fn text(checked: &[Checked], color: bool) -> String {
 }
 
 fn to_json(checked: &[Checked]) -> Value {
-    let findings: Vec<Value> = checked
-        .iter()
-        .flat_map(|one| one.findings.iter().map(|finding| finding_json(&one.findings, finding)))
-        .collect();
+    let findings: Vec<Value> = checked.iter().flat_map(|one| findings_json(&one.findings)).collect();
     let omitted = |which: fn((usize, usize)) -> usize| -> usize {
         checked.iter().map(|one| which(one.findings.omitted())).sum()
     };
@@ -162,6 +172,11 @@ fn to_json(checked: &[Checked]) -> Value {
         object.insert("omitted".to_owned(), json!({"errors": errors, "warnings": warnings}));
     }
     object
+}
+
+/// The findings as scripts read them.
+pub(super) fn findings_json(findings: &Diagnostics) -> Vec<Value> {
+    findings.iter().map(|finding| finding_json(findings, finding)).collect()
 }
 
 fn finding_json(findings: &Diagnostics, finding: &Diagnostic) -> Value {

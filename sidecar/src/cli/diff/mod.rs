@@ -104,6 +104,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     let shown =
         Shown { old, new, changes, issuers, settings, unchanged: diff.unchanged, by_reading, fail_on };
     match options.format {
+        Format::Text if common.quiet && !shown.fails() => {}
         Format::Text => output::result(&render::text(&shown)),
         Format::Json => output::json(&to_json(&shown)),
         Format::Markdown => output::result(&render::markdown(&shown)),
@@ -153,15 +154,6 @@ impl Shown {
     }
 }
 
-fn word(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Public => "public",
-        ChangeKind::Unbound => "unbound",
-        ChangeKind::Loosened => "loosened",
-        ChangeKind::Tightened => "tightened",
-    }
-}
-
 fn to_json(shown: &Shown) -> Value {
     let of_issuers = shown.issuers.iter().map(|change| {
         json!({
@@ -173,6 +165,7 @@ fn to_json(shown: &Shown) -> Value {
         json!({
             "kind": "mapping", "issuer": null, "setting": change.setting, "method": null, "path": null, "who": [],
             "before": change.before, "after": change.after, "line": null, "widens": change.widens,
+            "public": change.public,
         })
     });
     let of_rules = shown.changes.iter().flat_map(|change| {
@@ -185,7 +178,7 @@ fn to_json(shown: &Shown) -> Value {
 fn change_json(shown: &Shown, change: &Change, method: &str) -> Value {
     let place = shown.place(change);
     let mut value = json!({
-        "kind": word(change.kind),
+        "kind": change.kind.as_str(),
         "method": method,
         "path": change.path,
         "who": change.who,

@@ -3,7 +3,7 @@
 use orgate_config::diff::SettingChange;
 use orgate_policy::{Change, ChangeKind, Counterexample};
 
-use super::{Shown, word};
+use super::Shown;
 use crate::cli::check::github;
 
 /// One line of the answer.
@@ -87,7 +87,8 @@ pub(super) fn github(shown: &Shown) -> String {
     for change in &shown.settings {
         let command = if shown.counts_setting(change) { "error" } else { "warning" };
         let title = github::property(&format!("MAPPING {}", change.setting));
-        let message = github::data(&setting(change, &plain));
+        let opens = if change.public { "opens to anonymous: " } else { "" };
+        let message = github::data(&format!("{opens}{}", setting(change, &plain)));
         text.push_str(&format!("::{command} title={title}::{message}\n"));
     }
     text.push_str(&summary(shown));
@@ -111,7 +112,12 @@ fn lines(shown: &Shown, code: &dyn Fn(&str) -> String) -> Vec<Line> {
     let of_settings = shown.settings.iter().map(|change| Line {
         kind: "MAPPING".to_owned(),
         route: code(&change.setting),
-        who: if change.widens { "may widen" } else { "narrows" }.to_owned(),
+        who: match (change.public, change.widens) {
+            (true, _) => "opens to anonymous",
+            (false, true) => "may widen",
+            (false, false) => "narrows",
+        }
+        .to_owned(),
         what: setting(change, code),
         place: String::new(),
     });
@@ -143,7 +149,7 @@ fn line(shown: &Shown, change: &Change, code: &dyn Fn(&str) -> String) -> Line {
         None => String::new(),
     };
     let route = code(&format!("{} {}", change.methods.join("|"), change.path));
-    Line { kind: word(change.kind).to_uppercase(), route, who, what, place }
+    Line { kind: change.kind.as_str().to_uppercase(), route, who, what, place }
 }
 
 /// `a, b and c`.
@@ -191,7 +197,7 @@ fn summary(shown: &Shown) -> String {
     let kinds = [ChangeKind::Public, ChangeKind::Unbound, ChangeKind::Loosened, ChangeKind::Tightened];
     let mut parts: Vec<String> = kinds
         .iter()
-        .map(|kind| (word(*kind), shown.changes.iter().filter(|change| change.kind == *kind).count()))
+        .map(|kind| (kind.as_str(), shown.changes.iter().filter(|change| change.kind == *kind).count()))
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{count} {word}"))
         .collect();

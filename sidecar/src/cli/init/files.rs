@@ -103,11 +103,19 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
+        with: {fetch-depth: 0}
       - run: cargo install --locked --git ",
     env!("CARGO_PKG_REPOSITORY"),
     " orgate-sidecar
       - run: orgate fmt --check
       - run: orgate check --format github
       - run: orgate test --coverage
+      - name: who may do what after this pull request
+        if: github.event_name == 'pull_request'
+        shell: bash
+        run: |
+          if git cat-file -e \"origin/$GITHUB_BASE_REF:orgate.yaml\"; then
+            orgate diff \"git:origin/$GITHUB_BASE_REF\" orgate.yaml --fail-on public --format markdown | tee -a \"$GITHUB_STEP_SUMMARY\"
+          fi
 "
 );

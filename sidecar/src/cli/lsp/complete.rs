@@ -113,7 +113,10 @@ fn items(context: &Context, word: &str, text: &str, file: Option<&PolicyFile>) -
         ["roles", _, "extends"] => roles(file),
         ["rules", rule, "unbound"] => parameters(rule),
         ["bind", _] => targets(),
-        ["issuers", _, "algorithms"] => values(&["EdDSA", "ES256", "RS256"]),
+        ["issuers", _, "algorithms"] => values(&[
+            "EdDSA", "ES256", "ES384", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "HS256",
+            "HS384", "HS512",
+        ]),
         ["issuers", _, "keys"] => values(&["discover"]),
         ["rules", _, "hide"] | ["deny", "hide"] => values(&["true", "false"]),
         ["deny", "unmatched"] => values(&["404"]),

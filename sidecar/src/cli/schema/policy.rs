@@ -137,15 +137,29 @@ fn issuer() -> Value {
                 "description": "Where its keys are; `discover` by default.",
                 "anyOf": [
                     {"const": "discover"},
-                    object("At this address.", json!({"jwks_uri": {"type": "string"}}), &["jwks_uri"]),
-                    object("In this file, beside the policy.", json!({"file": {"type": "string"}}), &["file"]),
+                    object(
+                        "At this address.",
+                        json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["jwks_uri"],
+                    ),
+                    object(
+                        "In this file, beside the policy.",
+                        json!({"file": {"type": "string"}, "max_stale": text(DURATION)}),
+                        &["file"],
+                    ),
+                    object(
+                        "Discovered, and trusted for so long when they cannot be renewed.",
+                        json!({"max_stale": text(DURATION)}),
+                        &["max_stale"],
+                    ),
+                    object("A secret that both sides hold.", json!({"secret": secret()}), &["secret"]),
                 ],
             },
             "audience": one_or_many(json!({"type": "string", "minLength": 1})),
             "algorithms": one_or_many(json!({"type": "string"})),
             "typ": one_or_many(json!({"enum": ["at+jwt", "application/at+jwt", "JWT", "absent"]})),
             "leeway": text(DURATION),
-            "profile": {"type": "string", "description": "The shape of its claims: orgate, auth0, clerk, keycloak, …"},
+            "profile": {"enum": orgate_config::profile_names().collect::<Vec<_>>(), "description": "The shape of its claims."},
             "permissions_from": permissions_from(),
             "introspect": object("Where rules with `fresh: live` ask whether a token still holds (RFC 7662).", json!({
                 "url": {"type": "string"},

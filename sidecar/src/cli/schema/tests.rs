@@ -161,6 +161,14 @@ rules:
 fn what_the_reader_accepts_the_schema_accepts() {
     let schema = policy::schema(&Names::default());
     assert!(accepts(&schema, POLICY));
+    for keys in [
+        "{file: k.json, max_stale: 1h}",
+        "{jwks_uri: https://k, max_stale: 1h}",
+        "{max_stale: 1h}",
+        "discover",
+    ] {
+        assert!(accepts(&schema, &POLICY.replace("{file: keys.json}", keys)), "{keys}");
+    }
     let names = Names {
         permissions: vec!["read".to_owned(), "write".to_owned()],
         roles: vec!["member".to_owned(), "owner".to_owned()],

@@ -94,6 +94,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     });
     let judged: Vec<Judged> = judged.collect::<Result<_, Failure>>()?;
     match options.format {
+        Format::Text if common.quiet && judged.iter().all(Judged::passed) => {}
         Format::Text => output::result(&report(&judged, options.coverage)),
         Format::Json => output::json(&formats::json(&judged)),
         Format::Junit => output::result(&formats::junit(&judged)),

@@ -1,14 +1,19 @@
 //! `orgate token`: tokens, for developers.
 
+#[cfg(feature = "issuer")]
+pub(super) mod mint;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, explain::token, output};
+use super::{Common, Failure, explain::token, output};
 
 /// Flags of `orgate token`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  orgate token mint --role admin --org acme
+      a token for development, for `orgate proxy --dev-issuer`
   pbpaste | orgate token inspect -
       what a token says: its header, its claims, and whether its time is over
   orgate token inspect eyJ… --format json
@@ -22,6 +27,9 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Make a token for development, which only a proxy with --dev-issuer believes.
+    #[cfg(feature = "issuer")]
+    Mint(Box<mint::Mint>),
     /// Show what a token says. Nothing is verified, and nothing is sent anywhere.
     Inspect(Inspect),
 }
@@ -53,8 +61,17 @@ enum Format {
     Json,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let Verb::Inspect(options) = &options.verb;
+pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
+    #[cfg(not(feature = "issuer"))]
+    let _ = common;
+    match &options.verb {
+        #[cfg(feature = "issuer")]
+        Verb::Mint(options) => mint::run(options, common),
+        Verb::Inspect(options) => inspect(options),
+    }
+}
+
+fn inspect(options: &Inspect) -> Result<(), Failure> {
     let token = token::given(&options.token)?;
     let read = |number: usize| -> Option<Value> { serde_json::from_str(&token::part(&token, number)?).ok() };
     let (Some(header), Some(claims)) = (read(0), read(1)) else {

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{environment, files::Directory};
-use crate::{LoadError, compile, document::MAX_BYTES, load, read_bytes};
+use crate::{
+    Entry, Files, LoadError, compile, compile_with,
+    document::{MAX_BYTES, MAX_VALUES},
+    load, read_bytes,
+};
 
 /// What fills a file: a name, its format and the text of about so many bytes.
 type Filler = (&'static str, &'static str, fn(usize) -> String);
@@ -180,4 +184,153 @@ fn references_that_would_grow_are_not_followed() {
     assert!(said < 128 * 1024 && time < Duration::from_secs(10), "{said} {time:?}");
     let findings = compile("a.yaml", bomb.as_bytes(), &environment).unwrap_err();
     assert!(findings.iter().any(|finding| finding.code == "E004"));
+}
+
+/// How many keys and values were read, the codes of the findings, and the last line of what is said.
+fn read_of(name: &str, text: &str) -> (usize, Vec<&'static str>, String) {
+    let findings = compile(name, text.as_bytes(), &environment).unwrap_err();
+    let said = findings.render(false);
+    let last = said.lines().last().unwrap_or_default().to_owned();
+    (findings.values(), findings.iter().map(|finding| finding.code).collect(), last)
+}
+
+#[test]
+fn a_file_of_mistakes_is_not_read_to_its_end() {
+    let rest = "… and more; what is wrong behind these was not looked for";
+    for (name, text) in [
+        ("a.yaml", repeated("k: 1\n", MAX_BYTES)),
+        ("a.yaml", format!("- {}", repeated("&a x\n- ", MAX_BYTES - 2))),
+        ("a.yaml", format!("- {}", repeated("*a\n- ", MAX_BYTES - 2))),
+        ("a.yaml", repeated("<<: {}\n", MAX_BYTES)),
+        ("a.toml", repeated("[a]\n", 40 * 1024)),
+        ("a.toml", repeated("a=1\n", 40 * 1024)),
+        ("a.toml", format!("a = [{}]", repeated("1979-05-27, ", 40 * 1024))),
+        ("a.yaml", numbered(60 * 1024, |n| format!("k{n}: 1\n"))),
+        ("a.yaml", rules(60 * 1024, |n| format!("  GTE /a{n}: read\n"))),
+        ("a.yaml", rules(60 * 1024, |n| format!("  GET /a{n}: read and\n"))),
+        ("a.yaml", rules(60 * 1024, |n| format!("  GET /a{n}: ${{A}}\n"))),
+        ("a.yaml", rules(60 * 1024, |n| format!("  GET /a{n}: {{requires: read}}\n"))),
+    ] {
+        let (values, codes, last) = read_of(name, &text);
+        let start: String = text.chars().take(40).collect();
+        assert_eq!((codes.len(), last.as_str()), (200, rest), "{start:?}");
+        assert!(values <= 16_000, "{start:?}: {values}");
+    }
+    let (values, ..) = read_of("a.yaml", &repeated("k: 1\n", MAX_BYTES));
+    assert!(values <= 420, "reading ends at the mistake that is one too many: {values}");
+}
+
+#[test]
+fn a_file_of_too_many_values_is_not_read_to_its_end() {
+    for (name, text) in [
+        ("a.yaml", repeated("- x\n", MAX_BYTES)),
+        ("a.yaml", repeated("- []\n", MAX_BYTES)),
+        ("a.yaml", format!("[{}]", repeated("1,", MAX_BYTES - 2))),
+        ("a.yaml", format!("{{{}}}", numbered(MAX_BYTES - 20, |n| format!("{n:x},")))),
+        ("a.yaml", format!("version: 1\nx-a:\n{}", repeated("- x\n", MAX_BYTES - 20))),
+        ("a.yaml", repeated(&format!("- [{}]\n", repeated("1,", 100)), MAX_BYTES)),
+        ("a.json", format!("[{}1]", repeated("1,", MAX_BYTES - 8))),
+        ("a.toml", format!("a = [{}]", repeated("1,", MAX_BYTES - 8))),
+        ("a.toml", format!("a = [{}]", repeated("1,", 100 * 1024))),
+        ("a.toml", numbered(MAX_BYTES, |n| format!("[a{n}]\n"))),
+        ("a.toml", numbered(320 * 1024, |n| format!("[a{n}]\nb=1\n"))),
+        ("a.toml", repeated("\n", MAX_BYTES)),
+    ] {
+        let (values, codes, _) = read_of(name, &text);
+        let start: String = text.chars().take(40).collect();
+        assert_eq!(codes, ["E003"], "{start:?}");
+        assert!(values <= MAX_VALUES + 1, "{start:?}: {values}");
+    }
+}
+
+#[test]
+fn as_many_values_as_20_000_rules_with_notes_need_are_read() {
+    let lines: String =
+        (0..20_000).map(|n| format!("  GET /p{n}/{{id}}: {{require: read, note: n}}\n")).collect();
+    let head =
+        "version: 1\nissuers: {main: {issuer: https://a.example, audience: api}}\npermissions: [read]\n";
+    let file = compile("a.yaml", format!("{head}rules:\n{lines}").as_bytes(), &environment);
+    assert_eq!(file.unwrap().policy.rule_count(), 20_000);
+}
+
+/// Fragments by number, all of them below one directory.
+struct Fragments(Vec<String>);
+
+impl Files for Fragments {
+    fn entries(&self, directory: &str) -> std::io::Result<Vec<Entry>> {
+        let entry = |name: String, is_directory| Entry { name, is_directory };
+        Ok(match directory {
+            "f" => (0..self.0.len()).map(|at| entry(format!("{at:02}.yaml"), false)).collect(),
+            _ => vec![entry("f".to_owned(), true)],
+        })
+    }
+
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let number = path.trim_start_matches("f/").trim_end_matches(".yaml").parse::<usize>();
+        let text = number.ok().and_then(|number| self.0.get(number));
+        text.map(|text| text.clone().into_bytes()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn what_is_included_is_bounded_in_all_and_not_only_file_by_file() {
+    let including = |fragments: Vec<String>| {
+        let policy = b"version: 1\ninclude: ['f/*.yaml']\nrules: {GET /: public}\n";
+        compile_with("a.yaml", policy, &environment, &Fragments(fragments))
+    };
+    let spaces =
+        |n: usize| format!("base: /f{n}\n#{}\nrules: {{GET /: public}}\n", repeated("x", MAX_BYTES - 100));
+    assert_eq!(including((0..3).map(spaces).collect()).unwrap().policy.rule_count(), 4);
+    let findings = including((0..64).map(spaces).collect()).unwrap_err();
+    let found: Vec<_> = findings.iter().map(|finding| (finding.code, finding.message.as_str())).collect();
+    let message = "with `f/04.yaml` the policy and the files that it includes have more than 4 MiB";
+    assert_eq!(found, [("E003", message)]);
+
+    let findings = including((0..64).map(|_| repeated("- x\n", MAX_BYTES)).collect()).unwrap_err();
+    assert!(findings.iter().map(|finding| finding.code).eq(["E003"]) && findings.values() < 26_000);
+    let mistakes = |_| numbered(4_000, |n| format!("k{n}: 1\n"));
+    let findings = including((0..64).map(mistakes).collect()).unwrap_err();
+    assert!(findings.len() == 200 && findings.values() < 3_000, "{}", findings.values());
+}
+
+#[test]
+fn sections_with_too_many_entries_are_not_read() {
+    let end = "rules: {GET /: public}\n";
+    let lines = |count, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    for (section, count, line) in [
+        ("bind", 257, &(|n| format!("  b{n}: org.id\n")) as &dyn Fn(usize) -> String),
+        ("conditions", 4_097, &|n| format!("  c{n}: sub == sub\n")),
+        ("roles", 257, &|n| format!("  r{n}: {{}}\n")),
+    ] {
+        let text = |count| format!("version: 1\n{end}{section}:\n{}", lines(count, line));
+        assert_eq!(read_of("a.yaml", &text(count)).1, ["E090"], "{section}");
+        let fits = compile("a.yaml", text(count - 1).as_bytes(), &environment);
+        let codes: Vec<_> = fits.err().iter().flatten().map(|finding| finding.code).collect();
+        assert!(!codes.contains(&"E090"), "{section}: {codes:?}");
+    }
+}
+
+#[test]
+fn a_condition_is_not_written_out_where_it_would_be_too_much() {
+    let body = vec!["sub == claims.a"; 63].join(" and ");
+    let rule = vec!["c"; 64].join(" or ");
+    let (_, codes, _) = read_of(
+        "a.yaml",
+        &format!(
+            "version: 1\nconditions: {{c: {body}}}\nrules:\n{}",
+            numbered(200 * 1024, |n| format!("  GET /a{n}: {rule}\n")),
+        ),
+    );
+    assert!(codes.len() == 200 && codes.iter().all(|code| *code == "E090"), "{codes:?}");
+}
+
+#[test]
+fn of_a_long_line_only_what_is_shown_is_looked_at() {
+    let line = format!("{{{}\"z\": 1}}", numbered(4_000, |n| format!("\"ä{n}\": 1, ")));
+    let findings = compile("a.json", line.as_bytes(), &environment).unwrap_err();
+    let said = findings.render(false);
+    let shown: Vec<&str> =
+        said.lines().filter(|line| line.contains("\"ä150\"") || line.contains('^')).collect();
+    assert!(said.lines().all(|line| line.chars().count() < 260), "{said}");
+    assert!(!shown.is_empty(), "{said}");
 }

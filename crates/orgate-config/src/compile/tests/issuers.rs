@@ -4,7 +4,7 @@ use orgate_policy::PermissionsFrom;
 use orgate_verify::{Algorithm, Audience, TokenTypes};
 
 use super::{accepted, check, findings_of_issuer, findings_with};
-use crate::{IssuerSpec, KeyLocation};
+use crate::{IssuerSpec, KeyLocation, SecretSource};
 
 fn issuer(entries: &str) -> IssuerSpec {
     let mut file =
@@ -17,7 +17,7 @@ fn an_issuer_needs_a_url_and_an_audience() {
     let main = issuer("issuer: https://a.example, audience: api");
     assert_eq!(main.trust.url().as_str(), "https://a.example");
     assert_eq!(main.trust.audience(), &Audience::OneOf(vec!["api".to_owned()]));
-    assert_eq!(main.trust.allowed_algorithms(), Algorithm::ALL);
+    assert_eq!(main.trust.allowed_algorithms(), Algorithm::DEFAULT);
     assert_eq!(main.trust.leeway_seconds(), 30);
     assert_eq!(main.trust.token_types(), TokenTypes::ALL);
     assert_eq!((main.name.as_str(), main.keys, main.profile), ("main", KeyLocation::Discover, None));
@@ -48,6 +48,34 @@ fn key_files_are_looked_for_beside_the_policy() {
 }
 
 #[test]
+fn keys_that_cannot_be_renewed_are_trusted_as_long_as_the_policy_says() {
+    let limit = |keys: &str| {
+        let main = issuer(&format!("issuer: https://a.example, audience: api, keys: {keys}"));
+        (main.keys, main.keys_max_stale.map(|limit| limit.as_secs()))
+    };
+    let uri = KeyLocation::JwksUri("https://a.example/jwks".to_owned());
+    assert_eq!(limit("discover"), (KeyLocation::Discover, None));
+    assert_eq!(limit("{max_stale: 12h}"), (KeyLocation::Discover, Some(43_200)));
+    assert_eq!(limit("{jwks_uri: https://a.example/jwks, max_stale: 1m}"), (uri, Some(60)));
+    let file = KeyLocation::File("k.json".into());
+    assert_eq!(limit("{file: k.json, max_stale: 30d}"), (file, Some(2_592_000)));
+    for (keys, told) in [
+        (
+            "{max_stale: 59s}",
+            "`issuers.main.keys.max_stale`: expected a duration from 1m to 30d, found `59s`",
+        ),
+        ("{max_stale: 31d}", "expected a duration from 1m to 30d"),
+        ("{max_stale: long}", "expected a duration such as `30s`"),
+        ("{file: k, jwks_uri: https://a.example/k, max_stale: 1h}", "needs exactly one place"),
+        ("{}", "needs exactly one place"),
+    ] {
+        let findings = findings_of_issuer(&format!("issuer: https://a.example, audience: a, keys: {keys}"));
+        assert_eq!(findings.matches("error[").count(), 1, "{keys}: {findings}");
+        assert!(findings.contains(told), "{keys}: {findings}");
+    }
+}
+
+#[test]
 fn variables_fill_urls_audiences_and_key_locations() {
     let main = issuer(
         "issuer: \"https://${HOST}/${UNSET:-x}\", audience: [\"${EMPTY:-api}\"], keys: {jwks_uri: \"https://${HOST}/jwks\"}",
@@ -73,11 +101,11 @@ fn variables_fill_urls_audiences_and_key_locations() {
           = help: write `${NAME}` or `${NAME:-default}`
         "#);
     check!(findings_of_issuer("issuer: \"${INSECURE}\", audience: \"a${B C}\""), @r#"
-        error[E053]: `http://auth.example.com` is not protected by https
+        error[E053]: `${INSECURE}` is not protected by https
          --> orgate.yaml:3:18
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}
           |                  ^^^^^^^^^^^^^
-          = help: write `https://auth.example.com`; only loopback addresses may use http
+          = help: write `https://…`; only loopback addresses may use http
         error[E013]: `B C` is no name of an environment variable
          --> orgate.yaml:3:45
         3 |   main: {issuer: "${INSECURE}", audience: "a${B C}"}
@@ -192,23 +220,17 @@ fn keys_have_one_place() {
          --> orgate.yaml:3:56
         3 |   main: {issuer: https://a.example, audience: a, keys: {}}
           |                                                        ^^
-          = help: write `{jwks_uri: URL}` or `{file: PATH}`
+          = help: write `{jwks_uri: URL}`, `{file: PATH}` or `{secret: {env: NAME}}`
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {file: a, jwks_uri: https://b.example}"), @"
         error[E013]: `issuers.main.keys` needs exactly one place
          --> orgate.yaml:3:56
         3 |   main: {issuer: https://a.example, audience: a, keys: {file: a, jwks_uri: https://b.example}}
           |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          = help: write `{jwks_uri: URL}` or `{file: PATH}`
-        ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {secret: {env: KEY}}"), @"
-        error[E014]: `secret` in `issuers.main.keys` is not supported by this version
-         --> orgate.yaml:3:57
-        3 |   main: {issuer: https://a.example, audience: a, keys: {secret: {env: KEY}}}
-          |                                                         ^^^^^^
+          = help: write `{jwks_uri: URL}`, `{file: PATH}` or `{secret: {env: NAME}}`
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: discovery"), @"
-        error[E013]: `issuers.main.keys`: expected `discover`, `{jwks_uri: URL}` or `{file: PATH}`, found `discovery`
+        error[E013]: `issuers.main.keys`: expected `discover`, `{jwks_uri: URL}`, `{file: PATH}` or `{secret: {env: NAME}}`, found `discovery`
          --> orgate.yaml:3:56
         3 |   main: {issuer: https://a.example, audience: a, keys: discovery}
           |                                                        ^^^^^^^^^
@@ -223,45 +245,87 @@ fn keys_have_one_place() {
          --> orgate.yaml:3:67
         3 |   main: {issuer: https://a.example, audience: a, keys: {file: "", uri: x}}
           |                                                                   ^^^
-          = help: known keys: jwks_uri, file, secret
+          = help: known keys: max_stale, jwks_uri, file, secret
         "#);
 }
 
 #[test]
-fn algorithms_are_the_supported_ones() {
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]"), @"
-        error[E014]: the algorithm `PS256` is not supported by this version
+fn an_issuer_may_sign_with_a_secret_of_ours() {
+    let keys =
+        |secret: &str| issuer(&format!("issuer: https://a.example, audience: a, keys: {{secret: {secret}}}"));
+    let main = keys("{env: KEY}");
+    assert_eq!(main.keys, KeyLocation::Secret(SecretSource::Env("KEY".to_owned())));
+    assert_eq!(main.trust.allowed_algorithms(), [Algorithm::Hs256]);
+    assert_eq!(keys("{file: a.key}").keys, KeyLocation::Secret(SecretSource::File("a.key".into())));
+    let main = keys("{env: KEY}}, algorithms: [HS512, HS384], x-a: {b: c");
+    assert_eq!(main.trust.allowed_algorithms(), [Algorithm::Hs512, Algorithm::Hs384]);
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {secret: a-secret-of-thirty-two-characters}"), @"
+        error[E056]: `issuers.main.keys.secret` holds the secret itself
+         --> orgate.yaml:3:65
+        3 |   main: {issuer: https://a.example, audience: a, keys: {secret: a-secret-of-thirty-two-characters}}
+          |                                                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = help: write `{env: NAME}` or `{file: PATH}`
+        ");
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {secret: {env: A}, file: b}"), @"
+        error[E013]: `issuers.main.keys` needs exactly one place
+         --> orgate.yaml:3:56
+        3 |   main: {issuer: https://a.example, audience: a, keys: {secret: {env: A}, file: b}}
+          |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = help: write `{jwks_uri: URL}`, `{file: PATH}` or `{secret: {env: NAME}}`
+        ");
+}
+
+#[test]
+fn a_secret_and_published_keys_do_not_mix() {
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, algorithms: [RS256, HS256]"), @"
+        error[E055]: `HS256` is signed with a secret, and the keys of this issuer are published
          --> orgate.yaml:3:70
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]}
+        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, HS256]}
           |                                                                      ^^^^^
-          = help: supported: RS256, ES256, EdDSA
-        error[E014]: the algorithm `HS256` is not supported by this version
-         --> orgate.yaml:3:77
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]}
-          |                                                                             ^^^^^
-          = help: supported: RS256, ES256, EdDSA
+          = help: leave it away, or say where the secret is: `keys: {secret: {env: NAME}}`
+        ");
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {secret: {env: A}}, algorithms: [HS256, PS256]"), @"
+        error[E055]: `PS256` needs a published key, and this issuer signs with a secret
+         --> orgate.yaml:3:96
+        3 |   main: {issuer: https://a.example, audience: a, keys: {secret: {env: A}}, algorithms: [HS256, PS256]}
+          |                                                                                                ^^^^^
+          = help: leave it away, or say where the keys are
+        ");
+}
+
+#[test]
+fn algorithms_are_the_supported_ones() {
+    let all = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+    let main = issuer(&format!("issuer: https://a.example, audience: a, algorithms: [{all}, Ed25519]"));
+    assert_eq!(main.trust.allowed_algorithms().len(), 10);
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, algorithms: [RS256, ES512, none, ES265, foo]"), @"
+        error[E014]: the algorithm `ES512` is not supported by this version
+         --> orgate.yaml:3:70
+        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, ES512, none, ES265, foo]}
+          |                                                                      ^^^^^
+          = help: supported: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA
         error[E054]: `none` is no signature and is never accepted
-         --> orgate.yaml:3:84
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]}
-          |                                                                                    ^^^^
+         --> orgate.yaml:3:77
+        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, ES512, none, ES265, foo]}
+          |                                                                             ^^^^
           = help: leave it away
         error[E013]: `ES265` is no signature algorithm
-         --> orgate.yaml:3:90
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]}
-          |                                                                                          ^^^^^
+         --> orgate.yaml:3:83
+        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, ES512, none, ES265, foo]}
+          |                                                                                   ^^^^^
           = help: did you mean `ES256`?
         error[E013]: `foo` is no signature algorithm
-         --> orgate.yaml:3:97
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, PS256, HS256, none, ES265, foo]}
-          |                                                                                                 ^^^
-          = help: supported: RS256, ES256, EdDSA
+         --> orgate.yaml:3:90
+        3 |   main: {issuer: https://a.example, audience: a, algorithms: [RS256, ES512, none, ES265, foo]}
+          |                                                                                          ^^^
+          = help: supported: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA
         ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, algorithms: []"), @"
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {secret: {env: A}}, algorithms: []"), @"
         error[E013]: `issuers.main.algorithms` is empty
-         --> orgate.yaml:3:62
-        3 |   main: {issuer: https://a.example, audience: a, algorithms: []}
-          |                                                              ^^
-          = help: supported: RS256, ES256, EdDSA
+         --> orgate.yaml:3:88
+        3 |   main: {issuer: https://a.example, audience: a, keys: {secret: {env: A}}, algorithms: []}
+          |                                                                                        ^^
+          = help: supported: HS256, HS384, HS512
         ");
     check!(findings_of_issuer("issuer: https://a.example, audience: a, algorithms: {RS256: true}"), @"
         error[E012]: `issuers.main.algorithms`: expected a text or a list of texts, found a map

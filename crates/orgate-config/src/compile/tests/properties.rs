@@ -136,5 +136,6 @@ fn large_files_are_answered_in_reasonable_time() {
     for number in 0..5_000 {
         rules.push_str(&format!("  GET /a{number}/{{x}}/**: nobody{number}\n"));
     }
-    assert_eq!(read(&rules).unwrap_err().errors(), 5_000);
+    let findings = read(&rules).unwrap_err();
+    assert_eq!(findings.errors(), 200, "what is behind these is not looked for");
 }

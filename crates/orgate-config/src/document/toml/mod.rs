@@ -16,22 +16,33 @@ use toml_parser::{
 };
 
 use self::tables::{Kind, ROOT, Slot, Tables, check_depth, refused};
-use super::{Key, MAX_DEPTH, Node, Span, Value, places::Places, verbatim};
+use super::{Key, MAX_DEPTH, Most, Node, Span, Value, places::Places, verbatim};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId},
 };
 
-pub(super) fn tree(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Option<Node> {
+/// How many tokens a key or value may have: a quote, a sign behind it, a space, a comment, the end of its line.
+const TOKENS: usize = 3;
+
+pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagnostics) -> Option<Node> {
     let source = Source::new(text);
-    let tokens = source.lex().into_vec();
+    let most_tokens = most.values.saturating_mul(TOKENS);
+    let tokens: Vec<_> = source.lex().take(most_tokens.saturating_add(1)).collect();
+    let places = Places::new(file, text);
+    // The parser cannot be stopped, so what would keep it busy is not given to it.
+    if let Some(token) = tokens.get(most_tokens) {
+        let at = places.span(token.span().start(), token.span().end());
+        diagnostics.push_some(most.check(usize::MAX, 0, at).err().map(|found| *found));
+        return None;
+    }
     let stopped = Cell::new(false);
     let mut errors = First { error: None, stopped: &stopped };
-    let places = Places::new(file, text);
     let mut reader = Reader {
         source,
         tables: Tables::new(places.span(0, 0)),
         places: &places,
+        most,
         diagnostics,
         path: Vec::new(),
         current: ROOT,
@@ -79,6 +90,7 @@ type Target = Option<(usize, Key)>;
 struct Reader<'t, 'd> {
     source: Source<'t>,
     places: &'d Places<'t>,
+    most: Most,
     diagnostics: &'d mut Diagnostics,
     tables: Tables,
     /// The keys of the path that is being read.
@@ -111,6 +123,16 @@ impl Reader<'_, '_> {
             return self.stop(finding);
         }
         self.diagnostics.push(finding);
+        if self.diagnostics.is_enough() {
+            self.stopped.set(true);
+        }
+    }
+
+    /// Counts a key or value; what is one too many ends the reading.
+    fn count(&mut self, entries: usize, at: Span) {
+        if let Err(finding) = self.most.check(self.diagnostics.count_values(1), entries, at) {
+            self.stop(*finding);
+        }
     }
 
     /// The depth of a list or table that opens here.
@@ -124,10 +146,14 @@ impl Reader<'_, '_> {
     }
 
     fn attach(&mut self, slot: Slot) {
-        if let Some(Open::List { items, .. }) = self.open.last_mut() {
+        if let Some(Open::List { items, span, .. }) = self.open.last_mut() {
             items.push(slot);
+            let (entries, at) = (items.len(), *span);
+            self.count(entries, at);
         } else if let Some(Some((table, key))) = self.targets.pop() {
-            self.tables.insert(table, key, slot);
+            let at = key.span;
+            let entries = self.tables.insert(table, key, slot);
+            self.count(entries, at);
         }
     }
 
@@ -139,6 +165,7 @@ impl Reader<'_, '_> {
         let path = std::mem::take(&mut self.path);
         let span = self.places.span(start, bytes.end());
         self.section += 1;
+        self.count(0, span);
         self.current = match self.tables.header(&path, span, is_list) {
             Ok(table) => table,
             Err(finding) => {
@@ -172,7 +199,7 @@ impl Reader<'_, '_> {
             let finding =
                 Diagnostic::error(codes::NOT_IN_FORMAT, "dates and times are not part of the format");
             let finding = finding.at(span).help("put it in quotes to make it a text");
-            self.diagnostics.push(finding);
+            self.refuse(finding);
         }
         Node { value, span, verbatim: None }
     }
@@ -208,6 +235,7 @@ impl EventReceiver for Reader<'_, '_> {
         let mut text = Cow::Borrowed("");
         toml_parser::Raw::new_unchecked(raw.as_str(), encoding, bytes).decode_key(&mut text, error);
         let verbatim = verbatim(raw.as_str(), &text, span);
+        self.count(0, span);
         self.path.push(Key::new(text.into_owned(), span, verbatim));
     }
 

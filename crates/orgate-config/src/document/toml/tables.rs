@@ -81,11 +81,12 @@ impl Tables {
         table.entries.get(*table.numbers.get(key)?)
     }
 
-    pub(super) fn insert(&mut self, table: usize, key: Key, slot: Slot) {
-        if let Some(table) = self.0.get_mut(table) {
-            table.numbers.insert(key.text.clone(), table.entries.len());
-            table.entries.push((key, slot));
-        }
+    /// Adds an entry, and tells how many there are now.
+    pub(super) fn insert(&mut self, table: usize, key: Key, slot: Slot) -> usize {
+        let Some(table) = self.0.get_mut(table) else { return 0 };
+        table.numbers.insert(key.text.clone(), table.entries.len());
+        table.entries.push((key, slot));
+        table.entries.len()
     }
 
     /// Whether the key may still be written.

@@ -6,6 +6,7 @@
 mod answer;
 mod judged;
 mod question;
+mod replay;
 mod report;
 #[cfg(feature = "remote")]
 mod token;
@@ -14,6 +15,7 @@ mod told;
 pub use answer::{Answer, AnswerRule};
 pub use judged::{CaseCoverage, Gap, Judged, Judgement, Mismatch};
 pub use question::Question;
+pub use replay::{LoggedCredential, LoggedDecision, Replayed, replay};
 pub use report::{report, sentence};
 #[cfg(feature = "remote")]
 pub use token::{Proven, Unproven, prove};

@@ -7,7 +7,7 @@ use orgate_config::{KeyLocation, PolicyFile};
 use orgate_remote::{HttpClient, KeySettings, Location, RemoteKeys};
 use orgate_verify::{KeySource, TrustedIssuer, Verifier, VerifyErrorKind};
 
-use crate::Code;
+use crate::{Code, from_file};
 
 /// Whoever a token was proven to speak of.
 #[derive(Clone, Debug)]
@@ -42,6 +42,15 @@ pub async fn prove(file: &PolicyFile, token: &str, now: UnixTime) -> Result<Prov
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri.clone()),
             KeyLocation::File(path) => Location::File(path.clone()),
+            KeyLocation::Secret(source) => {
+                let environment = |name: &str| std::env::var(name).ok();
+                let keys = from_file::secret_keys(&issuer.name, &issuer.trust, source, &environment)
+                    .map_err(|error| unproven(Code::KeysUnavailable, error.to_string()))?;
+                issuers.push((issuer.trust.clone(), keys));
+                continue;
+            }
+            // No policy file has such an issuer.
+            KeyLocation::Known(_) => continue,
         };
         let settings = KeySettings::new(issuer.trust.url().clone(), location);
         let keys = RemoteKeys::new(settings, client.clone())

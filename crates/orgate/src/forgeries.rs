@@ -1,0 +1,134 @@
+//! Tokens whose signature did not hold, so that one that is sent again and again costs one check in ten seconds.
+//!
+//! The rule: only a bad signature under a known key is remembered. Whatever else is wrong with a token is found without a
+//! signature check, may be mended by time or by new keys, or is chosen freely by whoever sends it. The store is apart from
+//! that of good tokens and small, so that garbage evicts nobody.
+
+use std::{
+    hash::Hasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use moka::{policy::EvictionPolicy, sync::Cache};
+use orgate_claims::UnixTime;
+use orgate_verify::{Verifier, VerifyError};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// How many are remembered.
+const REMEMBERED: u64 = 1_024;
+/// How long one is remembered, in seconds.
+const SECONDS: i64 = 10;
+
+/// One token that failed.
+struct Forgery {
+    token: Box<str>,
+    error: VerifyError,
+    /// The parts of the gate (policy, issuers) under which it failed.
+    parts_generation: u64,
+    at: UnixTime,
+}
+
+/// The store. Safe to share.
+pub(crate) struct Forgeries {
+    entries: Cache<u128, Arc<Forgery>>,
+    keys: (u64, u64),
+    recognized: AtomicU64,
+}
+
+impl Forgeries {
+    pub(crate) fn new() -> Self {
+        // The default policy would keep out a new one while those that are there are asked for.
+        let entries =
+            Cache::builder().max_capacity(REMEMBERED).eviction_policy(EvictionPolicy::lru()).build();
+        let random = || std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
+        Self { entries, keys: (random(), random()), recognized: AtomicU64::new(0) }
+    }
+
+    /// Why exactly this text was refused a moment ago, if the same keys would refuse it now.
+    pub(crate) fn recognize(
+        &self,
+        token: &str,
+        verifier: &Verifier,
+        parts_generation: u64,
+        now: UnixTime,
+    ) -> Option<VerifyError> {
+        let known = self.entries.get(&self.index(token))?;
+        let age = now.seconds().saturating_sub(known.at.seconds());
+        let same = *known.token == *token
+            && known.parts_generation == parts_generation
+            && is_in_force(verifier, &known.error);
+        if !same || !(0..SECONDS).contains(&age) {
+            return None;
+        }
+        self.recognized.fetch_add(1, Ordering::Relaxed);
+        Some(known.error.clone())
+    }
+
+    /// Remembers a token that was refused, if it is one to be remembered.
+    pub(crate) fn remember(&self, token: &str, error: &VerifyError, parts_generation: u64, at: UnixTime) {
+        if error.refuted_by().is_some() {
+            let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
+            self.entries.insert(self.index(token), Arc::new(forgery));
+        }
+    }
+
+    /// How many requests were refused without a signature check.
+    pub(crate) fn recognized(&self) -> u64 {
+        self.recognized.load(Ordering::Relaxed)
+    }
+
+    fn index(&self, token: &str) -> u128 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        hasher.write(token.as_bytes());
+        hasher.finish128().as_u128()
+    }
+}
+
+/// Whether the keys that refuted a token are still those of its issuer.
+fn is_in_force(verifier: &Verifier, error: &VerifyError) -> bool {
+    let keys = error.issuer().and_then(|issuer| verifier.key_source(issuer)).and_then(|keys| keys.current());
+    match (keys, error.refuted_by()) {
+        (Some(keys), Some(stamp)) => keys.generation() == stamp.generation(),
+        _ => false,
+    }
+}
+
+impl std::fmt::Debug for Forgeries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Forgeries").field("entries", &self.entries.entry_count()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn garbage() -> VerifyError {
+        Verifier::new(Vec::new()).unwrap().verify_at("garbage", UnixTime::from_seconds(0)).unwrap_err()
+    }
+
+    #[test]
+    fn garbage_is_not_remembered() {
+        let forgeries = Forgeries::new();
+        forgeries.remember("garbage", &garbage(), 1, UnixTime::from_seconds(0));
+        forgeries.entries.run_pending_tasks();
+        assert_eq!(forgeries.entries.entry_count(), 0);
+    }
+
+    #[test]
+    fn the_store_is_bounded() {
+        let forgeries = Forgeries::new();
+        let at = UnixTime::from_seconds(0);
+        for number in 0..3_000u32 {
+            let token = number.to_string();
+            let index = forgeries.index(&token);
+            let forgery = Forgery { token: token.into(), error: garbage(), parts_generation: 1, at };
+            forgeries.entries.insert(index, Arc::new(forgery));
+        }
+        forgeries.entries.run_pending_tasks();
+        assert_eq!(forgeries.entries.entry_count(), REMEMBERED);
+    }
+}

@@ -1,0 +1,127 @@
+//! From the credential of a request to a verified token.
+//!
+//! The rule: a signature is checked once. What held is kept by [`TokenCache`](crate::token_cache) as long as it would hold
+//! again, what did not for a few seconds by [`Forgeries`](crate::forgeries); whether a token was revoked is asked each
+//! time, and a decision is never kept.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use orgate_claims::UnixTime;
+use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
+
+use crate::{
+    Code, Credential, Gate, GateParts, Need, Rejection, RequestHead,
+    credentials::{self, CredentialError, Presented, csrf},
+    judge::Refusal,
+    session::Exchanged,
+    token_cache::VerifiedToken,
+};
+
+impl Gate {
+    /// The verified token of a request; `None` if it carries no credential.
+    pub(crate) fn token(
+        &self,
+        parts: &GateParts,
+        head: &RequestHead<'_>,
+        now: UnixTime,
+        brought: Option<&Exchanged>,
+    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+        let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
+            Rejection::unreadable_credential(match error {
+                CredentialError::Several => "the request carries more than one credential",
+                CredentialError::Malformed => "the credential of the request cannot be read",
+            })
+        })?;
+        match credential {
+            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+                if by_cookie {
+                    csrf::check(head, &parts.token.trusted_origins)
+                        .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
+                }
+                self.verified(parts, text.as_str(), now).map(Some)
+            }
+            None => self.session(parts, head, now, brought),
+        }
+    }
+
+    pub(crate) fn verified(
+        &self,
+        parts: &GateParts,
+        text: &str,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken>, Refusal> {
+        let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
+            Some(token) => token,
+            None => self.verify(parts, text, now)?,
+        };
+        match self.inner.marks.check(&token.principal) {
+            Ok(()) => Ok(token),
+            Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
+        }
+    }
+
+    /// Verifies a token that is not in the cache, and remembers what came out where that is safe.
+    fn verify(&self, parts: &GateParts, text: &str, now: UnixTime) -> Result<Arc<VerifiedToken>, Refusal> {
+        if let Some(error) = self.inner.forgeries.recognize(text, parts.verifier(), parts.generation(), now) {
+            return Err(refused(&error));
+        }
+        let verified = parts.verifier().verify_at(text, now).map_err(|error| {
+            self.inner.forgeries.remember(text, &error, parts.generation(), now);
+            refused(&error)
+        })?;
+        let token = Arc::new(parts.read(verified, now)?);
+        self.inner.cache.insert(text, Arc::clone(&token));
+        Ok(token)
+    }
+}
+
+/// What a token that was not verified means for its request.
+fn refused(error: &VerifyError) -> Refusal {
+    match (error.kind(), error.issuer()) {
+        (VerifyErrorKind::UnknownKey | VerifyErrorKind::KeysUnavailable, Some(issuer)) => {
+            Refusal::Need(Need::Keys(issuer))
+        }
+        (kind, _) => Rejection::new(kind.into()).with_detail(error.to_string()).into(),
+    }
+}
+
+impl GateParts {
+    /// What the policy makes of a verified token.
+    fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+        let (issuer, key_generation, valid_until) =
+            (verified.issuer(), verified.key_generation(), verified.valid_until());
+        let principal = verified.into_principal();
+        if principal.confirmation().is_some() {
+            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
+            let detail =
+                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
+            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
+        }
+        let subject = match self.permissions_from.get(issuer.as_usize()) {
+            Some(Some(from)) => self.policy.subject_from(&principal, *from),
+            Some(None) | None => self.policy.subject(&principal),
+        };
+        Ok(VerifiedToken {
+            subject,
+            principal: Arc::new(principal),
+            issuer: Some(issuer),
+            key_generation,
+            parts_generation: self.generation(),
+            valid_until,
+            verified_at: now,
+            stands_until: AtomicU64::default(),
+        })
+    }
+
+    /// Whether a cached token would be verified again with the same result. A clock that was put back may have passed its
+    /// `nbf`, so before the second in which it was verified nothing is known of it.
+    fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
+        token.parts_generation == self.generation()
+            && (token.verified_at..token.valid_until).contains(&now)
+            && token
+                .issuer
+                .and_then(|issuer| self.verifier().key_source(issuer))
+                .and_then(|source| source.current())
+                .is_some_and(|keys| keys.generation() == token.key_generation)
+    }
+}
