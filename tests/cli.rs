@@ -241,6 +241,49 @@ fn the_demo_shows_what_it_really_got_and_is_plain_when_piped() {
 }
 
 #[test]
+fn a_change_is_noticed_whatever_the_times_of_the_files_say_and_so_is_a_file_that_is_new() {
+    let folder = Folder::new();
+    let policy = |rule: &str| format!("version: 1\ninclude: [parts/*.yaml]\nrules:\n  GET /b: {rule}\n");
+    folder.write("orgate.yaml", &policy("deny  "));
+    std::fs::create_dir(folder.path().join("parts")).unwrap();
+    folder.write("parts/a.yaml", "base: /a\nrules:\n  GET /x: public\n");
+    let mut running = orgate()
+        .args([
+            "proxy",
+            "--upstream",
+            "http://127.0.0.1:9",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ])
+        .folder(folder.path())
+        .ready();
+    let proxy = running.url("proxy");
+    let verdict = |path: &str| request("GET", &format!("{proxy}{path}"), &[], None).verdict();
+    let comes_true = |what: &dyn Fn() -> bool| {
+        (0..400).any(|_| {
+            what() || {
+                std::thread::park_timeout(std::time::Duration::from_millis(25));
+                false
+            }
+        })
+    };
+    assert_eq!((verdict("/b"), verdict("/c/x")), ("403 denied".to_owned(), "403 no_rule".to_owned()));
+    // As long as before, and with the time that it had.
+    let path = folder.path().join("orgate.yaml");
+    let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+    folder.write("orgate.yaml", &policy("public"));
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_times(std::fs::FileTimes::new().set_modified(written)).unwrap();
+    assert!(comes_true(&|| verdict("/b") == "502 upstream_unavailable"), "{}", running.stderr_so_far());
+    folder.write("parts/c.yaml", "base: /c\nrules:\n  GET /x: public\n");
+    assert!(comes_true(&|| verdict("/c/x") == "502 upstream_unavailable"), "{}", running.stderr_so_far());
+    std::fs::remove_file(folder.path().join("parts/c.yaml")).unwrap();
+    assert!(comes_true(&|| verdict("/c/x") == "403 no_rule"), "{}", running.stderr_so_far());
+}
+
+#[test]
 fn a_policy_that_changes_is_enforced_and_one_that_does_not_stand_replaces_nothing() {
     let folder = Folder::new();
     let policy = |rule: &str| format!("version: 1\nrules:\n  GET /a: public\n  GET /b: {rule}\n");

@@ -38,6 +38,8 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// The patterns of `include:`, for whoever waits for a file that they match ([`included`](crate::included)).
+    pub include: Vec<String>,
     /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
     /// and neither its layout nor the environment.
     pub digest: String,

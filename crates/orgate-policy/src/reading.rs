@@ -25,6 +25,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`TargetError`] if it could be read in two ways.
+    #[inline]
     pub fn target<'r>(
         &self,
         method: &'r str,
@@ -32,7 +33,15 @@ impl Policy {
         path_and_query: &'r str,
     ) -> Result<RequestTarget<'r>, TargetError> {
         let target = RequestTarget::read(method, path_and_query, self.encoded_slashes)?.at_host(host)?;
-        let Some(first) = target.encoded_slash() else { return Ok(target) };
+        match target.encoded_slash() {
+            None => Ok(target),
+            Some(first) => self.settled(target, first),
+        }
+    }
+
+    /// A target whose segment `first` holds an encoded slash, if that makes no difference.
+    #[cold]
+    fn settled<'r>(&self, target: RequestTarget<'r>, first: usize) -> Result<RequestTarget<'r>, TargetError> {
         // SECURITY: some applications decode a path before they look for a route. Whatever they then find must be what
         // this very rule speaks of, or `/files/admin%2Fx` would be a way around a rule for `/files/admin/**`.
         let split = target.split_at_slashes()?;

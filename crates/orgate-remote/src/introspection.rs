@@ -1,9 +1,10 @@
 //! Asking an issuer whether a token still stands (RFC 7662).
 //!
-//! The answer is never kept: whoever asks wants to know how it is now. An answer that does not say `"active": true` or
+//! No answer is kept here: whoever asks wants to know how it is now, and knows how long that is ([`Introspection::answers_last`]).
+//! An answer that does not say `"active": true` or
 //! `"active": false` is no answer, so that a wrong address cannot let a revoked token in.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -19,6 +20,7 @@ pub struct Introspection {
     address: Address,
     authorization: HeaderValue,
     client: HttpClient,
+    lasting: Duration,
 }
 
 /// What is read of an answer. A member named twice is refused.
@@ -39,7 +41,20 @@ impl Introspection {
         let mut authorization = HeaderValue::try_from(format!("Basic {pair}"))
             .map_err(|_| RemoteError::at(&address, Fault::NotAUrl))?;
         authorization.set_sensitive(true);
-        Ok(Self { address, authorization, client })
+        Ok(Self { address, authorization, client, lasting: Duration::ZERO })
+    }
+
+    /// The same, whose word that a token stands may be used again for `time`. By default it is not.
+    #[must_use]
+    pub fn lasting(mut self, time: Duration) -> Self {
+        self.lasting = time;
+        self
+    }
+
+    /// How long its word that a token stands may be used again.
+    #[must_use]
+    pub fn answers_last(&self) -> Duration {
+        self.lasting
     }
 
     /// Whether the issuer says that `token` stands.

@@ -3,7 +3,7 @@
 //! A request is judged from the beginning each time something was brought, so that a policy replaced meanwhile cannot mix
 //! with an old match. Each thing is fetched once; what is then still missing refuses the request.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::uri::PathAndQuery;
 use orgate_claims::UnixTime;
@@ -16,7 +16,7 @@ use crate::{
     clock,
     gate::GateParts,
     head::Fields,
-    judge::{Asked, Judged},
+    judge::{Asked, Judged, unmatched_or},
     live::{self, Standing},
     preflight,
     session::Exchanged,
@@ -28,8 +28,8 @@ use crate::{
 pub(crate) struct Brought<'b> {
     /// Its body.
     body: Option<&'b [u8]>,
-    /// How the caller stands with the issuer, asked under the parts of this generation.
-    standing: Option<(u64, Standing)>,
+    /// How the caller stands with the issuer, asked under the parts of this generation at this time.
+    standing: Option<(u64, Standing, Duration)>,
     /// Whether the issuer could be asked for the key of the token.
     keys: Option<bool>,
     /// What its session was exchanged for, asked under the parts of this generation.
@@ -60,6 +60,34 @@ impl Gate {
         self.check_fetching(head, Brought { body: Some(body), ..Brought::default() }).await
     }
 
+    /// Decides about a delivery whose body has more than `limit` bytes and was not read: it is refused, unless the policy is
+    /// only observed. What was not read must then be passed on whole.
+    #[must_use]
+    pub fn check_oversized(&self, head: &RequestHead<'_>, limit: usize) -> Verdict {
+        let parts = self.snapshot();
+        let normal = match normal_form(&parts, head) {
+            Ok(normal) => normal,
+            Err(rejection) => return Verdict::Reject(rejection),
+        };
+        let head = &RequestHead { path_and_query: normal.as_ref().unwrap_or(head.path_and_query), ..*head };
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: head.path_and_query.as_str(),
+            host: head.authority,
+            facts: Facts { headers: &fields, now: clock::now() },
+        };
+        let (rule, rejection) = match unmatched_or(&parts, asked, |found| found.id()) {
+            Ok(rule) => {
+                let detail = format!("the body of a signed delivery may have {limit} bytes here");
+                let rejection = Rejection::new(Code::ContentTooLarge).with_detail(detail);
+                (Some(rule), parts.of_rule(rejection, Some(rule)))
+            }
+            Err(rejection) => (None, rejection),
+        };
+        Verdict::give(&parts, head, Judged { rule, ..Judged::unmatched(rejection) })
+    }
+
     async fn check_fetching(&self, head: &RequestHead<'_>, mut brought: Brought<'_>) -> Verdict {
         loop {
             let need = match self.check_with(head, clock::now(), &brought) {
@@ -78,8 +106,9 @@ impl Gate {
                 }
                 Need::LiveStatus(issuer) if brought.standing.is_none() => {
                     let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let at = clock::monotonic();
                     let standing = live::ask(self, &parts, head, session, issuer).await;
-                    brought.standing = Some((parts.generation(), standing));
+                    brought.standing = Some((parts.generation(), standing, at));
                 }
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
@@ -125,12 +154,23 @@ impl Gate {
             Ok(judged) => judged,
             Err(need) => return Checked::Needs(need),
         };
-        if let (true, true, Some(issuer)) =
-            (judged.refused.is_none(), judged.live, judged.caller.as_ref().and_then(|token| token.issuer))
-        {
-            match brought.standing.as_ref().filter(|(generation, _)| *generation == parts.generation()) {
+        if let (true, true, Some((token, issuer))) = (
+            judged.refused.is_none(),
+            judged.live,
+            judged.caller.as_ref().and_then(|token| Some((token, token.issuer?))),
+        ) {
+            let standing = brought.standing.as_ref();
+            match standing.filter(|(generation, ..)| *generation == parts.generation()) {
+                None if token.stands_at(clock::monotonic()) => {}
                 None => return Checked::Needs(Need::LiveStatus(issuer)),
-                Some((_, standing)) => judged.refused = parts.refused_by(standing, judged.rule),
+                Some((_, standing, at)) => {
+                    match standing {
+                        Standing::Active => token.stands_until(*at + parts.answers_last(issuer)),
+                        // What was said before of the same token counts no longer either.
+                        Standing::Withdrawn | Standing::Unknown => token.stands_no_longer(),
+                    }
+                    judged.refused = parts.refused_by(standing, judged.rule);
+                }
             }
             if judged.refused.is_some() {
                 // Nobody is proven: a policy that is only observed must not name them to the application either.
@@ -202,9 +242,8 @@ fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> J
         }
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
-    let refused = Some(Rejection::new(code).with_detail(detail).rendered(parts.deny));
-    let (rule, caller, limit, shadow) = (None, None, None, None);
-    Judged { rule, caller, refused, live: false, limit, shadow }
+    let refused = Rejection::new(code).with_detail(detail).rendered(parts.deny);
+    Judged::unmatched(refused)
 }
 
 impl Verdict {

@@ -72,7 +72,8 @@ pub(crate) fn introspection(
     let owner = format!("`introspect` of the issuer `{issuer}`");
     let secret = spec.secret.read(env).map_err(|error| unreadable(&owner, error))?;
     let made = Introspection::new(&spec.url, &spec.client_id, &secret, client.clone());
-    made.map(Arc::new).map_err(|error| LoadError::Keys { issuer: issuer.to_owned(), error })
+    made.map(|made| Arc::new(made.lasting(spec.cache)))
+        .map_err(|error| LoadError::Keys { issuer: issuer.to_owned(), error })
 }
 
 /// Where a session cookie is exchanged.

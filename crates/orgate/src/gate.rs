@@ -1,14 +1,11 @@
 //! The one decision that every door asks for.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 #[cfg(feature = "remote")]
 use std::time::Duration;
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
 
 use arc_swap::ArcSwap;
 use orgate_policy::{PermissionsFrom, Policy};
@@ -59,6 +56,8 @@ pub struct GateParts {
     redirect: RedirectOptions,
     /// The names of the policy's files, by the number that places have.
     pub(crate) file_names: Vec<Box<str>>,
+    /// The patterns by which the policy includes files.
+    pub(crate) include: Vec<String>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
     pub(crate) permissions_from: Vec<Option<PermissionsFrom>>,
     generation: u64,
@@ -134,6 +133,7 @@ impl GateParts {
             deny: DenyOptions::default(),
             redirect: RedirectOptions::default(),
             file_names: Vec::new(),
+            include: Vec::new(),
             permissions_from: Vec::new(),
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
             #[cfg(feature = "remote")]
@@ -163,18 +163,6 @@ impl GateParts {
     pub fn redirect(mut self, redirect: RedirectOptions) -> Self {
         self.redirect = redirect;
         self
-    }
-
-    /// The names of the policy's files, for refusals that say where their rule stands.
-    #[must_use]
-    pub fn file_names(mut self, names: Vec<Box<str>>) -> Self {
-        self.file_names = names;
-        self
-    }
-
-    /// The files that the policy was read from: its own first, then those it includes.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.file_names.iter().map(|name| Path::new(&**name))
     }
 
     pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {

@@ -65,7 +65,8 @@ pub(crate) struct Judged<C> {
 }
 
 impl<C> Judged<C> {
-    fn unmatched(rejection: Rejection) -> Self {
+    /// A refusal by no rule.
+    pub(crate) fn unmatched(rejection: Rejection) -> Self {
         let (rule, caller, limit, shadow) = (None, None, None, None);
         Self { rule, caller, refused: Some(rejection), live: false, limit, shadow }
     }

@@ -53,6 +53,7 @@ mod protect;
 mod redirect;
 pub mod rejection;
 mod session;
+mod sources;
 mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;

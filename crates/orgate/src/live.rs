@@ -3,7 +3,9 @@
 //! `fresh: live`: whether a caller still stands with the issuer, asked for each request (RFC 7662).
 //!
 //! The question is asked after everything else let the request pass, so that nobody without the right can cause one. No
-//! answer is kept, and no answer is a no: a caller whose issuer is out of reach is refused with 503.
+//! answer is a no: a caller whose issuer is out of reach is refused with 503. A yes is used again only for as long as the
+//! policy says (`introspect: {cache: …}`, by default not at all), beside the very token that was asked about; a no is never
+//! kept, because it would outlive what it was said of by nothing but our own time.
 
 #[cfg(feature = "remote")]
 use std::sync::Arc;
@@ -90,6 +92,18 @@ impl GateParts {
     pub fn introspecting(mut self, introspection: Vec<Option<Arc<orgate_remote::Introspection>>>) -> Self {
         self.introspection = introspection;
         self
+    }
+
+    /// How long an issuer's word that a token stands is used again.
+    #[cfg(feature = "remote")]
+    pub(crate) fn answers_last(&self, issuer: IssuerIndex) -> Duration {
+        let known = self.introspection.get(issuer.as_usize()).and_then(Option::as_ref);
+        known.map_or(Duration::ZERO, |introspection| introspection.answers_last())
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn answers_last(&self, _: IssuerIndex) -> Duration {
+        Duration::ZERO
     }
 
     #[cfg(feature = "remote")]

@@ -295,6 +295,7 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         .digest(&file.digest)
         .token(token)
         .file_names(file_names)
+        .including(file.include)
         .redirect(file.redirect.into())
         .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
         .deny(file.deny.into())

@@ -137,9 +137,7 @@ fn refused(
     rule: Option<RuleId>,
     rejection: Rejection,
 ) -> Verdict {
-    let refused = Some(rejection);
-    let (caller, limit, shadow) = (None, None, None);
-    Verdict::give(parts, head, Judged { rule, caller, refused, live: false, limit, shadow })
+    Verdict::give(parts, head, Judged { rule, ..Judged::unmatched(rejection) })
 }
 
 impl CorsOptions {

@@ -7,7 +7,10 @@
 
 use std::{
     hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct VerifiedToken {
     /// The first second in which it would be refused.
     pub(crate) valid_until: UnixTime,
     pub(crate) verified_at: UnixTime,
+    /// Until when the issuer's word that it stands is used again, in nanoseconds of the monotonic clock.
+    pub(crate) stands_until: AtomicU64,
 }
 
 impl VerifiedToken {
@@ -46,7 +51,24 @@ impl VerifiedToken {
             parts_generation,
             valid_until: never,
             verified_at: never,
+            stands_until: AtomicU64::new(0),
         }
+    }
+
+    /// Whether the issuer's word that it stands is good still.
+    pub(crate) fn stands_at(&self, now: Duration) -> bool {
+        now.as_nanos() < u128::from(self.stands_until.load(Ordering::Relaxed))
+    }
+
+    /// Uses the issuer's word until a time of the monotonic clock; the token has to hold besides, as ever.
+    pub(crate) fn stands_until(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(0);
+        self.stands_until.fetch_max(time, Ordering::Relaxed);
+    }
+
+    /// Asks the issuer anew the next time.
+    pub(crate) fn stands_no_longer(&self) {
+        self.stands_until.store(0, Ordering::Relaxed);
     }
 }
 
@@ -140,5 +162,30 @@ impl Hasher for Folded {
         #[allow(clippy::cast_possible_truncation, reason = "one half of a hash is a hash")]
         let half = index as u64;
         self.0 = half;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orgate_claims::{IssuerUrl, SubjectId};
+    use orgate_policy::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+
+    use super::*;
+
+    #[test]
+    fn an_issuers_word_is_good_until_its_time_and_no_longer() {
+        let (key, demand) = (RuleKey::parse("GET /").unwrap(), Requirement::parse("public").unwrap());
+        let rules = vec![RuleSpec::new(key, demand, Place::default())];
+        let policy = Policy::compile(PolicySpec { rules, ..PolicySpec::default() }).unwrap();
+        let (issuer, subject) = (IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("ann").unwrap());
+        let principal = Principal::builder(issuer, subject).build();
+        let token = VerifiedToken::without_token(Arc::new(principal.clone()), policy.subject(&principal));
+        let second = Duration::from_secs;
+        assert!(!token.stands_at(second(0)));
+        token.stands_until(second(10));
+        token.stands_until(second(5));
+        assert!(token.stands_at(second(9)) && !token.stands_at(second(10)) && !token.stands_at(second(11)));
+        token.stands_no_longer();
+        assert!(!token.stands_at(second(9)));
     }
 }

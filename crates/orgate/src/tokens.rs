@@ -4,7 +4,7 @@
 //! again, what did not for a few seconds by [`Forgeries`](crate::forgeries); whether a token was revoked is asked each
 //! time, and a decision is never kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use orgate_claims::UnixTime;
 use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
@@ -109,6 +109,7 @@ impl GateParts {
             parts_generation: self.generation(),
             valid_until,
             verified_at: now,
+            stands_until: AtomicU64::default(),
         })
     }
 

@@ -22,6 +22,7 @@ use axum::{
     extract::Path,
     routing::{any, get},
 };
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::BodyExt;
 use orgate::Gate;
@@ -253,4 +254,40 @@ async fn where_a_route_was_taken_already_a_path_must_come_in_its_form() {
         let (status, text, _) = send(app(), &format!("GET {path}"), "ann of acme").await;
         assert_eq!(format!("{status} {text}"), expected, "{path}");
     }
+}
+
+/// A body that does not say how long it is.
+struct Chunks(std::vec::IntoIter<String>);
+
+impl http_body::Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(self.0.next().map(|text| Ok(http_body::Frame::data(text.into()))))
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_of_unknown_length_is_put_together_again() {
+    let directory = Directory::new();
+    std::fs::write(directory.0.join("stripe"), "whsec_test_stripe_secret_1").unwrap();
+    let observed = "mode: observe\nuntil: 2099-01-31\n\
+        authenticators: {stripe: {type: webhook, scheme: stripe, secret: {file: stripe}, max_body: 1KiB}}\n\
+        rules: {POST /hook: via(stripe)}\n";
+    let gate = directory.gate(observed).await;
+    let echo = service_fn(|request: Request<Body>| async {
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    });
+    let chunks: Vec<String> = (0..40).map(|number| format!("{number:0>100}")).collect();
+    let whole = chunks.concat();
+    let body = Body::new(Chunks(chunks.into_iter()));
+    let signature = format!("t={},v1={}", orgate::clock::now().seconds(), "0".repeat(64));
+    let request = Request::post("/hook").header("stripe-signature", signature).body(body).unwrap();
+    let response = gate.layer().layer(echo).oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["x-orgate-would"], "413 content_too_large");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), whole);
 }

@@ -492,6 +492,56 @@ async fn a_live_rule_asks_the_issuer_for_every_request() {
 }
 
 #[tokio::test]
+async fn an_issuers_yes_is_used_again_as_the_policy_says_and_its_no_never() {
+    let stub = Stub::start().await;
+    let issuer = format!(
+        ", introspect: {{url: \"{}/introspect\", client_id: gate, secret: {{file: stripe}}, cache: 5m}}",
+        stub.url()
+    );
+    let rules = "rules: {DELETE /docs: {require: write, fresh: live}, GET /docs: write}\n";
+    let (gate, directory) = gate_with(&issuer, rules).await;
+    let (first, second) = (token(&["write"]), token(&["write", "read"]));
+    let (first, second) = (format!("Bearer {first}"), format!("Bearer {second}"));
+    let (first, second) = ([("authorization", first.as_str())], [("authorization", second.as_str())]);
+    for reply in [Reply::json(r#"{"active":false}"#), Reply::status(500)] {
+        stub.set("/introspect", reply);
+        for _ in 0..2 {
+            assert_ne!(answer(&gate, "DELETE /docs", &first, "").await.0, 200);
+        }
+    }
+    assert_eq!(stub.hits("/introspect"), 4, "a no, and no answer, are asked again");
+    stub.set("/introspect", Reply::json(r#"{"active":true}"#));
+    for _ in 0..3 {
+        assert_eq!(answer(&gate, "DELETE /docs", &first, "").await.0, 200);
+    }
+    assert_eq!(stub.hits("/introspect"), 5);
+    stub.set("/introspect", Reply::json(r#"{"active":false}"#));
+    assert_eq!(answer(&gate, "DELETE /docs", &first, "").await.0, 200, "for as long as the policy says");
+    assert_eq!(
+        answer(&gate, "DELETE /docs", &second, "").await,
+        refused(401, "revoked"),
+        "of this very token"
+    );
+    // A policy that is read again begins anew.
+    gate.reload(directory.0.join("orgate.yaml")).await.unwrap();
+    assert_eq!(answer(&gate, "DELETE /docs", &first, "").await, refused(401, "revoked"));
+}
+
+#[tokio::test]
+async fn an_observed_policy_passes_on_a_delivery_that_is_too_large_whole() {
+    let observed = format!("mode: observe\nuntil: 2099-01-31{WEBHOOKS}");
+    let (gate, _directory) = gate(&observed).await;
+    let large = "x".repeat(5000);
+    let signature = stripe(SECRET, orgate::clock::now().seconds(), "{}");
+    for headers in [&[("stripe-signature", signature.as_str())][..], &[]] {
+        let (status, text, answered) = ask(&gate, "POST /hook", headers, &large).await;
+        let would = if headers.is_empty() { "401 no_credential" } else { "413 content_too_large" };
+        assert_eq!((status, text), (200, format!("nobody | POST /hook | {large}")));
+        assert_eq!(answered["x-orgate-would"], would);
+    }
+}
+
+#[tokio::test]
 async fn a_session_is_exchanged_once_and_its_token_is_verified() {
     let stub = Stub::start().await;
     let rest = format!(

@@ -3,12 +3,14 @@
 //! The files are looked at every second, and read again once they have stood still for one; SIGHUP reads them at once. A
 //! policy that does not stand never replaces one that does: it is told in the log, `orgate_policy_stale` is 1, and what was
 //! enforced stays enforced. What is read is exchanged as a whole ([`Gate::reload`]), so a link that is switched to another
-//! folder, as Kubernetes does with its ConfigMaps, is one change.
+//! folder, as Kubernetes does with its ConfigMaps, is one change; and a file that a pattern of `include:` matches anew is one.
 
 use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use orgate::{Gate, LoadError};
@@ -27,16 +29,17 @@ pub(crate) type Reloaded = Result<Value, Value>;
 /// Who asked for it, and waits for the answer.
 pub(crate) type Asking = mpsc::Receiver<oneshot::Sender<Reloaded>>;
 
-/// What tells that a file is another one than before; nothing where it cannot be looked at.
-type Looked = Option<(SystemTime, u64)>;
+/// What tells that a file is another one than before, by its name and every byte; nothing where it cannot be read. Times
+/// tell too little: tools that copy files keep them, and two changes may have one.
+type Looked = Option<u64>;
 
-/// The same of all files of a policy, its own first.
+/// The same of all files of a policy, its own first, and of those that its `include:` matches now.
 type Stamp = Vec<Looked>;
 
 /// What the policy file is like. Taken before it is read, so that no change of it is missed.
 pub(crate) fn look(path: &Path) -> Looked {
-    let known = std::fs::metadata(path).ok()?;
-    Some((known.modified().ok()?, known.len()))
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    Some(KEY.hash_one((path, orgate_config::read_bytes(path).ok()?)))
 }
 
 /// Keeps `gate` at what the files say, until the task is dropped. `read` is what the policy file was like when it was read.
@@ -129,9 +132,12 @@ fn change(change: &orgate_policy::Change) -> Value {
 }
 
 async fn stamp(gate: &Gate, path: &Path) -> Stamp {
-    let own = path.to_owned();
-    let others: Vec<PathBuf> =
-        gate.parts().files().filter(|file| *file != path).map(Path::to_owned).collect();
-    let all = move || std::iter::once(own).chain(others).map(|file| look(&file)).collect();
+    let (own, parts) = (path.to_owned(), gate.parts());
+    let all = move || {
+        let mut files: BTreeSet<PathBuf> = parts.files().map(Path::to_owned).collect();
+        files.extend(orgate_config::included(&own, parts.include()));
+        files.remove(&own);
+        std::iter::once(&own).chain(&files).map(|file| look(file)).collect()
+    };
     tokio::task::spawn_blocking(all).await.unwrap_or_default()
 }

@@ -9,8 +9,8 @@ use hyper::body::Incoming;
 
 /// Why it was not read.
 pub(super) enum Unread {
-    /// There is more than may be read; this is the rest.
-    TooLarge(Incoming),
+    /// There is more than may be read: what was read of it, and the rest.
+    TooLarge(Bytes, Incoming),
     /// It did not come in time.
     Late,
     /// The client broke off, or what it sent is no body.
@@ -23,22 +23,23 @@ pub(super) async fn read(mut body: Incoming, headers: &HeaderMap, limit: usize) 
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
-        return Err(Unread::TooLarge(body));
+        return Err(Unread::TooLarge(Bytes::new(), body));
     }
     let mut read = BytesMut::new();
     let reading = async {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| false)?.into_data() else { continue };
-            if data.len() > limit.saturating_sub(read.len()) {
+            let fits = data.len() <= limit.saturating_sub(read.len());
+            read.extend_from_slice(&data);
+            if !fits {
                 return Err(true);
             }
-            read.extend_from_slice(&data);
         }
         Ok(())
     };
     match tokio::time::timeout(LONGEST, reading).await {
         Ok(Ok(())) => Ok(read.freeze()),
-        Ok(Err(true)) => Err(Unread::TooLarge(body)),
+        Ok(Err(true)) => Err(Unread::TooLarge(read.freeze(), body)),
         Ok(Err(false)) => Err(Unread::Broken),
         Err(_) => Err(Unread::Late),
     }

@@ -142,6 +142,9 @@ impl Inner {
             Checked::Done(verdict) => (verdict, Body::Unread(body)),
             Checked::Needs(Need::Body { limit }) => match delivery::read(body, &parts.headers, limit).await {
                 Ok(bytes) => (self.gate.check_body(&head, &bytes).await, Body::Read(bytes)),
+                Err(Unread::TooLarge(begun, rest)) if self.gate.parts().observes() => {
+                    (self.gate.check_oversized(&head, limit), Body::Begun(begun, rest))
+                }
                 Err(unread) => return self.refuse_body(started, &id, &parts, unread),
             },
             Checked::Needs(_) => (self.gate.check(&head).await, Body::Unread(body)),
@@ -152,6 +155,10 @@ impl Inner {
             }
             (Verdict::Forward(permit), Body::Read(bytes)) => {
                 self.forward(permit, Request::from_parts(parts, bytes), connection, started, &id).await
+            }
+            (Verdict::Forward(permit), Body::Begun(begun, rest)) => {
+                let body = ClientBody::Begun(begun, rest);
+                self.forward(permit, Request::from_parts(parts, body), connection, started, &id).await
             }
             (Verdict::Reject(rejection), body) => self.reject(&rejection, started, &id, &parts, body),
             (Verdict::Answer(answer), body) => {
@@ -244,7 +251,7 @@ impl Inner {
         unread: Unread,
     ) -> Response<ProxyBody> {
         let (refusal, rest) = match unread {
-            Unread::TooLarge(rest) => (Refusal::ContentTooLarge, Some(rest)),
+            Unread::TooLarge(_, rest) => (Refusal::ContentTooLarge, Some(rest)),
             Unread::Late => (Refusal::RequestTimeout, None),
             Unread::Broken => (Refusal::BadRequest, None),
         };
@@ -338,12 +345,14 @@ impl Inner {
 enum Body {
     Unread(Incoming),
     Read(Bytes),
+    /// More than was to be read of it.
+    Begun(Bytes, Incoming),
 }
 
 impl Body {
     /// Disposes of what is left of it, after a refusal.
     fn dispose<B>(self, request: &HeaderMap, response: &mut Response<B>) {
-        if let Self::Unread(body) = self {
+        if let Self::Unread(body) | Self::Begun(_, body) = self {
             drain::dispose(body, request, response);
         }
     }

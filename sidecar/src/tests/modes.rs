@@ -79,6 +79,65 @@ async fn a_delivery_that_proves_nothing_never_reaches_the_upstream() {
 }
 
 #[tokio::test]
+async fn an_observed_policy_passes_on_a_delivery_that_is_too_large_whole() {
+    let directory = Directory::new();
+    directory.write("github", "github_secret_0001\n");
+    let policy = DELIVERIES.replace("rules:", "mode: observe\nuntil: 2099-01-31\nrules:");
+    let guarded = Guarded::with(directory, &policy).await;
+    let large = "x".repeat(1500);
+    let chunks = format!("258\r\n{}\r\n384\r\n{}\r\n0\r\n\r\n", "x".repeat(0x258), "x".repeat(0x384));
+    for (framing, body) in [("Content-Length: 1500\r\n", &large), ("Transfer-Encoding: chunked\r\n", &chunks)]
+    {
+        let answer = guarded.ask(&delivery(SIGNATURE, framing, body)).await;
+        assert_eq!(answer.status(), 200, "{framing}: {}", answer.text());
+        assert_eq!(answer.header("x-orgate-would").as_deref(), Some("413 content_too_large"));
+    }
+    let seen = guarded.recorder.seen();
+    let [whole, chunked] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(whole.body, large.as_bytes());
+    let count = chunked.body.iter().filter(|byte| **byte == b'x').count();
+    assert_eq!(count, 1500, "{}", String::from_utf8_lossy(&chunked.body));
+    assert_eq!(only_header(&chunked.head, "x-orgate-sub"), None);
+}
+
+#[tokio::test]
+async fn the_upstream_gets_the_target_that_was_judged() {
+    const RULES: &str = "
+version: 1
+issuers:
+  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}
+rules:
+  GET /files/**: {require: read, allow_encoded_slash: true}
+  GET /admin: role(owner)
+";
+    let bearer = token("https://issuer.example");
+    for (paths, sent, expected) in [
+        ("", "/files/a%2fb%2Fc?x=%2F", Some("/files/a%2fb%2Fc?x=%2F")),
+        ("", "/files//a", None),
+        ("", "/files/..%2Fadmin", None),
+        ("paths: {normalize: true}", "/files//x/../%61?y=//", Some("/files/a?y=//")),
+        ("paths: {normalize: true}", "/files/./a%2Fb", Some("/files/a%2Fb")),
+        ("paths: {normalize: true}", "/files/%2e%2e%2Fadmin", None),
+    ] {
+        let guarded = Guarded::with(Directory::new(), &format!("{RULES}{paths}\n")).await;
+        let request = format!("GET {sent} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {bearer}\r\n\r\n");
+        let answer = guarded.ask(&request).await;
+        match expected {
+            Some(target) => {
+                assert_eq!(answer.status(), 200, "{sent}: {}", answer.text());
+                let seen = guarded.recorder.seen();
+                let [seen] = seen.as_slice() else { panic!("{seen:?}") };
+                assert!(seen.head.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{}", seen.head);
+            }
+            None => {
+                assert_eq!(answer.status(), 400, "{sent}");
+                guarded.saw_nothing();
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_preflight_is_answered_at_the_door() {
     let guarded = deliveries().await;
     let preflight = "OPTIONS /hook HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n\r\n";

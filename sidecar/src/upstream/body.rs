@@ -69,6 +69,8 @@ pub(super) enum RequestBody {
 
 #[derive(Debug)]
 pub(super) struct Streaming {
+    /// What was read of it before.
+    begun: Option<Bytes>,
     inner: Incoming,
     idle: Deadline,
     sending: Arc<Sending>,
@@ -93,7 +95,15 @@ impl RequestBody {
         sending: Arc<Sending>,
         identity: Arc<IdentityHeaders>,
     ) -> Self {
-        Self::Streaming(Streaming { inner, idle: Deadline::new(idle), sending, identity })
+        Self::Streaming(Streaming { begun: None, inner, idle: Deadline::new(idle), sending, identity })
+    }
+
+    /// The same behind `begun`.
+    pub(super) fn begun_with(mut self, begun: Bytes) -> Self {
+        if let Self::Streaming(streaming) = &mut self {
+            streaming.begun = Some(begun).filter(|begun| !begun.is_empty());
+        }
+        self
     }
 }
 
@@ -105,7 +115,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ClientGone>>> {
-        let Streaming { inner, idle, sending, identity } = match &mut *self {
+        let Streaming { begun, inner, idle, sending, identity } = match &mut *self {
             Self::Empty => return Poll::Ready(None),
             Self::Whole(bytes, sending) => {
                 sending.frames.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +124,13 @@ impl Body for RequestBody {
             }
             Self::Streaming(streaming) => streaming,
         };
+        if let Some(begun) = begun.take() {
+            sending.frames.fetch_add(1, Ordering::Relaxed);
+            if inner.is_end_stream() {
+                sending.complete.store(true, Ordering::Release);
+            }
+            return Poll::Ready(Some(Ok(Frame::data(begun))));
+        }
         match Pin::new(&mut *inner).poll_frame(cx) {
             Poll::Pending => {
                 sending.waiting.store(true, Ordering::Relaxed);
@@ -147,7 +164,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streaming(body) => body.inner.is_end_stream(),
+            Self::Streaming(body) => body.begun.is_none() && body.inner.is_end_stream(),
             Self::Whole(bytes, _) => bytes.is_none(),
         }
     }
@@ -155,7 +172,17 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streaming(body) => body.inner.size_hint(),
+            Self::Streaming(Streaming { begun: None, inner, .. }) => inner.size_hint(),
+            Self::Streaming(body) => {
+                let begun = body.begun.as_ref().map_or(0, Bytes::len);
+                let (begun, rest) = (u64::try_from(begun).unwrap_or(u64::MAX), body.inner.size_hint());
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(begun));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper.saturating_add(begun));
+                }
+                hint
+            }
             Self::Whole(bytes, _) => {
                 let length = bytes.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))

@@ -40,6 +40,8 @@ pub enum ClientBody {
     Streaming(Incoming),
     /// Read already, for a signature over it.
     Read(Bytes),
+    /// Read in part; the rest as it comes.
+    Begun(Bytes, Incoming),
 }
 
 impl From<Incoming> for ClientBody {
@@ -88,6 +90,7 @@ impl Upstream {
         let is_empty = match &client_body {
             ClientBody::Streaming(body) => body.is_end_stream(),
             ClientBody::Read(bytes) => bytes.is_empty(),
+            ClientBody::Begun(begun, rest) => begun.is_empty() && rest.is_end_stream(),
         };
         let sending = (!is_empty).then(Arc::<Sending>::default);
         let body = match (&sending, client_body) {
@@ -95,6 +98,10 @@ impl Upstream {
             (Some(sending), ClientBody::Read(bytes)) => RequestBody::whole(bytes, Arc::clone(sending)),
             (Some(sending), ClientBody::Streaming(incoming)) => {
                 RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&self.identity))
+            }
+            (Some(sending), ClientBody::Begun(begun, rest)) => {
+                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&self.identity))
+                    .begun_with(begun)
             }
         };
 

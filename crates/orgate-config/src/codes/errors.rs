@@ -241,7 +241,8 @@ was committed is known; change it.
 
     LIVE_WITHOUT_INTROSPECTION = "E057", "an issuer that cannot be asked",
 "A rule says `fresh: live`: the issuer is asked for each request whether the token still stands (RFC 7662). Every issuer
-whose tokens could come there must say where it is asked.
+whose tokens could come there must say where it is asked. A rule that looks at no token, because it is public or names
+another authenticator, has nothing to ask.
 
     introspect: {url: https://auth.example.com/introspect, client_id: gate, secret: {env: GATE_SECRET}}";
 

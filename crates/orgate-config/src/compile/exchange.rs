@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use orgate_policy::PolicySpec;
+use orgate_policy::{PolicySpec, requirement::Kind};
 use orgate_verify::ClaimRef;
 
 use super::{
@@ -27,6 +27,8 @@ pub struct IntrospectSpec {
     pub client_id: String,
     /// Where its secret is.
     pub secret: SecretSource,
+    /// How long its word that a token stands is used again; by default it is not.
+    pub cache: Duration,
 }
 
 /// Where an opaque session cookie is exchanged for a token.
@@ -58,8 +60,7 @@ pub(super) fn introspect(
     let url = map.required("url").node();
     let client_id = map.required("client_id").node();
     let secret = map.required("secret").node();
-    // A live question is always asked, and nothing else asks yet.
-    map.unsupported("cache");
+    let cache = map.optional("cache").duration(0..=300);
     map.finish();
     let url = url.and_then(|node| address(node, &format!("{path}.url"), env, diagnostics));
     let client_id = client_id.and_then(|node| {
@@ -75,7 +76,8 @@ pub(super) fn introspect(
         diagnostics.push(finding.at(client_id.span));
         return None;
     }
-    Some(IntrospectSpec { url: url?, client_id: client_id.value, secret: secret? })
+    let cache = cache.map_or(Duration::ZERO, |cache| cache.value);
+    Some(IntrospectSpec { url: url?, client_id: client_id.value, secret: secret?, cache })
 }
 
 pub(super) fn exchange(
@@ -125,14 +127,25 @@ pub(super) fn check_live(spec: &PolicySpec, issuers: &Issuers, diagnostics: &mut
         .filter(|issuer| issuer.introspect.is_none())
         .map(|issuer| issuer.name.as_str())
         .collect();
-    let Some(first) = silent.first() else { return };
     for rule in spec.rules.iter().filter(|rule| rule.live) {
-        let message =
-            format!("`fresh: live` asks the issuer for each request, and `{first}` cannot be asked");
+        let (what, help) = match (rule.requirement.kind(), rule.requirement.authenticator(), silent.first()) {
+            (Kind::Public | Kind::Deny, ..) => {
+                ("this rule looks at no token".to_owned(), "leave `fresh: live` away".to_owned())
+            }
+            (_, Some(name), _) => (
+                format!("what `{}` proves is no token of an issuer", name.name),
+                "leave `fresh: live` away; a key is withdrawn by taking it out of the policy".to_owned(),
+            ),
+            (_, None, Some(first)) => {
+                (format!("`{first}` cannot be asked"), format!("write `introspect:` under `issuers.{first}`"))
+            }
+            (_, None, None) => continue,
+        };
+        let message = format!("`fresh: live` asks the issuer for each request, and {what}");
         let place = rule.place;
         let finding = Diagnostic::error(codes::LIVE_WITHOUT_INTROSPECTION, message);
         let finding = finding.at(Span::point(FileId(place.file), place.line, place.column));
-        diagnostics.push(finding.help(format!("write `introspect:` under `issuers.{first}`")));
+        diagnostics.push(finding.help(help));
     }
 }
 

@@ -6,6 +6,8 @@
 //! is written twice is an error, wherever it stands. The fragments become part of the tree of the policy, in which every
 //! part still knows its own file.
 
+mod watch;
+
 use std::{
     collections::{BTreeMap, HashMap},
     io,
@@ -13,6 +15,7 @@ use std::{
 
 use orgate_policy::Pattern;
 
+pub use self::watch::included;
 use super::environment;
 use crate::{
     codes,

@@ -32,6 +32,7 @@ pub use self::{
     cors::{CorsAnswer, Preflight},
     development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
     exchange::{ExchangeSpec, IntrospectSpec},
+    include::included,
     lint::Lints,
     mode::{Mode, Until},
     secrets::{SecretSource, SecretUnreadable},
@@ -132,6 +133,7 @@ fn read(
         return None;
     }
     environment::check_places(&root, diagnostics);
+    let patterns = root.get("include").map(written).unwrap_or_default();
     let root = include::resolve(root, around, bytes.len(), diagnostics)?;
     if diagnostics.is_enough() {
         return None;
@@ -207,6 +209,7 @@ fn read(
         cors,
         mode,
         lints: Lints::default(),
+        include: patterns,
         digest,
         warnings,
     })
@@ -223,6 +226,15 @@ fn named<'n>(
         document::wrong_kind(node, path, wanted, diagnostics);
     }
     node.entries().unwrap_or_default().iter()
+}
+
+/// The texts of a scalar or a list; whatever else stands there is somebody else's to report.
+fn written(node: &Node) -> Vec<String> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    items.iter().filter_map(Node::text).map(str::to_owned).collect()
 }
 
 /// Reads a scalar text or a list of texts that stands in a map, as nodes.

@@ -74,6 +74,10 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
         };
         let setting = format!("issuers.{}.introspect", issuer.name);
         push(&setting, asked(before), asked(issuer), before.introspect.is_some(), false);
+        let lasts =
+            |spec: &crate::IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
+        let (was, is) = (lasts(before), lasts(issuer));
+        push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
     }
     for spec in &new.authenticators {
         // A new one lets nobody in unless a rule names it, and that is told of the rule.

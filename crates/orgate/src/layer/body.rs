@@ -4,9 +4,15 @@
 //! applications use: axum's `Body`, and `Full` and the boxed bodies of `http-body-util`. Others cannot be put together
 //! again, and a delivery in one of them is refused with 500 and an error in the log; box the body before the layer.
 
-use std::{any::Any, error::Error};
+use std::{
+    any::Any,
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::{Bytes, BytesMut};
+use http_body::Frame;
 use http_body_util::{
     BodyExt, Full,
     combinators::{BoxBody, UnsyncBoxBody},
@@ -15,10 +21,10 @@ use http_body_util::{
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why there are no bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// There are more than may be read.
-    TooLarge,
+#[derive(Debug)]
+pub(super) enum Unread<B> {
+    /// There are more than may be read; the whole body.
+    TooLarge(B),
     /// The client broke off.
     Broken,
     /// The body is of a type that cannot be put together again.
@@ -26,21 +32,23 @@ pub(super) enum Unread {
 }
 
 /// The bytes of a body, and a body that holds them. Trailers are dropped: they are not signed.
-pub(super) async fn read<B: Send + 'static>(body: B, limit: usize) -> Result<(Bytes, B), Unread> {
+pub(super) async fn read<B: Send + 'static>(body: B, limit: usize) -> Result<(Bytes, B), Unread<B>> {
     #[cfg(feature = "axum")]
     if is::<B, axum::body::Body>() {
-        return read_as::<B, axum::body::Body>(body, limit, axum::body::Body::from).await;
+        use axum::body::Body;
+        return read_as::<B, Body>(body, limit, Body::from, Body::new).await;
     }
     if is::<B, Full<Bytes>>() {
-        return read_as::<B, Full<Bytes>>(body, limit, Full::new).await;
+        // It comes in one piece, so nothing is left.
+        return read_as::<B, Full<Bytes>>(body, limit, Full::new, |begun| Full::new(begun.bytes())).await;
     }
     if is::<B, BoxBody<Bytes, BoxError>>() {
         let boxed = |bytes| Full::new(bytes).map_err(|never| match never {}).boxed();
-        return read_as::<B, BoxBody<Bytes, BoxError>>(body, limit, boxed).await;
+        return read_as::<B, BoxBody<Bytes, BoxError>>(body, limit, boxed, BodyExt::boxed).await;
     }
     if is::<B, UnsyncBoxBody<Bytes, BoxError>>() {
         let boxed = |bytes| Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
-        return read_as::<B, UnsyncBoxBody<Bytes, BoxError>>(body, limit, boxed).await;
+        return read_as::<B, UnsyncBoxBody<Bytes, BoxError>>(body, limit, boxed, BodyExt::boxed_unsync).await;
     }
     Err(Unread::OtherType)
 }
@@ -49,7 +57,12 @@ fn is<B: 'static, C: 'static>() -> bool {
     std::any::TypeId::of::<B>() == std::any::TypeId::of::<C>()
 }
 
-async fn read_as<B, C>(body: B, limit: usize, make: impl FnOnce(Bytes) -> C) -> Result<(Bytes, B), Unread>
+async fn read_as<B, C>(
+    body: B,
+    limit: usize,
+    make: impl FnOnce(Bytes) -> C,
+    put_together: impl FnOnce(Begun<C>) -> C,
+) -> Result<(Bytes, B), Unread<B>>
 where
     B: 'static,
     C: http_body::Body<Data = Bytes> + Unpin + 'static,
@@ -57,19 +70,48 @@ where
     let mut body: C = same(body).ok_or(Unread::OtherType)?;
     // What says that it is too large is not read at all.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-        return Err(Unread::TooLarge);
+        return Err(same(body).map_or(Unread::OtherType, Unread::TooLarge));
     }
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        if data.len() > limit.saturating_sub(read.len()) {
-            return Err(Unread::TooLarge);
-        }
+        let fits = data.len() <= limit.saturating_sub(read.len());
         read.extend_from_slice(&data);
+        if !fits {
+            let whole = put_together(Begun { begun: Some(read.freeze()), rest: body });
+            return Err(same(whole).map_or(Unread::OtherType, Unread::TooLarge));
+        }
     }
     let bytes = read.freeze();
     let body = same(make(bytes.clone())).ok_or(Unread::OtherType)?;
     Ok((bytes, body))
+}
+
+/// A body of which a part was read.
+pub(super) struct Begun<C> {
+    begun: Option<Bytes>,
+    rest: C,
+}
+
+impl<C> Begun<C> {
+    fn bytes(self) -> Bytes {
+        self.begun.unwrap_or_default()
+    }
+}
+
+impl<C: http_body::Body<Data = Bytes> + Unpin> http_body::Body for Begun<C> {
+    type Data = Bytes;
+    type Error = C::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, C::Error>>> {
+        match self.begun.take() {
+            Some(begun) => Poll::Ready(Some(Ok(Frame::data(begun)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
 }
 
 /// `value`, where both types are one.

@@ -120,11 +120,12 @@ impl<S, R> GateService<S, R> {
         ReqBody: Send + 'static,
     {
         let (parts, mut body) = request.into_parts();
-        let mut bytes = None;
+        let (mut bytes, mut oversized) = (None, false);
         if let Some(limit) = limit {
             match body::read(body, limit).await {
                 Ok((read, whole)) => (bytes, body) = (Some(read), whole),
-                Err(unread) => return Ok(self.reject(refused(unread, limit))),
+                Err(Unread::TooLarge(whole)) => (oversized, body) = (true, whole),
+                Err(unread) => return Ok(self.reject(refused(&unread))),
             }
         }
         let verdict = {
@@ -137,6 +138,7 @@ impl<S, R> GateService<S, R> {
                 peer,
             };
             match &bytes {
+                _ if oversized => self.gate.check_oversized(&head, limit.unwrap_or_default()),
                 Some(bytes) => self.gate.check_body(&head, bytes).await,
                 None => self.gate.check(&head).await,
             }
@@ -161,12 +163,9 @@ impl<S, R> GateService<S, R> {
 }
 
 /// What a delivery is answered with whose body was not read.
-fn refused(unread: Unread, limit: usize) -> Rejection {
+fn refused<B>(unread: &Unread<B>) -> Rejection {
     match unread {
-        Unread::TooLarge => {
-            let detail = format!("the body of a signed delivery may have {limit} bytes here");
-            Rejection::new(Code::ContentTooLarge).with_detail(detail)
-        }
+        Unread::TooLarge(_) => Rejection::new(Code::ContentTooLarge),
         Unread::Broken => Rejection::new(Code::BadRequest).with_detail("the body of the request broke off"),
         Unread::OtherType => {
             error!(

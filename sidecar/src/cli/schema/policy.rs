@@ -165,6 +165,7 @@ fn issuer() -> Value {
                 "url": {"type": "string"},
                 "client_id": {"type": "string"},
                 "secret": secret(),
+                "cache": text(DURATION),
             }), &["url", "client_id", "secret"]),
             "claims": {
                 "type": "object",

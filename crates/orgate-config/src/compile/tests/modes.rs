@@ -2,7 +2,7 @@
 
 use orgate_claims::UnixTime;
 
-use super::{accepted, check, findings_of_issuer, findings_with};
+use super::{accepted, check, findings, findings_of_issuer, findings_with};
 use crate::{Mode, Preflight, SecretSource};
 
 #[test]
@@ -184,6 +184,32 @@ rules: {GET /a: public}
         3 |   main: {issuer: https://a.example, audience: api, introspect: {url: a}}
           |                                                                      ^
         ");
+}
+
+#[test]
+fn live_rules_ask_about_tokens_and_say_for_how_long_an_answer_is_good() {
+    let issuer = |more: &str| {
+        format!(
+            "version: 1\nissuers: {{main: {{issuer: https://a.example, audience: api, profile: orgate, introspect: {{url: \"https://a.example/i\", client_id: gate, secret: {{env: S}}{more}}}}}}}\nauthenticators: {{ci: {{type: api_key, header: x-ci, sha256: {{env: CI}}, as: {{sub: ci}}}}}}\n"
+        )
+    };
+    let cache = |more: &str| {
+        let file = accepted(&format!("{}rules: {{GET /a: {{require: read, fresh: live}}}}\n", issuer(more)));
+        file.issuers[0].introspect.as_ref().unwrap().cache.as_secs()
+    };
+    assert_eq!((cache(""), cache(", cache: 30s"), cache(", cache: 5m")), (0, 30, 300));
+    assert!(findings(&format!("{}rules: {{GET /a: public}}\n", issuer(", cache: 6m"))).contains("E013"));
+    for (require, why) in [
+        ("via(ci)", "what `ci` proves is no token of an issuer"),
+        ("public", "this rule looks at no token"),
+        ("deny", "this rule looks at no token"),
+    ] {
+        let found =
+            findings(&format!("{}rules: {{GET /a: {{require: {require}, fresh: live}}}}\n", issuer("")));
+        let expected = format!("error[E057]: `fresh: live` asks the issuer for each request, and {why}\n");
+        assert!(found.starts_with(&expected), "{found}");
+    }
+    accepted(&format!("{}rules: {{GET /a: {{require: optional, fresh: live}}}}\n", issuer("")));
 }
 
 #[test]
