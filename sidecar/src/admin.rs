@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::serve::{self, Connection, Defect, Handler};
 
+/// What came of reading a policy again: what changed, or what is wrong with it; `None` where there is none.
+pub type Reload<'a> = Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + 'a>>;
+
 /// What the admin listener tells of.
 pub trait Administered: fmt::Debug + Send + Sync + 'static {
     /// Whether traffic should be sent here; if not, why.
@@ -25,8 +28,8 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Reads the policy again; `None` where there is none. What changed, or what is wrong with it.
-    fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + '_>> {
+    /// Reads the policy again.
+    fn reload(&self) -> Reload<'_> {
         Box::pin(std::future::ready(None))
     }
 }
@@ -151,7 +154,7 @@ mod tests {
             (self.0 == Readiness::Ready).then(|| json!({"digest": "d1"}))
         }
 
-        fn reload(&self) -> Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + '_>> {
+        fn reload(&self) -> Reload<'_> {
             let stands = self.0 == Readiness::Ready;
             let answer = if stands { Ok(json!({"changes": []})) } else { Err(json!({"findings": []})) };
             Box::pin(std::future::ready(Some(answer)))

@@ -59,9 +59,23 @@ pub(crate) enum Ask {
     /// The set, whatever was known.
     Whole,
     /// The set, unless it is still the one with this entity tag.
-    Changed(HeaderValue),
+    Changed(Tag),
     /// The set as it is now, past every cache on the way.
     Fresh,
+}
+
+/// An entity tag, and of what: another address may use the same for another set.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tag {
+    value: HeaderValue,
+    of: Address,
+}
+
+#[cfg(test)]
+impl Tag {
+    pub(crate) fn of(value: &'static str, address: &str) -> Self {
+        Self { value: HeaderValue::from_static(value), of: Address::of_issuer(address).unwrap() }
+    }
 }
 
 /// A key set as it was found.
@@ -74,7 +88,7 @@ pub(crate) struct Fetched {
     /// For how long it is good.
     pub(crate) lifetime: Duration,
     /// What to ask with whether it has changed.
-    pub(crate) tag: Option<HeaderValue>,
+    pub(crate) tag: Option<Tag>,
 }
 
 impl Origin {
@@ -162,11 +176,14 @@ impl Origin {
     async fn get(&self, address: &Address, ask: Ask) -> Result<Fetched, RemoteError> {
         let answer = match &ask {
             Ask::Whole => self.client.get_json(address).await?,
-            Ask::Changed(tag) => self.client.get_changed(address, tag).await?,
+            Ask::Changed(tag) if tag.of == *address => self.client.get_changed(address, &tag.value).await?,
+            Ask::Changed(_) => self.client.get_json(address).await?,
             Ask::Fresh => self.client.get_fresh(address).await?,
         };
         let tag = match (answer.headers.get(header::ETAG), ask) {
-            (Some(tag), _) => Some(tag.clone()).filter(|tag| tag.len() <= MAX_TAG_BYTES),
+            (Some(value), _) if value.len() <= MAX_TAG_BYTES => {
+                Some(Tag { value: value.clone(), of: address.clone() })
+            }
             (None, Ask::Changed(tag)) if answer.unchanged => Some(tag),
             _ => None,
         };

@@ -362,3 +362,30 @@ fn ask(cause: Cause, before: Option<&Loaded>) -> Ask {
 
 /// How long it is enough to hear that nothing has changed.
 const TAG_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::fetch::Tag;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_nothing_has_changed_is_believed_for_a_day() {
+        let now = Instant::now();
+        let loaded = Loaded {
+            keys: Arc::new(KeySet::empty()),
+            text: Bytes::new(),
+            skipped: Arc::new([]),
+            tag: Some((Tag::of("\"1\"", "https://issuer.example/jwks"), now)),
+            lifetime: Duration::ZERO,
+            confirmed: (now, Duration::ZERO),
+            trusted_until: now,
+        };
+        assert!(matches!(ask(Cause::Renewal, None), Ask::Whole));
+        assert!(matches!(ask(Cause::Renewal, Some(&loaded)), Ask::Changed(_)));
+        assert!(matches!(ask(Cause::Caller, Some(&loaded)), Ask::Fresh));
+        tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
+        assert!(matches!(ask(Cause::Renewal, Some(&loaded)), Ask::Whole));
+    }
+}

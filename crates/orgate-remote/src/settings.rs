@@ -91,10 +91,10 @@ impl Timing {
         self
     }
 
-    /// With another limit for a set that cannot be renewed.
+    /// With another limit for a set that cannot be renewed; a year at most.
     #[must_use]
     pub fn stale_limit(mut self, limit: Duration) -> Self {
-        self.stale_limit = limit;
+        self.stale_limit = limit.min(Duration::from_secs(365 * 24 * 60 * 60));
         self
     }
 

@@ -290,3 +290,19 @@ async fn other_limits_for_the_same_keys_do_not_mean_to_be_without() {
     none.take_over(&old);
     assert!(none.current().is_none(), "the new limit holds");
 }
+
+#[tokio::test]
+async fn an_entity_tag_says_nothing_about_another_address() {
+    let stub = Stub::start().await;
+    stub.serve_issuer([]);
+    stub.set(Stub::JWKS, Reply::json(jwks([TestKey::es256()])).tagged("\"1\""));
+    stub.set("/moved.json", Reply::json(jwks([TestKey::eddsa()])).tagged("\"1\""));
+    let keys = remote(&stub.url(), Location::Discover, eager());
+    keys.refresh().await.unwrap();
+    stub.set(Stub::JWKS, Reply::status(404));
+    keys.refresh().await.unwrap();
+    let moved = json!({"issuer": stub.url(), "jwks_uri": format!("{}/moved.json", stub.url())});
+    stub.set(Stub::DISCOVERY, Reply::json(moved.to_string()));
+    RemoteKeys::spawn(&keys);
+    eventually(|| kids(&keys) == ["ed-1"]).await;
+}

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::token;
 use super::{Common, Failure, output, reload, runtime, signals};
 use crate::{
-    admin::{Admin, Administered, Readiness},
+    admin::{Admin, Administered, Readiness, Reload},
     decision_log::{DecisionLog, Paths},
     doors::ProxyDoor,
     identity_headers::IdentityHeaders,
@@ -272,7 +272,7 @@ impl Administered for ProxyStatus {
         Some(json!({"digest": parts.policy_digest(), "files": files, "rules": rules, "mode": mode}))
     }
 
-    fn reload(&self) -> Pin<Box<dyn Future<Output = Option<reload::Reloaded>> + Send + '_>> {
+    fn reload(&self) -> Reload<'_> {
         Box::pin(async {
             let (asker, answer) = oneshot::channel();
             // While the process ends nobody reads any more.

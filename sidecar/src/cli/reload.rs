@@ -86,24 +86,24 @@ async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) -> Reloaded {
             metrics.policy(digest);
             metrics.policy_stale(false);
             let rules = after.policy().rule_count();
-            let mut answer = json!({"digest": digest, "rules": rules, "unchanged": null, "changes": null});
-            let changed = match before.policy().diff(after.policy()) {
+            let (changed, unchanged, changes) = match before.policy().diff(after.policy()) {
                 Ok(diff) => {
                     let of_rules = diff.summary();
-                    answer["unchanged"] = diff.unchanged.into();
-                    answer["changes"] = diff.changes.iter().map(change).collect();
                     // What stands beside the rules is compared by `orgate diff`, which has both files.
-                    match of_rules.is_empty() && before.policy_digest() != digest {
+                    let changed = match of_rules.is_empty() {
+                        true if before.policy_digest() == digest => "nothing".to_owned(),
                         true => "no rule decides otherwise; something else in the file is another".to_owned(),
-                        false if of_rules.is_empty() => "nothing".to_owned(),
                         false => of_rules,
-                    }
+                    };
+                    let changes: Vec<Value> = diff.changes.iter().map(change).collect();
+                    (changed, Some(diff.unchanged), Some(changes))
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), None, None),
             };
             info!(policy = %path.display(), digest, rules, changed, "the policy was replaced");
-            answer["changed"] = changed.into();
-            Ok(answer)
+            Ok(json!({
+                "digest": digest, "rules": rules, "changed": changed, "changes": changes, "unchanged": unchanged,
+            }))
         }
         Err(problem) => {
             metrics.policy_stale(true);

@@ -3,6 +3,7 @@
 mod delivery;
 mod drain;
 pub mod proxy;
+mod reading;
 mod request_id;
 
 pub use self::proxy::ProxyDoor;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle};
 
-use super::{Key, MAX_DEPTH, Most, Node, Span, Value, scalar, syntax};
+use super::{Key, MAX_DEPTH, Node, Span, Value, limits::Most, scalar, syntax};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId},

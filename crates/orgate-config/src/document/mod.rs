@@ -36,58 +36,27 @@
 //! ```
 
 mod build;
+mod characters;
+mod limits;
 mod places;
 mod reader;
 mod scalar;
 mod syntax;
 mod toml;
 
+pub use self::limits::{MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_VALUES};
 pub use self::reader::{Field, MapReader, Spanned, wrong_kind};
 pub use crate::diagnostic::Span;
 pub use orgate_policy::closest;
 
+use self::{
+    characters::{end_of, refuse_hidden_characters, refuse_tabs},
+    limits::Most,
+};
 use crate::{
     codes,
-    diagnostic::{Diagnostic, Diagnostics, FileId, is_hidden},
+    diagnostic::{Diagnostic, Diagnostics},
 };
-
-/// The most bytes a file may have.
-pub const MAX_BYTES: usize = 1024 * 1024;
-/// The most levels of maps and lists within each other.
-pub const MAX_DEPTH: usize = 32;
-/// The most keys and values that files of [`MAX_BYTES`] may have that are read together: 20 000 rules with a requirement
-/// and a note are 120 000.
-pub const MAX_VALUES: usize = 130_000;
-/// The most entries of one map or list of such files.
-pub const MAX_ENTRIES: usize = 25_000;
-
-/// How much of a file is read, by how many bytes it may have.
-#[derive(Clone, Copy)]
-struct Most {
-    values: usize,
-    entries: usize,
-}
-
-impl Most {
-    fn of(bytes: usize) -> Self {
-        let times = bytes.div_ceil(MAX_BYTES).max(1);
-        Self { values: times.saturating_mul(MAX_VALUES), entries: times.saturating_mul(MAX_ENTRIES) }
-    }
-
-    /// What is said of the value `at`, if it is one too many: `values` are those of all files, `entries` those of its map
-    /// or list.
-    fn check(self, values: usize, entries: usize, at: Span) -> Result<(), Box<Diagnostic>> {
-        let message = if entries > self.entries {
-            format!("a map or list has more than {} entries", self.entries)
-        } else if values > self.values {
-            format!("there are more than {} keys and values", self.values)
-        } else {
-            return Ok(());
-        };
-        let help = "a policy has at most 20 000 rules; leave away what it does not need";
-        Err(Box::new(Diagnostic::error(codes::LIMIT, message).at(at).help(help)))
-    }
-}
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -362,72 +331,6 @@ pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diag
             build::tree(file, text, most, diagnostics)
         }
     }
-}
-
-/// YAML allows tabs in a few places before a value; whoever looks at the file cannot tell which.
-fn refuse_tabs(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Result<(), ()> {
-    if !text.as_bytes().contains(&b'\t') {
-        return Ok(());
-    }
-    for (number, line) in
-        text.split(['\n', '\r']).scan(0, |at, line| Some((post_add(at, line.len() + 1), line)))
-    {
-        let indentation = line.len() - line.trim_start().len();
-        let tab = line.get(..indentation).and_then(|space| space.find('\t'));
-        let Some(tab) = tab.filter(|_| indentation < line.len()) else { continue };
-        let at = end_of(file, text.get(..number + tab).unwrap_or_default());
-        let finding = Diagnostic::error(codes::SYNTAX, "a tab cannot be used as indentation").at(at);
-        diagnostics.push(finding.help("use spaces"));
-        return Err(());
-    }
-    Ok(())
-}
-
-fn post_add(value: &mut usize, by: usize) -> usize {
-    std::mem::replace(value, *value + by)
-}
-
-fn refuse_hidden_characters(file: FileId, text: &str, diagnostics: &mut Diagnostics) -> Result<(), ()> {
-    if text.starts_with('\u{feff}') {
-        diagnostics.push(
-            Diagnostic::error(codes::ENCODING, "the file starts with a byte order mark")
-                .at(Span::point(file, 1, 1))
-                .help("save it as UTF-8 without a byte order mark"),
-        );
-        return Err(());
-    }
-    // What is plain ASCII has only control characters to hide.
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
-    if text.as_bytes().iter().all(is_plain) {
-        return Ok(());
-    }
-    let hidden = text.char_indices().find(|(_, c)| is_hidden(*c) && !matches!(c, '\n' | '\r' | '\t'));
-    let Some((at, c)) = hidden else { return Ok(()) };
-    diagnostics.push(
-        Diagnostic::error(
-            codes::ENCODING,
-            format!("the file holds the hidden character U+{:04X}", u32::from(c)),
-        )
-        .at(end_of(file, text.get(..at).unwrap_or_default()))
-        .help("remove it: what is read must be what is seen"),
-    );
-    Err(())
-}
-
-/// The place right behind `text`.
-fn end_of(file: FileId, text: &str) -> Span {
-    let mut line = 1_u32;
-    let mut column = 1_u32;
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        if c == '\n' || (c == '\r' && characters.peek() != Some(&'\n')) {
-            line = line.saturating_add(1);
-            column = 1;
-        } else {
-            column = column.saturating_add(1);
-        }
-    }
-    Span::point(file, line, column)
 }
 
 #[cfg(test)]

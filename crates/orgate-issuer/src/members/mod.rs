@@ -129,7 +129,7 @@ pub(crate) async fn add(tx: &mut Tx, new: NewMember, actor: Actor, now_ms: i64) 
     if !queries::organization_exists(tx, &new.project_id, &new.org_id).await? {
         return Err(AddError::UnknownOrganization);
     }
-    if roles::find(&new.role).is_none() {
+    if !roles::exists(&new.role) {
         return Err(AddError::UnknownRole);
     }
     if new.role == roles::OWNER {

@@ -9,13 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderValue;
 use orgate_verify::{KeyFigures, KeySet, SkipReason, SkippedKey};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::RemoteKeys;
-use crate::{clock, snapshot::Restored};
+use crate::{clock, fetch::Tag, snapshot::Restored};
 
 /// A set in hand.
 #[derive(Clone, Debug)]
@@ -24,7 +23,7 @@ pub(super) struct Loaded {
     pub(super) text: Bytes,
     pub(super) skipped: Arc<[SkippedKey]>,
     /// What to ask with whether it has changed, and since when that alone was asked.
-    pub(super) tag: Option<(HeaderValue, Instant)>,
+    pub(super) tag: Option<(Tag, Instant)>,
     pub(super) lifetime: Duration,
     /// When the issuer last said so: so long before this moment.
     pub(super) confirmed: (Instant, Duration),
@@ -50,8 +49,8 @@ impl RemoteKeys {
             key.reason == SkipReason::PrivateMaterial && key.kid.as_ref().is_none_or(|kid| kids.contains(kid))
         });
         let limit = if leaked { Duration::ZERO } else { self.settings.timing.withdrawal_limit };
+        let trusted_until = Instant::now() + limit;
         // The first word of it counts: what is repeated does not prolong it.
-        let trusted_until = loaded.trusted_until.min(Instant::now() + limit);
         if trusted_until < loaded.trusted_until {
             let (issuer, seconds) = (self.origin.issuer(), limit.as_secs());
             warn!(issuer = %issuer, "`{issuer}` publishes no key that can be used; its keys in hand end in {seconds} s");

@@ -16,7 +16,7 @@ use toml_parser::{
 };
 
 use self::tables::{Kind, ROOT, Slot, Tables, check_depth, refused};
-use super::{Key, MAX_DEPTH, Most, Node, Span, Value, places::Places, verbatim};
+use super::{Key, MAX_DEPTH, Node, Span, Value, limits::Most, places::Places, verbatim};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId},

@@ -244,7 +244,7 @@ fn member(
         );
         return None;
     }
-    if roles::find(role.value).is_none() {
+    if !roles::exists(role.value) {
         let names = roles::names();
         diagnostics.push(
             Diagnostic::error(codes::BAD_VALUE, format!("there is no role `{}`", role.value))

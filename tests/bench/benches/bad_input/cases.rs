@@ -1,77 +1,19 @@
-//! What it costs to refuse a policy file that was never meant well, and to read the largest that is: processor time and
-//! memory for each, in the profile of the tests.
-//!
-//! ```sh
-//! cargo bench --manifest-path tests/bench/Cargo.toml --profile checked --bench bad_input            # all of them
-//! cargo bench --manifest-path tests/bench/Cargo.toml --profile checked --bench bad_input -- cross   # some of them
-//! ```
-//!
-//! What is counted is the time that the processor worked, from the bytes to the rendered answer. The run fails if a file that is to be refused takes more than [`MAX_MILLISECONDS`], if any takes
-//! more than [`MAX_BYTES`] of memory, or if a file is not answered as it should be.
+//! Files that were never meant well, and the largest that are.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
+use std::{fmt::Write as _, io};
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    fmt::Write as _,
-    fs, io,
-    process::ExitCode,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
-};
+use orgate_config::{Entry, Files};
 
-use orgate_config::{Entry, Files, compile_with};
-
-/// The most processor time of a refusal.
-const MAX_MILLISECONDS: f64 = 100.0;
-/// The most memory of any answer.
-const MAX_BYTES: usize = 256 << 20;
 /// The size of most files: the largest that is read.
 const FULL: usize = 1 << 20;
 
-/// Counts what is held of the system's allocator.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn took(bytes: usize) {
-    let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(held, Ordering::Relaxed);
-}
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        // SAFETY: the caller keeps to the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        took(size);
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 /// A policy, by name and text, and the fragments that it can include.
-struct Case {
-    what: &'static str,
-    name: &'static str,
-    text: Vec<u8>,
-    fragments: Vec<Vec<u8>>,
-    stands: bool,
+pub(super) struct Case {
+    pub(super) what: &'static str,
+    pub(super) name: &'static str,
+    pub(super) text: Vec<u8>,
+    pub(super) fragments: Vec<Vec<u8>>,
+    pub(super) stands: bool,
 }
 
 impl Files for Case {
@@ -111,7 +53,8 @@ fn counted(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
 }
 
-const HEAD: &str = "version: 1\nissuers: {main: {issuer: 'https://a.example', audience: api}}\npermissions: [read, write]\n";
+const HEAD: &str =
+    "version: 1\nissuers: {main: {issuer: 'https://a.example', audience: api}}\npermissions: [read, write]\n";
 
 /// A policy whose rules are these lines.
 fn rules(lines: &str) -> String {
@@ -128,7 +71,7 @@ fn crossing(count: usize, one: &str, other: &str) -> String {
     rules(&counted(count, |n| format!("  GET /a/{{x}}/b{n}: {one}\n  GET /a/c{n}/{{y}}: {other}\n")))
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |stands: bool, what, name, text: String| {
         cases.push(Case { what, name, text: text.into_bytes(), fragments: Vec::new(), stands });
@@ -138,6 +81,7 @@ fn cases() -> Vec<Case> {
     toml_and_json(&mut |what, name, text| add(false, what, name, text));
     overlaps(&mut add);
     sections(&mut add);
+    in_every_rule(&mut add);
     largest(&mut add);
     cases.extend(bytes());
     cases.extend(fragments());
@@ -154,7 +98,11 @@ fn syntax(add: &mut dyn FnMut(&'static str, &'static str, String)) {
     add("a list of maps", "a.yaml", repeated("- {}\n", FULL));
     add("a flow list", "a.yaml", format!("[{}]", repeated("1,", FULL - 2)));
     add("a flow list of lists", "a.yaml", format!("[{}]", repeated("[],", FULL - 2)));
-    add("a list in a key of another tool", "a.yaml", format!("version: 1\nx-a:\n{}", repeated("- x\n", FULL - 20)));
+    add(
+        "a list in a key of another tool",
+        "a.yaml",
+        format!("version: 1\nx-a:\n{}", repeated("- x\n", FULL - 20)),
+    );
     add("a flow map", "a.yaml", format!("{{{}}}", numbered(FULL - 2, |n| format!("{n}: 1,"))));
     add("keys without values", "a.yaml", format!("{{{}}}", numbered(FULL - 2, |n| format!("{n:x},"))));
     add("questions", "a.yaml", repeated("? ", FULL));
@@ -217,14 +165,25 @@ fn mistakes(add: &mut dyn FnMut(&'static str, &'static str, String)) {
     });
     add("many methods", "a.yaml", full(|n| format!("  M{n} /a{n}: read\n")));
     add("one mistake at the end of 20 000 rules", "a.yaml", {
-        rules(&(counted(19_999, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100)) + "  GET /z: raed\n"))
+        rules(
+            &(counted(19_999, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100))
+                + "  GET /z: raed\n"),
+        )
     });
     add("one mistake at the end of 9 000 long rules", "a.yaml", {
-        let rule = |n| format!("  GET /api/r{}/p{n}/{{id}}:\n    require: read and not write\n    note: why this is so, at some length for all readers\n", n % 100);
+        let rule = |n| {
+            format!(
+                "  GET /api/r{}/p{n}/{{id}}:\n    require: read and not write\n    note: why this is so, at some length for all readers\n",
+                n % 100
+            )
+        };
         rules(&(counted(8_500, rule) + "  GET /z: raed\n"))
     });
     add("a syntax error at the end", "a.yaml", {
-        rules(&(counted(20_000, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100)) + "  GET /z: \"read\n"))
+        rules(
+            &(counted(20_000, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100))
+                + "  GET /z: \"read\n"),
+        )
     });
 }
 
@@ -271,7 +230,9 @@ fn overlaps(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
     });
     add(false, "crossing 3 000 × 3 000, 3 000 requirements", "a.yaml", {
         rules(&counted(3_000, |n| {
-            format!("  GET /a/{{x}}/b{n}: sub == claims.a and sub == \"{n}\"\n  GET /a/c{n}/{{y}}: sub == claims.a and sub == \"{n}\"\n")
+            format!(
+                "  GET /a/{{x}}/b{n}: sub == claims.a and sub == \"{n}\"\n  GET /a/c{n}/{{y}}: sub == claims.a and sub == \"{n}\"\n"
+            )
         }))
     });
     add(false, "crossing 4 000 × 4 000 that compare captures", "a.yaml", {
@@ -281,22 +242,32 @@ fn overlaps(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
         rules(&(lines + "  DELETE /a/{x}/b1: path.x == sub\n  DELETE /a/c1/{y}: read\n"))
     });
     add(false, "one path, other names", "a.yaml", full(|n| format!("  HEAD /a/{{x{n}}}: read\n")));
-    add(false, "one path, other spelling", "a.yaml", full(|n| format!("  GET{}/a: read\n", " ".repeat(n % 30 + 1))));
+    add(
+        false,
+        "one path, other spelling",
+        "a.yaml",
+        full(|n| format!("  GET{}/a: read\n", " ".repeat(n % 30 + 1))),
+    );
     add(true, "nested paths", "a.yaml", {
-        rules(&counted(2_000, |n| format!("  GET /a/b{n}/**: read\n  GET /a/b{n}/c/**: write\n  ANY /a/b{n}/c: write\n")))
+        rules(&counted(2_000, |n| {
+            format!("  GET /a/b{n}/**: read\n  GET /a/b{n}/c/**: write\n  ANY /a/b{n}/c: write\n")
+        }))
     });
     add(false, "open catch-alls and closed rules", "a.yaml", {
-        rules(&counted(9_000, |n| format!("  GET /a{n}/**: public\n  GET /b/a{n}: read\n"))) + "  GET /z: raed\n"
+        rules(&counted(9_000, |n| format!("  GET /a{n}/**: public\n  GET /b/a{n}: read\n")))
+            + "  GET /z: raed\n"
     });
     add(false, "rests around rests", "a.yaml", {
         full(|n| format!("  GET {}/b{n}/**: read\n", "/*".repeat(n % 28))) + "  GET /z: raed\n"
     });
     add(false, "every mixture of literals and parameters", "a.yaml", {
-        let path = |n: usize| (0..14).map(|at| if n >> at & 1 == 0 { "/a" } else { "/*" }).collect::<String>();
+        let path =
+            |n: usize| (0..14).map(|at| if n >> at & 1 == 0 { "/a" } else { "/*" }).collect::<String>();
         full(|n| format!("  GET {}: read\n", path(n)))
     });
     add(false, "every mixture, other requirements", "a.yaml", {
-        let path = |n: usize| (0..14).map(|at| if n >> at & 1 == 0 { "/a" } else { "/*" }).collect::<String>();
+        let path =
+            |n: usize| (0..14).map(|at| if n >> at & 1 == 0 { "/a" } else { "/*" }).collect::<String>();
         full(|n| format!("  GET {}: {}\n", path(n), if n % 2 == 0 { "read" } else { "write" }))
     });
 }
@@ -304,12 +275,20 @@ fn overlaps(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
 fn sections(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
     let end = "rules: {GET /: public}\n";
     let list = |item: &dyn Fn(usize) -> String| numbered(FULL - 400, |n| format!("{}, ", item(n)));
-    add(false, "permissions", "a.yaml", format!("version: 1\npermissions: [{}]\n{end}", list(&|n| format!("p{n}"))));
+    add(
+        false,
+        "permissions",
+        "a.yaml",
+        format!("version: 1\npermissions: [{}]\n{end}", list(&|n| format!("p{n}"))),
+    );
     add(false, "permissions that are none", "a.yaml", {
         format!("version: 1\npermissions: [{}]\n{end}", list(&|n| format!("-{n}")))
     });
     add(false, "roles", "a.yaml", {
-        format!("version: 1\n{end}roles:\n{}", numbered(FULL - 100, |n| format!("  r{n}: {{grants: [read]}}\n")))
+        format!(
+            "version: 1\n{end}roles:\n{}",
+            numbered(FULL - 100, |n| format!("  r{n}: {{grants: [read]}}\n"))
+        )
     });
     add(false, "roles that extend each other", "a.yaml", {
         let all = counted(256, |n| format!("r{n}, "));
@@ -328,31 +307,50 @@ fn sections(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
         format!("version: 1\n{end}roles:\n{}", counted(200, |n| format!("  r{n}: {{grants: [{all}]}}\n")))
     });
     add(false, "issuers", "a.yaml", {
-        let issuers = numbered(FULL - 100, |n| format!("  i{n}: {{issuer: 'https://i{n}.example', audience: a}}\n"));
+        let issuers =
+            numbered(FULL - 100, |n| format!("  i{n}: {{issuer: 'https://i{n}.example', audience: a}}\n"));
         format!("version: 1\n{end}issuers:\n{issuers}")
     });
     add(false, "audiences", "a.yaml", {
         let all = list(&|n| format!("a{n}"));
-        format!("version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: [{all}]}}}}\nx: 1\n")
+        format!(
+            "version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: [{all}]}}}}\nx: 1\n"
+        )
     });
     add(false, "claims", "a.yaml", {
         let all = list(&|n| format!("claims.c{n}: [c{n}]"));
-        format!("version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: a, claims: {{{all}}}}}}}\nx: 1\n")
+        format!(
+            "version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: a, claims: {{{all}}}}}}}\nx: 1\n"
+        )
     });
     add(false, "renames", "a.yaml", {
         let all = list(&|n| format!("n{n}: r{n}"));
-        format!("version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: a, claims: {{role: {{from: role, rename: {{{all}}}}}}}}}}}\nx: 1\n")
+        format!(
+            "version: 1\n{end}issuers: {{main: {{issuer: 'https://a.example', audience: a, claims: {{role: {{from: role, rename: {{{all}}}}}}}}}}}\nx: 1\n"
+        )
     });
+}
+
+fn in_every_rule(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
+    let list = |item: &dyn Fn(usize) -> String| numbered(FULL - 400, |n| format!("{}, ", item(n)));
+    let end = "rules: {GET /: public}\n";
     add(false, "bindings", "a.yaml", {
         let all = numbered(500_000, |n| format!("  b{n}: org.id\n"));
         let rules = numbered(500_000, |n| format!("  GET /a{n}/{{b{n}}}: read\n"));
         format!("version: 1\nbind:\n{all}rules:\n{rules}")
     });
     add(false, "unbound", "a.yaml", {
-        full(|n| format!("  GET /a{n}/{{org_id}}: {{require: read, unbound: [{}]}}\n", counted(40, |n| format!("u{n},"))))
+        full(|n| {
+            format!(
+                "  GET /a{n}/{{org_id}}: {{require: read, unbound: [{}]}}\n",
+                counted(40, |n| format!("u{n},"))
+            )
+        })
     });
     add(false, "authenticators", "a.yaml", {
-        let all = numbered(500_000, |n| format!("  a{n}: {{webhook: {{url: 'https://h.example', secret: {{env: S}}}}}}\n"));
+        let all = numbered(500_000, |n| {
+            format!("  a{n}: {{webhook: {{url: 'https://h.example', secret: {{env: S}}}}}}\n")
+        });
         let rules = numbered(500_000, |n| format!("  POST /a{n}: via(b{n})\n"));
         format!("version: 1\nauthenticators:\n{all}rules:\n{rules}")
     });
@@ -376,19 +374,43 @@ fn sections(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
     add(false, "hosts", "a.yaml", full(|n| format!("  GET h{n}.example/a: read\n")));
     add(false, "requirements of 14 permissions", "a.yaml", {
         let known = counted(1_000, |n| format!("p{n}, "));
-        let all = |n: usize| (0..14).map(|at| format!("p{}", (n * 7 + at * (n % 60 + 1)) % 1_000)).collect::<Vec<_>>().join(" or ");
+        let all = |n: usize| {
+            (0..14)
+                .map(|at| format!("p{}", (n * 7 + at * (n % 60 + 1)) % 1_000))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
         let lines = numbered(FULL - 20_000, |n| format!("  GET /a{n}: {}\n", all(n)));
         format!("version: 1\npermissions: [{known}]\nrules:\n{lines}  GET /z: raed\n")
     });
-    add(false, "warnings and a mistake", "a.yaml", full(|n| format!("  GET /a{n}/{{tenant}}: read\n")) + "  GET /z: raed\n");
+    add(
+        false,
+        "warnings and a mistake",
+        "a.yaml",
+        full(|n| format!("  GET /a{n}/{{tenant}}: read\n")) + "  GET /z: raed\n",
+    );
     add(false, "silenced warnings and a mistake", "a.yaml", {
-        full(|n| format!("  'GET /a{n}/{{tenant}}': {{require: read, allow: [W052], note: x}}\n")) + "  GET /z: raed\n"
+        full(|n| format!("  'GET /a{n}/{{tenant}}': {{require: read, allow: [W052], note: x}}\n"))
+            + "  GET /z: raed\n"
     });
     add(false, "an allow of many codes", "a.yaml", {
-        format!("version: 1\nrules: {{GET /: {{require: public, note: x, allow: [{}]}}}}\n", list(&|_| "W052".to_owned()))
+        format!(
+            "version: 1\nrules: {{GET /: {{require: public, note: x, allow: [{}]}}}}\n",
+            list(&|_| "W052".to_owned())
+        )
     });
-    add(false, "an include of many patterns", "a.yaml", format!("version: 1\ninclude: [{}]\n", list(&|n| format!("f{n}/*.yaml"))));
-    add(false, "an include of one long pattern", "a.yaml", format!("version: 1\ninclude: ['{}']\n", repeated("*a", FULL - 40)));
+    add(
+        false,
+        "an include of many patterns",
+        "a.yaml",
+        format!("version: 1\ninclude: [{}]\n", list(&|n| format!("f{n}/*.yaml"))),
+    );
+    add(
+        false,
+        "an include of one long pattern",
+        "a.yaml",
+        format!("version: 1\ninclude: ['{}']\n", repeated("*a", FULL - 40)),
+    );
     add(false, "origins", "a.yaml", {
         let all = list(&|n| format!("https://o{n}.example"));
         format!("version: 1\n{end}cors: {{preflight: {{answer: {{origins: [{all}]}}}}}}\nx: 1\n")
@@ -399,10 +421,17 @@ fn sections(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
 }
 
 fn largest(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
-    add(true, "20 000 rules", "a.yaml", rules(&counted(20_000, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100))));
+    add(
+        true,
+        "20 000 rules",
+        "a.yaml",
+        rules(&counted(20_000, |n| format!("  GET /api/r{}/p{n}/{{id}}: read\n", n % 100))),
+    );
     add(true, "20 000 rules in TOML", "a.toml", {
         let lines = counted(20_000, |n| format!("\"GET /api/r{}/p{n}/{{id}}\"=\"read\"\n", n % 100));
-        format!("version=1\npermissions=['read']\n[issuers.main]\nissuer='https://a.example'\naudience='a'\n[rules]\n{lines}")
+        format!(
+            "version=1\npermissions=['read']\n[issuers.main]\nissuer='https://a.example'\naudience='a'\n[rules]\n{lines}"
+        )
     });
     add(true, "a megabyte of long rules", "a.yaml", {
         full(|n| format!("  GET /r{}/p{n}/{{id}}:\n    require: read\n    note: n\n", n % 100))
@@ -413,12 +442,16 @@ fn largest(add: &mut dyn FnMut(bool, &'static str, &'static str, String)) {
 }
 
 fn bytes() -> Vec<Case> {
-    let case = |what, text: Vec<u8>| Case { what, name: "a.yaml", text, fragments: Vec::new(), stands: false };
+    let case =
+        |what, text: Vec<u8>| Case { what, name: "a.yaml", text, fragments: Vec::new(), stands: false };
     vec![
         case("no UTF-8 at the end", [repeated("x", FULL - 1).into_bytes(), vec![0xff]].concat()),
         case("no UTF-8 at all", vec![0xff; FULL]),
         case("zeros", vec![0; FULL]),
-        case("a hidden character at the end", [repeated("x", FULL - 3).into_bytes(), "\u{200b}".into()].concat()),
+        case(
+            "a hidden character at the end",
+            [repeated("x", FULL - 3).into_bytes(), "\u{200b}".into()].concat(),
+        ),
         case("a tab at the end", [repeated("x\n", FULL - 4).into_bytes(), b"\tx\n".to_vec()].concat()),
         case("10 MB", vec![b'x'; 10 << 20]),
         case("10 MB of nothing", vec![0; 10 << 20]),
@@ -431,68 +464,25 @@ fn fragments() -> Vec<Case> {
     let of = |base: usize, lines: String| format!("base: /f{base}\nrules:\n{lines}").into_bytes();
     let rule = |n: usize| format!("  GET /p{n}/{{id}}:\n    require: read\n    note: {}\n", "n".repeat(60));
     vec![
-        case("64 fragments of a megabyte", false, (0..64).map(|n| of(n, numbered(FULL - 40, rule))).collect()),
-        case("64 fragments of no rules", false, (0..64).map(|_| repeated("- x\n", FULL).into_bytes()).collect()),
+        case(
+            "64 fragments of a megabyte",
+            false,
+            (0..64).map(|n| of(n, numbered(FULL - 40, rule))).collect(),
+        ),
+        case(
+            "64 fragments of no rules",
+            false,
+            (0..64).map(|_| repeated("- x\n", FULL).into_bytes()).collect(),
+        ),
         case("64 fragments of mistakes", false, {
             (0..64).map(|_| numbered(FULL, |n| format!("k{n}: 1\n")).into_bytes()).collect()
         }),
         case("64 fragments of nothing", false, (0..64).map(|_| repeated("#\n", FULL).into_bytes()).collect()),
         case("an include in an include", false, {
-            (0..64).map(|n| format!("base: /f{n}\ninclude: [f/*.yaml]\nrules: {{GET /: read}}\n").into_bytes()).collect()
+            (0..64)
+                .map(|n| format!("base: /f{n}\ninclude: [f/*.yaml]\nrules: {{GET /: read}}\n").into_bytes())
+                .collect()
         }),
         case("20 000 rules in 64 fragments", true, (0..64).map(|n| of(n, counted(312, rule))).collect()),
     ]
-}
-
-/// How long this thread was really working: how busy the machine is otherwise makes no difference.
-fn worked() -> Option<Duration> {
-    let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(statistics.split(' ').next()?.parse().ok()?))
-}
-
-/// Reads one file a few times: the least time that took, the most memory, whether the policy stands, and what was said.
-fn measure(case: &Case) -> (Duration, usize, bool, String) {
-    let before = HELD.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let mut shortest = Duration::MAX;
-    loop {
-        let (start, clock) = (worked(), Instant::now());
-        let answer = compile_with(case.name, &case.text, &|_| None, case);
-        let (stands, text) = match &answer {
-            Ok(file) => (true, file.warnings.render(false)),
-            Err(findings) => (false, findings.render(false)),
-        };
-        let time = start.and_then(|start| worked()?.checked_sub(start)).unwrap_or_else(|| clock.elapsed());
-        let is_last = shortest != Duration::MAX;
-        shortest = shortest.min(time);
-        if is_last || time > Duration::from_secs(1) {
-            let line = text.lines().find(|line| line.starts_with("error")).unwrap_or("stands");
-            let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
-            return (shortest, peak, stands, line.chars().take(70).collect());
-        }
-    }
-}
-
-fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    println!("\n| file | KiB | processor, ms | memory, MiB | answer |\n|---|---:|---:|---:|---|");
-    let mut failures = Vec::new();
-    for case in cases().iter().filter(|case| wanted.iter().all(|wanted| case.what.contains(wanted.as_str()))) {
-        let size = case.text.len() + case.fragments.iter().map(Vec::len).sum::<usize>();
-        let (time, peak, stands, said) = measure(case);
-        let (time, mebibytes) = (time.as_secs_f64() * 1e3, peak as f64 / f64::from(1 << 20));
-        println!("| {} | {} | {time:.1} | {mebibytes:.1} | {} |", case.what, size >> 10, said.replace('|', "\\|"));
-        if stands != case.stands {
-            failures.push(format!("{}: {said}", case.what));
-        }
-        if !stands && time > MAX_MILLISECONDS {
-            failures.push(format!("{}: {time:.0} ms", case.what));
-        }
-        if peak > MAX_BYTES {
-            failures.push(format!("{}: {mebibytes:.0} MiB", case.what));
-        }
-    }
-    println!();
-    failures.iter().for_each(|failure| println!("too much: {failure}"));
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
