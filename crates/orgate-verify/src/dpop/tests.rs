@@ -147,7 +147,8 @@ fn a_signature_of_anything_else_does_not_hold() {
     let forged = TestKey::other_es256().sign(header(key).to_string(), claims().to_string());
     assert_eq!(checked(&forged, key, None), Err(ProofError::BadSignature));
     let good = key.sign(header(key).to_string(), claims().to_string());
-    for bad in ["", "a.b", "a.b.c", &format!("{good}."), &good[1..], &"a".repeat(MAX_PROOF_BYTES + 1)] {
+    for bad in ["", "a.b", "a.b.c", &format!("{good}."), good.split_at(1).1, &"a".repeat(MAX_PROOF_BYTES + 1)]
+    {
         assert_eq!(checked(bad, key, None), Err(ProofError::Malformed));
     }
     let twice = claims().to_string().replacen('{', "{\"htm\":\"DELETE\",", 1);

@@ -70,10 +70,10 @@ fn other_algorithms(corpus: &mut Corpus) {
             let token = key.sign(named.to_string(), claims.to_string());
             corpus.refused(format!("{} as {alg}", key.alg()), token, Malformed);
         }
-        let foo = json!({"alg": "FOO256", "kid": key.kid(), "typ": "at+jwt"}).to_string();
+        let unknown = json!({"alg": "FOO256", "kid": key.kid(), "typ": "at+jwt"}).to_string();
         corpus.refused(
             format!("{} FOO256, empty", key.alg()),
-            compact(foo, claims.to_string(), ""),
+            compact(unknown, claims.to_string(), ""),
             Malformed,
         );
         let token = key.mint_with("alg", Value::Null, &claims);

@@ -355,5 +355,5 @@ fn a_file_with_many_problems_tells_all_of_them() {
          rules:\n  GET /a: raed\n  FETCH: x\n  GET /b: 7\n",
     );
     let codes: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error[")?.get(..4)).collect();
-    assert_eq!(codes, ["E050", "E053", "E014", "E013", "E010", "E031", "E020", "E012"], "{text}");
+    assert_eq!(codes, ["E050", "E053", "E055", "E013", "E010", "E031", "E020", "E012"], "{text}");
 }

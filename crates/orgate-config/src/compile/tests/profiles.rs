@@ -19,9 +19,15 @@ fn principal_of(issuer: &str, typ: &str, claims: Value) -> String {
     );
     let trust = accepted(&text).issuers.remove(0).trust;
     let mut claims = claims;
-    for (name, value) in
-        [("iss", json!("https://a.example")), ("aud", json!("api")), ("exp", json!(NOW + 300))]
-    {
+    for (name, value) in [
+        ("iss", json!("https://a.example")),
+        ("aud", json!("api")),
+        ("exp", json!(NOW + 300)),
+        // What else RFC 9068 asks for.
+        ("iat", json!(NOW)),
+        ("jti", json!("tok_1")),
+        ("client_id", json!("app")),
+    ] {
         claims[name] = value;
     }
     let key = TestKey::eddsa();
