@@ -73,8 +73,9 @@ pub(crate) async fn follow(
                 // Whoever went away needs no answer.
                 let _ = asker.send(reloaded);
             }
-            enforced = stamp(&gate, &path).await;
-            seen.clone_from(&enforced);
+            // As it was before it was read: what changed meanwhile is noticed. Where the policy includes by other patterns now,
+            // it is read once more.
+            enforced = current;
         }
     }
 }
