@@ -38,6 +38,8 @@ pub struct PolicyFile {
     pub redirect: RedirectOptions,
     /// How much the policy makes of warnings, for tools that find further ones.
     pub lints: Lints,
+    /// Whether the application reads `X-HTTP-Method-Override`, so that the method it names is the one that is judged.
+    pub method_override: bool,
     /// The patterns of `include:`, for whoever waits for a file that they match ([`included`](crate::included)).
     pub include: Vec<String>,
     /// SHA-256 of the canonical form, in hexadecimal: the name of the policy in logs and metrics. What is written counts,
@@ -181,11 +183,13 @@ pub struct IdentityOptions {
     pub prefix: String,
     /// Further request headers that never reach the application, in lower case.
     pub also_strip: Vec<String>,
+    /// Whether the credential of a request goes on to the application.
+    pub forward_token: bool,
 }
 
 impl Default for IdentityOptions {
     fn default() -> Self {
-        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new() }
+        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new(), forward_token: true }
     }
 }
 

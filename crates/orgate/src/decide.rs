@@ -69,7 +69,15 @@ impl Gate {
             Ok(normal) => normal,
             Err(rejection) => return Verdict::Reject(rejection),
         };
-        let head = &RequestHead { path_and_query: normal.as_ref().unwrap_or(head.path_and_query), ..*head };
+        let method = match parts.overridden(head.method, head.headers) {
+            Ok(method) => method,
+            Err(rejection) => return Verdict::Reject(rejection),
+        };
+        let head = &RequestHead {
+            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
+            method: method.as_ref().unwrap_or(head.method),
+            ..*head
+        };
         let fields = Fields(head.headers);
         let asked = Asked {
             method: head.method.as_str(),
@@ -124,7 +132,15 @@ impl Gate {
             Ok(normal) => normal,
             Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
         };
-        let head = &RequestHead { path_and_query: normal.as_ref().unwrap_or(head.path_and_query), ..*head };
+        let method = match parts.overridden(head.method, head.headers) {
+            Ok(method) => method,
+            Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
+        };
+        let head = &RequestHead {
+            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
+            method: method.as_ref().unwrap_or(head.method),
+            ..*head
+        };
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }

@@ -56,6 +56,8 @@ pub struct GateParts {
     redirect: RedirectOptions,
     /// The names of the policy's files, by the number that places have.
     pub(crate) file_names: Vec<Box<str>>,
+    /// Whether a header may say which method is meant.
+    pub(crate) method_override: bool,
     /// The patterns by which the policy includes files.
     pub(crate) include: Vec<String>,
     /// By issuer, where the permissions of its callers come from, if not from where the policy says.
@@ -130,6 +132,7 @@ impl GateParts {
             verifier,
             token: TokenOptions::default(),
             identity: IdentityOptions::default(),
+            method_override: false,
             deny: DenyOptions::default(),
             redirect: RedirectOptions::default(),
             file_names: Vec::new(),

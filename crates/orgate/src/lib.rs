@@ -43,6 +43,7 @@ mod limits;
 mod live;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod load;
+mod method_override;
 mod observe;
 mod options;
 mod permit;

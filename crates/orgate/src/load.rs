@@ -297,7 +297,12 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         .file_names(file_names)
         .including(file.include)
         .redirect(file.redirect.into())
-        .identity(IdentityOptions { prefix: file.identity.prefix, also_strip: file.identity.also_strip })
+        .identity(IdentityOptions {
+            prefix: file.identity.prefix,
+            also_strip: file.identity.also_strip,
+            forward_token: file.identity.forward_token,
+        })
+        .method_override(file.method_override)
         .deny(file.deny.into())
         .preflights(from_file::preflights(file.cors))
 }

@@ -34,6 +34,8 @@ pub struct IdentityOptions {
     pub prefix: String,
     /// Further headers that only the gate may set, and that are therefore removed from every request.
     pub also_strip: Vec<String>,
+    /// Whether the credential goes on to the application.
+    pub forward_token: bool,
 }
 
 /// How refusals are rendered.
@@ -78,7 +80,7 @@ impl Default for TokenOptions {
 
 impl Default for IdentityOptions {
     fn default() -> Self {
-        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new() }
+        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new(), forward_token: true }
     }
 }
 

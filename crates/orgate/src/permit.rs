@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Method, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use orgate_policy::RuleId;
 
-use crate::{Principal, Rejection, gate::GateParts, token_cache::VerifiedToken};
+use crate::{
+    Principal, Rejection, credentials, gate::GateParts, method_override, token_cache::VerifiedToken,
+};
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
 /// value, so nothing is sent on without having been judged, and nothing is sent twice.
@@ -47,6 +49,22 @@ impl Permit {
         path_and_query: PathAndQuery,
     ) -> Self {
         Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+    }
+
+    /// Takes the credential out of the headers of the request, where the policy says that it ends here
+    /// (`identity: {forward_token: strip}`), whether or not its rule looked at it.
+    pub fn strip_credential(&self, headers: &mut HeaderMap) {
+        if !self.parts.identity_options().forward_token {
+            credentials::remove(headers, &self.parts.token);
+        }
+    }
+
+    /// The header by which the application will serve another method than `method`, where the policy says that it does
+    /// (`paths: {profile: rails}`). That method is the one that was judged.
+    #[must_use]
+    pub fn method_override(&self, method: &Method, headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
+        let honoured = self.parts.method_override && method == Method::POST;
+        Some((method_override::HEADER, headers.get(method_override::HEADER).filter(|_| honoured)?.clone()))
     }
 
     pub(crate) fn preflight_of(self, method: Method) -> Self {

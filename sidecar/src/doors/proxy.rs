@@ -185,7 +185,11 @@ impl Inner {
         let principal = permit.principal();
         let identity = principal.as_ref().map(|principal| identity(principal, &permit));
         let target = permit.path_and_query().clone();
-        let outbound = Outbound::new(request, target, identity, connection.peer, id.header());
+        let overriding = permit.method_override(&method, request.headers());
+        let mut request = request;
+        permit.strip_credential(request.headers_mut());
+        let outbound =
+            Outbound::new(request, target, identity, connection.peer, id.header()).overriding(overriding);
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());

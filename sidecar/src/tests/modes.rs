@@ -138,6 +138,46 @@ rules:
 }
 
 #[tokio::test]
+async fn the_upstream_gets_no_token_that_ends_here_and_only_the_override_that_was_judged() {
+    const POLICY: &str = "
+version: 1
+issuers:
+  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}
+identity: {forward_token: strip}
+paths: {profile: PROFILE}
+rules:
+  POST /a: read
+  PUT /a: read
+  DELETE /a: delete_org
+";
+    let bearer = token("https://issuer.example");
+    for (profile, value, status, goes_on) in [
+        ("rails", "PUT", 200, Some("PUT")),
+        ("rails", "DELETE", 403, None),
+        ("rails", "PUT\r\nX_HTTP_Method_Override: DELETE", 200, Some("PUT")),
+        ("rails", "PUT\r\nX-HTTP-Method-Override: DELETE", 400, None),
+        ("strict", "DELETE", 200, None),
+    ] {
+        let guarded = Guarded::with(Directory::new(), &POLICY.replace("PROFILE", profile)).await;
+        let request = format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {bearer}\r\nX-HTTP-Method-Override: {value}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let answer = guarded.ask(&request).await;
+        assert_eq!(answer.status(), status, "{profile} {value}: {}", answer.text());
+        for seen in guarded.recorder.seen() {
+            assert!(seen.head.starts_with("POST /a HTTP/1.1\r\n"), "{}", seen.head);
+            assert_eq!(
+                only_header(&seen.head, "x-http-method-override").as_deref(),
+                goes_on,
+                "{profile} {value}"
+            );
+            assert_eq!(only_header(&seen.head, "authorization"), None);
+            assert!(!seen.head.to_ascii_lowercase().contains("x_http_method"), "{}", seen.head);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_preflight_is_answered_at_the_door() {
     let guarded = deliveries().await;
     let preflight = "OPTIONS /hook HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: POST\r\n\r\n";

@@ -31,6 +31,8 @@ pub struct Outbound<'o> {
     identity: Option<Identity<'o>>,
     peer: SocketAddr,
     request_id: HeaderValue,
+    /// What says the method that was judged, where that is not the one of the request line.
+    overriding: Option<(HeaderName, HeaderValue)>,
 }
 
 /// The body that the client sent.
@@ -65,7 +67,12 @@ impl<'o> Outbound<'o> {
         peer: SocketAddr,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request: request.map(Into::into), target, identity, peer, request_id }
+        Self { request: request.map(Into::into), target, identity, peer, request_id, overriding: None }
+    }
+
+    /// With the header by which the upstream serves the method that was judged. All others of its kind are removed.
+    pub(crate) fn overriding(self, overriding: Option<(HeaderName, HeaderValue)>) -> Self {
+        Self { overriding, ..self }
     }
 }
 
@@ -75,12 +82,15 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, identity, peer, request_id } = outbound;
+        let Outbound { request, target, identity, peer, request_id, overriding } = outbound;
         let (mut parts, client_body) = request.into_parts();
         let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         self.rewrite(&mut parts.headers, peer, request_id, chunked)?;
         if let Some(identity) = &identity {
             self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
+        }
+        if let Some((name, value)) = overriding {
+            parts.headers.insert(name, value);
         }
         parts.uri = Uri::from(target);
         parts.version = Version::HTTP_11;

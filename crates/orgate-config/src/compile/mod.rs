@@ -186,7 +186,8 @@ fn read(
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
-    (sections.paths, sections.normalize) = options::paths(paths, diagnostics);
+    let method_override;
+    (sections.paths, sections.normalize, method_override) = options::paths(paths, diagnostics);
     let mut spec = rules::read(&sections, &read, diagnostics);
     spec.authenticators = authenticators.names;
     exchange::check_live(&spec, &read, diagnostics);
@@ -209,6 +210,7 @@ fn read(
         cors,
         mode,
         lints: Lints::default(),
+        method_override,
         include: patterns,
         digest,
         warnings,

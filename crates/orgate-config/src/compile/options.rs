@@ -41,11 +41,12 @@ pub(super) const TAKEN_HEADERS: [&str; 7] = [
 ];
 
 /// How the application reads paths: what its framework does, and what it is told besides; and whether they are brought into
-/// their one form before.
-pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> (PathOptions, bool) {
+/// their one form before; and whether it lets a header override the method.
+pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> (PathOptions, bool, bool) {
     let Some(mut map) = node.and_then(|node| MapReader::new(node, "paths", diagnostics)) else {
-        return (PathOptions::default(), false);
+        return (PathOptions::default(), false, false);
     };
+    let overrides = node.and_then(|node| node.get("profile")?.text()) == Some("rails");
     let profile = map.optional("profile").one_of(&PathOptions::PROFILES);
     let slash = map.optional("trailing_slash").one_of(&[("ignore", false), ("distinct", true)]);
     let normalize = map.optional("normalize").boolean();
@@ -54,7 +55,7 @@ pub(super) fn paths(node: Option<&Node>, diagnostics: &mut Diagnostics) -> (Path
     if let Some(slash) = slash {
         paths.distinct_slash = slash.value;
     }
-    (paths, normalize.is_some_and(|normalize| normalize.value))
+    (paths, normalize.is_some_and(|normalize| normalize.value), overrides)
 }
 
 pub(super) fn token(
@@ -233,10 +234,12 @@ pub(super) fn identity(node: Option<&Node>, diagnostics: &mut Diagnostics) -> Id
     };
     let prefix = map.optional("prefix").node();
     let also_strip = map.optional("also_strip").node();
-    for key in ["sign", "forward_token", "publish"] {
+    let forward_token = map.optional("forward_token").one_of(&[("keep", true), ("strip", false)]);
+    for key in ["sign", "publish"] {
         map.unsupported(key);
     }
     map.finish();
+    options.forward_token = forward_token.is_none_or(|forward| forward.value);
     if let Some(node) = prefix
         && let Some(name) = header_name(node, "identity.prefix", diagnostics)
     {

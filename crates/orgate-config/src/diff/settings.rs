@@ -89,10 +89,15 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     let opens = new.cors == Preflight::Pass;
     push("cors.preflight", preflight(&old.cors), preflight(&new.cors), new.cors != Preflight::Deny, opens);
     let identity = |file: &PolicyFile| {
-        format!("{}, also strips {}", file.identity.prefix, list(&file.identity.also_strip))
+        let token = if file.identity.forward_token { "" } else { ", and the token" };
+        format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip))
     };
     let kept = |name: &String| new.identity.also_strip.contains(name);
-    let widens = old.identity.prefix != new.identity.prefix || !old.identity.also_strip.iter().all(kept);
+    let widens = old.identity.prefix != new.identity.prefix
+        || !old.identity.also_strip.iter().all(kept)
+        || new.identity.forward_token && !old.identity.forward_token;
+    let overrides = |file: &PolicyFile| if file.method_override { "read" } else { "removed" }.to_owned();
+    push("paths.profile: the method override", overrides(old), overrides(new), new.method_override, false);
     push("identity", identity(old), identity(new), widens, false);
     let normalizes = |file: &PolicyFile| if file.policy.normalizes() { "on" } else { "off" }.to_owned();
     push("paths.normalize", normalizes(old), normalizes(new), new.policy.normalizes(), false);

@@ -1,6 +1,6 @@
 //! `Authorization: Bearer …` (RFC 6750 §2.1).
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::{CredentialError, is_token};
 
@@ -28,10 +28,25 @@ pub(super) fn extract(headers: &HeaderMap) -> Result<Option<&str>, CredentialErr
     Ok(Some(token))
 }
 
+/// Leaves the schemes that are not ours.
+pub(super) fn remove(headers: &mut HeaderMap) {
+    let is_ours = |value: &HeaderValue| {
+        let value = value.as_bytes().trim_ascii_start();
+        value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+            && value.get(6).is_none_or(|next| !next.is_ascii_alphanumeric())
+    };
+    if headers.get_all(AUTHORIZATION).iter().any(is_ours) {
+        let others: Vec<_> =
+            headers.get_all(AUTHORIZATION).iter().filter(|value| !is_ours(value)).cloned().collect();
+        headers.remove(AUTHORIZATION);
+        for value in others {
+            headers.append(AUTHORIZATION, value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn extracted(values: &[&[u8]]) -> Result<Option<String>, CredentialError> {

@@ -3,7 +3,7 @@
 //! A browser sends one cookie of a name for each path and domain that set one, and says of none where it comes from. So
 //! two of the same name are two credentials, whatever they hold: a sibling domain may have planted the first.
 
-use http::{HeaderMap, header::COOKIE};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::{CredentialError, is_token};
 
@@ -43,10 +43,32 @@ pub(super) fn extract<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&
     }
 }
 
+/// Leaves the other cookies as they are.
+pub(super) fn remove(headers: &mut HeaderMap, name: &str) {
+    let key = |pair: &[u8]| {
+        pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii() == name.as_bytes()
+    };
+    let has = |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b';').any(key);
+    if !headers.get_all(COOKIE).iter().any(has) {
+        return;
+    }
+    let left: Vec<_> = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| {
+            let pairs = value.as_bytes().split(|byte| *byte == b';').filter(|pair| !key(pair));
+            let pairs: Vec<_> = pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()).collect();
+            HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok().filter(|value| !value.is_empty())
+        })
+        .collect();
+    headers.remove(COOKIE);
+    for value in left {
+        headers.append(COOKIE, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn extracted(values: &[&[u8]]) -> Result<Option<String>, CredentialError> {

@@ -87,6 +87,17 @@ pub(crate) fn extract<'a>(
     Ok(found)
 }
 
+/// Takes every credential out that [`extract`] would look at, readable or not.
+pub(crate) fn remove(headers: &mut HeaderMap, options: &TokenOptions) {
+    for source in &options.sources {
+        match source {
+            TokenSource::Bearer => bearer::remove(headers),
+            TokenSource::Cookie(name) => cookie::remove(headers, name),
+            TokenSource::Header(name) => drop(headers.remove(name)),
+        }
+    }
+}
+
 /// Whether `text` can be a token: `b64token` of RFC 6750 §2.1, without the padding that a JWS never has.
 fn is_token(text: &str) -> bool {
     let fits =

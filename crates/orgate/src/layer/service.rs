@@ -91,7 +91,7 @@ impl<S, R> GateService<S, R> {
     /// Hands the permit to the inner service, and says what its response is to tell.
     ///
     /// # Errors
-    /// The refusal of a request whose path would have to be another one where it is too late for that.
+    /// The refusal of a request whose path or method would have to be another one where it is too late for that.
     fn admit<B>(
         &self,
         request: &mut Request<B>,
@@ -100,6 +100,8 @@ impl<S, R> GateService<S, R> {
         if permit.parts.policy().normalizes() {
             put_in_form(request, permit.path_and_query())?;
         }
+        put_method(request, &permit)?;
+        permit.strip_credential(request.headers_mut());
         self.gate.tell_forwarded(&permit, request.method());
         let would = permit.would_header();
         admit(request, permit);
@@ -196,16 +198,39 @@ fn put_in_form<B>(request: &mut Request<B>, judged: &PathAndQuery) -> Result<(),
         let detail = "the path is not in the one form that it has, and it is too late to put it there";
         Box::new(Rejection::new(Code::BadRequestTarget).with_detail(detail))
     };
-    #[cfg(feature = "axum")]
-    if request.extensions().get::<axum::extract::OriginalUri>().is_some()
-        || request.extensions().get::<axum::extract::MatchedPath>().is_some()
-    {
+    if is_routed(request) {
         return Err(refused());
     }
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = Some(judged.clone());
     *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| refused())?;
     Ok(())
+}
+
+/// Gives the request the method that was judged, so that whoever is inside need not read the header that says it.
+fn put_method<B>(request: &mut Request<B>, permit: &Permit) -> Result<(), Box<Rejection>> {
+    let Some((name, _)) = permit.method_override(request.method(), request.headers()) else { return Ok(()) };
+    if is_routed(request) {
+        let detail = "the method is overridden, and it is too late to choose a route by it";
+        return Err(Box::new(Rejection::new(Code::BadRequest).with_detail(detail)));
+    }
+    if let Some(method) = permit.parts.overridden(request.method(), request.headers()).map_err(Box::new)? {
+        *request.method_mut() = method;
+        request.headers_mut().remove(name);
+    }
+    Ok(())
+}
+
+/// Whether a router has chosen a route already.
+#[cfg_attr(not(feature = "axum"), allow(unused_variables, reason = "no other router leaves a trace"))]
+fn is_routed<B>(request: &Request<B>) -> bool {
+    #[cfg(feature = "axum")]
+    if request.extensions().get::<axum::extract::OriginalUri>().is_some()
+        || request.extensions().get::<axum::extract::MatchedPath>().is_some()
+    {
+        return true;
+    }
+    false
 }
 
 fn head<'r, B>(request: &'r Request<B>, path_and_query: &'r PathAndQuery) -> RequestHead<'r> {

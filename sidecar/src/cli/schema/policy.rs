@@ -74,6 +74,7 @@ pub(super) fn schema(names: &Names) -> Value {
             "identity": object("How the application is told who is calling.", json!({
                 "prefix": text(HEADER),
                 "also_strip": one_or_many(text(HEADER)),
+                "forward_token": {"enum": ["keep", "strip"], "description": "Whether the application sees the token; it does by default."},
             }), &[]),
             "deny": object("How refusals look.", json!({
                 "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
