@@ -5,7 +5,11 @@
 
 mod keys;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use orgate::KeyFigures;
@@ -30,6 +34,8 @@ pub struct Metrics {
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
     keys: KeyMetrics,
+    unknown_permissions: Counter,
+    forgeries: Counter,
     policy_info: Family<DigestLabel, Gauge<i64>>,
     decisions_lost: Counter,
 }
@@ -128,6 +134,18 @@ impl Metrics {
             "Lines of the decision log that were not written, because the disk was too slow",
             decisions_lost.clone(),
         );
+        let unknown_permissions = Counter::default();
+        registry.register(
+            "unknown_permissions",
+            "Permissions of verified tokens that the policy does not know",
+            unknown_permissions.clone(),
+        );
+        let forgeries = Counter::default();
+        registry.register(
+            "forgeries_recognized",
+            "Requests refused without a signature check, as the same token had failed it just before",
+            forgeries.clone(),
+        );
         register_build(&mut registry);
         Self {
             registry,
@@ -140,6 +158,8 @@ impl Metrics {
             upstream_connections,
             upstream_errors,
             keys,
+            unknown_permissions,
+            forgeries,
             policy_info,
             decisions_lost,
         }
@@ -212,6 +232,12 @@ impl Metrics {
         self.keys.observe(issuers);
     }
 
+    /// Sets what the gate counts of tokens, both since it began.
+    pub fn tokens(&self, unknown_permissions: u64, forgeries: u64) {
+        self.unknown_permissions.inner().store(unknown_permissions, Ordering::Relaxed);
+        self.forgeries.inner().store(forgeries, Ordering::Relaxed);
+    }
+
     /// The text format of OpenMetrics.
     #[must_use]
     pub fn render(&self) -> String {
@@ -260,6 +286,7 @@ mod tests {
         metrics.policy("d0");
         metrics.policy("d1");
         metrics.decisions_lost(3);
+        metrics.tokens(5, 7);
         metrics.observe((3, 1), [("https://issuer.example".to_owned(), true, KeyFigures::default())]);
         let text = metrics.render();
         for line in [
@@ -273,6 +300,8 @@ mod tests {
             r#"orgate_keys_loaded{issuer="https://issuer.example"} 1"#,
             r#"orgate_policy_info{digest="d1"} 1"#,
             "orgate_decisions_lost_total 3",
+            "orgate_unknown_permissions_total 5",
+            "orgate_forgeries_recognized_total 7",
             r#"orgate_build_info{version=""#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     parts: ArcSwap<GateParts>,
     pub(crate) cache: TokenCache,
     pub(crate) forgeries: Forgeries,
+    /// Counted where a token is verified, not where it is used again.
+    pub(crate) unknown_permissions: AtomicU64,
     sessions: Sessions,
     deliveries: Deliveries,
     limits: Limits,
@@ -222,6 +224,7 @@ impl Gate {
             parts: ArcSwap::from_pointee(parts),
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             forgeries: Forgeries::new(),
+            unknown_permissions: AtomicU64::new(0),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             limits: Limits::new(),
@@ -264,8 +267,12 @@ impl Gate {
                 figures: status.figures,
             })
         });
-        let forgeries_recognized = self.inner.forgeries.recognized();
-        GateStatus { issuers: issuers.collect(), rules: parts.policy.rule_count(), forgeries_recognized }
+        GateStatus {
+            issuers: issuers.collect(),
+            rules: parts.policy.rule_count(),
+            forgeries_recognized: self.inner.forgeries.recognized(),
+            unknown_permissions: self.inner.unknown_permissions.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<GateParts>> {

@@ -16,6 +16,9 @@ pub struct GateStatus {
     pub rules: usize,
     /// How many requests were refused without a signature check, since the same token had failed it a moment before.
     pub forgeries_recognized: u64,
+    /// How many permissions of verified tokens were left out, because the policy does not know them. Issuers add names
+    /// freely, so this is no error; but where it grows after a change of the policy, a name was lost.
+    pub unknown_permissions: u64,
 }
 
 /// How a gate stands with one issuer.

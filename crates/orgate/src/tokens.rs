@@ -4,7 +4,10 @@
 //! again, what did not for a few seconds by [`Forgeries`](crate::forgeries); whether a token was revoked is asked each
 //! time, and a decision is never kept.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use orgate_claims::UnixTime;
 use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
@@ -70,6 +73,7 @@ impl Gate {
             refused(&error)
         })?;
         let token = Arc::new(parts.read(verified, now)?);
+        self.inner.unknown_permissions.fetch_add(parts.unknown_permissions(&token), Ordering::Relaxed);
         self.inner.cache.insert(text, Arc::clone(&token));
         Ok(token)
     }
@@ -86,6 +90,14 @@ fn refused(error: &VerifyError) -> Refusal {
 }
 
 impl GateParts {
+    /// How many permissions of a token the policy does not know.
+    fn unknown_permissions(&self, token: &VerifiedToken) -> u64 {
+        let names = token.principal.permissions().iter();
+        let unknown =
+            names.filter(|name| self.policy().has_permission(&token.subject, name.as_str()).is_none());
+        u64::try_from(unknown.count()).unwrap_or(u64::MAX)
+    }
+
     /// What the policy makes of a verified token.
     fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
         let (issuer, key_generation, valid_until) =

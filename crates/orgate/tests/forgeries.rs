@@ -97,3 +97,13 @@ fn a_clock_that_is_put_back_brings_no_token_to_life_early() {
     assert_eq!(at(&gate, &early, -11), "401 invalid_token");
     assert_eq!(at(&gate, &early, 0), "allow GET /docs");
 }
+
+#[test]
+fn permissions_that_the_policy_does_not_know_are_left_out_and_counted_once_for_each_token() {
+    let (gate, _) = gate();
+    let token = token(&["read", "fly", "teleport"]);
+    for _ in 0..3 {
+        assert_eq!(with_token(&gate, "GET /docs", &token), "allow GET /docs");
+    }
+    assert_eq!(gate.status().unknown_permissions, 2);
+}

@@ -258,8 +258,10 @@ impl Administered for ProxyStatus {
     }
 
     fn metrics(&self) -> String {
-        let issuers = self.gate.status().issuers.into_iter();
-        let issuers = issuers.map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
+        let status = self.gate.status();
+        self.metrics.tokens(status.unknown_permissions, status.forgeries_recognized);
+        let issuers =
+            status.issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         self.metrics.observe(self.upstream.connections(), issuers);
         self.metrics.render()
     }
