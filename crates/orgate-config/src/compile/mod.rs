@@ -127,14 +127,15 @@ fn read(
     development: Option<&str>,
     (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
+    let mut bounds = limits::Bounds::new();
+    let root = bounds.read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
     let patterns = root.get("include").map(written).unwrap_or_default();
-    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    let root = include::resolve(root, around, (bytes.len(), &mut bounds), diagnostics)?;
     if diagnostics.is_enough() {
         return None;
     }
@@ -148,12 +149,12 @@ fn read(
     }
     let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
-    let issuers_node = map.optional("issuers").entry();
     let mut sections = rules::Sections {
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
         conditions: map.optional("conditions").node(),
+        issuers: map.optional("issuers").node(),
         rules: map.optional("rules").entry(),
         start,
         ..rules::Sections::default()
@@ -175,7 +176,7 @@ fn read(
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
-    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let mut read = issuers::read(sections.issuers, directory, env, diagnostics);
     read.renamed.extend(authenticators.named);
     if let Some(jwks) = development {
         development::add(&mut read, jwks);

@@ -36,6 +36,7 @@ pub(super) struct Sections<'n> {
     pub(super) roles: Option<(&'n Key, &'n Node)>,
     pub(super) bind: Option<&'n Node>,
     pub(super) conditions: Option<&'n Node>,
+    pub(super) issuers: Option<&'n Node>,
     pub(super) rules: Option<(&'n Key, &'n Node)>,
     pub(super) permissions_from: Option<PermissionsFrom>,
     /// Where the file starts.

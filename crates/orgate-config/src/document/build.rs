@@ -13,7 +13,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics, FileId},
 };
 
-pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn tree(file: FileId, text: &str, most: Most<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     // Our own bound on depth must be met first, so that there is one message for it.
     let mut options = granit_parser::options! {
         disallow_directives: true,
@@ -79,16 +79,29 @@ struct Builder<'d> {
 
 impl Builder<'_> {
     /// Counts what an event brought, and reports what is too much.
-    fn is_too_much(&mut self, most: Most, values: usize, at: Span) -> bool {
+    fn is_too_much(&mut self, most: Most<'_>, values: usize, at: Span) -> bool {
         let entries = match self.open.last() {
             Some(Open::List { items, .. }) => items.len(),
             Some(Open::Map { entries, .. }) => entries.len(),
             None => 0,
         };
-        let found = most.check(self.diagnostics.count_values(values), entries, at).err();
+        let found = most
+            .check(self.diagnostics.count_values(values), entries, at)
+            .and_then(|()| self.check_section(most, entries, at))
+            .err();
         let is_too_much = found.is_some();
         self.diagnostics.push_some(found.map(|found| *found));
         is_too_much
+    }
+
+    /// Whether the section that is being read has no more entries than are counted.
+    fn check_section(&self, most: Most<'_>, entries: usize, at: Span) -> Result<(), Box<Diagnostic>> {
+        let [Open::Map { next: Next::ValueOf(key), .. }, open] = self.open.as_slice() else { return Ok(()) };
+        let last = match open {
+            Open::List { items, .. } => items.last().map(|item| item.span),
+            Open::Map { entries, .. } => entries.last().map(|(key, _)| key.span),
+        };
+        most.check_section(&key.text, entries, last.unwrap_or(at))
     }
 
     fn event(&mut self, event: Event<'_>, raw: &granit_parser::Span, at: Span) -> Result<(), Stop> {
