@@ -6,6 +6,7 @@
 //! is written twice is an error, wherever it stands. The fragments become part of the tree of the policy, in which every
 //! part still knows its own file.
 
+mod contents;
 mod watch;
 
 use std::{
@@ -26,8 +27,6 @@ use crate::{
 
 /// The most files that one policy includes.
 const MAX_FILES: usize = 64;
-/// The most bytes of a policy and everything that it includes.
-const MAX_TOTAL: usize = 4 * document::MAX_BYTES;
 /// The most bytes of a pattern.
 const MAX_PATTERN: usize = 1_024;
 
@@ -57,7 +56,7 @@ pub(super) fn resolve(
     }
     let mut merged = Merged { entries, key: &key };
     let paths = matching(&patterns, around, diagnostics);
-    for (path, bytes) in contents(paths, around, bytes, diagnostics)? {
+    for (path, bytes) in contents::of(paths, around, bytes, diagnostics)? {
         let read = fragment(&path, &bytes, (around, bounds), diagnostics);
         // What is too large in one file is not made better by the next.
         let is_too_large =
@@ -68,49 +67,6 @@ pub(super) fn resolve(
         read.into_iter().for_each(|fragment| merged.add(fragment, diagnostics));
     }
     Some(root)
-}
-
-/// What is in the files of a policy that has so many bytes itself, before any of them is looked at: `None` if that is more
-/// than is read. What cannot be read is left out.
-fn contents(
-    paths: BTreeMap<String, Span>,
-    around: &Surroundings<'_>,
-    bytes: usize,
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<(String, Vec<u8>)>> {
-    let mut contents = Vec::with_capacity(paths.len());
-    let mut left = MAX_TOTAL.saturating_sub(bytes);
-    for (path, asked) in paths {
-        let is_policy = [".yaml", ".yml", ".json", ".toml"].iter().any(|ending| path.ends_with(ending));
-        if !is_policy {
-            let message = format!("`{path}` is no YAML, JSON or TOML file by its name");
-            let finding = Diagnostic::error(codes::INCLUDE, message).at(asked);
-            diagnostics.push(finding.help("write the pattern so that it matches only fragments"));
-            continue;
-        }
-        let bytes = match around.files.read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let message = format!("cannot read `{path}`: {error}");
-                diagnostics.push(Diagnostic::error(codes::INCLUDE, message).at(asked));
-                continue;
-            }
-        };
-        left = match left.checked_sub(bytes.len()) {
-            Some(left) => left,
-            None if bytes.len() > document::MAX_BYTES => 0, // which is the first thing to say
-            None => {
-                let most = MAX_TOTAL / (1024 * 1024);
-                let message = format!(
-                    "with `{path}` the policy and the files that it includes have more than {most} MiB"
-                );
-                diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(asked));
-                return None;
-            }
-        };
-        contents.push((path, bytes));
-    }
-    Some(contents)
 }
 
 /// The files that the patterns match, each with the place of its first pattern.

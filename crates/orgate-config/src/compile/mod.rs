@@ -27,6 +27,8 @@ mod vocabulary;
 
 use std::{cell::RefCell, path::Path};
 
+use orgate_policy::PolicySpec;
+
 pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
@@ -139,7 +141,6 @@ fn read(
     if diagnostics.is_enough() {
         return None;
     }
-    let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
@@ -150,11 +151,11 @@ fn read(
     let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
     let mut sections = rules::Sections {
+        issuers: map.optional("issuers").node(),
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
         conditions: map.optional("conditions").node(),
-        issuers: map.optional("issuers").node(),
         rules: map.optional("rules").entry(),
         start,
         ..rules::Sections::default()
@@ -196,9 +197,14 @@ fn read(
     if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
+    if diagnostics.has_errors() && spec.rules.len() > PolicySpec::MANY_RULES {
+        diagnostics.leave_off();
+        return None;
+    }
     let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     claims::add_named_claims(&mut read, &compared, diagnostics);
+    let digest = digest::of(&root);
     let warnings = Diagnostics::new();
     Some(PolicyFile {
         policy,

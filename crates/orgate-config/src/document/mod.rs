@@ -39,6 +39,7 @@ mod build;
 mod characters;
 mod limits;
 mod places;
+mod quick;
 mod reader;
 mod scalar;
 mod syntax;
