@@ -224,3 +224,34 @@ pub(crate) fn too_many(vocabulary: &Vocabulary, claims: &[Box<str>]) -> Vec<Poli
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RuleKey, RuleSpec};
+
+    #[test]
+    fn what_a_condition_says_is_kept_once_however_many_rules_name_it() {
+        let rule = |key: &str, requirement: &str| {
+            let requirement = Requirement::parse(requirement).unwrap();
+            RuleSpec::new(RuleKey::parse(key).unwrap(), requirement, Place::default())
+        };
+        let body = Requirement::parse("sub == \"a\" or sub == \"b\"").unwrap();
+        let mut spec = PolicySpec {
+            rules: vec![rule("GET /a", "c"), rule("GET /b", "not c")],
+            conditions: vec![ConditionSpec { name: "c".into(), body, place: Place::default() }],
+            ..PolicySpec::default()
+        };
+        assert!(put_in_place(&mut spec, &mut Vec::new()));
+        let bodies: Vec<&Arc<Expression>> = spec
+            .rules
+            .iter()
+            .flat_map(|rule| rule.requirement.expression().into_iter().flat_map(Expression::walk))
+            .filter_map(|part| match part {
+                Expression::Condition(_, body) => Some(body),
+                _ => None,
+            })
+            .collect();
+        assert!(matches!(bodies.as_slice(), [a, b] if Arc::ptr_eq(a, b)));
+    }
+}

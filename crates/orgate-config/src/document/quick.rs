@@ -418,7 +418,7 @@ mod tests {
             "rules:\n  'GET /a': {require: read, allow: [W052], note: x}\n  GET /b: {}\nlast: []",
             "a: {b: c d,\n  e: [1, true, ~x],\n\n  f: g}\n".replace("~x", "x").as_str(),
             "{\"a\":1,\"b\":{\"c\":[\"d\",\"e\"]},\n\"f\": \"g\"}\n",
-            "{a: https://a.example/b, c: ${D}/x, }\n",
+            "{a: https://a.example/b, c: $D/x, }\n",
             "a: b#c\nd: e:f\ng: x, y\nx-y: z}\n",
             "a:\n b:\n  c:\n   d: e\n b2: f\ng: h\n",
             "a: 1\na: 2\n<<: 3\n".trim_end_matches("<<: 3\n"),
@@ -489,7 +489,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
 
         #[test]
         fn whatever_is_read_quickly_is_what_the_parser_reads(
