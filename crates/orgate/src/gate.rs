@@ -205,7 +205,9 @@ impl GateParts {
         self.generation
     }
 
-    pub(crate) fn identity_options(&self) -> &IdentityOptions {
+    /// How the application is told who is calling.
+    #[must_use]
+    pub fn identity_options(&self) -> &IdentityOptions {
         &self.identity
     }
 

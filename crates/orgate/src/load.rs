@@ -13,7 +13,7 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, 
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource, from_file};
+use crate::{Gate, GateParts, IdentityOptions, SignedIdentity, TokenOptions, TokenSource, from_file};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -301,6 +301,11 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
             prefix: file.identity.prefix,
             also_strip: file.identity.also_strip,
             forward_token: file.identity.forward_token,
+            sign: file.identity.sign.map(|sign| SignedIdentity {
+                issuer: sign.issuer.as_str().into(),
+                audience: sign.audience,
+            }),
+            publish: file.identity.publish,
         })
         .method_override(file.method_override)
         .deny(file.deny.into())

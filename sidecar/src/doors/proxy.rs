@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts, uri::PathAndQuery};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use orgate::{Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict, clock};
@@ -20,12 +20,13 @@ use super::{
 };
 use crate::{
     access_log::{AccessLog, Outcome, Record},
+    assertion::{self, Asserted, PUBLISHED_AT, Signer},
     decision_log::{Decision, DecisionLog},
-    identity_headers::Identity,
+    identity_headers::{Identity, NamesInForce},
     metrics::Metrics,
     problem::{self, Refusal},
     serve::{self, Connection, Defect, Handler},
-    upstream::{ClientBody, Outbound, ResponseBody, Upstream},
+    upstream::{ClientBody, Outbound, ResponseBody, Upstream, UpstreamError},
 };
 
 /// The proxy in front of one application. Cheap to clone.
@@ -39,6 +40,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     log: AccessLog,
     decisions: Option<DecisionLog>,
+    names: NamesInForce,
+    signer: Option<Signer>,
     ids: RequestIds,
 }
 
@@ -90,14 +93,28 @@ impl ProxyDoor {
         metrics: Arc<Metrics>,
         decisions: Option<DecisionLog>,
     ) -> Self {
-        let (log, ids) = (AccessLog::default(), RequestIds::new());
-        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, ids }))
+        let (log, names, ids) = (AccessLog::default(), NamesInForce::default(), RequestIds::new());
+        let signer = Signer::new(Instant::now());
+        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, names, signer, ids }))
     }
 
     /// The log of its requests, for the task that flushes its summaries.
     #[must_use]
     pub fn access_log(&self) -> &AccessLog {
         &self.0.log
+    }
+
+    /// The keys that sign assertions, as a key set; `None` where the policy has none signed.
+    #[must_use]
+    pub fn key_set(&self) -> Option<String> {
+        self.0.gate.identity().sign.and_then(|_| Some(self.0.signer.as_ref()?.key_set()))
+    }
+
+    /// Exchanges the key that signs assertions if it is old enough.
+    pub fn rotate_keys(&self) {
+        if let Some(signer) = &self.0.signer {
+            signer.rotate(Instant::now());
+        }
     }
 }
 
@@ -131,6 +148,16 @@ impl Inner {
             Ok(target) => target,
             Err(unclear) => return self.refuse_head(started, &id, &parts, body, &unclear),
         };
+        if target.path() == PUBLISHED_AT
+            && matches!(parts.method, Method::GET | Method::HEAD)
+            && let Some(keys) = self.published_keys()
+        {
+            let outcome = Outcome::Answered { rule: "", code: "key_set", status: 200 };
+            self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
+            let mut response = keys.map(|body| Either::Right(Full::new(body)));
+            drain::dispose(body, &parts.headers, &mut response);
+            return response;
+        }
         let head = RequestHead {
             method: &parts.method,
             authority: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
@@ -162,13 +189,20 @@ impl Inner {
             }
             (Verdict::Reject(rejection), body) => self.reject(&rejection, started, &id, &parts, body),
             (Verdict::Answer(answer), body) => {
-                let outcome = Outcome::Answered { rule: answer.rule() };
+                let outcome = Outcome::Answered { rule: answer.rule(), code: "preflight", status: 204 };
                 self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
                 let mut response = answer.response().map(|body| Either::Right(Full::new(body)));
                 body.dispose(&parts.headers, &mut response);
                 response
             }
         }
+    }
+
+    /// The keys that sign assertions, where they are served beside the application (`identity.publish`).
+    fn published_keys(&self) -> Option<Response<Bytes>> {
+        let parts = self.gate.parts();
+        let keys = parts.identity_options().publish.then(|| self.signer.as_ref().map(Signer::key_set))??;
+        Some(assertion::key_set_response(keys))
     }
 
     /// Sends a request that has a permit; the permit ends with it.
@@ -183,13 +217,20 @@ impl Inner {
         let method = request.method().clone();
         let host = request.headers().get(header::HOST).filter(|_| self.decisions.is_some()).cloned();
         let principal = permit.principal();
-        let identity = principal.as_ref().map(|principal| identity(principal, &permit));
         let target = permit.path_and_query().clone();
         let overriding = permit.method_override(&method, request.headers());
+        let serves = overriding.as_ref().and_then(|(_, value)| value.to_str().ok());
+        let asserted = Asserted {
+            method: serves.unwrap_or(method.as_str()),
+            path: target.path(),
+            request_id: id.as_str(),
+        };
+        let identity = match principal.as_ref().map(|principal| identity(principal, &permit)) {
+            Some(identity) => self.signed(identity, &permit, asserted).map(Some),
+            None => Ok(None),
+        };
         let mut request = request;
         permit.strip_credential(request.headers_mut());
-        let outbound =
-            Outbound::new(request, target, identity, connection.peer, id.header()).overriding(overriding);
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());
@@ -205,7 +246,16 @@ impl Inner {
             shadow: permit.shadow(),
             policy: Some(permit.policy_digest()),
         };
-        let mut response = match self.upstream.forward(outbound).await {
+        let names = self.names.of(permit.identity()).map_err(|_| UpstreamError::Identity);
+        let sent = match names.and_then(|names| Ok((names, identity?))) {
+            Ok((names, identity)) => {
+                let outbound =
+                    Outbound::new(request, target, names, identity, connection.peer, id.header());
+                self.upstream.forward(outbound.overriding(overriding)).await
+            }
+            Err(error) => Err(error),
+        };
+        let mut response = match sent {
             Ok(response) => {
                 let status = response.status().as_u16();
                 let outcome = match permit.would() {
@@ -235,6 +285,20 @@ impl Inner {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+
+    /// The same identity with its signed form, where the policy asks for one. Without a signature nothing is sent on.
+    fn signed<'i>(
+        &self,
+        identity: Identity<'i>,
+        permit: &Permit,
+        request: Asserted<'_>,
+    ) -> Result<Identity<'i>, UpstreamError> {
+        let Some(options) = &permit.identity().sign else { return Ok(identity) };
+        let signer = self.signer.as_ref().ok_or(UpstreamError::Identity)?;
+        let assertion =
+            signer.sign(options, &identity, request, clock::now()).ok_or(UpstreamError::Identity)?;
+        Ok(Identity { assertion: Some(assertion), ..identity })
     }
 
     /// Tells where the shadow of a rule disagrees with what was decided.
@@ -373,5 +437,6 @@ fn identity<'p>(principal: &'p Principal, permit: &'p Permit) -> Identity<'p> {
         permissions: permit.permissions(),
         issuer: principal.issuer().as_str(),
         method: principal.authentication_method().as_str(),
+        assertion: None,
     }
 }

@@ -9,6 +9,7 @@ mod claims;
 mod cors;
 mod development;
 mod environment;
+mod identity;
 mod exchange;
 mod include;
 mod issuers;
@@ -181,7 +182,7 @@ fn read(
         development::add(&mut read, jwks);
     }
     let token = options::token(token, env, diagnostics);
-    let identity = options::identity(identity, diagnostics);
+    let identity = identity::read(identity, env, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);
