@@ -99,7 +99,7 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
-pub use orgate_verify::KeyFigures;
+pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::Permit;
 pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;
