@@ -101,7 +101,7 @@ pub use options::{
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
-pub use orgate_verify::KeyFigures;
+pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::Permit;
 pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;

@@ -164,6 +164,7 @@ impl Inner {
             path_and_query: &target,
             headers: &parts.headers,
             peer: Some(connection.peer),
+            client_certificate: None,
         };
         let (verdict, body) = match self.gate.check_now(&head, clock::now()) {
             Checked::Done(verdict) => (verdict, Body::Unread(body)),
