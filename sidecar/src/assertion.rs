@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use crate::identity_headers::Identity;
 
 /// Where the key set is served in front of the application, if the policy says so.
-pub const PUBLISHED_AT: &str = "/.well-known/orgate-identity/jwks.json";
+pub(crate) const PUBLISHED_AT: &str = "/.well-known/orgate-identity/jwks.json";
 
 /// For how long an assertion holds, in seconds.
 const LIFETIME: i64 = 60;
@@ -191,7 +191,8 @@ mod tests {
     fn a_key_is_published_a_day_before_it_signs_and_a_day_after() {
         let start = Instant::now();
         let signer = Signer::new(start).expect("randomness");
-        let kid_of = |signer: &Signer| signer.0.load().current.public["kid"].as_str().expect("a name").to_owned();
+        let kid_of =
+            |signer: &Signer| signer.0.load().current.public["kid"].as_str().expect("a name").to_owned();
         let first = kid_of(&signer);
         let in_a_day = start + KEY_LIFE;
         signer.rotate(in_a_day - Duration::from_secs(1));

@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use orgate_policy::RuleId;
 
 use crate::{
-    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override, token_cache::VerifiedToken,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override,
+    token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by

@@ -17,16 +17,16 @@ use super::{
     drain,
     reading::{Unclear, only_reading},
     request_id::{RequestId, RequestIds},
+    teller::Teller,
 };
 use crate::{
     access_log::{AccessLog, Outcome, Record},
-    assertion::{self, Asserted, PUBLISHED_AT, Signer},
+    assertion::{Asserted, PUBLISHED_AT},
     decision_log::{Decision, DecisionLog},
-    identity_headers::{Identity, NamesInForce},
     metrics::Metrics,
     problem::{self, Refusal},
     serve::{self, Connection, Defect, Handler},
-    upstream::{ClientBody, Outbound, ResponseBody, Upstream, UpstreamError},
+    upstream::{ClientBody, Outbound, ResponseBody, Upstream},
 };
 
 /// The proxy in front of one application. Cheap to clone.
@@ -40,8 +40,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     log: AccessLog,
     decisions: Option<DecisionLog>,
-    names: NamesInForce,
-    signer: Option<Signer>,
+    teller: Teller,
     ids: RequestIds,
 }
 
@@ -93,9 +92,8 @@ impl ProxyDoor {
         metrics: Arc<Metrics>,
         decisions: Option<DecisionLog>,
     ) -> Self {
-        let (log, names, ids) = (AccessLog::default(), NamesInForce::default(), RequestIds::new());
-        let signer = Signer::new(Instant::now());
-        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, names, signer, ids }))
+        let (log, teller, ids) = (AccessLog::default(), Teller::new(), RequestIds::new());
+        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, teller, ids }))
     }
 
     /// The log of its requests, for the task that flushes its summaries.
@@ -107,14 +105,12 @@ impl ProxyDoor {
     /// The keys that sign assertions, as a key set; `None` where the policy has none signed.
     #[must_use]
     pub fn key_set(&self) -> Option<String> {
-        self.0.gate.identity().sign.and_then(|_| Some(self.0.signer.as_ref()?.key_set()))
+        self.0.teller.key_set(self.0.gate.parts().identity_options())
     }
 
     /// Exchanges the key that signs assertions if it is old enough.
     pub fn rotate_keys(&self) {
-        if let Some(signer) = &self.0.signer {
-            signer.rotate(Instant::now());
-        }
+        self.0.teller.rotate();
     }
 }
 
@@ -150,7 +146,7 @@ impl Inner {
         };
         if target.path() == PUBLISHED_AT
             && matches!(parts.method, Method::GET | Method::HEAD)
-            && let Some(keys) = self.published_keys()
+            && let Some(keys) = self.teller.published(self.gate.parts().identity_options())
         {
             let outcome = Outcome::Answered { rule: "", code: "key_set", status: 200 };
             self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
@@ -199,13 +195,6 @@ impl Inner {
         }
     }
 
-    /// The keys that sign assertions, where they are served beside the application (`identity.publish`).
-    fn published_keys(&self) -> Option<Response<Bytes>> {
-        let parts = self.gate.parts();
-        let keys = parts.identity_options().publish.then(|| self.signer.as_ref().map(Signer::key_set))??;
-        Some(assertion::key_set_response(keys))
-    }
-
     /// Sends a request that has a permit; the permit ends with it.
     async fn forward(
         &self,
@@ -226,10 +215,6 @@ impl Inner {
             path: target.path(),
             request_id: id.as_str(),
         };
-        let identity = match principal.as_ref().map(|principal| identity(principal, &permit)) {
-            Some(identity) => self.signed(identity, &permit, asserted).map(Some),
-            None => Ok(None),
-        };
         let mut request = request;
         permit.strip_credential(request.headers_mut());
         let rule = permit.rule();
@@ -247,11 +232,9 @@ impl Inner {
             shadow: permit.shadow(),
             policy: Some(permit.policy_digest()),
         };
-        let names = self.names.of(permit.identity()).map_err(|_| UpstreamError::Identity);
-        let sent = match names.and_then(|names| Ok((names, identity?))) {
+        let sent = match self.teller.tell(&permit, principal.as_ref(), asserted) {
             Ok((names, identity)) => {
-                let outbound =
-                    Outbound::new(request, target, names, identity, connection.peer, id.header());
+                let outbound = Outbound::new(request, target, names, identity, connection.peer, id.header());
                 self.upstream.forward(outbound.overriding(overriding)).await
             }
             Err(error) => Err(error),
@@ -286,20 +269,6 @@ impl Inner {
             response.headers_mut().insert(name, value);
         }
         response
-    }
-
-    /// The same identity with its signed form, where the policy asks for one. Without a signature nothing is sent on.
-    fn signed<'i>(
-        &self,
-        identity: Identity<'i>,
-        permit: &Permit,
-        request: Asserted<'_>,
-    ) -> Result<Identity<'i>, UpstreamError> {
-        let Some(options) = &permit.identity().sign else { return Ok(identity) };
-        let signer = self.signer.as_ref().ok_or(UpstreamError::Identity)?;
-        let assertion =
-            signer.sign(options, &identity, request, clock::now()).ok_or(UpstreamError::Identity)?;
-        Ok(Identity { assertion: Some(assertion), ..identity })
     }
 
     /// Tells where the shadow of a rule disagrees with what was decided.
@@ -424,20 +393,5 @@ impl Body {
         if let Self::Unread(body) | Self::Begun(_, body) = self {
             drain::dispose(body, request, response);
         }
-    }
-}
-
-/// What the application is told of the caller.
-fn identity<'p>(principal: &'p Principal, permit: &'p Permit) -> Identity<'p> {
-    let organization = principal.organization();
-    Identity {
-        subject: principal.subject().as_str(),
-        organization: organization.map(|organization| organization.id.as_str()),
-        slug: organization.and_then(|organization| organization.slug.as_ref()).map(|slug| slug.as_str()),
-        roles: principal.roles().iter().map(|role| role.as_str()).collect(),
-        permissions: permit.permissions(),
-        issuer: principal.issuer().as_str(),
-        method: principal.authentication_method().as_str(),
-        assertion: None,
     }
 }

@@ -6,6 +6,7 @@ mod door;
 mod failures;
 mod framing;
 mod headers;
+mod identity;
 mod lifecycle;
 mod modes;
 

@@ -69,7 +69,7 @@ impl<'o> Outbound<'o> {
         request: Request<impl Into<ClientBody>>,
         target: PathAndQuery,
         names: Arc<IdentityHeaders>,
-    identity: Option<Identity<'o>>,
+        identity: Option<Identity<'o>>,
         peer: SocketAddr,
         request_id: HeaderValue,
     ) -> Self {
@@ -116,8 +116,7 @@ impl Upstream {
                 RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&names))
             }
             (Some(sending), ClientBody::Begun(begun, rest)) => {
-                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&names))
-                    .begun_with(begun)
+                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&names)).begun_with(begun)
             }
         };
 

@@ -2,11 +2,7 @@
 
 use orgate_claims::IssuerUrl;
 
-use super::{
-    environment::{self, Environment},
-    options::header_name,
-    texts,
-};
+use super::{environment, issuers::Environment, options::header_name, texts};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
@@ -107,4 +103,49 @@ fn signing(node: &Node, env: Environment<'_>, diagnostics: &mut Diagnostics) -> 
         return None;
     }
     Some(SignedIdentity { issuer: url.ok()?, audience: audiences })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compile::compile;
+
+    fn read(identity: &str) -> Result<crate::IdentityOptions, String> {
+        let text = format!(
+            "version: 1\nissuers: {{main: {{issuer: \"https://i.example\", audience: a}}}}\nidentity: {identity}\nrules: {{GET /a: public}}\n"
+        );
+        let env = |name: &str| (name == "GATE").then(|| "https://gate.example".to_owned());
+        compile("orgate.yaml", text.as_bytes(), &env)
+            .map(|file| file.identity)
+            .map_err(|found| found.render(false))
+    }
+
+    #[test]
+    fn a_signed_form_names_who_signs_and_for_whom() {
+        let identity =
+            read("{sign: {issuer: \"${GATE}\", audience: [notes, drafts]}, publish: true}").unwrap();
+        let sign = identity.sign.unwrap();
+        assert_eq!(
+            (sign.issuer.as_str(), sign.audience.as_slice()),
+            ("https://gate.example", &["notes".to_owned(), "drafts".to_owned()][..])
+        );
+        assert!(identity.publish);
+        let identity = read("{sign: {issuer: \"https://gate\", audience: notes}}").unwrap();
+        assert!(!identity.publish);
+    }
+
+    #[test]
+    fn nothing_is_signed_for_nobody_or_by_nobody() {
+        for (identity, found) in [
+            ("{sign: {issuer: \"https://gate\"}}", "audience"),
+            ("{sign: {audience: notes}}", "issuer"),
+            ("{sign: {issuer: \"\", audience: notes}}", "identity.sign.issuer"),
+            ("{sign: {issuer: \"https://gate\", audience: []}}", "identity.sign.audience"),
+            ("{sign: {issuer: \"https://gate\", audience: [\"\"]}}", "identity.sign.audience"),
+            ("{sign: {issuer: \"https://gate\", audience: a, key: b}}", "`key`"),
+            ("{publish: true}", "there is no key to publish"),
+        ] {
+            let told = read(identity).unwrap_err();
+            assert!(told.contains(found), "{identity}: {told}");
+        }
+    }
 }

@@ -90,7 +90,8 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     push("cors.preflight", preflight(&old.cors), preflight(&new.cors), new.cors != Preflight::Deny, opens);
     let identity = |file: &PolicyFile| {
         let token = if file.identity.forward_token { "" } else { ", and the token" };
-        let names = format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip));
+        let names =
+            format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip));
         match &file.identity.sign {
             None => names,
             Some(sign) => format!("{names}; signed by {} for {}", sign.issuer, list(&sign.audience)),
