@@ -67,8 +67,7 @@ fn behind_the_proxy(program: Program, script: &str, folder: &Folder, keys: &Stub
 async fn believes_the_gate_only(program: Program, script: &str) {
     let (folder, keys) = (Folder::new(), Stub::start().await);
     let (application, proxy) = behind_the_proxy(program, script, &folder, &keys);
-    let token =
-        TestKey::es256().mint(&access_token_claims("https://issuer.example", "app", clock::now().seconds()));
+    let token = TestKey::es256().mint(&access_token_claims("https://issuer.example", "app", clock::now()));
     let bearer = format!("Bearer {token}");
     let (gate, direct) = (proxy.url("proxy"), application.url("app"));
 
