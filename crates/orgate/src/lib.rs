@@ -76,7 +76,9 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::{LoadError, LoadOptions};
-pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
+pub use options::{
+    DenyOptions, Disclose, IdentityOptions, RedirectOptions, SignedIdentity, TokenOptions, TokenSource,
+};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///
@@ -99,7 +101,7 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
-pub use orgate_verify::KeyFigures;
+pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::Permit;
 pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;
