@@ -134,6 +134,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// There are none: the issuer is asked about each of its tokens.
+    Nowhere,
     /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
     Known(String),
 }
@@ -173,6 +175,10 @@ pub enum TokenSource {
     Cookie(String),
     /// The whole value of the header with this name, in lower case.
     Header(String),
+    /// The parameter of the query with this name (RFC 6750 §2.3).
+    Query(String),
+    /// What follows this marker among the subprotocols of a WebSocket.
+    WebSocketProtocol(String),
 }
 
 /// The section `identity:`.

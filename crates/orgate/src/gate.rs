@@ -18,6 +18,7 @@ use crate::{
     forgeries::Forgeries,
     limits::Limits,
     observe::Told,
+    opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
     session::Sessions,
     token_cache::TokenCache,
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) forgeries: Forgeries,
     /// Counted where a token is verified, not where it is used again.
     pub(crate) unknown_permissions: AtomicU64,
+    pub(crate) opaque: OpaqueMemory,
     sessions: Sessions,
     deliveries: Deliveries,
     limits: Limits,
@@ -74,6 +76,8 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Which opaque tokens are of which issuer, by issuer; empty where none are.
+    pub(crate) opaque: Vec<Option<OpaqueTokens>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
@@ -147,6 +151,7 @@ impl GateParts {
             load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            opaque: Vec::new(),
             #[cfg(feature = "remote")]
             exchange: None,
             authenticators: Authenticators::default(),
@@ -225,6 +230,7 @@ impl Gate {
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             forgeries: Forgeries::new(),
             unknown_permissions: AtomicU64::new(0),
+            opaque: OpaqueMemory::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             limits: Limits::new(),

@@ -240,10 +240,11 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        let retry_after = match self.code {
+        let known = self.rare.as_ref().and_then(|rare| rare.retry_after);
+        let retry_after = known.or(match self.code {
             Code::KeysUnavailable | Code::StaleFeed => Some(5),
-            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
-        };
+            _ => None,
+        });
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

@@ -187,7 +187,7 @@ impl Inner {
         let target = permit.path_and_query().clone();
         let overriding = permit.method_override(&method, request.headers());
         let mut request = request;
-        permit.strip_credential(request.headers_mut());
+        let additions = permit.strip_credential(request.headers_mut());
         let outbound =
             Outbound::new(request, target, identity, connection.peer, id.header()).overriding(overriding);
         let rule = permit.rule();
@@ -231,9 +231,7 @@ impl Inner {
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
         };
-        if let Some((name, value)) = permit.would_header() {
-            response.headers_mut().insert(name, value);
-        }
+        additions.add_to(&mut response);
         response
     }
 

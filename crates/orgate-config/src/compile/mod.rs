@@ -22,6 +22,7 @@ mod rates;
 mod rules;
 mod secrets;
 mod signing;
+mod sources;
 mod version;
 mod vocabulary;
 
@@ -31,7 +32,7 @@ pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
     development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
-    exchange::{ExchangeSpec, IntrospectSpec},
+    exchange::{ExchangeSpec, IntrospectSpec, OpaqueSpec},
     include::included,
     lint::Lints,
     mode::{Mode, Until},

@@ -44,6 +44,11 @@ impl Keys {
         *self.published.lock().unwrap() = Some(jwks(keys.iter().copied()));
     }
 
+    /// What a refresh brings.
+    pub fn published(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.published.lock().unwrap()
+    }
+
     pub fn load(&self) {
         let published = self.published.lock().unwrap().clone();
         let set = published.map(|text| Arc::new(KeySet::from_jwks(text.as_bytes()).unwrap().0));

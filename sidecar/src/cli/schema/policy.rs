@@ -137,7 +137,7 @@ fn issuer() -> Value {
             "keys": {
                 "description": "Where its keys are; `discover` by default.",
                 "anyOf": [
-                    {"const": "discover"},
+                    {"enum": ["discover", "none"]},
                     object(
                         "At this address.",
                         json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
@@ -167,6 +167,13 @@ fn issuer() -> Value {
                 "client_id": {"type": "string"},
                 "secret": secret(),
                 "cache": text(DURATION),
+                "opaque": {
+                    "description": "Whether it is asked about opaque tokens and API keys as well: all, or those that begin so.",
+                    "anyOf": [
+                        {"type": "boolean"},
+                        object("Those that begin so.", json!({"prefix": one_or_many(text(r"^[A-Za-z0-9_~+/-]{2,64}$"))}), &["prefix"]),
+                    ],
+                },
             }), &["url", "client_id", "secret"]),
             "claims": {
                 "type": "object",
@@ -195,6 +202,16 @@ fn token() -> Value {
                 {"const": "bearer"},
                 object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
                 object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
+                object(
+                    "A parameter of the query; it never goes on.",
+                    json!({"query": text(r"^[A-Za-z0-9_-]{1,64}$")}),
+                    &["query"],
+                ),
+                object(
+                    "The subprotocol of a WebSocket behind which the token is offered.",
+                    json!({"websocket_protocol": {"type": "string"}}),
+                    &["websocket_protocol"],
+                ),
             ]})),
             "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
             "exchange": object("A session cookie that is exchanged for a token.", json!({

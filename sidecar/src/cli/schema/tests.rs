@@ -143,7 +143,7 @@ issuers:
     typ: at+jwt
     leeway: 30s
     claims: {role: {from: [r], strip: \"org:\", rename: {a: [b]}}, claims.team: /t/team}
-token: {from: [bearer, {header: x-token}, {cookie: t}], several: first, csrf: {origins: [https://a.example]}}
+token: {from: [bearer, {header: x-token}, {cookie: t}, {query: t}, {websocket_protocol: b}], several: first, csrf: {origins: [https://a.example]}}
 permissions: {read: Read things, write: null}
 roles:
   member: {grants: read}

@@ -39,7 +39,7 @@ fn a_token_may_be_in_a_cookie() {
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                  ^
           = help: put it in quotes to make it a text
-        error[E013]: a place is a header or a cookie
+        error[E013]: a place is one header, cookie, parameter or marker
          --> orgate.yaml:3:86
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                      ^^^^^^^^^^^^^^^^^^^^^^
@@ -49,6 +49,33 @@ fn a_token_may_be_in_a_cookie() {
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                                                        ^^^^
         "#);
+}
+
+#[test]
+fn a_token_may_be_in_the_query_or_among_subprotocols() {
+    let text = "version: 1\nrules: {GET /a: public}\ntoken: {from: [{query: access_token}, {websocket_protocol: v1.bearer}]}\n";
+    let file = accepted(text);
+    let expected = [
+        TokenSource::Query("access_token".to_owned()),
+        TokenSource::WebSocketProtocol("v1.bearer".to_owned()),
+    ];
+    assert_eq!(file.token.from, expected);
+    // Whoever reviews it is told.
+    assert_eq!(file.warnings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["W054"]);
+    for (from, message) in [
+        ("{query: \"a b\"}", "`a b` is no name of a parameter"),
+        ("{query: a.b}", "`a.b` is no name of a parameter"),
+        ("{query: \"\"}", "`` is no name of a parameter"),
+        ("{query: 7}", "expected a text"),
+        ("{websocket_protocol: \"a, b\"}", "`a, b` is no name of a subprotocol"),
+        ("{websocket_protocol: b, query: c}", "a place is one header, cookie, parameter or marker"),
+        ("{header: Sec-WebSocket-Protocol}", "a token cannot travel alone in `sec-websocket-protocol`"),
+        ("[{query: t}, {query: t}]", "the same place is named twice"),
+        ("query", "expected `bearer`"),
+    ] {
+        let found = findings_with(&format!("token: {{from: {from}}}\n"));
+        assert!(found.contains(message), "{from}: {found}");
+    }
 }
 
 #[test]
