@@ -79,7 +79,9 @@ pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, Res
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::{LoadError, LoadOptions};
 pub use opaque::OpaqueTokens;
-pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
+pub use options::{
+    DenyOptions, Disclose, IdentityOptions, RedirectOptions, SignedIdentity, TokenOptions, TokenSource,
+};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///
@@ -102,7 +104,7 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
-pub use orgate_verify::KeyFigures;
+pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::{Additions, Permit};
 pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
 pub use principal::Principal;

@@ -9,7 +9,8 @@ use http::{
 use orgate_policy::RuleId;
 
 use crate::{
-    Principal, Rejection, credentials, gate::GateParts, method_override, token_cache::VerifiedToken,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override,
+    token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
@@ -75,6 +76,12 @@ impl Permit {
         path_and_query: PathAndQuery,
     ) -> Self {
         Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+    }
+
+    /// How the application is told who is calling, by the policy that judged the request.
+    #[must_use]
+    pub fn identity(&self) -> &IdentityOptions {
+        self.parts.identity_options()
     }
 
     /// Takes the credential out of the headers of the request, where the policy says that it ends here

@@ -161,6 +161,7 @@ async fn wait(gate: &Gate, token: &str) -> String {
         path_and_query: &target,
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     verdict_text(&gate.check(&head).await)
 }
@@ -215,6 +216,7 @@ fn reject(gate: &Gate, request: &str, token: Option<&str>) -> Rejection {
         path_and_query: &target,
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, orgate_claims::UnixTime::from_seconds(NOW)) {
         orgate::Checked::Done(orgate::Verdict::Reject(rejection)) => rejection,

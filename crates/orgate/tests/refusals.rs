@@ -39,6 +39,7 @@ fn refused(gate: &Gate, request: &str, headers: &[(&str, &str)]) -> Rejection {
         path_and_query: &PathAndQuery::try_from(path).unwrap(),
         headers: &map,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
         Checked::Done(Verdict::Reject(rejection)) => rejection,

@@ -16,7 +16,8 @@ use super::{
     body::{self, Unread},
 };
 use crate::{
-    Additions, Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict, clock, head::authority,
+    Additions, CertificateThumbprint, Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict, clock,
+    head::authority,
 };
 
 /// A service behind a [`Gate`]; made by [`GateLayer`](super::GateLayer).
@@ -129,12 +130,14 @@ impl<S, R> GateService<S, R> {
         }
         let verdict = {
             let peer = parts.extensions.get::<SocketAddr>().copied();
+            let client_certificate = parts.extensions.get::<CertificateThumbprint>().copied();
             let head = RequestHead {
                 method: &parts.method,
                 authority: authority(&parts.uri, &parts.headers),
                 path_and_query: &path_and_query,
                 headers: &parts.headers,
                 peer,
+                client_certificate,
             };
             match &bytes {
                 _ if oversized => self.gate.check_oversized(&head, limit.unwrap_or_default()),
@@ -253,6 +256,7 @@ fn head<'r, B>(request: &'r Request<B>, path_and_query: &'r PathAndQuery) -> Req
         path_and_query,
         headers: request.headers(),
         peer: request.extensions().get::<SocketAddr>().copied(),
+        client_certificate: request.extensions().get::<CertificateThumbprint>().copied(),
     }
 }
 

@@ -142,6 +142,7 @@ pub fn check(gate: &Gate, request: &str, headers: &[(&str, &str)], now: i64) -> 
         path_and_query: &PathAndQuery::try_from(path).unwrap(),
         headers: &map,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, UnixTime::from_seconds(now)) {
         Checked::Done(verdict) => verdict_text(&verdict),
