@@ -28,6 +28,7 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
              introspect: {{url: \"{}\", client_id: gate, secret: {{file: secret}}, opaque: {{prefix: sk_}}}}\n\
              token: {{from: [bearer, {{query: access_token}}, {{websocket_protocol: bearer}}]}}\n\
              deny: {{redirect: {{login: /login}}}}\n\
+             resource: {{url: https://api.example.com/v1, scopes: [read]}}\n\
              rules: {{GET /docs: read, GET /admin: delete_org, GET /open: public}}\n",
             issuer.url()
         ),
@@ -60,6 +61,24 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
         assert!(!format!("{request:?}").contains("S3cret"), "{request:?}");
     }
     assert_eq!(upstream.requests()[2].header("sec-websocket-protocol"), Some("chat"));
+
+    let document = ask("/.well-known/oauth-protected-resource/v1", &[]);
+    assert_eq!(document.verdict(), "200");
+    let members = document.json();
+    assert_eq!(
+        (&members["resource"], &members["authorization_servers"]),
+        (&"https://api.example.com/v1".into(), &vec![ISSUER].into())
+    );
+    assert_eq!(members["bearer_methods_supported"], serde_json::json!(["header", "query"]));
+    let challenged = ask("/docs", &[]);
+    let challenge = challenged.header("www-authenticate").unwrap();
+    assert!(
+        challenge.contains(
+            "resource_metadata=\"https://api.example.com/.well-known/oauth-protected-resource/v1\""
+        ),
+        "{challenge}"
+    );
+    assert_eq!(upstream.requests().len(), 3, "the application is not asked");
 
     issuer.down(true);
     let silent = ask("/docs", &[("authorization", "Bearer sk_S3cretOfBob")]);

@@ -10,7 +10,9 @@ use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
+    compile::{
+        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, ResourceSpec, SecretSource,
+    },
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -32,6 +34,8 @@ pub struct PolicyFile {
     pub deny: DenyOptions,
     /// What becomes of CORS preflights.
     pub cors: Preflight,
+    /// What the application is to OAuth clients, if the file says so.
+    pub resource: Option<ResourceSpec>,
     /// Whether refusals are made or only told.
     pub mode: Mode,
     /// Where people are sent instead.

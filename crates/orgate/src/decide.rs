@@ -157,6 +157,9 @@ impl Gate {
             Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
         };
         let head = &form.head(sent);
+        if let Some(answer) = parts.metadata(head) {
+            return Checked::Done(Verdict::Answer(answer));
+        }
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }
@@ -241,6 +244,9 @@ impl GateParts {
     }
 }
 
+/// The longest that anybody is told to wait for keys.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// What a request is answered with for which something could not be had.
 fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
@@ -260,7 +266,14 @@ fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> J
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
     let refused = Rejection::new(code).with_detail(detail).rendered(parts.deny);
-    Judged::unmatched(refused)
+    let source = match missing {
+        Need::Keys(issuer) if code == Code::KeysUnavailable => parts.verifier().key_source(issuer),
+        _ => None,
+    };
+    Judged::unmatched(match source.and_then(|source| source.retry_after()) {
+        Some(wait) => refused.with_retry_after(wait.min(LONGEST_PAUSE)),
+        None => refused,
+    })
 }
 
 impl Verdict {

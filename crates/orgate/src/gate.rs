@@ -12,14 +12,15 @@ use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier};
 
 use crate::{
-    DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer, Preflights,
-    RedirectOptions, Rejection, RequestHead, TokenOptions,
+    DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
+    Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
     limits::Limits,
     observe::Told,
     opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
+    resource::Resource,
     session::Sessions,
     token_cache::TokenCache,
 };
@@ -83,6 +84,7 @@ pub struct GateParts {
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
+    pub(crate) resource: Option<Box<Resource>>,
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
@@ -124,8 +126,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
-    /// It is a CORS preflight that the gate answers itself.
-    Answer(PreflightAnswer),
+    /// It is one that the gate answers itself: a CORS preflight, or a question about the resource.
+    Answer(GateAnswer),
 }
 
 impl GateParts {
@@ -156,6 +158,7 @@ impl GateParts {
             exchange: None,
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
+            resource: None,
             observe: false,
             digest: Arc::from(""),
         }

@@ -55,6 +55,7 @@ mod principal;
 mod protect;
 mod redirect;
 pub mod rejection;
+mod resource;
 mod session;
 mod sources;
 mod status;
@@ -106,9 +107,10 @@ pub use options::{
 pub use orgate_macros::permissions;
 pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::{Additions, Permit};
-pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
+pub use preflight::{CorsOptions, GateAnswer, Preflights};
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
 pub use rejection::Rejection;
+pub use resource::ResourceOptions;
 pub use status::{GateStatus, IssuerStatus};

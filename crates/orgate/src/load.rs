@@ -302,7 +302,12 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         trusted_origins: file.token.trusted_origins.iter().map(|origin| origin.as_str().into()).collect(),
     };
     let file_names = file.file_names().map(Into::into).collect();
-    GateParts::new(file.policy, verifier)
+    let parts = GateParts::new(file.policy, verifier);
+    let parts = match file.resource {
+        Some(resource) => parts.resource(resource.into()),
+        None => parts,
+    };
+    parts
         .digest(&file.digest)
         .token(token)
         .file_names(file_names)

@@ -20,6 +20,7 @@ mod mode;
 mod options;
 mod profiles;
 mod rates;
+mod resource;
 mod rules;
 mod secrets;
 mod signing;
@@ -37,6 +38,7 @@ pub use self::{
     include::included,
     lint::Lints,
     mode::{Mode, Until},
+    resource::ResourceSpec,
     secrets::{SecretSource, SecretUnreadable},
 };
 
@@ -169,6 +171,7 @@ fn read(
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     let lint = map.optional("lint").node();
+    let resource = map.optional("resource").node();
     let paths = map.optional("paths").node();
     map.finish();
     if !limits::check_entries(&sections, diagnostics) {
@@ -186,6 +189,7 @@ fn read(
     let identity = identity::read(identity, env, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     let cors = cors::read(cors, env, diagnostics);
+    let resource = resource::read(resource, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
     let method_override;
@@ -210,6 +214,7 @@ fn read(
         deny,
         redirect,
         cors,
+        resource,
         mode,
         lints: Lints::default(),
         method_override,

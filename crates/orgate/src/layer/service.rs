@@ -16,8 +16,8 @@ use super::{
     body::{self, Unread},
 };
 use crate::{
-    Additions, CertificateThumbprint, Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict, clock,
-    head::authority,
+    Additions, CertificateThumbprint, Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    clock, head::authority,
 };
 
 /// A service behind a [`Gate`]; made by [`GateLayer`](super::GateLayer).
@@ -67,7 +67,7 @@ where
             },
             Checked::Done(Verdict::Reject(rejection)) => ResponseFuture::rejected(self.reject(rejection)),
             Checked::Done(Verdict::Answer(answer)) => {
-                ResponseFuture::rejected(self.rejection.preflight(&answer))
+                ResponseFuture::rejected(self.rejection.answer(&answer))
             }
             Checked::Needs(need) => {
                 let limit = if let Need::Body { limit } = need { Some(limit) } else { None };
@@ -157,7 +157,7 @@ impl<S, R> GateService<S, R> {
                 Ok(response)
             }
             Verdict::Reject(rejection) => Ok(self.reject(rejection)),
-            Verdict::Answer(answer) => Ok(self.rejection.preflight(&answer)),
+            Verdict::Answer(answer) => Ok(self.rejection.answer(&answer)),
         }
     }
 }

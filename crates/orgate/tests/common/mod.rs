@@ -37,6 +37,8 @@ pub struct Keys {
     /// What a refresh brings; nothing means that the issuer is out of reach.
     published: Mutex<Option<String>>,
     pub refreshes: AtomicUsize,
+    /// When the issuer may be asked again.
+    pub pause: Mutex<Option<std::time::Duration>>,
 }
 
 impl Keys {
@@ -70,6 +72,10 @@ impl KeySource for Keys {
             self.load();
             Ok(())
         })
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        *self.pause.lock().unwrap()
     }
 
     fn status(&self) -> KeySourceStatus {

@@ -99,6 +99,12 @@ pub(super) fn schema(names: &Names) -> Value {
                 "trailing_slash": {"enum": ["ignore", "distinct"], "description": "Whether `/x` and `/x/` are one path or two."},
                 "normalize": {"type": "boolean", "description": "Whether a path in another form than the usual one goes on in that."},
             }), &[]),
+            "resource": object("What the application is to OAuth clients (RFC 9728).", json!({
+                "url": {"type": "string", "description": "Its identifier, without query and fragment: `https://api.example.com`."},
+                "name": {"type": "string"},
+                "documentation": {"type": "string"},
+                "scopes": one_or_many(json!({"type": "string"})),
+            }), &["url"]),
             "lint": {
                 "type": "object",
                 "description": "How warnings count.",

@@ -150,6 +150,7 @@ roles:
   owner: {grants: [write], extends: [member]}
 bind: {tenant: [org.id, claims.t], header.x-org: org.id}
 conditions: {same: path.t == claims.t}
+resource: {url: https://api.example, name: A, documentation: https://a.example/docs, scopes: [read]}
 identity: {prefix: X-Who, also_strip: [x-org-id]}
 deny: {body: flat, unmatched: 404, hide: true, disclose: none, redirect: {login: /login}}
 rules:

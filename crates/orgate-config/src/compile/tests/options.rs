@@ -79,6 +79,34 @@ fn a_token_may_be_in_the_query_or_among_subprotocols() {
 }
 
 #[test]
+fn the_application_is_named_as_a_resource() {
+    let file =
+        |resource: &str| accepted(&format!("version: 1\nresource: {resource}\nrules: {{GET /a: public}}\n"));
+    assert_eq!(file("{url: https://api.example}").resource.unwrap().url, "https://api.example");
+    let whole = file(
+        "{url: http://localhost:3000/v1, name: A B, documentation: \"https://a.example/?d\", scopes: [read, \"org:x\"]}",
+    );
+    let whole = whole.resource.unwrap();
+    assert_eq!((whole.url.as_str(), whole.name.as_deref()), ("http://localhost:3000/v1", Some("A B")));
+    assert_eq!((whole.documentation.as_deref(), whole.scopes.len()), (Some("https://a.example/?d"), 2));
+    for (resource, message) in [
+        ("{}", "has no `url`"),
+        ("https://api.example", "expected a map"),
+        ("{url: http://api.example}", "is not protected by https"),
+        ("{url: api.example}", "is no https URL"),
+        ("{url: \"https://api.example/#x\"}", "is no https URL"),
+        ("{url: \"https://api.example/?x=y\"}", "has a query"),
+        ("{url: https://api.example, scopes: [\"a b\"]}", "`a b` is no scope"),
+        ("{url: https://api.example, scopes: [\"a\\\"b\"]}", "is no scope"),
+        ("{url: https://api.example, documentation: docs}", "`docs` is no https URL"),
+        ("{url: https://api.example, scope: read}", "did you mean `scopes`?"),
+    ] {
+        let found = findings_with(&format!("resource: {resource}\n"));
+        assert!(found.contains(message), "{resource}: {found}");
+    }
+}
+
+#[test]
 fn origins_that_may_send_a_cookie_are_named_one_by_one() {
     let origins = token(
         "{from: {cookie: t}, csrf: {origins: [https://App.example.com, \"https://[2001:db8::1]:8443\", \"https://a.example:8443\", \"http://localhost:3000\", \
