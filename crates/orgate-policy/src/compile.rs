@@ -23,9 +23,9 @@ use crate::{
     rule::Rule,
     set::Set,
     shapes::Shapes,
-    shared::Shared,
+    shared::{Shared, Terms},
     subject::Subject,
-    table::{Table, Walk},
+    table::{Table, Walk, Won},
     target::RequestTarget,
     vocabulary::Vocabulary,
 };
@@ -137,6 +137,7 @@ pub struct Policy {
     pub(crate) encoded_slashes: bool,
     table: Table,
     rules: Vec<Rule>,
+    terms: Vec<Terms>,
     vocabulary: Vocabulary,
     grants: HashMap<Box<str>, Set>,
     role_table: Vec<(Box<str>, Set)>,
@@ -209,7 +210,7 @@ impl Policy {
         let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
             rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
-        let table = Table::build(rules.iter().map(|rule| &*rule.key), methods, spec.paths);
+        let table = Table::build(rules.iter().map(|rule| (&*rule.key, rule.terms)), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         Ok(Self {
@@ -217,6 +218,7 @@ impl Policy {
             normalize: spec.normalize,
             encoded_slashes: rules.iter().any(|rule| rule.encoded_slash),
             table,
+            terms: shared.terms,
             rules,
             vocabulary,
             grants,
@@ -230,14 +232,19 @@ impl Policy {
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
     #[must_use]
     pub fn find<'p>(&'p self, target: &'p RequestTarget<'p>) -> Found<'p> {
-        match self.table.find(target) {
-            Walk::Rule(number) => match self.rules.get(usize::from(number)) {
-                Some(rule) => Found::Rule(RuleMatch::new(self, RuleId(number), rule, target)),
-                None => Found::NoRule,
-            },
-            Walk::MethodNotCovered => Found::MethodNotCovered,
-            Walk::Nothing => Found::NoRule,
-        }
+        let found = match self.table.find(target) {
+            Walk::Rule(won) => self.matched(won, target),
+            Walk::MethodNotCovered => return Found::MethodNotCovered,
+            Walk::Nothing => None,
+        };
+        found.map_or(Found::NoRule, Found::Rule)
+    }
+
+    /// A rule that fits `target`.
+    #[inline]
+    pub(crate) fn matched<'p>(&'p self, won: Won, target: &'p RequestTarget<'p>) -> Option<RuleMatch<'p>> {
+        let (rule, terms) = (self.rules.get(usize::from(won.rule))?, self.terms.get(usize::from(won.terms))?);
+        Some(RuleMatch { policy: self, rule, terms, id: RuleId(won.rule), target })
     }
 
     /// A number that no other policy of this process has; what is derived from a policy is valid only under it.
