@@ -73,6 +73,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "keys", "jwks_uri" | "file"]
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
+            | ["identity", "sign", "issuer" | "audience"]
             | ["resource", "url" | "documentation"]
             | ["cors", "preflight", "answer", "origins"]
     )
