@@ -33,9 +33,10 @@ fn checked(proof: &str, key: &TestKey, nonces: Option<&Nonces>) -> Result<Proof,
     let thumbprint = thumbprint_of(key);
     let proven = Proven {
         method: "DELETE",
-        authority: "api.example",
+        authority: Some("api.example"),
         path: "/orgs/acme",
-        token: TOKEN,
+        public_urls: &PublicUrls::default(),
+        token_hash: &token_hash(TOKEN),
         thumbprint: &thumbprint,
         nonces,
     };
@@ -63,9 +64,10 @@ fn the_example_of_the_rfc_holds() {
         zbVFFbyJ9.2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
     let proven = Proven {
         method: "GET",
-        authority: "resource.example.org",
+        authority: Some("resource.example.org"),
         path: "/protectedresource",
-        token: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
+        public_urls: &PublicUrls::default(),
+        token_hash: &token_hash("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"),
         thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
         nonces: None,
     };
@@ -125,6 +127,7 @@ fn the_claims_are_those_of_the_request() {
         (|c| c["htu"] = "https://api.example/orgs/globex".into(), ProofError::OtherTarget),
         (|c| c["htu"] = "https://evil.example/orgs/acme".into(), ProofError::OtherTarget),
         (|c| c["htu"] = "/orgs/acme".into(), ProofError::OtherTarget),
+        (|c| c["htu"] = "http://api.example/orgs/acme".into(), ProofError::OtherTarget),
         (|c| drop(c.as_object_mut().unwrap().remove("htu")), ProofError::Claim("htu")),
         (|c| c["iat"] = (NOW - 91).into(), ProofError::Stale),
         (|c| c["iat"] = (NOW + 31).into(), ProofError::Stale),
@@ -163,7 +166,9 @@ fn a_nonce_is_asked_for_where_there_are_nonces() {
         claims["nonce"] = nonce;
         checked(&key.sign(header(key).to_string(), claims.to_string()), key, Some(&nonces))
     };
-    assert!(with(nonces.current(UnixTime::from_seconds(NOW)).into()).is_ok());
+    let made_at = |second: i64| with(nonces.current(UnixTime::from_seconds(second)).into());
+    assert!(!made_at(NOW).unwrap().renews_nonce());
+    assert!(made_at(NOW - 120).unwrap().renews_nonce(), "it is accepted, and the next one is to be told");
     assert_eq!(with(serde_json::Value::Null), Err(ProofError::Nonce));
     assert_eq!(with("other".into()), Err(ProofError::Nonce));
     assert_eq!(with(nonces.current(UnixTime::from_seconds(NOW - 1_000)).into()), Err(ProofError::Nonce));
