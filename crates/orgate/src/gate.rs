@@ -19,6 +19,9 @@ use crate::{
     limits::Limits,
     observe::Told,
     redirect,
+    rejection::Schemes,
+    replays::Replays,
+    sender::{self, SenderOptions},
     session::Sessions,
     token_cache::TokenCache,
 };
@@ -41,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) unknown_permissions: AtomicU64,
     sessions: Sessions,
     deliveries: Deliveries,
+    replays: Replays,
     limits: Limits,
     told: Told,
     pub(crate) marks: Marks,
@@ -77,6 +81,9 @@ pub struct GateParts {
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
+    pub(crate) senders: SenderOptions,
+    /// By which schemes tokens can be sent.
+    pub(crate) schemes: Schemes,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     pub(crate) observe: bool,
@@ -130,6 +137,8 @@ impl GateParts {
     pub fn new(policy: Policy, verifier: Verifier) -> Self {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         Self {
+            senders: SenderOptions::default(),
+            schemes: sender::schemes(&verifier),
             policy,
             verifier,
             token: TokenOptions::default(),
@@ -227,6 +236,7 @@ impl Gate {
             unknown_permissions: AtomicU64::new(0),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
+            replays: Replays::new(),
             limits: Limits::new(),
             told: Told::default(),
             marks: Marks::new(),
@@ -289,6 +299,10 @@ impl Gate {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn replays(&self) -> &Replays {
+        &self.inner.replays
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -53,6 +53,8 @@ mod principal;
 mod protect;
 mod redirect;
 pub mod rejection;
+mod replays;
+mod sender;
 mod session;
 mod sources;
 mod status;
@@ -106,4 +108,5 @@ pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
 pub use rejection::Rejection;
+pub use sender::SenderOptions;
 pub use status::{GateStatus, IssuerStatus};

@@ -190,6 +190,7 @@ fn parts(
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
     let mut introspection = Vec::new();
+    let senders = from_file::senders(&file, env)?;
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
@@ -240,7 +241,8 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    let mut parts =
+        assemble(file, verifier).permissions_from(choices).introspecting(introspection).senders(senders);
     (parts.remote, parts.load_options) = (remote, options.clone());
     if let Some((exchange, lifetime)) = exchange {
         parts = parts.exchanging(exchange, lifetime);

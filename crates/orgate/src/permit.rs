@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use orgate_policy::RuleId;
 
 use crate::{
-    Principal, Rejection, credentials, gate::GateParts, method_override, token_cache::VerifiedToken,
+    Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
+    token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
@@ -36,6 +37,8 @@ pub struct Permit {
     /// Why it would be refused, were the policy enforced.
     would: Option<Box<Rejection>>,
     shadow: Option<bool>,
+    /// Which nonce the client's next proof must carry, where that is another than that of this one.
+    nonce: Option<HeaderValue>,
     /// The method that a browser asks for, where this is its preflight.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
@@ -48,7 +51,7 @@ impl Permit {
         token: Option<Arc<VerifiedToken>>,
         path_and_query: PathAndQuery,
     ) -> Self {
-        Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+        Self { parts, token, rule, path_and_query, would: None, shadow: None, nonce: None, preflight: None }
     }
 
     /// Takes the credential out of the headers of the request, where the policy says that it ends here
@@ -65,6 +68,18 @@ impl Permit {
     pub fn method_override(&self, method: &Method, headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let honoured = self.parts.method_override && method == Method::POST;
         Some((method_override::HEADER, headers.get(method_override::HEADER).filter(|_| honoured)?.clone()))
+    }
+
+    pub(crate) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
+        Self { nonce, ..self }
+    }
+
+    /// The headers that the response must have besides those of the application: [`would_header`](Self::would_header), and
+    /// `DPoP-Nonce` where the client is to be told a new one (RFC 9449 §8.2). Most often none.
+    #[must_use]
+    pub fn response_headers(&self) -> HeaderMap {
+        let nonce = self.nonce.clone().map(|nonce| (NONCE, nonce));
+        self.would_header().into_iter().chain(nonce).collect()
     }
 
     pub(crate) fn preflight_of(self, method: Method) -> Self {

@@ -14,21 +14,23 @@ use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
 
 use crate::{
     Code, Credential, Gate, GateParts, Need, Rejection, RequestHead,
-    credentials::{self, CredentialError, Presented, csrf},
+    credentials::{self, CredentialError, Presented, Scheme, csrf},
     judge::Refusal,
+    sender::Bound,
     session::Exchanged,
     token_cache::VerifiedToken,
 };
 
 impl Gate {
-    /// The verified token of a request; `None` if it carries no credential.
+    /// The verified token of a request, and by which scheme it came; `None` if it carries no credential. What the sender of
+    /// a bound token has to show is not looked at here.
     pub(crate) fn token(
         &self,
         parts: &GateParts,
         head: &RequestHead<'_>,
         now: UnixTime,
         brought: Option<&Exchanged>,
-    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+    ) -> Result<Option<(Arc<VerifiedToken>, Scheme)>, Refusal> {
         let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
                 CredentialError::Several => "the request carries more than one credential",
@@ -36,14 +38,23 @@ impl Gate {
             })
         })?;
         match credential {
-            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+            Some(Presented { credential: Credential::Token(text), by_cookie, scheme }) => {
                 if by_cookie {
                     csrf::check(head, &parts.token.trusted_origins)
                         .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
                 }
-                self.verified(parts, text.as_str(), now).map(Some)
+                match self.verified(parts, text.as_str(), now) {
+                    Ok(token) => Ok(Some((token, scheme))),
+                    Err(Refusal::Rejection(rejection)) => {
+                        Err(rejection.sent_by_dpop(scheme == Scheme::Dpop).into())
+                    }
+                    Err(need) => Err(need),
+                }
             }
-            None => self.session(parts, head, now, brought),
+            None => {
+                let token = self.session(parts, head, now, brought)?;
+                Ok(token.map(|token| (token, Scheme::Unnamed)))
+            }
         }
     }
 
@@ -72,7 +83,7 @@ impl Gate {
             self.inner.forgeries.remember(text, &error, parts.generation(), now);
             refused(&error)
         })?;
-        let token = Arc::new(parts.read(verified, now)?);
+        let token = Arc::new(parts.read(verified, text, now));
         self.inner.unknown_permissions.fetch_add(parts.unknown_permissions(&token), Ordering::Relaxed);
         self.inner.cache.insert(text, Arc::clone(&token));
         Ok(token)
@@ -99,22 +110,17 @@ impl GateParts {
     }
 
     /// What the policy makes of a verified token.
-    fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+    fn read(&self, verified: Verified, text: &str, now: UnixTime) -> VerifiedToken {
         let (issuer, key_generation, valid_until) =
             (verified.issuer(), verified.key_generation(), verified.valid_until());
         let principal = verified.into_principal();
-        if principal.confirmation().is_some() {
-            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
-            let detail =
-                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
-            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
-        }
         let subject = match self.permissions_from.get(issuer.as_usize()) {
             Some(Some(from)) => self.policy.subject_from(&principal, *from),
             Some(None) | None => self.policy.subject(&principal),
         };
-        Ok(VerifiedToken {
+        VerifiedToken {
             subject,
+            bound: Bound::of(&principal, text),
             principal: Arc::new(principal),
             issuer: Some(issuer),
             key_generation,
@@ -122,7 +128,7 @@ impl GateParts {
             valid_until,
             verified_at: now,
             stands_until: AtomicU64::default(),
-        })
+        }
     }
 
     /// Whether a cached token would be verified again with the same result. A clock that was put back may have passed its

@@ -232,9 +232,7 @@ impl Inner {
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
         };
-        if let Some((name, value)) = permit.would_header() {
-            response.headers_mut().insert(name, value);
-        }
+        response.headers_mut().extend(permit.response_headers());
         response
     }
 

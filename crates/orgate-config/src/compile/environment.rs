@@ -67,6 +67,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "keys", "jwks_uri" | "file"]
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
+            | ["token", "public_url"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }

@@ -21,6 +21,7 @@ mod profiles;
 mod rates;
 mod rules;
 mod secrets;
+mod sender;
 mod signing;
 mod version;
 mod vocabulary;
@@ -36,6 +37,7 @@ pub use self::{
     lint::Lints,
     mode::{Mode, Until},
     secrets::{SecretSource, SecretUnreadable},
+    sender::NonceSource,
 };
 
 use crate::{

@@ -83,6 +83,21 @@ impl PublicUrls {
     }
 }
 
+impl fmt::Display for PublicUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls = self.0.iter().map(|PublicUrl { scheme, authority, base }| {
+            let scheme = match scheme {
+                Scheme::Http => "http",
+                Scheme::Https => "https",
+            };
+            format!("{scheme}://{authority}{base}")
+        });
+        let urls: Vec<String> = urls.collect();
+        f.write_str(if urls.is_empty() { "none" } else { "" })?;
+        f.write_str(&urls.join(", "))
+    }
+}
+
 /// Scheme, authority and path, without query and fragment.
 fn parts(url: &str) -> Option<(Scheme, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;

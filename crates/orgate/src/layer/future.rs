@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, Response};
 use pin_project_lite::pin_project;
 
 type Waiting<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
@@ -22,7 +22,7 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, B, E> {
-        Forward { #[pin] future: F, would: Option<(HeaderName, HeaderValue)> },
+        Forward { #[pin] future: F, headers: HeaderMap },
         Rejected { response: Option<Response<B>> },
         Waiting { future: Waiting<B, E> },
     }
@@ -31,12 +31,12 @@ pin_project! {
 impl<F, B, E> ResponseFuture<F, B, E> {
     #[cfg(feature = "axum")]
     pub(crate) fn forward(future: F) -> Self {
-        Self::telling(future, None)
+        Self::telling(future, HeaderMap::new())
     }
 
-    /// The same with one header more in the response.
-    pub(super) fn telling(future: F, would: Option<(HeaderName, HeaderValue)>) -> Self {
-        Self { kind: Kind::Forward { future, would } }
+    /// The same with these headers in the response.
+    pub(super) fn telling(future: F, headers: HeaderMap) -> Self {
+        Self { kind: Kind::Forward { future, headers } }
     }
 
     pub(crate) fn rejected(response: Response<B>) -> Self {
@@ -56,10 +56,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Forward { future, would } => {
+            KindProjection::Forward { future, headers } => {
                 let mut answered = ready!(future.poll(cx));
-                if let (Ok(response), Some((name, value))) = (&mut answered, would.take()) {
-                    response.headers_mut().insert(name, value);
+                if let Ok(response) = &mut answered {
+                    response.headers_mut().extend(std::mem::take(headers));
                 }
                 Poll::Ready(answered)
             }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Response, uri::PathAndQuery};
 use tower_service::Service;
 use tracing::{debug, error};
 
@@ -62,7 +62,7 @@ where
         };
         match self.gate.check_now(&head(&request, &path_and_query), clock::now()) {
             Checked::Done(Verdict::Forward(permit)) => match self.admit(&mut request, permit) {
-                Ok(would) => ResponseFuture::telling(inner.call(request), would),
+                Ok(headers) => ResponseFuture::telling(inner.call(request), headers),
                 Err(rejection) => ResponseFuture::rejected(self.reject(*rejection)),
             },
             Checked::Done(Verdict::Reject(rejection)) => ResponseFuture::rejected(self.reject(rejection)),
@@ -95,20 +95,16 @@ impl<S, R> GateService<S, R> {
     ///
     /// # Errors
     /// The refusal of a request whose path or method would have to be another one where it is too late for that.
-    fn admit<B>(
-        &self,
-        request: &mut Request<B>,
-        permit: Permit,
-    ) -> Result<Option<(HeaderName, HeaderValue)>, Box<Rejection>> {
+    fn admit<B>(&self, request: &mut Request<B>, permit: Permit) -> Result<HeaderMap, Box<Rejection>> {
         if permit.parts.policy().normalizes() {
             put_in_form(request, permit.path_and_query())?;
         }
         put_method(request, &permit)?;
         permit.strip_credential(request.headers_mut());
         self.gate.tell_forwarded(&permit, request.method());
-        let would = permit.would_header();
+        let headers = permit.response_headers();
         admit(request, permit);
-        Ok(would)
+        Ok(headers)
     }
 
     /// The way of a request that has to wait: for keys, for an answer about its caller, or for its own body, of which at
@@ -153,14 +149,12 @@ impl<S, R> GateService<S, R> {
         let mut request = Request::from_parts(parts, body);
         match verdict {
             Verdict::Forward(permit) => {
-                let would = match self.admit(&mut request, permit) {
-                    Ok(would) => would,
+                let headers = match self.admit(&mut request, permit) {
+                    Ok(headers) => headers,
                     Err(rejection) => return Ok(self.reject(*rejection)),
                 };
                 let mut response = self.inner.call(request).await?;
-                if let Some((name, value)) = would {
-                    response.headers_mut().insert(name, value);
-                }
+                response.headers_mut().extend(headers);
                 Ok(response)
             }
             Verdict::Reject(rejection) => Ok(self.reject(rejection)),
