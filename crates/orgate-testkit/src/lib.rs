@@ -14,6 +14,7 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod dpop;
 mod keys;
 mod server;
 mod stub;
@@ -22,6 +23,7 @@ mod unfit;
 mod upstream;
 mod vectors;
 
+pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};

@@ -1,4 +1,4 @@
-use orgate_testkit::{TestKey, b64url};
+use orgate_testkit::{TestKey, dpop_claims, dpop_header as header, dpop_proof, thumbprint as thumbprint_of};
 use serde_json::json;
 
 use super::*;
@@ -7,26 +7,8 @@ const NOW: i64 = 1_800_000_000;
 const TOKEN: &str = "a.bound.token";
 const URL: &str = "https://api.example/orgs/acme";
 
-/// The thumbprint as another library's ordering of members makes it.
-fn thumbprint_of(key: &TestKey) -> String {
-    let mut jwk = key.jwk();
-    for name in ["kid", "use", "alg"] {
-        jwk.as_object_mut().unwrap().remove(name);
-    }
-    b64url(digest::digest(&digest::SHA256, jwk.to_string().as_bytes()))
-}
-
-fn header(key: &TestKey) -> serde_json::Value {
-    let mut jwk = key.jwk();
-    for name in ["kid", "use", "alg"] {
-        jwk.as_object_mut().unwrap().remove(name);
-    }
-    json!({"typ": "dpop+jwt", "alg": key.alg(), "jwk": jwk})
-}
-
 fn claims() -> serde_json::Value {
-    let ath = b64url(digest::digest(&digest::SHA256, TOKEN.as_bytes()));
-    json!({"jti": "one", "htm": "DELETE", "htu": URL, "iat": NOW, "ath": ath})
+    dpop_claims("one", "DELETE", URL, TOKEN, NOW)
 }
 
 fn checked(proof: &str, key: &TestKey, nonces: Option<&Nonces>) -> Result<Proof, ProofError> {
@@ -79,7 +61,7 @@ fn the_example_of_the_rfc_holds() {
 #[test]
 fn a_proof_of_every_kind_of_key_holds() {
     for key in TestKey::published() {
-        let proof = key.sign(header(key).to_string(), claims().to_string());
+        let proof = dpop_proof(key, &claims());
         assert!(checked(&proof, key, None).is_ok(), "{}", key.alg());
         let other = thumbprint_of(TestKey::other_es256());
         assert_ne!(thumbprint_of(key), other);
