@@ -206,16 +206,24 @@ impl Gate {
         now: UnixTime,
     ) -> Option<HeaderValue> {
         let proof = proof?;
-        let rejection = match self.replays().admit(proof, now) {
-            Ok(()) => return parts.next_nonce(proof, judged.caller.as_deref()?, now),
-            Err(NotFirst::Replayed) => unproven("the DPoP proof was used before"),
-            Err(NotFirst::Forgotten) => unproven("the DPoP proof is older than what is remembered"),
-            Err(NotFirst::Full(wait)) => Rejection::new(Code::RateLimited)
-                .with_detail("more requests with DPoP proofs were made than are remembered")
-                .with_retry_after(wait),
-        };
-        (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
-        None
+        match self.replays().admit(proof, now) {
+            Ok(()) => parts.next_nonce(proof, judged.caller.as_deref()?, now),
+            Err(why) => {
+                (judged.refused, judged.caller) = (Some(parts.of_rule(used_up(why), judged.rule)), None);
+                None
+            }
+        }
+    }
+}
+
+/// What the request of a proof is answered that does not count.
+fn used_up(why: NotFirst) -> Rejection {
+    match why {
+        NotFirst::Replayed => unproven("the DPoP proof was used before"),
+        NotFirst::Forgotten => unproven("the DPoP proof is older than what is remembered"),
+        NotFirst::Full(wait) => Rejection::new(Code::RateLimited)
+            .with_detail("more requests with DPoP proofs were made than are remembered")
+            .with_retry_after(wait),
     }
 }
 
@@ -226,6 +234,23 @@ impl Verdict {
             Self::Forward(permit) => Self::Forward(permit.with_nonce(nonce)),
             Self::Reject(rejection) => Self::Reject(rejection.with_nonce(nonce)),
             Self::Answer(answer) => Self::Answer(answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn where_no_proof_can_be_remembered_the_client_is_told_to_wait() {
+        let response = used_up(NotFirst::Full(Duration::from_secs(40))).response(None);
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "40");
+        for why in [NotFirst::Replayed, NotFirst::Forgotten] {
+            assert_eq!(used_up(why).response(None).status(), 401);
         }
     }
 }

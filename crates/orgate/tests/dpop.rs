@@ -411,12 +411,14 @@ fn proofs_are_for_the_address_that_clients_see() {
 
 #[test]
 fn a_proof_of_one_method_is_none_of_another_that_a_header_asks_for() {
-    let token = token_at(NOW, &["read", "write"], |claims| claims["cnf"] = json!({"jkt": thumbprint(ours())}));
+    let token =
+        token_at(NOW, &["read", "write"], |claims| claims["cnf"] = json!({"jkt": thumbprint(ours())}));
     let gate = Gate::new(parts(Required, Off).method_override(true));
     for (method, header, expected) in
         [("POST", None, "allow POST /docs"), ("POST", Some("GET"), REFUSED), ("GET", Some("GET"), REFUSED)]
     {
-        let proof = dpop_proof(ours(), &dpop_claims(&format!("{method}{header:?}"), method, URL, &token, NOW));
+        let proof =
+            dpop_proof(ours(), &dpop_claims(&format!("{method}{header:?}"), method, URL, &token, NOW));
         let scheme = format!("DPoP {token}");
         let mut headers = vec![("authorization", &*scheme), ("dpop", &*proof)];
         headers.extend(header.map(|method| ("x-http-method-override", method)));

@@ -8,6 +8,7 @@ mod framing;
 mod headers;
 mod lifecycle;
 mod modes;
+mod senders;
 
 use std::{
     net::SocketAddr,
