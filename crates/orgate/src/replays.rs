@@ -61,12 +61,16 @@ impl Replays {
 
     /// Lets each proof through once.
     pub(crate) fn admit(&self, proof: Proof, now: UnixTime) -> Result<(), NotFirst> {
-        let hash = self.hasher.hash_one(proof.key());
+        self.admit_of(proof.key(), proof.fingerprint(), proof.stale_at(), now)
+    }
+
+    fn admit_of(&self, key: u128, fingerprint: u128, ends: UnixTime, now: UnixTime) -> Result<(), NotFirst> {
+        let hash = self.hasher.hash_one(key);
         let part = usize::try_from(hash).unwrap_or_default() % PARTS;
         let Some(part) = self.parts.get(part) else { return Err(NotFirst::Forgotten) };
         // Whatever panics elsewhere: a part is whole between two statements.
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        part.admit(proof.fingerprint(), proof.stale_at(), now, self.room)
+        part.admit(fingerprint, ends, now, self.room)
     }
 }
 
@@ -143,6 +147,17 @@ mod tests {
         assert_eq!(part.admit(2, at(NOW + 600), at(NOW + 500), 100), Ok(()), "the first is forgotten");
         assert_eq!(part.admit(1, at(NOW + 91), at(NOW), 100), Err(NotFirst::Forgotten));
         assert_eq!(part.count, 1);
+    }
+
+    #[test]
+    fn one_key_fills_its_own_part_alone() {
+        let replays = Replays::of(100);
+        let admit = |key, fingerprint| replays.admit_of(key, fingerprint, at(NOW + 91), at(NOW));
+        let passed = (0..1_000).filter(|fingerprint| admit(7, *fingerprint).is_ok()).count();
+        assert_eq!(passed, 100);
+        // Of 200 other keys about an eighth shares the part.
+        let others = (1_000..1_200).filter(|key| admit(*key, *key).is_ok()).count();
+        assert!((100..200).contains(&others), "{others}");
     }
 
     #[test]

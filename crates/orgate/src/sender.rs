@@ -72,8 +72,13 @@ impl SenderOptions {
 /// What the sender of a token has to show.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    key: Option<Box<str>>,
+    key: Option<BoundKey>,
     certificate: Option<CertificateThumbprint>,
+}
+
+#[derive(Debug)]
+struct BoundKey {
+    thumbprint: Box<str>,
     /// What a proof names the token by, made once.
     token_hash: Box<str>,
 }
@@ -82,11 +87,12 @@ impl Bound {
     /// What the sender of the token `text` has to show; `None` for a bearer token.
     pub(crate) fn of(principal: &Principal, text: &str) -> Option<Box<Self>> {
         let confirmation = principal.confirmation()?;
-        Some(Box::new(Self {
-            key: confirmation.key_thumbprint().map(Into::into),
-            certificate: confirmation.certificate_thumbprint().map(CertificateThumbprint::from_bytes),
+        let key = confirmation.key_thumbprint().map(|thumbprint| BoundKey {
+            thumbprint: thumbprint.into(),
             token_hash: dpop::token_hash(text).into(),
-        }))
+        });
+        let certificate = confirmation.certificate_thumbprint().map(CertificateThumbprint::from_bytes);
+        Some(Box::new(Self { key, certificate }))
     }
 
     pub(crate) fn to_key(&self) -> bool {
@@ -122,35 +128,38 @@ impl GateParts {
         head: &RequestHead<'_>,
         now: UnixTime,
     ) -> Result<Option<Proof>, Rejection> {
-        let Some(bound) = token.bound.as_deref() else {
-            return match scheme {
-                Scheme::Dpop => Err(invalid("the token is bound to no key, so it cannot be sent as `DPoP`")),
-                Scheme::Bearer | Scheme::Unnamed => Ok(None),
-            };
-        };
-        if let Some(certificate) = bound.certificate
+        let invalid = |detail| Err(invalid(detail).sent_by_dpop(scheme == Scheme::Dpop));
+        let bound = token.bound.as_deref();
+        if let Some(certificate) = bound.and_then(|bound| bound.certificate)
             && head.client_certificate != Some(certificate)
         {
-            return Err(invalid(match head.client_certificate {
+            return invalid(match head.client_certificate {
                 Some(_) => "the token is bound to another client certificate than that of the connection",
                 None => "the token is bound to a client certificate, and the connection has none",
-            }));
+            });
         }
-        let Some(key) = bound.key.as_deref() else {
-            return match scheme {
-                Scheme::Dpop => Err(invalid("the token is bound to no key, so it cannot be sent as `DPoP`")),
-                Scheme::Bearer | Scheme::Unnamed => Ok(None),
-            };
-        };
-        if scheme == Scheme::Bearer {
+        match (bound.and_then(|bound| bound.key.as_ref()), scheme) {
+            (None, Scheme::Bearer | Scheme::Unnamed) => Ok(None),
+            (None, Scheme::Dpop) => invalid("the token is bound to no key, so it cannot be sent as `DPoP`"),
             // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
-            return Err(invalid(
+            (Some(_), Scheme::Bearer) => invalid(
                 "the token is bound to a key: send it as `Authorization: DPoP`, with a proof in `DPoP`",
-            ));
+            ),
+            (Some(_), _) if received.method != head.method => {
+                Err(unproven("a proof is for the method that was sent, and the request overrides it"))
+            }
+            (Some(key), Scheme::Dpop | Scheme::Unnamed) => self.proof(key, token, received, now).map(Some),
         }
-        if received.method != head.method {
-            return Err(unproven("a proof is for the method that was sent, and the request overrides it"));
-        }
+    }
+
+    /// The proof of a request, if it holds.
+    fn proof(
+        &self,
+        key: &BoundKey,
+        token: &VerifiedToken,
+        received: &RequestHead<'_>,
+        now: UnixTime,
+    ) -> Result<Proof, Rejection> {
         let mut proofs = received.headers.get_all(&PROOF).iter();
         let proof = match (proofs.next(), proofs.next()) {
             (Some(proof), None) => proof.to_str().map_err(|_| unproven("the DPoP proof cannot be read"))?,
@@ -165,18 +174,19 @@ impl GateParts {
             authority: received.authority,
             path: received.path_and_query.path(),
             public_urls: &self.senders.public_urls,
-            token_hash: &bound.token_hash,
-            thumbprint: key,
+            token_hash: &key.token_hash,
+            thumbprint: &key.thumbprint,
             nonces,
         };
-        match dpop::check(proof, &proven, now) {
-            Ok(proof) => Ok(Some(proof)),
-            Err(error @ ProofError::Nonce) => {
-                let nonce = nonces.and_then(|nonces| HeaderValue::try_from(nonces.current(now)).ok());
-                Err(invalid(&error.to_string()).with_proof_fault(ProofFault::NonceNeeded).with_nonce(nonce))
+        dpop::check(proof, &proven, now).map_err(|error| {
+            let nonce = nonces.filter(|_| error == ProofError::Nonce).map(|nonces| nonces.current(now));
+            match nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+                None => unproven(&error.to_string()),
+                nonce => {
+                    invalid(&error.to_string()).with_proof_fault(ProofFault::NonceNeeded).with_nonce(nonce)
+                }
             }
-            Err(error) => Err(unproven(&error.to_string())),
-        }
+        })
     }
 
     /// What the client of an accepted proof is to be told for its next one.

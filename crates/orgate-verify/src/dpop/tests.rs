@@ -141,6 +141,20 @@ fn a_signature_of_anything_else_does_not_hold() {
 }
 
 #[test]
+fn a_proof_with_any_other_byte_is_refused() {
+    let key = TestKey::eddsa();
+    let proof = dpop_proof(key, &claims()).into_bytes();
+    for at in 0..proof.len() {
+        for bit in [1, 2, 32] {
+            let mut other = proof.clone();
+            other[at] ^= bit;
+            let other = String::from_utf8(other).unwrap();
+            assert!(checked(&other, key, None).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
 fn a_nonce_is_asked_for_where_there_are_nonces() {
     let (key, nonces) = (TestKey::es256(), Nonces::of(b"secret"));
     let with = |nonce: serde_json::Value| {
