@@ -10,10 +10,15 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
+use bytes::Bytes;
 use common::{AUDIENCE, ISSUER, Keys, NOW, RULES, check, policy, token_at, verdict_text};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::WWW_AUTHENTICATE, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header::WWW_AUTHENTICATE,
+    uri::PathAndQuery,
+};
+use http_body_util::Full;
 use orgate::{
     CertificateThumbprint, Checked, Gate, GateParts, IdentityOptions, RequestHead, SenderOptions,
     TokenOptions, TokenSource, Verdict,
@@ -26,6 +31,7 @@ use orgate_verify::{
     dpop::PublicUrls,
 };
 use serde_json::{Value, json};
+use tower::{Layer, ServiceExt};
 
 const URL: &str = "https://app.example/docs";
 
@@ -474,6 +480,37 @@ fn a_certificate_must_be_that_of_the_connection() {
     let as_dpop =
         [("authorization", &*format!("DPoP {by_certificate}")), ("dpop", &proof("4", &by_certificate))];
     assert_eq!(ask_with(&gate, "GET /docs", &as_dpop, Some(certificate())).0, REFUSED, "bound to no key");
+}
+
+#[tokio::test]
+async fn the_layer_takes_the_certificate_of_its_connection_and_tells_the_next_nonce() {
+    let nonces = SenderOptions::make_nonces(None).unwrap();
+    let senders = SenderOptions::default().nonces(vec![Some(Arc::clone(&nonces))]);
+    let gate = Gate::new(parts(Allowed, Allowed).senders(senders));
+    let now = orgate::clock::now();
+    let cnf = json!({"x5t#S256": b64url(certificate().to_bytes()), "jkt": thumbprint(ours())});
+    let token = token_at(now.seconds(), &["read"], |claims| claims["cnf"] = cnf);
+    let service = gate.layer().layer(tower::service_fn(|_: Request<Full<Bytes>>| async {
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+    }));
+    let nonce = nonces.current(now.plus(-120));
+    let ask = async |certificate: Option<CertificateThumbprint>| {
+        let mut claims = dpop_claims("1", "GET", URL, &token, now.seconds());
+        claims["nonce"] = nonce.as_str().into();
+        let mut request = Request::get("/docs")
+            .header("host", "app.example")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", dpop_proof(ours(), &claims))
+            .body(Full::new(Bytes::new()))
+            .unwrap();
+        if let Some(certificate) = certificate {
+            request.extensions_mut().insert(certificate);
+        }
+        let response = service.clone().oneshot(request).await.unwrap();
+        (response.status().as_u16(), response.headers().contains_key("dpop-nonce"))
+    };
+    assert_eq!(ask(None).await, (401, false));
+    assert_eq!(ask(Some(certificate())).await, (200, true));
 }
 
 #[test]

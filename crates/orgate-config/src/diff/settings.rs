@@ -254,6 +254,11 @@ mod tests {
                 "token: {from: [{cookie: c}], csrf: {origins: [\"https://b.example\"]}}",
                 "token.csrf.origins: none -> https://b.example +",
             ),
+            (
+                "token: {public_url: \"https://a.example\"}",
+                "token: {public_url: [\"https://a.example\", \"https://b.example/x\"]}",
+                "token.public_url: https://a.example -> https://a.example, https://b.example/x +",
+            ),
             ("", "cors: {preflight: pass}", "cors.preflight: deny -> pass public"),
             (
                 ci,
