@@ -65,7 +65,7 @@ impl PublicUrls {
     pub(super) fn is_target(&self, htu: &str, authority: Option<&str>, path: &str) -> bool {
         let Some((scheme, theirs, their_path)) = parts(htu) else { return false };
         let same_host = |ours: &str| !theirs.is_empty() && lower(scheme, theirs) == lower(scheme, ours);
-        if let [] = *self.0 {
+        if self.0.is_empty() {
             let secure = scheme == Scheme::Https || is_loopback(theirs);
             return secure && authority.is_some_and(same_host) && same_path(their_path, path);
         }
