@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use orgate_claims::Principal;
+use orgate_claims::{IssuerUrl, Principal};
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::{TrustedIssuer, dpop::PublicUrls};
 
@@ -192,11 +192,31 @@ pub struct IdentityOptions {
     pub also_strip: Vec<String>,
     /// Whether the credential of a request goes on to the application.
     pub forward_token: bool,
+    /// The same once more as a signed token, for an application that others can reach.
+    pub sign: Option<SignedIdentity>,
+    /// Whether the keys of that token are served where the application is.
+    pub publish: bool,
+}
+
+/// What `identity.sign` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedIdentity {
+    /// Its `iss`.
+    pub issuer: IssuerUrl,
+    /// Its `aud`: the application.
+    pub audience: Vec<String>,
 }
 
 impl Default for IdentityOptions {
     fn default() -> Self {
-        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new(), forward_token: true }
+        Self {
+            prefix: "X-Orgate".to_owned(),
+            also_strip: Vec::new(),
+            forward_token: true,
+            sign: None,
+            publish: false,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub use self::{
     discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
-        TokenOptions, TokenSource,
+        SignedIdentity, TokenOptions, TokenSource,
     },
     files::{Directory, Entry, Files, NoFiles, read_bytes},
 };

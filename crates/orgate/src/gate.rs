@@ -214,7 +214,9 @@ impl GateParts {
         self.generation
     }
 
-    pub(crate) fn identity_options(&self) -> &IdentityOptions {
+    /// How the application is told who is calling.
+    #[must_use]
+    pub fn identity_options(&self) -> &IdentityOptions {
         &self.identity
     }
 
@@ -257,7 +259,8 @@ impl Gate {
         self.inner.parts.load_full()
     }
 
-    /// How the identity is passed on.
+    /// How the identity is passed on by the policy in force. A request that was judged has its own:
+    /// [`Permit::identity`](crate::Permit::identity).
     #[must_use]
     pub fn identity(&self) -> IdentityOptions {
         self.inner.parts.load().identity.clone()

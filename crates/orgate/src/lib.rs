@@ -78,7 +78,9 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::{LoadError, LoadOptions};
-pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
+pub use options::{
+    DenyOptions, Disclose, IdentityOptions, RedirectOptions, SignedIdentity, TokenOptions, TokenSource,
+};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///

@@ -13,7 +13,7 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, 
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource, from_file};
+use crate::{Gate, GateParts, IdentityOptions, SignedIdentity, TokenOptions, TokenSource, from_file};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -37,8 +37,6 @@ pub enum LoadError {
         /// Why; never the secret.
         why: String,
     },
-    /// A policy that is read again says otherwise how the identity is passed on.
-    Identity,
 }
 
 /// How a policy file is loaded.
@@ -75,7 +73,7 @@ impl LoadError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Policy(error) => error.exit_code(),
-            Self::Keys { .. } | Self::Issuers(_) | Self::Identity => 1,
+            Self::Keys { .. } | Self::Issuers(_) => 1,
             Self::Secret { .. } => 2,
         }
     }
@@ -97,7 +95,6 @@ impl fmt::Display for LoadError {
             Self::Keys { issuer, error } => write!(f, "the keys of issuer `{issuer}`: {error}"),
             Self::Issuers(error) => error.fmt(f),
             Self::Secret { owner, why } => write!(f, "a secret of {owner}: {why}"),
-            Self::Identity => f.write_str("`identity:` is another; it changes with a restart only"),
         }
     }
 }
@@ -148,9 +145,6 @@ impl Gate {
         }
         let observe = from_file::observes(&file.mode, path);
         let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
-        if new.identity_options() != in_force.identity_options() {
-            return Err(LoadError::Identity);
-        }
         for keys in &new.remote {
             keys.wait_at_most(NEW_KEYS).await;
         }
@@ -303,6 +297,11 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
             prefix: file.identity.prefix,
             also_strip: file.identity.also_strip,
             forward_token: file.identity.forward_token,
+            sign: file
+                .identity
+                .sign
+                .map(|sign| SignedIdentity { issuer: sign.issuer.as_str().into(), audience: sign.audience }),
+            publish: file.identity.publish,
         })
         .method_override(file.method_override)
         .deny(file.deny.into())

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use orgate_policy::RuleId;
 
 use crate::{
-    Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
     token_cache::VerifiedToken,
 };
 
@@ -52,6 +52,12 @@ impl Permit {
         path_and_query: PathAndQuery,
     ) -> Self {
         Self { parts, token, rule, path_and_query, would: None, shadow: None, nonce: None, preflight: None }
+    }
+
+    /// How the application is told who is calling, by the policy that judged the request.
+    #[must_use]
+    pub fn identity(&self) -> &IdentityOptions {
+        self.parts.identity_options()
     }
 
     /// Takes the credential out of the headers of the request, where the policy says that it ends here

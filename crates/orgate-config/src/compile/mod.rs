@@ -10,6 +10,7 @@ mod cors;
 mod development;
 mod environment;
 mod exchange;
+mod identity;
 mod include;
 mod issuers;
 mod key_life;
@@ -183,7 +184,7 @@ fn read(
         development::add(&mut read, jwks);
     }
     let token = options::token(token, env, diagnostics);
-    let identity = options::identity(identity, diagnostics);
+    let identity = identity::read(identity, env, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     let cors = cors::read(cors, env, diagnostics);
     let mode = mode.read(diagnostics);

@@ -1,4 +1,4 @@
-//! The sections `token:`, `identity:`, `deny:` and `paths:`.
+//! The sections `token:`, `deny:` and `paths:`.
 
 use orgate_policy::PathOptions;
 
@@ -10,24 +10,8 @@ use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
     document::{self, Field, MapReader, Node, Value},
-    file::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource},
+    file::{DenyOptions, Disclose, RedirectOptions, TokenOptions, TokenSource},
 };
-
-/// Prefixes of header names that belong to HTTP itself or to whoever forwards a request.
-const TAKEN_PREFIXES: [&str; 12] = [
-    "accept",
-    "access",
-    "access-control",
-    "cache",
-    "content",
-    "if",
-    "proxy",
-    "sec",
-    "sec-fetch",
-    "transfer",
-    "x-forwarded",
-    "x",
-];
 
 /// Headers in which a token cannot travel, or that have a word of their own.
 pub(super) const TAKEN_HEADERS: [&str; 7] = [
@@ -229,46 +213,6 @@ fn cookie_name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
         return None;
     }
     Some(text.value.to_owned())
-}
-
-pub(super) fn identity(node: Option<&Node>, diagnostics: &mut Diagnostics) -> IdentityOptions {
-    let mut options = IdentityOptions::default();
-    let Some(mut map) = node.and_then(|node| MapReader::new(node, "identity", diagnostics)) else {
-        return options;
-    };
-    let prefix = map.optional("prefix").node();
-    let also_strip = map.optional("also_strip").node();
-    let forward_token = map.optional("forward_token").one_of(&[("keep", true), ("strip", false)]);
-    for key in ["sign", "publish"] {
-        map.unsupported(key);
-    }
-    map.finish();
-    options.forward_token = forward_token.is_none_or(|forward| forward.value);
-    if let Some(node) = prefix
-        && let Some(name) = header_name(node, "identity.prefix", diagnostics)
-    {
-        // Every request header that starts with it is removed, so it must not name headers of anybody else.
-        let help = if name.ends_with('-') {
-            Some("write it without the last `-`")
-        } else if TAKEN_PREFIXES.contains(&name.as_str()) {
-            Some("other headers start with it too; choose one of its own, such as `X-Orgate`")
-        } else {
-            None
-        };
-        if let Some(help) = help {
-            let written = node.text().unwrap_or_default();
-            let message = format!("`identity.prefix`: `{written}` cannot be the prefix");
-            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).help(help));
-        } else {
-            options.prefix = node.text().unwrap_or_default().to_owned();
-        }
-    }
-    if let Some(node) = also_strip {
-        for (_, item) in texts(node, "identity.also_strip", diagnostics) {
-            options.also_strip.extend(header_name(item, "identity.also_strip", diagnostics));
-        }
-    }
-    options
 }
 
 /// The name of a header in lower case (RFC 9110 §5.1), of letters, digits, `-` and `_`.

@@ -92,12 +92,18 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     push("cors.preflight", preflight(&old.cors), preflight(&new.cors), new.cors != Preflight::Deny, opens);
     let identity = |file: &PolicyFile| {
         let token = if file.identity.forward_token { "" } else { ", and the token" };
-        format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip))
+        let names =
+            format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip));
+        match &file.identity.sign {
+            None => names,
+            Some(sign) => format!("{names}; signed by {} for {}", sign.issuer, list(&sign.audience)),
+        }
     };
     let kept = |name: &String| new.identity.also_strip.contains(name);
     let widens = old.identity.prefix != new.identity.prefix
         || !old.identity.also_strip.iter().all(kept)
-        || new.identity.forward_token && !old.identity.forward_token;
+        || new.identity.forward_token && !old.identity.forward_token
+        || old.identity.sign.is_some() && old.identity.sign != new.identity.sign;
     let overrides = |file: &PolicyFile| if file.method_override { "read" } else { "removed" }.to_owned();
     push("paths.profile: the method override", overrides(old), overrides(new), new.method_override, false);
     push("identity", identity(old), identity(new), widens, false);

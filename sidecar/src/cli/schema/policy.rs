@@ -75,6 +75,11 @@ pub(super) fn schema(names: &Names) -> Value {
                 "prefix": text(HEADER),
                 "also_strip": one_or_many(text(HEADER)),
                 "forward_token": {"enum": ["keep", "strip"], "description": "Whether the application sees the token; it does by default."},
+                "sign": object("The caller once more as a signed token.", json!({
+                    "issuer": {"type": "string", "description": "Its `iss`."},
+                    "audience": one_or_many(json!({"type": "string", "minLength": 1})),
+                }), &["issuer", "audience"]),
+                "publish": {"type": "boolean", "description": "Whether its keys are served at /.well-known/orgate-identity/jwks.json."},
             }), &[]),
             "deny": object("How refusals look.", json!({
                 "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
