@@ -11,7 +11,8 @@ use orgate_verify::{TrustedIssuer, dpop::PublicUrls};
 
 use crate::{
     compile::{
-        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight, SecretSource,
+        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight, ResourceSpec,
+        SecretSource,
     },
     diagnostic::{Diagnostics, FileId},
 };
@@ -34,6 +35,8 @@ pub struct PolicyFile {
     pub deny: DenyOptions,
     /// What becomes of CORS preflights.
     pub cors: Preflight,
+    /// What the application is to OAuth clients, if the file says so.
+    pub resource: Option<ResourceSpec>,
     /// Whether refusals are made or only told.
     pub mode: Mode,
     /// Where people are sent instead.
@@ -138,6 +141,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// There are none: the issuer is asked about each of its tokens.
+    Nowhere,
     /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
     Known(String),
 }
@@ -180,6 +185,10 @@ pub enum TokenSource {
     Cookie(String),
     /// The whole value of the header with this name, in lower case.
     Header(String),
+    /// The parameter of the query with this name (RFC 6750 §2.3).
+    Query(String),
+    /// What follows this marker among the subprotocols of a WebSocket.
+    WebSocketProtocol(String),
 }
 
 /// The section `identity:`.

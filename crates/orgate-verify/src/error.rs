@@ -102,6 +102,8 @@ pub enum VerifyErrorKind {
     BadSignature,
     /// The token is bound to its sender and may not be, or is not and must be.
     WrongBinding,
+    /// The issuer says that the opaque token does not stand, or never did.
+    Inactive,
 }
 
 impl VerifyErrorKind {
@@ -127,6 +129,7 @@ impl VerifyErrorKind {
             Self::KeyNotNamed => "key_not_named",
             Self::BadSignature => "bad_signature",
             Self::WrongBinding => "wrong_binding",
+            Self::Inactive => "inactive",
         }
     }
 }

@@ -12,15 +12,17 @@ use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier};
 
 use crate::{
-    DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer, Preflights,
-    RedirectOptions, Rejection, RequestHead, TokenOptions,
+    DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
+    Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
     limits::Limits,
     observe::Told,
+    opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
     rejection::Schemes,
     replays::Replays,
+    resource::Resource,
     sender::{self, SenderOptions},
     session::Sessions,
     token_cache::TokenCache,
@@ -42,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) forgeries: Forgeries,
     /// Counted where a token is verified, not where it is used again.
     pub(crate) unknown_permissions: AtomicU64,
+    pub(crate) opaque: OpaqueMemory,
     sessions: Sessions,
     deliveries: Deliveries,
     replays: Replays,
@@ -78,6 +81,8 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Which opaque tokens are of which issuer, by issuer; empty where none are.
+    pub(crate) opaque: Vec<Option<OpaqueTokens>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
@@ -86,6 +91,7 @@ pub struct GateParts {
     pub(crate) schemes: Schemes,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
+    pub(crate) resource: Option<Box<Resource>>,
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
@@ -127,8 +133,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
-    /// It is a CORS preflight that the gate answers itself.
-    Answer(PreflightAnswer),
+    /// It is one that the gate answers itself: a CORS preflight, or a question about the resource.
+    Answer(GateAnswer),
 }
 
 impl GateParts {
@@ -156,10 +162,12 @@ impl GateParts {
             load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            opaque: Vec::new(),
             #[cfg(feature = "remote")]
             exchange: None,
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
+            resource: None,
             observe: false,
             digest: Arc::from(""),
         }
@@ -236,6 +244,7 @@ impl Gate {
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             forgeries: Forgeries::new(),
             unknown_permissions: AtomicU64::new(0),
+            opaque: OpaqueMemory::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             replays: Replays::new(),

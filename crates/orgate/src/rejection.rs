@@ -58,6 +58,8 @@ struct Rare {
     proof_fault: Option<ProofFault>,
     /// Which nonce the next proof must carry.
     nonce: Option<HeaderValue>,
+    /// Where the document about the resource is.
+    metadata: Option<Arc<str>>,
 }
 
 impl Rejection {
@@ -134,6 +136,14 @@ impl Rejection {
 
     pub(crate) fn asked_under(mut self, parts: &GateParts, caller: Option<Principal>) -> Self {
         self.asker = Some(Box::new(Asker { caller, policy: Arc::clone(&parts.digest) }));
+        self.naming(parts.resource.as_ref().map(|resource| &resource.metadata))
+    }
+
+    /// Names the document about the resource in its challenge.
+    pub(crate) fn naming(mut self, metadata: Option<&Arc<str>>) -> Self {
+        if let Some(url) = metadata {
+            self.rare.get_or_insert_default().metadata = Some(Arc::clone(url));
+        }
         self
     }
 
@@ -251,10 +261,11 @@ impl Rejection {
             problem.respond("application/problem+json", &format!("{{{body}}}"))
         };
         self.challenge(response.headers_mut());
-        let retry_after = match self.code {
+        let known = self.rare.as_ref().and_then(|rare| rare.retry_after);
+        let retry_after = known.or(match self.code {
             Code::KeysUnavailable | Code::StaleFeed => Some(5),
-            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
-        };
+            _ => None,
+        });
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -334,7 +345,7 @@ impl Problem<'_> {
 }
 
 /// A text as a JSON string (RFC 8259 §7).
-fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -71,8 +71,12 @@ impl Rejection {
             return;
         }
         if let Some(wrong) = self.wrong() {
-            let bearer = |wrong: &str| format!("Bearer {REALM}{wrong}");
-            let dpop = |wrong: &str| format!("DPoP {REALM}{wrong}, algs=\"{}\"", dpop::algorithms());
+            // RFC 9728 §5.1. The URL was checked when the policy was read: nothing in it ends a quoted text.
+            let metadata = self.rare.as_ref().and_then(|rare| rare.metadata.as_ref());
+            let metadata = metadata.map_or(String::new(), |url| format!(", resource_metadata=\"{url}\""));
+            let bearer = |wrong: &str| format!("Bearer {REALM}{wrong}{metadata}");
+            let dpop =
+                |wrong: &str| format!("DPoP {REALM}{wrong}, algs=\"{}\"{metadata}", dpop::algorithms());
             let (first, other) = match (self.schemes, self.by_dpop) {
                 (Schemes::Bearer, _) => (bearer(&wrong), None),
                 (Schemes::Dpop, _) => (dpop(&wrong), None),
