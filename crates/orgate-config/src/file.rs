@@ -7,11 +7,12 @@ use std::{
 
 use orgate_claims::{IssuerUrl, Principal};
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
-use orgate_verify::TrustedIssuer;
+use orgate_verify::{TrustedIssuer, dpop::PublicUrls};
 
 use crate::{
     compile::{
-        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, ResourceSpec, SecretSource,
+        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight, ResourceSpec,
+        SecretSource,
     },
     diagnostic::{Diagnostics, FileId},
 };
@@ -121,6 +122,8 @@ pub struct IssuerSpec {
     pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
+    /// Whether the proofs of its tokens must carry a nonce (RFC 9449 §9), and who knows it again.
+    pub dpop_nonce: Option<NonceSource>,
     /// The profile it was written with.
     pub profile: Option<&'static str>,
     /// Where the permissions of its callers come from, if not from where the policy says.
@@ -156,6 +159,8 @@ pub struct TokenOptions {
     pub first_of_several: bool,
     /// Origins besides the application's own whose pages may call it with a cookie, in lower case.
     pub trusted_origins: Vec<String>,
+    /// The addresses at which clients see the service, for which the proofs of bound tokens are.
+    pub public_urls: PublicUrls,
 }
 
 impl Default for TokenOptions {
@@ -165,6 +170,7 @@ impl Default for TokenOptions {
             exchange: None,
             first_of_several: false,
             trusted_origins: Vec::new(),
+            public_urls: PublicUrls::default(),
         }
     }
 }

@@ -15,6 +15,7 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod dpop;
 mod introspector;
 mod keys;
 mod server;
@@ -24,6 +25,7 @@ mod unfit;
 mod upstream;
 mod vectors;
 
+pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
 pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};

@@ -12,6 +12,7 @@
 
 mod algorithm;
 pub mod authenticator;
+mod binding;
 mod certificate;
 mod claims_check;
 pub mod dpop;
@@ -32,6 +33,7 @@ mod vectors;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use binding::Binding;
 pub use certificate::CertificateThumbprint;
 pub use error::{VerifyError, VerifyErrorKind};
 pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};

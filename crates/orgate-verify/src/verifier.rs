@@ -127,7 +127,7 @@ impl Verifier {
     ///
     /// Checks, in this order: size (16 KiB), shape (RFC 7515 §7.1), header (§4.1, `crit` refused), claims as strict
     /// JSON, `iss` (RFC 8725 §3.8), `typ` (§3.11), the algorithm against the configuration, `exp`, `nbf`, `iat`, `aud`
-    /// (§3.9), the key, the signature, and the claims of the mapping. The leeway of the issuer applies to the three
+    /// (§3.9), the key, the signature, the claims of the mapping, and whether the token may or must be bound. The leeway of the issuer applies to the three
     /// times. Waits for nothing and fetches nothing.
     ///
     /// # Errors
@@ -170,6 +170,7 @@ impl Verifier {
             let expires_at = introspected::check(trust, &claims, now)?;
             let expires_at = expires_at.unwrap_or(UnixTime::from_seconds(MAX_SAFE_INTEGER));
             let principal = trust.claim_mapping().principal(trust.url(), &claims)?;
+            trust.check_binding(principal.confirmation())?;
             Ok(Verified { principal, expires_at, valid_until: expires_at, issuer, key: None })
         };
         judge().map_err(|error: VerifyError| error.of(issuer))
@@ -234,8 +235,10 @@ impl Verifier {
         if !key.verify(signing_input.as_bytes(), signature) {
             return Err(VerifyError::bad_signature(stamp));
         }
+        let principal = issuer.claim_mapping().principal(issuer.url(), claims)?;
+        issuer.check_binding(principal.confirmation())?;
         Ok(Verified {
-            principal: issuer.claim_mapping().principal(issuer.url(), claims)?,
+            principal,
             expires_at,
             valid_until: expires_at.plus(i64::from(issuer.leeway_seconds())),
             issuer: index,

@@ -170,7 +170,7 @@ impl Gate {
             host: head.authority,
             facts: Facts { headers: &fields, now },
         };
-        let mut once = None;
+        let (mut once, mut proof) = (None, None);
         let caller = |rule: &RuleMatch<'_>| match rule.access() {
             Access::Authenticator(name) => {
                 let proven = parts.authenticators().authenticate(name, head.headers, brought.body, now)?;
@@ -179,7 +179,14 @@ impl Gate {
                     caller
                 }))
             }
-            _ => self.token(&parts, (sent, head), now, brought.answers(parts.generation())),
+            _ => {
+                let found = self.token(&parts, (sent, head), now, brought.answers(parts.generation()))?;
+                let Some((token, scheme)) = found else { return Ok(None) };
+                let shown = parts.shown(&token, scheme, sent, head, now)?;
+                // What only a shadow looks at is not used up.
+                proof = shown.filter(|_| !matches!(rule.access(), Access::Public | Access::Nobody));
+                Ok(Some(token))
+            }
         };
         let mut judged = match parts.judge(asked, caller) {
             Ok(judged) => judged,
@@ -209,6 +216,7 @@ impl Gate {
                 judged.caller = None;
             }
         }
+        let nonce = self.use_up(&parts, proof, &mut judged, now);
         self.limited(&parts, &mut judged);
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
@@ -217,7 +225,7 @@ impl Gate {
                 Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
             (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
-        Checked::Done(Verdict::give(&parts, head, judged))
+        Checked::Done(Verdict::give(&parts, head, judged).with_nonce(nonce))
     }
 }
 
@@ -287,8 +295,12 @@ impl Verdict {
         match refused {
             // A request that has two readings is not the policy's business: nobody could say what was let through.
             Some(rejection) if !parts.observes() || rejection.status() == http::StatusCode::BAD_REQUEST => {
-                let caller = caller.map(|token| Principal::verified(Arc::clone(&token.principal)));
+                let by_dpop = caller
+                    .as_ref()
+                    .is_some_and(|token| token.bound.as_ref().is_some_and(|bound| bound.to_key()));
+                let rejection = rejection.asking_by(parts.schemes).sent_by_dpop(by_dpop);
                 let rejection = parts.sent_elsewhere(rejection, head).with_shadow(shadow);
+                let caller = caller.map(|token| Principal::verified(Arc::clone(&token.principal)));
                 Self::Reject(rejection.asked_under(parts, caller))
             }
             would => {

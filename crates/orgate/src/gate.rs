@@ -20,7 +20,10 @@ use crate::{
     observe::Told,
     opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
+    rejection::Schemes,
+    replays::Replays,
     resource::Resource,
+    sender::{self, SenderOptions},
     session::Sessions,
     token_cache::TokenCache,
 };
@@ -44,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) opaque: OpaqueMemory,
     sessions: Sessions,
     deliveries: Deliveries,
+    replays: Replays,
     limits: Limits,
     told: Told,
     pub(crate) marks: Marks,
@@ -82,6 +86,9 @@ pub struct GateParts {
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
+    pub(crate) senders: SenderOptions,
+    /// By which schemes tokens can be sent.
+    pub(crate) schemes: Schemes,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
     pub(crate) resource: Option<Box<Resource>>,
@@ -136,6 +143,8 @@ impl GateParts {
     pub fn new(policy: Policy, verifier: Verifier) -> Self {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         Self {
+            senders: SenderOptions::default(),
+            schemes: sender::schemes(&verifier),
             policy,
             verifier,
             token: TokenOptions::default(),
@@ -238,6 +247,7 @@ impl Gate {
             opaque: OpaqueMemory::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
+            replays: Replays::new(),
             limits: Limits::new(),
             told: Told::default(),
             marks: Marks::new(),
@@ -301,6 +311,10 @@ impl Gate {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn replays(&self) -> &Replays {
+        &self.inner.replays
     }
 
     pub(crate) fn limits(&self) -> &Limits {

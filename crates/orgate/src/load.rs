@@ -186,6 +186,7 @@ fn parts(
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
     let (mut introspection, mut opaque) = (Vec::new(), Vec::new());
+    let senders = from_file::senders(&file, env)?;
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
@@ -244,7 +245,8 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    let mut parts =
+        assemble(file, verifier).permissions_from(choices).introspecting(introspection).senders(senders);
     if opaque.iter().any(Option::is_some) {
         parts = parts.opaque_tokens(opaque);
     }

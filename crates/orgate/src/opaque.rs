@@ -120,7 +120,7 @@ impl Gate {
                 return Err(refused(&error));
             }
         };
-        let mut token = parts.read(verified, now)?;
+        let mut token = parts.read(verified, text, now);
         token.valid_until = token.valid_until.min(now.plus(i64::try_from(lasting.as_secs()).unwrap_or(0)));
         let token = Arc::new(token);
         self.inner.unknown_permissions.fetch_add(parts.unknown_permissions(&token), Ordering::Relaxed);

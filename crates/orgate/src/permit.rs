@@ -9,7 +9,7 @@ use http::{
 use orgate_policy::RuleId;
 
 use crate::{
-    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
     token_cache::VerifiedToken,
 };
 
@@ -40,6 +40,8 @@ pub struct Permit {
     /// Why it would be refused, were the policy enforced.
     would: Option<Box<Rejection>>,
     shadow: Option<bool>,
+    /// Which nonce the client's next proof must carry, where that is another than that of this one.
+    nonce: Option<HeaderValue>,
     /// The method that a browser asks for, where this is its preflight.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
@@ -51,6 +53,8 @@ pub struct Additions {
     would: Option<(HeaderName, HeaderValue)>,
     /// What was offered as a subprotocol and is none.
     marker: Option<HeaderValue>,
+    /// Which nonce the client's next proof must carry (RFC 9449 §8.2), where it is another.
+    nonce: Option<HeaderValue>,
 }
 
 impl Additions {
@@ -58,6 +62,9 @@ impl Additions {
     pub fn add_to<B>(self, response: &mut Response<B>) {
         if let Some((name, value)) = self.would {
             response.headers_mut().insert(name, value);
+        }
+        if let Some(nonce) = self.nonce {
+            response.headers_mut().insert(NONCE, nonce);
         }
         if let Some(marker) = self.marker
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -75,7 +82,7 @@ impl Permit {
         token: Option<Arc<VerifiedToken>>,
         path_and_query: PathAndQuery,
     ) -> Self {
-        Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+        Self { parts, token, rule, path_and_query, would: None, shadow: None, nonce: None, preflight: None }
     }
 
     /// How the application is told who is calling, by the policy that judged the request.
@@ -94,7 +101,7 @@ impl Permit {
         if !self.parts.identity_options().forward_token {
             credentials::remove(headers, &self.parts.token);
         }
-        Additions { would: self.would_header(), marker }
+        Additions { would: self.would_header(), marker, nonce: self.nonce.clone() }
     }
 
     /// The header by which the application will serve another method than `method`, where the policy says that it does
@@ -103,6 +110,10 @@ impl Permit {
     pub fn method_override(&self, method: &Method, headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let honoured = self.parts.method_override && method == Method::POST;
         Some((method_override::HEADER, headers.get(method_override::HEADER).filter(|_| honoured)?.clone()))
+    }
+
+    pub(crate) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
+        Self { nonce, ..self }
     }
 
     pub(crate) fn preflight_of(self, method: Method) -> Self {

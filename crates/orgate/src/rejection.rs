@@ -4,12 +4,15 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
+mod challenge;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
+pub(crate) use self::challenge::{ProofFault, Schemes};
 use crate::{Code, DenyOptions, Disclose, GateParts, Principal, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
@@ -34,6 +37,10 @@ pub struct Rejection {
     asker: Option<Box<Asker>>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
+    /// By which schemes tokens can be sent.
+    schemes: Schemes,
+    /// Whether the token came, or should have come, as `DPoP`.
+    by_dpop: bool,
 }
 
 /// What few refusals have, apart from the others so that all of them stay small.
@@ -47,6 +54,10 @@ struct Rare {
     location: Option<HeaderValue>,
     /// After how many seconds to try again.
     retry_after: Option<u64>,
+    /// What is wrong with the proof of possession.
+    proof_fault: Option<ProofFault>,
+    /// Which nonce the next proof must carry.
+    nonce: Option<HeaderValue>,
     /// Where the document about the resource is.
     metadata: Option<Arc<str>>,
 }
@@ -69,6 +80,8 @@ impl Rejection {
             rare: None,
             asker: None,
             unreadable_credential: false,
+            schemes: Schemes::default(),
+            by_dpop: false,
         }
     }
 
@@ -247,9 +260,7 @@ impl Rejection {
             self.push_rule(&mut body);
             problem.respond("application/problem+json", &format!("{{{body}}}"))
         };
-        if let Some(challenge) = self.challenge() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
+        self.challenge(response.headers_mut());
         let known = self.rare.as_ref().and_then(|rare| rare.retry_after);
         let retry_after = known.or(match self.code {
             Code::KeysUnavailable | Code::StaleFeed => Some(5),
@@ -280,50 +291,6 @@ impl Rejection {
         if let Some((file, line)) = place.filter(|_| self.disclose == Disclose::Full) {
             body.push_str(&format!(",\"file\":{},\"line\":{line}", json(file)));
         }
-    }
-
-    /// RFC 6750 §3.
-    fn challenge(&self) -> Option<HeaderValue> {
-        if let Some(name) = self.rare.as_ref().and_then(|rare| rare.authenticator.as_ref()) {
-            // No scheme is registered for these; the name of ours says which authenticator is meant (RFC 9110 §11.3).
-            let challenge = format!("Authenticator realm=\"orgate\", name=\"{name}\"");
-            let asks = self.status() == StatusCode::UNAUTHORIZED;
-            return HeaderValue::try_from(challenge).ok().filter(|_| asks);
-        }
-        let challenge = match (self.code, self.status()) {
-            (Code::NoCredential, _) => "Bearer realm=\"orgate\"".to_owned(),
-            (Code::BadRequest, _) if self.unreadable_credential => {
-                "Bearer realm=\"orgate\", error=\"invalid_request\"".to_owned()
-            }
-            // RFC 9470 §3.
-            (Code::StepUpRequired, _) => {
-                let needed = self.step_up.as_deref().unwrap_or_default();
-                format!(
-                    "Bearer realm=\"orgate\", error=\"insufficient_user_authentication\", \
-                     error_description=\"{}\"{needed}",
-                    self.code.title()
-                )
-            }
-            (_, StatusCode::UNAUTHORIZED) => {
-                let title = self.code.title();
-                format!("Bearer realm=\"orgate\", error=\"invalid_token\", error_description=\"{title}\"")
-            }
-            (Code::MissingPermission | Code::NoActiveOrganization, _) => {
-                let mut challenge = "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned();
-                if !self.missing.is_empty() && self.disclose != Disclose::Nothing {
-                    challenge.push_str(&format!(", scope=\"{}\"", self.missing.join(" ")));
-                }
-                challenge
-            }
-            (Code::MissingRole | Code::ConditionFailed, _) => {
-                "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned()
-            }
-            _ => return None,
-        };
-        // RFC 9728 §5.1. The URL was checked when the policy was read: nothing in it ends a quoted text.
-        let metadata = self.rare.as_ref().and_then(|rare| rare.metadata.as_ref());
-        let metadata = metadata.map_or(String::new(), |url| format!(", resource_metadata=\"{url}\""));
-        HeaderValue::try_from(challenge + &metadata).ok()
     }
 }
 

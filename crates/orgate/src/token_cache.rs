@@ -20,6 +20,8 @@ use orgate_policy::Subject;
 use orgate_verify::{IssuerIndex, KeyStamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::sender::Bound;
+
 /// A verified token with all that a decision needs.
 #[derive(Debug)]
 pub(crate) struct VerifiedToken {
@@ -34,6 +36,8 @@ pub(crate) struct VerifiedToken {
     /// The first second in which it would be refused.
     pub(crate) valid_until: UnixTime,
     pub(crate) verified_at: UnixTime,
+    /// What every request that carries it has to show besides.
+    pub(crate) bound: Option<Box<Bound>>,
     /// Until when the issuer's word that it stands is used again, in nanoseconds of the monotonic clock.
     pub(crate) stands_until: AtomicU64,
     /// Whether its issuer has said since that it does not stand.
@@ -52,6 +56,7 @@ impl VerifiedToken {
             parts_generation: 0,
             valid_until: never,
             verified_at: never,
+            bound: None,
             stands_until: AtomicU64::new(0),
             withdrawn: AtomicBool::new(false),
         }

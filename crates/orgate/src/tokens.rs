@@ -14,9 +14,10 @@ use orgate_verify::{IssuerIndex, KeyStamp, Verified, VerifyError, VerifyErrorKin
 
 use crate::{
     Code, Credential, Gate, GateParts, Need, Rejection, RequestHead,
-    credentials::{self, CredentialError, Presented, csrf},
+    credentials::{self, CredentialError, Presented, Scheme, csrf},
     judge::Refusal,
     opaque::Heard,
+    sender::Bound,
     session::Exchanged,
     token_cache::VerifiedToken,
 };
@@ -31,15 +32,15 @@ pub(crate) struct Answers<'b> {
 }
 
 impl Gate {
-    /// The verified token of a request, as it was sent and in the form in which it is judged; `None` if it carries no
-    /// credential.
+    /// The verified token of a request, as it was sent and in the form in which it is judged, and by which scheme it came;
+    /// `None` if it carries no credential. What the sender of a bound token has to show is not looked at here.
     pub(crate) fn token(
         &self,
         parts: &GateParts,
         (sent, head): (&RequestHead<'_>, &RequestHead<'_>),
         now: UnixTime,
         brought: Answers<'_>,
-    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+    ) -> Result<Option<(Arc<VerifiedToken>, Scheme)>, Refusal> {
         let credential = credentials::extract(sent, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
                 CredentialError::Several => "the request carries more than one credential",
@@ -47,14 +48,23 @@ impl Gate {
             })
         })?;
         match credential {
-            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+            Some(Presented { credential: Credential::Token(text), by_cookie, scheme }) => {
                 if by_cookie {
                     csrf::check(head, &parts.token.trusted_origins)
                         .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
                 }
-                self.verified(parts, text.as_str(), now, brought.heard).map(Some)
+                match self.verified(parts, text.as_str(), now, brought.heard) {
+                    Ok(token) => Ok(Some((token, scheme))),
+                    Err(Refusal::Rejection(rejection)) => {
+                        Err(rejection.sent_by_dpop(scheme == Scheme::Dpop).into())
+                    }
+                    Err(need) => Err(need),
+                }
             }
-            None => self.session(parts, head, now, brought),
+            None => {
+                let token = self.session(parts, head, now, brought)?;
+                Ok(token.map(|token| (token, Scheme::Unnamed)))
+            }
         }
     }
 
@@ -87,7 +97,7 @@ impl Gate {
             self.inner.forgeries.remember(text, &error, parts.generation(), now);
             refused(&error)
         })?;
-        let token = Arc::new(parts.read(verified, now)?);
+        let token = Arc::new(parts.read(verified, text, now));
         self.inner.unknown_permissions.fetch_add(parts.unknown_permissions(&token), Ordering::Relaxed);
         self.inner.cache.insert(text, Arc::clone(&token));
         Ok(token)
@@ -114,21 +124,16 @@ impl GateParts {
     }
 
     /// What the policy makes of a verified token.
-    pub(crate) fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+    pub(crate) fn read(&self, verified: Verified, text: &str, now: UnixTime) -> VerifiedToken {
         let (issuer, key, valid_until) = (verified.issuer(), verified.key(), verified.valid_until());
         let principal = verified.into_principal();
-        if principal.confirmation().is_some() {
-            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
-            let detail =
-                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
-            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
-        }
         let subject = match self.permissions_from.get(issuer.as_usize()) {
             Some(Some(from)) => self.policy.subject_from(&principal, *from),
             Some(None) | None => self.policy.subject(&principal),
         };
-        Ok(VerifiedToken {
+        VerifiedToken {
             subject,
+            bound: Bound::of(&principal, text),
             principal: Arc::new(principal),
             issuer: Some(issuer),
             key,
@@ -137,7 +142,7 @@ impl GateParts {
             verified_at: now,
             stands_until: AtomicU64::default(),
             withdrawn: AtomicBool::default(),
-        })
+        }
     }
 
     /// Whether a cached token would be verified again with the same result. A clock that was put back may have passed its

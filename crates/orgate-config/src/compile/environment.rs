@@ -74,6 +74,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
             | ["identity", "sign", "issuer" | "audience"]
+            | ["token", "public_url"]
             | ["resource", "url" | "documentation"]
             | ["cors", "preflight", "answer", "origins"]
     )

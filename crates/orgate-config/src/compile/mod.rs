@@ -23,6 +23,7 @@ mod rates;
 mod resource;
 mod rules;
 mod secrets;
+mod sender;
 mod signing;
 mod sources;
 mod version;
@@ -42,6 +43,7 @@ pub use self::{
     mode::{Mode, Until},
     resource::ResourceSpec,
     secrets::{SecretSource, SecretUnreadable},
+    sender::NonceSource,
 };
 
 use crate::{

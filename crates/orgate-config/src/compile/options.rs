@@ -4,7 +4,7 @@ use orgate_policy::PathOptions;
 
 use super::{
     address::{self, AddressError},
-    exchange, sources, texts,
+    exchange, sender, sources, texts,
 };
 use crate::{
     codes,
@@ -56,7 +56,11 @@ pub(super) fn token(
     let several = map.optional("several").one_of(&[("refuse", false), ("first", true)]);
     let csrf = map.optional("csrf").entry();
     let exchange = map.optional("exchange").node();
+    let public_url = map.optional("public_url").node();
     map.finish();
+    if let Some(node) = public_url {
+        options.public_urls = sender::public_urls(node, env, diagnostics);
+    }
     options.exchange = exchange.and_then(|node| exchange::exchange(node, env, diagnostics));
     let exchanges = exchange.is_some();
     options.first_of_several = several.is_some_and(|several| several.value);

@@ -54,6 +54,8 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     );
     let widens = is.trusted_origins.iter().any(|origin| !was.trusted_origins.contains(origin));
     push("token.csrf.origins", list(&was.trusted_origins), list(&is.trusted_origins), widens, false);
+    let urls = |file: &PolicyFile| file.token.public_urls.to_string();
+    push("token.public_url", urls(old), urls(new), true, false);
     let exchange = |file: &PolicyFile| match &file.token.exchange {
         Some(spec) => format!(
             "the cookie {} at {}, {}, for {}s",
@@ -271,6 +273,11 @@ mod tests {
                 "token: {from: [{cookie: c}]}",
                 "token: {from: [{cookie: c}], csrf: {origins: [\"https://b.example\"]}}",
                 "token.csrf.origins: none -> https://b.example +",
+            ),
+            (
+                "token: {public_url: \"https://a.example\"}",
+                "token: {public_url: [\"https://a.example\", \"https://b.example/x\"]}",
+                "token.public_url: https://a.example -> https://a.example, https://b.example/x +",
             ),
             ("", "cors: {preflight: pass}", "cors.preflight: deny -> pass public"),
             (

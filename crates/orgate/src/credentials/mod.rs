@@ -62,6 +62,18 @@ pub(crate) struct Presented<'a> {
     pub(crate) credential: Credential<'a>,
     /// Whether a browser may have added it by itself, for whichever page.
     pub(crate) by_cookie: bool,
+    pub(crate) scheme: Scheme,
+}
+
+/// How a token says that it is sent: whether as one that is bound to its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `Authorization: DPoP` (RFC 9449 §7.1).
+    Dpop,
+    /// It is in a place that has no schemes.
+    Unnamed,
 }
 
 /// The credential of a request as it was sent; `None` if no source is present.
@@ -75,22 +87,26 @@ pub(crate) fn extract<'a>(
     let RequestHead { method, headers, path_and_query, .. } = *sent;
     let mut found = None;
     for source in &options.sources {
+        let unnamed = |token| (token, Scheme::Unnamed);
         let token = match source {
-            TokenSource::Bearer => bearer::extract(headers)?.map(Cow::Borrowed),
-            TokenSource::Cookie(name) => cookie::extract(headers, name)?.map(Cow::Borrowed),
-            TokenSource::Header(name) => header::extract(headers, name)?.map(Cow::Borrowed),
-            TokenSource::Query(name) => query::extract(path_and_query, name)?,
+            TokenSource::Bearer => {
+                bearer::extract(headers)?.map(|(token, scheme)| (Cow::Borrowed(token), scheme))
+            }
+            TokenSource::Cookie(name) => cookie::extract(headers, name)?.map(Cow::Borrowed).map(unnamed),
+            TokenSource::Header(name) => header::extract(headers, name)?.map(Cow::Borrowed).map(unnamed),
+            TokenSource::Query(name) => query::extract(path_and_query, name)?.map(unnamed),
             TokenSource::WebSocketProtocol(marker) => {
-                websocket_protocol::extract(method, headers, marker)?.map(Cow::Borrowed)
+                websocket_protocol::extract(method, headers, marker)?.map(Cow::Borrowed).map(unnamed)
             }
         };
-        let Some(token) = token else { continue };
+        let Some((token, scheme)) = token else { continue };
         if found.is_some() {
             return Err(CredentialError::Several);
         }
         found = Some(Presented {
             credential: Credential::Token(UnverifiedToken(token)),
             by_cookie: matches!(source, TokenSource::Cookie(_)),
+            scheme,
         });
         if options.first_of_several {
             break;
@@ -99,8 +115,9 @@ pub(crate) fn extract<'a>(
     Ok(found)
 }
 
-/// Takes every credential out that [`extract`] would look at, readable or not.
+/// Takes every credential out that [`extract`] would look at, readable or not, and the proofs of bound tokens.
 pub(crate) fn remove(headers: &mut HeaderMap, options: &TokenOptions) {
+    headers.remove(&crate::sender::PROOF);
     for source in &options.sources {
         match source {
             TokenSource::Bearer => bearer::remove(headers),

@@ -186,6 +186,23 @@ fn issuer() -> Value {
                     ],
                 },
             }), &["url", "client_id", "secret"]),
+            "dpop": {
+                "description": "Whether its tokens are bound to keys of their senders (RFC 9449); `off` by default.",
+                "anyOf": [
+                    {"enum": ["off", "allowed", "required"]},
+                    object("With a nonce in each proof.", json!({
+                        "mode": {"enum": ["off", "allowed", "required"]},
+                        "nonce": {
+                            "description": "`true`, or the secret by which several gates know each other's nonces.",
+                            "anyOf": [{"type": "boolean"}, secret()],
+                        },
+                    }), &["mode"]),
+                ],
+            },
+            "mtls": {
+                "enum": ["off", "allowed", "required"],
+                "description": "Whether its tokens are bound to client certificates (RFC 8705); `off` by default.",
+            },
             "claims": {
                 "type": "object",
                 "description": "Where the principal comes from, where the profile does not say.",
@@ -224,6 +241,7 @@ fn token() -> Value {
                     &["websocket_protocol"],
                 ),
             ]})),
+            "public_url": one_or_many(json!({"type": "string", "description": "The address at which clients see the service, for proofs (DPoP)."})),
             "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
             "exchange": object("A session cookie that is exchanged for a token.", json!({
                 "cookie": {"type": "string"},
