@@ -68,6 +68,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
             | ["resource", "url" | "documentation"]
+            | ["identity", "sign", "issuer" | "audience"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }
