@@ -271,7 +271,8 @@ has.
     b: {…, introspect: {…, opaque: {prefix: sk_}}}";
 
     TOO_MANY = "E090", "too many of something",
-"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts, 256 bindings, 4 096 conditions and 32 issuers.
+"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts, 256 bindings, 4 096 conditions, 32 issuers and
+64 authenticators. A section that has far more is not read to its end.
 Where thousands of rules cross thousands of others (`/a/{x}/b` and `/a/c/{y}`) and say different things, comparing them ends
 after a million steps. Rules with one requirement may cross in any number.";
 

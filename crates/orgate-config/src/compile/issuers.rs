@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most issuers of one policy.
-const MAX_ISSUERS: usize = 32;
+pub(super) const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
 const LATER: [&str; 4] = ["dpop", "feed", "max_stale", "on_stale"];
 /// Environment variables by name.

@@ -30,6 +30,8 @@ mod vocabulary;
 
 use std::{cell::RefCell, path::Path};
 
+use orgate_policy::PolicySpec;
+
 pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
@@ -131,18 +133,18 @@ fn read(
     development: Option<&str>,
     (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
+    let mut bounds = limits::Bounds::new();
+    let root = bounds.read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
     let patterns = root.get("include").map(written).unwrap_or_default();
-    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    let root = include::resolve(root, around, (bytes.len(), &mut bounds), diagnostics)?;
     if diagnostics.is_enough() {
         return None;
     }
-    let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
@@ -152,8 +154,8 @@ fn read(
     }
     let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
-    let issuers_node = map.optional("issuers").entry();
     let mut sections = rules::Sections {
+        issuers: map.optional("issuers").node(),
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
@@ -180,7 +182,7 @@ fn read(
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
-    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let mut read = issuers::read(sections.issuers, directory, env, diagnostics);
     read.renamed.extend(authenticators.named);
     if let Some(jwks) = development {
         development::add(&mut read, jwks);
@@ -201,9 +203,14 @@ fn read(
     if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
+    if diagnostics.has_errors() && spec.rules.len() > PolicySpec::MANY_RULES {
+        diagnostics.leave_off();
+        return None;
+    }
     let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     claims::add_named_claims(&mut read, &compared, diagnostics);
+    let digest = digest::of(&root);
     let warnings = Diagnostics::new();
     Some(PolicyFile {
         policy,
