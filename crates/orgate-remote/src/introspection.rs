@@ -133,13 +133,12 @@ impl Introspection {
     /// # Errors
     /// [`Unanswered`] if it says nothing, in time and in the form of RFC 7662 §2.2, or is not to be asked now.
     pub async fn ask(self: &Arc<Self>, token: &str, familiar: bool) -> Result<Bytes, Unanswered> {
-        let silent = |_| Unanswered { retry_after: PAUSE };
         let mut running = self.start(token, familiar)?;
         // The sender is gone without an answer only if its task was stopped from outside.
-        let outcome = running.wait_for(Option::is_some).await.map_err(|_| silent(()))?;
-        match &*outcome {
-            Some(Ok(answer)) => Ok(answer.clone()),
-            Some(Err(_)) | None => Err(silent(())),
+        let outcome = running.wait_for(Option::is_some).await;
+        match outcome.as_deref() {
+            Ok(Some(Ok(answer))) => Ok(answer.clone()),
+            _ => Err(Unanswered { retry_after: PAUSE }),
         }
     }
 

@@ -76,6 +76,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["identity", "sign", "issuer" | "audience"]
             | ["token", "public_url"]
             | ["resource", "url" | "documentation"]
+            | ["identity", "sign", "issuer" | "audience"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }
