@@ -73,7 +73,6 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "keys", "jwks_uri" | "file"]
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
-            | ["identity", "sign", "issuer" | "audience"]
             | ["token", "public_url"]
             | ["resource", "url" | "documentation"]
             | ["identity", "sign", "issuer" | "audience"]
