@@ -75,7 +75,6 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["token", "exchange", "url"]
             | ["identity", "sign", "issuer" | "audience"]
             | ["resource", "url" | "documentation"]
-            | ["identity", "sign", "issuer" | "audience"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }
