@@ -75,7 +75,6 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["token", "exchange", "url"]
             | ["token", "public_url"]
             | ["resource", "url" | "documentation"]
-            | ["identity", "sign", "issuer" | "audience"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }
