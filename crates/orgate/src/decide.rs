@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::uri::PathAndQuery;
+use http::{Method, uri::PathAndQuery};
 use orgate_claims::UnixTime;
 use orgate_policy::{Access, Facts, RuleMatch, TargetError};
 use orgate_verify::kid_of;
@@ -16,7 +16,7 @@ use crate::{
     clock,
     gate::GateParts,
     head::Fields,
-    judge::{Asked, Judged, unmatched_or},
+    judge::{Asked, Judged, unmatched_or, unreadable},
     live::{self, Standing},
     preflight,
     session::Exchanged,
@@ -65,19 +65,11 @@ impl Gate {
     #[must_use]
     pub fn check_oversized(&self, head: &RequestHead<'_>, limit: usize) -> Verdict {
         let parts = self.snapshot();
-        let normal = match normal_form(&parts, head) {
-            Ok(normal) => normal,
+        let own = match Own::of(&parts, head) {
+            Ok(own) => own,
             Err(rejection) => return Verdict::Reject(rejection),
         };
-        let method = match parts.overridden(head.method, head.headers) {
-            Ok(method) => method,
-            Err(rejection) => return Verdict::Reject(rejection),
-        };
-        let head = &RequestHead {
-            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
-            method: method.as_ref().unwrap_or(head.method),
-            ..*head
-        };
+        let head = &own.in_place_of(head);
         let fields = Fields(head.headers);
         let asked = Asked {
             method: head.method.as_str(),
@@ -128,19 +120,11 @@ impl Gate {
 
     fn check_with(&self, head: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
         let parts = self.snapshot();
-        let normal = match normal_form(&parts, head) {
-            Ok(normal) => normal,
+        let own = match Own::of(&parts, head) {
+            Ok(own) => own,
             Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
         };
-        let method = match parts.overridden(head.method, head.headers) {
-            Ok(method) => method,
-            Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
-        };
-        let head = &RequestHead {
-            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
-            method: method.as_ref().unwrap_or(head.method),
-            ..*head
-        };
+        let head = &own.in_place_of(head);
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }
@@ -205,10 +189,31 @@ impl Gate {
     }
 }
 
+/// What is judged, and goes on, in place of what was received: the path in its one form, and the method that the
+/// application will serve. Each only where it is another.
+struct Own {
+    path_and_query: Option<PathAndQuery>,
+    method: Option<Method>,
+}
+
+impl Own {
+    fn of(parts: &GateParts, head: &RequestHead<'_>) -> Result<Self, Rejection> {
+        let path_and_query = normal_form(parts, head)?;
+        Ok(Self { path_and_query, method: parts.overridden(head.method, head.headers)? })
+    }
+
+    fn in_place_of<'h>(&'h self, head: &RequestHead<'h>) -> RequestHead<'h> {
+        RequestHead {
+            path_and_query: self.path_and_query.as_ref().unwrap_or(head.path_and_query),
+            method: self.method.as_ref().unwrap_or(head.method),
+            ..*head
+        }
+    }
+}
+
 /// The one form of the target, where the policy asks for it and the request has another.
 fn normal_form(parts: &GateParts, head: &RequestHead<'_>) -> Result<Option<PathAndQuery>, Rejection> {
-    let unreadable =
-        |error: TargetError| Rejection::new(error.into()).with_detail(error.to_string()).rendered(parts.deny);
+    let unreadable = |error: TargetError| unreadable(error).rendered(parts.deny);
     match parts.policy().normalized(head.path_and_query.as_str()).map_err(unreadable)? {
         Cow::Borrowed(_) => Ok(None),
         Cow::Owned(normal) => {

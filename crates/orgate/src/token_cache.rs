@@ -18,7 +18,8 @@ use moka::{Expiry, sync::Cache};
 use orgate_claims::{Principal, UnixTime};
 use orgate_policy::Subject;
 use orgate_verify::IssuerIndex;
-use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::keyed_hash::KeyedHash;
 
 /// A verified token with all that a decision needs.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ struct Entry {
 /// The cache: bounded by bytes, safe to share.
 pub(crate) struct TokenCache {
     entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Folded>>,
-    keys: (u64, u64),
+    index: KeyedHash,
 }
 
 /// What an entry weighs besides its token: the principal's fields, the subject's sets, the cache's own bookkeeping.
@@ -97,31 +98,23 @@ impl TokenCache {
             .weigher(weigh)
             .expire_after(UntilRefused)
             .build_with_hasher(BuildHasherDefault::default());
-        // Two keys that nobody outside this process knows, from the standard library's source of randomness.
-        let random = || std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
-        Self { entries, keys: (random(), random()) }
+        Self { entries, index: KeyedHash::new() }
     }
 
     /// What was verified of exactly this text. Whether it still holds is the caller's question.
     pub(crate) fn get(&self, token: &str) -> Option<Arc<VerifiedToken>> {
-        let entry = self.entries.get(&self.index(token))?;
+        let entry = self.entries.get(&self.index.of(token))?;
         // The index is only a hash: the bytes decide.
         (*entry.token == *token).then(|| Arc::clone(&entry.verified))
     }
 
     pub(crate) fn insert(&self, token: &str, verified: Arc<VerifiedToken>) {
-        self.entries.insert(self.index(token), Arc::new(Entry { token: token.into(), verified }));
+        self.entries.insert(self.index.of(token), Arc::new(Entry { token: token.into(), verified }));
     }
 
     /// Drops everything: what was verified under other keys or another policy is of no use.
     pub(crate) fn clear(&self) {
         self.entries.invalidate_all();
-    }
-
-    fn index(&self, token: &str) -> u128 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        hasher.write(token.as_bytes());
-        hasher.finish128().as_u128()
     }
 }
 
