@@ -32,7 +32,7 @@ struct Forgery {
 /// The store. Safe to share.
 pub(crate) struct Forgeries {
     entries: Cache<u128, Arc<Forgery>>,
-    index: KeyedHash,
+    hash: KeyedHash,
     recognized: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ impl Forgeries {
         // The default policy would keep out a new one while those that are there are asked for.
         let entries =
             Cache::builder().max_capacity(REMEMBERED).eviction_policy(EvictionPolicy::lru()).build();
-        Self { entries, index: KeyedHash::new(), recognized: AtomicU64::new(0) }
+        Self { entries, hash: KeyedHash::new(), recognized: AtomicU64::new(0) }
     }
 
     /// Why exactly this text was refused a moment ago, if the same keys would refuse it now.
@@ -52,7 +52,7 @@ impl Forgeries {
         parts_generation: u64,
         now: UnixTime,
     ) -> Option<VerifyError> {
-        let known = self.entries.get(&self.index.of(token))?;
+        let known = self.entries.get(&self.hash.of(token))?;
         let age = now.seconds().saturating_sub(known.at.seconds());
         let same = *known.token == *token
             && known.parts_generation == parts_generation
@@ -67,9 +67,20 @@ impl Forgeries {
     /// Remembers a token that was refused, if it is one to be remembered.
     pub(crate) fn remember(&self, token: &str, error: &VerifyError, parts_generation: u64, at: UnixTime) {
         if error.refuted_by().is_some() {
-            let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
-            self.entries.insert(self.index.of(token), Arc::new(forgery));
+            self.remember_answer(token, error, parts_generation, at);
         }
+    }
+
+    /// Remembers what an issuer said of an opaque token.
+    pub(crate) fn remember_answer(
+        &self,
+        token: &str,
+        error: &VerifyError,
+        parts_generation: u64,
+        at: UnixTime,
+    ) {
+        let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
+        self.entries.insert(self.hash.of(token), Arc::new(forgery));
     }
 
     /// How many requests were refused without a signature check.
@@ -78,13 +89,11 @@ impl Forgeries {
     }
 }
 
-/// Whether the keys that refuted a token are still those of its issuer.
+/// Whether the keys that refuted a token are still those of its issuer. What the issuer itself said needs none.
 fn is_in_force(verifier: &Verifier, error: &VerifyError) -> bool {
+    let Some(stamp) = error.refuted_by() else { return true };
     let keys = error.issuer().and_then(|issuer| verifier.key_source(issuer)).and_then(|keys| keys.current());
-    match (keys, error.refuted_by()) {
-        (Some(keys), Some(stamp)) => keys.generation() == stamp.generation(),
-        _ => false,
-    }
+    keys.is_some_and(|keys| keys.generation() == stamp.generation())
 }
 
 impl std::fmt::Debug for Forgeries {
@@ -115,7 +124,7 @@ mod tests {
         let at = UnixTime::from_seconds(0);
         for number in 0..3_000u32 {
             let token = number.to_string();
-            let index = forgeries.index.of(&token);
+            let index = forgeries.hash.of(&token);
             let forgery = Forgery { token: token.into(), error: garbage(), parts_generation: 1, at };
             forgeries.entries.insert(index, Arc::new(forgery));
         }

@@ -6,6 +6,7 @@ mod door;
 mod failures;
 mod framing;
 mod headers;
+mod identity;
 mod lifecycle;
 mod modes;
 
@@ -51,6 +52,7 @@ impl Handler for OpenDoor {
             let outbound = Outbound::new(
                 request,
                 target,
+                Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names")),
                 Some(identity),
                 connection.peer,
                 HeaderValue::from_static("req_1"),
@@ -82,8 +84,7 @@ impl Sidecar {
     }
 
     async fn with(upstream: SocketAddr, settings: UpstreamSettings, limits: Limits) -> Self {
-        let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
-        let upstream = Upstream::new(&format!("http://{upstream}"), settings, names).expect("an upstream");
+        let upstream = Upstream::new(&format!("http://{upstream}"), settings).expect("an upstream");
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         let address = listener.address();
         let shutdown = Shutdown::new();

@@ -21,13 +21,18 @@ use super::{
     hop_by_hop,
     pool::{ConnectError, Lease},
 };
-use crate::{identity_headers::Identity, problem::Refusal};
+use crate::{
+    identity_headers::{Identity, IdentityHeaders},
+    problem::Refusal,
+};
 
 /// A judged request, ready to go.
 #[derive(Debug)]
 pub struct Outbound<'o> {
     request: Request<ClientBody>,
     target: PathAndQuery,
+    /// What only the gate may say, by the policy that judged it.
+    names: Arc<IdentityHeaders>,
     identity: Option<Identity<'o>>,
     peer: SocketAddr,
     request_id: HeaderValue,
@@ -63,11 +68,12 @@ impl<'o> Outbound<'o> {
     pub(crate) fn new(
         request: Request<impl Into<ClientBody>>,
         target: PathAndQuery,
+        names: Arc<IdentityHeaders>,
         identity: Option<Identity<'o>>,
         peer: SocketAddr,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request: request.map(Into::into), target, identity, peer, request_id, overriding: None }
+        Self { request: request.map(Into::into), target, names, identity, peer, request_id, overriding: None }
     }
 
     /// With the header by which the upstream serves the method that was judged. All others of its kind are removed.
@@ -82,12 +88,12 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, identity, peer, request_id, overriding } = outbound;
+        let Outbound { request, target, names, identity, peer, request_id, overriding } = outbound;
         let (mut parts, client_body) = request.into_parts();
         let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-        self.rewrite(&mut parts.headers, peer, request_id, chunked)?;
+        self.rewrite(&mut parts.headers, &names, peer, request_id, chunked)?;
         if let Some(identity) = &identity {
-            self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
+            names.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
         }
         if let Some((name, value)) = overriding {
             parts.headers.insert(name, value);
@@ -107,11 +113,10 @@ impl Upstream {
             (None, _) => RequestBody::empty(),
             (Some(sending), ClientBody::Read(bytes)) => RequestBody::whole(bytes, Arc::clone(sending)),
             (Some(sending), ClientBody::Streaming(incoming)) => {
-                RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&self.identity))
+                RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&names))
             }
             (Some(sending), ClientBody::Begun(begun, rest)) => {
-                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&self.identity))
-                    .begun_with(begun)
+                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&names)).begun_with(begun)
             }
         };
 
@@ -130,13 +135,14 @@ impl Upstream {
     fn rewrite(
         &self,
         headers: &mut HeaderMap,
+        names: &IdentityHeaders,
         peer: SocketAddr,
         request_id: HeaderValue,
         chunked: bool,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
         let original_host = headers.get(header::HOST).cloned();
-        hop_by_hop::clean_request(headers, &self.identity);
+        hop_by_hop::clean_request(headers, names);
 
         // From here on everything is ours.
         if let Some(host) = original_host {

@@ -17,7 +17,6 @@ pub use self::{
     body::{ResponseBody, UpstreamGone},
     forward::{ClientBody, Outbound, UpstreamError},
 };
-use crate::identity_headers::IdentityHeaders;
 
 /// How long to wait for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,6 @@ pub struct Upstream {
     settings: UpstreamSettings,
     /// The value of `Host` under [`HostHeader::Upstream`].
     own_host: http::HeaderValue,
-    identity: Arc<IdentityHeaders>,
 }
 
 impl Upstream {
@@ -88,17 +86,13 @@ impl Upstream {
     ///
     /// # Errors
     /// [`InvalidUpstream`] if the URL has another scheme, or more than a host and a port.
-    pub fn new(
-        url: &str,
-        settings: UpstreamSettings,
-        identity: Arc<IdentityHeaders>,
-    ) -> Result<Arc<Self>, InvalidUpstream> {
+    pub fn new(url: &str, settings: UpstreamSettings) -> Result<Arc<Self>, InvalidUpstream> {
         let address = Address::parse(url)?;
         let own_host = http::HeaderValue::try_from(address.to_string())
             .map_err(|_| InvalidUpstream { url: url.to_owned(), problem: "the host is not valid" })?;
         let pool = Pool::new(address, settings.timeouts, settings.max_idle);
         tokio::spawn(Pool::sweep(Arc::downgrade(&pool), settings.timeouts.idle / 4));
-        Ok(Arc::new(Self { pool, settings, own_host, identity }))
+        Ok(Arc::new(Self { pool, settings, own_host }))
     }
 
     /// Idle connections and connections in use.
@@ -117,12 +111,6 @@ impl Upstream {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.pool.address().is_loopback()
-    }
-
-    /// The names that carry identity to it.
-    #[must_use]
-    pub fn identity_headers(&self) -> &Arc<IdentityHeaders> {
-        &self.identity
     }
 }
 

@@ -47,22 +47,42 @@ pub struct Cost {
     pub allocations: f64,
 }
 
-/// The median over rounds of `calls` calls each. `prepare` makes what a round needs and does not count.
-pub fn cost<P>(calls: usize, mut prepare: impl FnMut() -> P, mut round: impl FnMut(&mut P)) -> Cost {
-    let (mut times, mut counts) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
-    let end = Instant::now() + Duration::from_secs(1);
-    while times.len() < 9 || (Instant::now() < end && times.len() < 1 << 16) {
-        let mut prepared = prepare();
-        let (before, start) = (allocations(), Instant::now());
-        round(&mut prepared);
-        times.push(start.elapsed());
-        counts.push(allocations() - before);
+/// What one round took.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    took: Duration,
+    allocations: u64,
+}
+
+/// One round of `run`. What it needs is prepared before.
+pub fn round(run: impl FnOnce()) -> Round {
+    let (before, start) = (allocations(), Instant::now());
+    run();
+    let took = start.elapsed();
+    Round { took, allocations: allocations() - before }
+}
+
+/// The costs of things side by side: their rounds, of so many calls each, take turns, so that what else the machine does
+/// falls on all of them alike. Time is what a tenth of the rounds keep to, which is what they take when they are not
+/// interrupted; allocations are all that there were.
+pub fn costs<const N: usize>(rounds: [(usize, &mut dyn FnMut() -> Round); N]) -> [Cost; N] {
+    let end = Instant::now() + Duration::from_secs(N as u64);
+    let mut taken = [const { Vec::new() }; N];
+    let mut rounds = rounds;
+    while taken.iter().any(|taken| taken.len() < 9) || Instant::now() < end {
+        for ((_, round), taken) in rounds.iter_mut().zip(&mut taken) {
+            taken.push(round());
+        }
     }
-    counts.sort_unstable();
-    Cost {
-        nanoseconds: median(times).as_secs_f64() * 1e9 / calls as f64,
-        allocations: counts[counts.len() / 2] as f64 / calls as f64,
-    }
+    let mut calls = rounds.iter().map(|(calls, _)| *calls as f64);
+    taken.map(|taken| {
+        let calls = calls.next().unwrap_or(1.0);
+        let allocations: u64 = taken.iter().map(|round| round.allocations).sum();
+        let allocations = allocations as f64 / taken.len() as f64 / calls;
+        let mut times: Vec<Duration> = taken.iter().map(|round| round.took).collect();
+        times.sort_unstable();
+        Cost { nanoseconds: times[times.len() / 10].as_secs_f64() * 1e9 / calls, allocations }
+    })
 }
 
 /// The median.
