@@ -4,18 +4,16 @@
 //! signature check, may be mended by time or by new keys, or is chosen freely by whoever sends it. The store is apart from
 //! that of good tokens and small, so that garbage evicts nobody.
 
-use std::{
-    hash::Hasher,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use moka::{policy::EvictionPolicy, sync::Cache};
 use orgate_claims::UnixTime;
 use orgate_verify::{Verifier, VerifyError};
-use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::keyed_hash::KeyedHash;
 
 /// How many are remembered.
 const REMEMBERED: u64 = 1_024;
@@ -34,7 +32,7 @@ struct Forgery {
 /// The store. Safe to share.
 pub(crate) struct Forgeries {
     entries: Cache<u128, Arc<Forgery>>,
-    keys: (u64, u64),
+    hash: KeyedHash,
     recognized: AtomicU64,
 }
 
@@ -43,8 +41,7 @@ impl Forgeries {
         // The default policy would keep out a new one while those that are there are asked for.
         let entries =
             Cache::builder().max_capacity(REMEMBERED).eviction_policy(EvictionPolicy::lru()).build();
-        let random = || std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
-        Self { entries, keys: (random(), random()), recognized: AtomicU64::new(0) }
+        Self { entries, hash: KeyedHash::new(), recognized: AtomicU64::new(0) }
     }
 
     /// Why exactly this text was refused a moment ago, if the same keys would refuse it now.
@@ -55,7 +52,7 @@ impl Forgeries {
         parts_generation: u64,
         now: UnixTime,
     ) -> Option<VerifyError> {
-        let known = self.entries.get(&self.index(token))?;
+        let known = self.entries.get(&self.hash.of(token))?;
         let age = now.seconds().saturating_sub(known.at.seconds());
         let same = *known.token == *token
             && known.parts_generation == parts_generation
@@ -83,18 +80,12 @@ impl Forgeries {
         at: UnixTime,
     ) {
         let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
-        self.entries.insert(self.index(token), Arc::new(forgery));
+        self.entries.insert(self.hash.of(token), Arc::new(forgery));
     }
 
     /// How many requests were refused without a signature check.
     pub(crate) fn recognized(&self) -> u64 {
         self.recognized.load(Ordering::Relaxed)
-    }
-
-    fn index(&self, token: &str) -> u128 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        hasher.write(token.as_bytes());
-        hasher.finish128().as_u128()
     }
 }
 
@@ -133,7 +124,7 @@ mod tests {
         let at = UnixTime::from_seconds(0);
         for number in 0..3_000u32 {
             let token = number.to_string();
-            let index = forgeries.index(&token);
+            let index = forgeries.hash.of(&token);
             let forgery = Forgery { token: token.into(), error: garbage(), parts_generation: 1, at };
             forgeries.entries.insert(index, Arc::new(forgery));
         }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::{Method, uri::PathAndQuery};
 use orgate_policy::TargetError;
 
-use crate::{GateParts, Rejection, RequestHead, TokenSource, credentials};
+use crate::{GateParts, Rejection, RequestHead, TokenSource, credentials, judge::unreadable};
 
 /// What of a request is another than it was sent.
 #[derive(Debug)]
@@ -24,9 +24,7 @@ impl Form {
     /// # Errors
     /// The refusal of a request that has none.
     pub(crate) fn of(parts: &GateParts, sent: &RequestHead<'_>) -> Result<Self, Rejection> {
-        let unreadable = |error: TargetError| {
-            Rejection::new(error.into()).with_detail(error.to_string()).rendered(parts.deny)
-        };
+        let unreadable = |error: TargetError| unreadable(error).rendered(parts.deny);
         let invalid = |_| unreadable(TargetError::ForbiddenByte);
         let bare = credentials::without_query(sent.path_and_query, &parts.token).map_err(invalid)?;
         let path_and_query = bare.as_ref().unwrap_or(sent.path_and_query);

@@ -42,6 +42,7 @@ impl Caller for Arc<VerifiedToken> {
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
+    /// In its one form ([`Policy::normalized`]).
     pub(crate) path_and_query: &'a str,
     pub(crate) host: Option<&'a str>,
     pub(crate) facts: Facts<'a>,
@@ -146,8 +147,7 @@ pub(crate) fn unmatched_or<T>(
 ) -> Result<T, Rejection> {
     let (policy, deny) = (parts.policy(), parts.deny);
     let refused = |error| unreadable(error).rendered(deny);
-    let path_and_query = policy.normalized(asked.path_and_query).map_err(refused)?;
-    let target = policy.target(asked.method, asked.host, &path_and_query).map_err(refused)?;
+    let target = policy.target(asked.method, asked.host, asked.path_and_query).map_err(refused)?;
     match policy.find(&target) {
         Found::Rule(found) => Ok(then(&found)),
         Found::NoRule => Err(unmatched(Code::NoRule, deny).rendered(deny)),
@@ -181,7 +181,7 @@ pub fn judge(
     Err(rejection.rendered(deny))
 }
 
-fn unreadable(error: TargetError) -> Rejection {
+pub(crate) fn unreadable(error: TargetError) -> Rejection {
     Rejection::new(error.into()).with_detail(error.to_string())
 }
 

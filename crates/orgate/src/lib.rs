@@ -39,6 +39,7 @@ mod gate;
 mod guard;
 mod head;
 mod judge;
+mod keyed_hash;
 mod layer;
 mod limits;
 mod live;

@@ -16,7 +16,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, Hasher, RandomState},
+    hash::Hasher,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -26,9 +26,12 @@ use std::{
 
 use orgate_claims::Principal;
 use orgate_policy::{Limit, LimitPer};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::Hasher128;
 
-use crate::{Code, Gate, Rejection, clock, gate::GateParts, judge::Judged, token_cache::VerifiedToken};
+use crate::{
+    Code, Gate, Rejection, clock, gate::GateParts, judge::Judged, keyed_hash::KeyedHash,
+    token_cache::VerifiedToken,
+};
 
 /// The callers of one set.
 const WAYS: usize = 16;
@@ -39,7 +42,7 @@ const SETS: usize = 8192;
 pub(crate) struct Limits {
     sets: OnceLock<Box<[Set]>>,
     count: usize,
-    keys: (u64, u64),
+    hash: KeyedHash,
 }
 
 /// Places that one hash can have.
@@ -64,14 +67,12 @@ impl Limits {
     }
 
     fn of_sets(count: usize) -> Self {
-        // Two keys that nobody outside this process knows, from the standard library's source of randomness.
-        let random = || RandomState::new().build_hasher().finish();
-        Self { sets: OnceLock::new(), count, keys: (random(), random()) }
+        Self { sets: OnceLock::new(), count, hash: KeyedHash::new() }
     }
 
     /// Whom a request of `principal` is counted for.
     fn key(&self, rule: &str, limit: Limit, principal: Option<&Principal>) -> CallerKey {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        let mut hasher = self.hash.hasher();
         // 0xff stands in no text, so no two lists of parts are one.
         let mut part = |bytes: &[u8]| {
             hasher.write(bytes);

@@ -18,7 +18,8 @@ use moka::{Expiry, sync::Cache};
 use orgate_claims::{Principal, UnixTime};
 use orgate_policy::Subject;
 use orgate_verify::{IssuerIndex, KeyStamp};
-use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::keyed_hash::KeyedHash;
 
 use crate::sender::Bound;
 
@@ -98,7 +99,7 @@ struct Entry {
 /// The cache: bounded by bytes, safe to share.
 pub(crate) struct TokenCache {
     entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Folded>>,
-    keys: (u64, u64),
+    hash: KeyedHash,
 }
 
 /// What an entry weighs besides its token: the principal's fields, the subject's sets, the cache's own bookkeeping.
@@ -115,9 +116,7 @@ impl TokenCache {
             .weigher(weigh)
             .expire_after(UntilRefused)
             .build_with_hasher(BuildHasherDefault::default());
-        // Two keys that nobody outside this process knows, from the standard library's source of randomness.
-        let random = || std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
-        Self { entries, keys: (random(), random()) }
+        Self { entries, hash: KeyedHash::new() }
     }
 
     /// What was verified of exactly this text. Whether it still holds is the caller's question.
@@ -138,9 +137,7 @@ impl TokenCache {
 
     /// The place of a text, which says nothing of it to anybody outside of this process.
     pub(crate) fn index(&self, token: &str) -> u128 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        hasher.write(token.as_bytes());
-        hasher.finish128().as_u128()
+        self.hash.of(token)
     }
 }
 

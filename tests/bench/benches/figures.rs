@@ -1,46 +1,21 @@
 //! The figures that are promised, asserted: nanoseconds and allocations of a decision, milliseconds of a compilation.
 
-#![allow(unsafe_code, reason = "an allocator that counts")]
-
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     hint::black_box,
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use orgate_bench::{ENGINES, Run, SIZES, engine, routes, spec};
+use orgate_bench::{
+    ENGINES, Run, SIZES, engine,
+    measure::{Counting, allocations, median},
+    routes, spec,
+};
 use orgate_policy::Policy;
 
 /// The most that finding the rule and deciding may take at 10 000 rules, in nanoseconds.
 const MAX_DECISION: f64 = 300.0;
 /// The most that 10 000 rules may take to compile.
 const MAX_COMPILATION: Duration = Duration::from_millis(200);
-
-/// Counts what is asked of the system's allocator.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps to the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -103,7 +78,7 @@ fn measure(decide: &mut dyn FnMut(usize) -> Run) -> (f64, f64, f64) {
         batch *= 2;
     }
     let (mut allowed, mut times) = (0, Vec::with_capacity(10_001));
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = allocations();
     let end = Instant::now() + Duration::from_secs(2);
     while times.len() < 10_001 && (Instant::now() < end || times.len() < 5) {
         let run = decide(batch);
@@ -111,13 +86,8 @@ fn measure(decide: &mut dyn FnMut(usize) -> Run) -> (f64, f64, f64) {
         times.push(run.took);
     }
     let decisions = (times.len() * batch) as f64;
-    let allocations = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / decisions;
+    let allocations = (allocations() - before) as f64 / decisions;
     (median(times).as_secs_f64() * 1e9 / batch as f64, allocations, allowed as f64 / decisions)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn time(run: impl FnOnce()) -> Duration {

@@ -4,6 +4,8 @@
 //! Requests follow Zipf's law over the rules. The peers are given the route template that a request belongs to, so they
 //! are spared the matching that orgate does.
 
+pub mod measure;
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},

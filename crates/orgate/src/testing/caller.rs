@@ -13,7 +13,7 @@ use super::{Coverage, Outcome};
 use crate::{
     Code, Rejection, clock,
     gate::GateParts,
-    judge::{Asked, Caller, Judged},
+    judge::{Asked, Caller, Judged, unreadable},
 };
 
 /// Who asks, and what there is to ask; made by [`Gate::test`](crate::Gate::test). Can be kept and used many times.
@@ -162,8 +162,15 @@ impl TestCaller {
         let request = format!("{method} {path} as {self}");
         let request =
             if permissions.is_empty() { request } else { format!("{request}, who may {permissions},") };
+        let path_and_query = match policy.normalized(path) {
+            Ok(normal) => normal,
+            Err(error) => {
+                let rejection = unreadable(error).rendered(self.parts.deny);
+                return Outcome::refused(request, policy, rejection);
+            }
+        };
         let facts = Facts::at(clock::now());
-        let asked = Asked { method, path_and_query: path, host: None, facts };
+        let asked = Asked { method, path_and_query: &path_and_query, host: None, facts };
         match self.parts.judge(asked, |_| Ok(subject)) {
             Ok(Judged { refused: Some(rejection), .. }) => Outcome::refused(request, policy, rejection),
             Ok(Judged { rule, .. }) => {
