@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    captures::Captures,
     demand::Demand,
     facts::{Fact, Facts, Side, Term},
     functions::{FALSE, Function, TRUE},
@@ -10,9 +11,6 @@ use super::{
     variables::{Variable, Variables},
 };
 use crate::{ChangeKind, diff::Counterexample};
-
-/// What the requests in question always have in place of values that are looked at.
-pub(super) type Literals = Vec<(Term, Box<str>)>;
 
 /// What became of one pair of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +30,8 @@ pub(super) struct Comparison<'c, 'p> {
     pub(super) facts: &'c Facts,
     pub(super) sides: &'c [Side<'p>; 2],
     pub(super) columns: usize,
-    /// What the requests in question always have in place of values that are looked at.
-    pub(super) literals: &'c Literals,
+    /// What the requests in question have in place of values that are looked at.
+    pub(super) captures: &'c Captures,
 }
 
 /// When somebody gains or loses: of any token, and of the holders of each column's role.
@@ -48,12 +46,12 @@ impl Comparison<'_, '_> {
         let mut over = Variables::new();
         over.variable(Variable::SpeaksOfPermissions);
         over.variable(Variable::Organization);
-        let term = |term: &Term| self.literal(term);
+        let term = |term: &Term| self.captures.literal(term);
         let bound = old.bound(&mut over, &term);
         let via: Vec<Box<str>> = [old, new].into_iter().filter_map(|demand| demand.via()).collect();
         let [old_part, new_part] =
             [(old, 0), (new, 1)].map(|(demand, at)| self.part(demand, at, &via, &mut over));
-        let possible = possible(&mut over);
+        let possible = possible(self.captures, &mut over);
         let gains = difference(&new_part, &old_part, possible, &mut over);
         let losses = difference(&old_part, &new_part, possible, &mut over);
         let (was_open, is_open) = (old.anonymous(&mut over), new.anonymous(&mut over));
@@ -104,15 +102,9 @@ impl Comparison<'_, '_> {
         (!over.functions.overflowed()).then_some(effects)
     }
 
-    /// What stands for a value in every request in question, where that is always the same.
-    fn literal(&self, term: &Term) -> Term {
-        let known = self.literals.iter().find(|(known, _)| known == term);
-        known.map_or_else(|| term.clone(), |(_, word)| Term::Text(word.clone()))
-    }
-
     fn part(&self, demand: &Demand, at: usize, via: &[Box<str>], over: &mut Variables) -> Part {
         let Some(side) = self.sides.get(at) else { return Part { token: FALSE, columns: Vec::new() } };
-        let term = |term: &Term| self.literal(term);
+        let term = |term: &Term| self.captures.literal(term);
         let fact = |fact, over: &mut Variables| side.of_token(fact, self.facts.name(fact), over);
         let token = demand.admits(over, &term, via, fact);
         let columns = (0..self.columns).map(|column| {

@@ -1,14 +1,15 @@
-//! What holds of every request, whatever the policies say.
+//! What holds of every request that a pair of rules wins, whatever the two demand.
 
 use super::{
+    captures::Captures,
     facts::Term,
     functions::{Function, TRUE},
     variables::{Variable, Variables},
 };
 
-/// What holds of every request.
-pub(super) fn possible(over: &mut Variables) -> Function {
-    let mut all = TRUE;
+/// What holds of every request with such values.
+pub(super) fn possible(captures: &Captures, over: &mut Variables) -> Function {
+    let mut all = captures.possible(over);
     let variables = over.all().to_vec();
     let is_organization = |term: &Term| matches!(term, Term::Value(name) if name.starts_with("org."));
     for variable in &variables {
