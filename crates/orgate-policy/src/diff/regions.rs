@@ -274,11 +274,11 @@ impl Words {
     }
 }
 
-/// A decoded segment as it stands in a request. Patterns hold nothing that a path refuses, a word may.
+/// A decoded segment as it stands in a request. Patterns hold nothing that a path refuses; a word that does is refused or
+/// read as another one, however it is written.
 fn encode(word: &str, path: &mut String) {
     for byte in word.bytes() {
         match byte {
-            b'/' | b'%' | b'?' | b'#' => path.push_str(&format!("%{byte:02X}")),
             0x21..=0x7e => path.push(char::from(byte)),
             _ => path.push_str(&format!("%{byte:02X}")),
         }
