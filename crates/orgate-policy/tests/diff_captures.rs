@@ -135,6 +135,14 @@ fn two_parts_of_a_host_are_never_equal() {
 }
 
 #[test]
+fn what_equals_one_word_is_unequal_to_another() {
+    let (old, new) = ("GET /b: claims.t == \"b\" and claims.t != \"x\"", "GET /b: claims.t == \"b\"");
+    differs(old, new, &[]);
+    differs(new, old, &[]);
+    differs(new, "GET /b: claims.t == \"b\" and claims.t != \"b\"", &["Tightened GET /b [\"member\"]"]);
+}
+
+#[test]
 fn what_is_no_segment_is_never_captured() {
     for word in ["a/b", ".", "", "a%2Fb"] {
         let new = format!("GET /{{id}}: path.id != \"{word}\"");

@@ -9,7 +9,7 @@
 use super::{
     Pairs, Winners,
     facts::Term,
-    functions::{Function, TRUE},
+    functions::{FALSE, Function, TRUE},
     pair::{narrower, shared},
     variables::Variables,
     winner,
@@ -47,7 +47,7 @@ impl Captures {
         let mut all = TRUE;
         let mut none = Vec::new();
         for (term, words) in &self.words {
-            let mut any = super::functions::FALSE;
+            let mut any = FALSE;
             for word in words {
                 let equal = over.equal(term.clone(), Term::Text(word.clone()));
                 let two = over.functions.and(equal, any);
@@ -143,11 +143,11 @@ impl Pairs<'_, '_> {
         words.sort_unstable();
         words.dedup();
         for free in &mut free {
-            let tells = |word: &&Box<str>| match free.term {
+            let tells = |word: &str| match free.term {
                 Term::Segment(at) => free.folded.is_some() || self.unknown.is_told(*at, word, self.paths()),
                 _ => true,
             };
-            free.words = words.iter().filter(tells).cloned().collect();
+            free.words = words.iter().filter(|word| tells(word)).cloned().collect();
         }
         for (at, a) in free.iter().enumerate() {
             let others = free.iter().skip(at + 1);

@@ -7,7 +7,7 @@ use super::{
     demand::Demand,
     facts::{Fact, Facts, Side, Term},
     functions::{FALSE, Function, TRUE},
-    possible::possible,
+    possible::{always, possible},
     variables::{Variable, Variables},
 };
 use crate::{ChangeKind, diff::Counterexample};
@@ -141,7 +141,10 @@ impl Comparison<'_, '_> {
             // Never these together.
             let mut conflict = TRUE;
             for (number, value) in &example {
-                if matches!(over.get(*number), Some(Variable::Equal(..) | Variable::In(..))) {
+                if matches!(
+                    over.get(*number),
+                    Some(Variable::Equal(..) | Variable::Unequal(..) | Variable::In(..))
+                ) {
                     let variable = over.functions.variable(*number);
                     let literal = if *value { variable } else { over.functions.not(variable) };
                     conflict = over.functions.and(conflict, literal);
@@ -160,6 +163,42 @@ impl Comparison<'_, '_> {
             if let (Variable::Equal(a, b), true) = (variable, value) {
                 let (from, to) = (class(a, &mut classes), class(b, &mut classes));
                 classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
+            }
+        }
+        // Of what is there and of one type, what is not unequal is equal.
+        let mut types: Vec<(&Term, bool)> = Vec::new();
+        for (variable, _) in said().filter(|(_, value)| *value) {
+            match variable {
+                Variable::Equal(a, b) | Variable::Unequal(a, b) => {
+                    let known = is_text(a).or_else(|| is_text(b));
+                    types.extend(known.iter().flat_map(|text| [(a, *text), (b, *text)]));
+                }
+                Variable::In(item, _) => types.push((item, true)),
+                _ => {}
+            }
+        }
+        let mut joined = true;
+        while std::mem::take(&mut joined) {
+            for (variable, value) in said() {
+                let (Variable::Unequal(a, b), false) = (variable, value) else { continue };
+                let (from, to) = (class(a, &mut classes), class(b, &mut classes));
+                let of = |wanted: usize| {
+                    let mut terms =
+                        classes.iter().filter(|(_, class)| *class == wanted).map(|(term, _)| *term);
+                    terms.find_map(|term| {
+                        let said = types.iter().find(|(known, _)| *known == term).map(|(_, text)| *text);
+                        said.or_else(|| {
+                            is_text(term).filter(|_| always(term) || matches!(term, Term::Bool(_)))
+                        })
+                    })
+                };
+                if let (Some(one), Some(other)) = (of(from), of(to))
+                    && from != to
+                    && one == other
+                {
+                    classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
+                    joined = true;
+                }
             }
         }
         let mut find = |term| class(term, &mut classes);
@@ -230,6 +269,15 @@ impl Part {
             token: over.functions.and(self.token, condition),
             columns: self.columns.iter().map(|f| over.functions.and(*f, condition)).collect(),
         }
+    }
+}
+
+/// Whether a value is a text wherever it is there; `None` of a claim, which may be one or not.
+fn is_text(term: &Term) -> Option<bool> {
+    match term {
+        Term::Bool(_) => Some(false),
+        Term::Value(name) if name.starts_with("claims.") => None,
+        Term::Segment(_) | Term::Value(_) | Term::Text(_) => Some(true),
     }
 }
 
