@@ -17,8 +17,13 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use orgate_e2e::{Folder, Response, clock, orgate, request_to};
-use orgate_testkit::{Answer, TestKey, Upstream, access_token_claims, jwks};
+use orgate_testkit::{
+    Answer, TestKey, Upstream, access_token_claims, dpop_claims, dpop_proof, jwks, thumbprint,
+};
 use serde_json::{Map, Value, json};
+
+/// What a caller has whose token is bound to a key, and who proves with each request to hold it.
+const PROVEN: &str = " and a proof";
 
 const ISSUER: &str = "https://id.example.com/p/proj_demo";
 
@@ -192,7 +197,14 @@ fn send(proxy: &str, row: &Row) -> Response {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     if let Some(token) = token(row) {
-        headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+        let scheme = if row.caller.ends_with(PROVEN) { "DPoP" } else { "Bearer" };
+        headers.push(("Authorization".to_owned(), format!("{scheme} {token}")));
+        if row.caller.ends_with(PROVEN) {
+            // As a client makes it that calls the proxy itself.
+            let (url, id) = (format!("{proxy}{target}"), format!("{}{}", row.line, row.request));
+            let claims = dpop_claims(&id, method, &url, &token, clock::now());
+            headers.push(("DPoP".to_owned(), dpop_proof(TestKey::other_es256(), &claims)));
+        }
     }
     let headers: Vec<(&str, &str)> =
         headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -201,7 +213,11 @@ fn send(proxy: &str, row: &Row) -> Response {
 
 /// The token of `viewer of acme`, `viewer of acme with {"team": "t1"}`, `somebody`; none for `nobody`.
 fn token(row: &Row) -> Option<String> {
-    let (who, more) = row.caller.split_once(" with ").unwrap_or((&row.caller, "{}"));
+    let (caller, is_proven) = match row.caller.strip_suffix(PROVEN) {
+        Some(caller) => (caller, true),
+        None => (&*row.caller, false),
+    };
+    let (who, more) = caller.split_once(" with ").unwrap_or((caller, "{}"));
     let more: Map<String, Value> = serde_json::from_str(&more.replace('`', ""))
         .unwrap_or_else(|error| panic!("line {}: {error}", row.line));
     let now = clock::now();
@@ -219,6 +235,9 @@ fn token(row: &Row) -> Option<String> {
         }
         None if who == "nobody" => return None,
         None => assert_eq!(who, "somebody", "line {}: an unknown caller", row.line),
+    }
+    if is_proven {
+        fields.insert("cnf".into(), json!({"jkt": thumbprint(TestKey::other_es256())}));
     }
     for (name, value) in more {
         // Times are written as seconds before now.

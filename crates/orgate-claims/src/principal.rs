@@ -50,14 +50,31 @@ impl Organization {
     }
 }
 
-/// What the bearer must prove beyond holding the token (`cnf`, RFC 7800).
+/// What the sender must prove beyond holding the token (`cnf`, RFC 7800): one thing, or two.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Confirmation {
-    /// `jkt`: the RFC 7638 thumbprint of a DPoP key (RFC 9449 §6.1).
-    KeyThumbprint(Box<str>),
-    /// `x5t#S256`: the thumbprint of a client certificate (RFC 8705 §3.1).
-    CertificateThumbprint(Box<str>),
+pub struct Confirmation {
+    key: Option<Box<str>>,
+    certificate: Option<[u8; 32]>,
+}
+
+impl Confirmation {
+    /// That the sender holds this key and this certificate, where each is named; `None` if neither is.
+    #[must_use]
+    pub fn new(key: Option<Box<str>>, certificate: Option<[u8; 32]>) -> Option<Self> {
+        (key.is_some() || certificate.is_some()).then_some(Self { key, certificate })
+    }
+
+    /// `jkt`: the RFC 7638 thumbprint of a DPoP key (RFC 9449 §6.1), in base64url.
+    #[must_use]
+    pub fn key_thumbprint(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// `x5t#S256`: the SHA-256 of a client certificate (RFC 8705 §3.1).
+    #[must_use]
+    pub fn certificate_thumbprint(&self) -> Option<[u8; 32]> {
+        self.certificate
+    }
 }
 
 /// How the request was authenticated.

@@ -8,10 +8,13 @@ mod settings;
 use std::{path::Path, time::Duration};
 
 use orgate_policy::PermissionsFrom;
-use orgate_verify::{Audience, TokenTypes, TrustedIssuer};
+use orgate_verify::{Audience, Binding, TokenTypes, TrustedIssuer};
 
 pub use self::settings::{SettingChange, settings};
-use crate::file::{IssuerSpec, KeyLocation, PolicyFile};
+use crate::{
+    NonceSource,
+    file::{IssuerSpec, KeyLocation, PolicyFile},
+};
 
 /// A change of an issuer, or of how its tokens are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +113,24 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
         let seconds = [before, after].map(|trust| format!("{}s", trust.leeway_seconds()));
         add("leeway", seconds, after.leeway_seconds() > before.leeway_seconds());
     }
+    for (what, was, is) in [
+        ("dpop", before.key_binding(), after.key_binding()),
+        ("mtls", before.certificate_binding(), after.certificate_binding()),
+    ] {
+        if was != is {
+            // Who lets bound tokens in as well, or such that are not bound, lets in more.
+            let widens = was == Binding::Off || was == Binding::Required;
+            add(what, [was, is].map(|binding| binding.as_str().to_owned()), widens);
+        }
+    }
+    if old.dpop_nonce != new.dpop_nonce {
+        let texts = [old, new].map(|issuer| match &issuer.dpop_nonce {
+            None => "none".to_owned(),
+            Some(NonceSource::Process) => "of each gate".to_owned(),
+            Some(NonceSource::Secret(source)) => format!("by a secret, {}", settings::place(source)),
+        });
+        add("dpop.nonce", texts, old.dpop_nonce.is_some());
+    }
     let (old_keys, new_keys) = (keys(&old.keys), keys(&new.keys));
     if old_keys != new_keys {
         add("keys", [old_keys, new_keys], true);
@@ -153,6 +174,7 @@ fn keys(location: &KeyLocation) -> String {
         KeyLocation::Discover => "discover".to_owned(),
         KeyLocation::JwksUri(uri) => uri.clone(),
         KeyLocation::Known(_) => "in hand".to_owned(),
+        KeyLocation::Nowhere => "none".to_owned(),
         KeyLocation::File(path) => path.file_name().map(Path::new).unwrap_or(path).display().to_string(),
         KeyLocation::Secret(source) => format!("a secret, {}", settings::place(source)),
     }
@@ -200,6 +222,8 @@ mod tests {
                 "main: keys.max_stale default -> keys.max_stale 172800s +",
             ),
             ("audience: a, algorithms: [ES256], leeway: 60s", "main: leeway 30s -> leeway 60s +"),
+            ("audience: a, algorithms: [ES256], dpop: allowed", "main: dpop off -> dpop allowed +"),
+            ("audience: a, algorithms: [ES256], mtls: required", "main: mtls off -> mtls required +"),
             (
                 "audience: a, algorithms: [ES256], permissions_from: role",
                 "main: permissions_from token_else_role -> permissions_from role +",
@@ -228,6 +252,30 @@ mod tests {
             told(&plain, &format!("permissions_from: union\n{plain}")),
             ["main: permissions_from token_else_role -> permissions_from union +"]
         );
+    }
+
+    #[test]
+    fn who_asks_for_less_proof_lets_in_more() {
+        let with = |dpop: &str| main(&format!("audience: a, algorithms: [ES256], dpop: {dpop}"));
+        for (old, new, line) in [
+            ("required", "allowed", "main: dpop required -> dpop allowed +"),
+            ("allowed", "required", "main: dpop allowed -> dpop required"),
+            ("allowed", "off", "main: dpop allowed -> dpop off"),
+            ("required", "off", "main: dpop required -> dpop off +"),
+            (
+                "{mode: required, nonce: true}",
+                "required",
+                "main: dpop.nonce of each gate -> dpop.nonce none +",
+            ),
+            (
+                "required",
+                "{mode: required, nonce: {env: N}}",
+                "main: dpop.nonce none -> dpop.nonce by a secret, env N",
+            ),
+        ] {
+            assert_eq!(told(&with(old), &with(new)), [line]);
+            assert_eq!(told(&with(new), &with(new)), [""; 0]);
+        }
     }
 
     #[test]

@@ -7,10 +7,13 @@ use std::{
 
 use orgate_claims::{IssuerUrl, Principal};
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
-use orgate_verify::TrustedIssuer;
+use orgate_verify::{TrustedIssuer, dpop::PublicUrls};
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
+    compile::{
+        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight, ResourceSpec,
+        SecretSource,
+    },
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -32,6 +35,8 @@ pub struct PolicyFile {
     pub deny: DenyOptions,
     /// What becomes of CORS preflights.
     pub cors: Preflight,
+    /// What the application is to OAuth clients, if the file says so.
+    pub resource: Option<ResourceSpec>,
     /// Whether refusals are made or only told.
     pub mode: Mode,
     /// Where people are sent instead.
@@ -117,6 +122,8 @@ pub struct IssuerSpec {
     pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
+    /// Whether the proofs of its tokens must carry a nonce (RFC 9449 §9), and who knows it again.
+    pub dpop_nonce: Option<NonceSource>,
     /// The profile it was written with.
     pub profile: Option<&'static str>,
     /// Where the permissions of its callers come from, if not from where the policy says.
@@ -134,6 +141,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// There are none: the issuer is asked about each of its tokens.
+    Nowhere,
     /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
     Known(String),
 }
@@ -150,6 +159,8 @@ pub struct TokenOptions {
     pub first_of_several: bool,
     /// Origins besides the application's own whose pages may call it with a cookie, in lower case.
     pub trusted_origins: Vec<String>,
+    /// The addresses at which clients see the service, for which the proofs of bound tokens are.
+    pub public_urls: PublicUrls,
 }
 
 impl Default for TokenOptions {
@@ -159,6 +170,7 @@ impl Default for TokenOptions {
             exchange: None,
             first_of_several: false,
             trusted_origins: Vec::new(),
+            public_urls: PublicUrls::default(),
         }
     }
 }
@@ -173,6 +185,10 @@ pub enum TokenSource {
     Cookie(String),
     /// The whole value of the header with this name, in lower case.
     Header(String),
+    /// The parameter of the query with this name (RFC 6750 §2.3).
+    Query(String),
+    /// What follows this marker among the subprotocols of a WebSocket.
+    WebSocketProtocol(String),
 }
 
 /// The section `identity:`.

@@ -2,6 +2,7 @@
 //!
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
 //! * [`Upstream`] is an application that keeps every request it received.
+//! * [`Introspector`] is an issuer that is asked about opaque tokens.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
 //!
 //! Only tests depend on this crate, and it depends on nothing that it is used to test. It panics where a test would.
@@ -14,6 +15,8 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod dpop;
+mod introspector;
 mod keys;
 mod server;
 mod stub;
@@ -22,6 +25,8 @@ mod unfit;
 mod upstream;
 mod vectors;
 
+pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
+pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};

@@ -27,6 +27,12 @@ impl CertificateThumbprint {
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
 }
 
 #[cfg(test)]

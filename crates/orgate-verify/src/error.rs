@@ -100,6 +100,10 @@ pub enum VerifyErrorKind {
     KeyNotNamed,
     /// The signature does not hold.
     BadSignature,
+    /// The token is bound to its sender and may not be, or is not and must be.
+    WrongBinding,
+    /// The issuer says that the opaque token does not stand, or never did.
+    Inactive,
 }
 
 impl VerifyErrorKind {
@@ -124,6 +128,8 @@ impl VerifyErrorKind {
             Self::UnknownKey => "unknown_key",
             Self::KeyNotNamed => "key_not_named",
             Self::BadSignature => "bad_signature",
+            Self::WrongBinding => "wrong_binding",
+            Self::Inactive => "inactive",
         }
     }
 }

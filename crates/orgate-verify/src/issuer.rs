@@ -6,12 +6,12 @@ use std::fmt;
 
 use orgate_claims::IssuerUrl;
 
-use crate::{Algorithm, ClaimMapping, Telltale, TokenTypes};
+use crate::{Algorithm, Binding, ClaimMapping, Telltale, TokenTypes};
 
 /// An issuer whose tokens are accepted, and on which terms.
 ///
 /// Without further calls: the [default](Algorithm::DEFAULT) algorithms; access tokens by type only; 30 seconds of leeway;
-/// the claims of [`ClaimMapping::orgate`].
+/// the claims of [`ClaimMapping::orgate`]; no tokens that are bound to their sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedIssuer {
     url: IssuerUrl,
@@ -23,6 +23,8 @@ pub struct TrustedIssuer {
     is_rfc9068: bool,
     leeway: u32,
     mapping: ClaimMapping,
+    pub(crate) key_binding: Binding,
+    pub(crate) certificate_binding: Binding,
 }
 
 /// For whom a token must be meant (RFC 7519 §4.1.3).
@@ -109,6 +111,8 @@ impl TrustedIssuer {
             is_rfc9068: false,
             leeway: 30,
             mapping: ClaimMapping::orgate(),
+            key_binding: Binding::Off,
+            certificate_binding: Binding::Off,
         }
     }
 

@@ -12,10 +12,12 @@
 
 mod algorithm;
 pub mod authenticator;
+mod binding;
 mod certificate;
 mod claims_check;
 pub mod dpop;
 mod error;
+mod introspected;
 mod issuer;
 mod json;
 mod jws;
@@ -31,10 +33,11 @@ mod vectors;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use binding::Binding;
 pub use certificate::CertificateThumbprint;
 pub use error::{VerifyError, VerifyErrorKind};
 pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};
-pub use jws::MAX_TOKEN_BYTES;
+pub use jws::{MAX_TOKEN_BYTES, is_opaque};
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use orgate_config::{
-    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, Preflight, SecretSource,
+    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, NonceSource, PolicyFile,
+    Preflight, SecretSource,
 };
 use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
 use orgate_verify::{
@@ -13,7 +14,10 @@ use orgate_verify::{
 };
 use tracing::{error, warn};
 
-use crate::{Authenticator, CorsOptions, LoadError, Preflights, clock};
+use crate::{Authenticator, CorsOptions, LoadError, Preflights, SenderOptions, clock};
+
+/// The shortest secret of nonces.
+const NONCE_SECRET_BYTES: usize = 32;
 
 /// Environment variables by name.
 type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -60,6 +64,27 @@ pub(crate) fn secret_keys(
     let keys = KeySet::from_secret(&secret, trust.allowed_algorithms())
         .map_err(|error| unreadable(&owner, format!("it is not fit: {error}")))?;
     Ok(Arc::new(StaticKeys::new(keys)))
+}
+
+/// How bound tokens are proven, with the secrets that this needs.
+pub(crate) fn senders(file: &PolicyFile, env: Environment<'_>) -> Result<SenderOptions, LoadError> {
+    let nonces = file.issuers.iter().map(|issuer| {
+        let owner = format!("`dpop.nonce` of the issuer `{}`", issuer.name);
+        let secret = match &issuer.dpop_nonce {
+            None => return Ok(None),
+            Some(NonceSource::Process) => None,
+            Some(NonceSource::Secret(source)) => {
+                Some(source.read(env).map_err(|error| unreadable(&owner, error))?)
+            }
+        };
+        if secret.as_ref().is_some_and(|secret| secret.len() < NONCE_SECRET_BYTES) {
+            return Err(unreadable(&owner, format!("at least {NONCE_SECRET_BYTES} bytes are needed")));
+        }
+        let nonces = SenderOptions::make_nonces(secret.as_deref());
+        nonces.map(Some).map_err(|error| unreadable(&owner, error))
+    });
+    let nonces = nonces.collect::<Result<Vec<_>, _>>()?;
+    Ok(SenderOptions::default().public_urls(file.token.public_urls.clone()).nonces(nonces))
 }
 
 /// Where an issuer is asked, with the secret that this needs.

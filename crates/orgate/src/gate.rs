@@ -12,13 +12,18 @@ use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier};
 
 use crate::{
-    DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer, Preflights,
-    RedirectOptions, Rejection, RequestHead, TokenOptions,
+    DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
+    Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
     limits::Limits,
     observe::Told,
+    opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
+    rejection::Schemes,
+    replays::Replays,
+    resource::Resource,
+    sender::{self, SenderOptions},
     session::Sessions,
     token_cache::TokenCache,
 };
@@ -39,8 +44,10 @@ pub(crate) struct Inner {
     pub(crate) forgeries: Forgeries,
     /// Counted where a token is verified, not where it is used again.
     pub(crate) unknown_permissions: AtomicU64,
+    pub(crate) opaque: OpaqueMemory,
     sessions: Sessions,
     deliveries: Deliveries,
+    replays: Replays,
     limits: Limits,
     told: Told,
     pub(crate) marks: Marks,
@@ -74,11 +81,17 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Which opaque tokens are of which issuer, by issuer; empty where none are.
+    pub(crate) opaque: Vec<Option<OpaqueTokens>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
+    pub(crate) senders: SenderOptions,
+    /// By which schemes tokens can be sent.
+    pub(crate) schemes: Schemes,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
+    pub(crate) resource: Option<Box<Resource>>,
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
@@ -120,8 +133,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
-    /// It is a CORS preflight that the gate answers itself.
-    Answer(PreflightAnswer),
+    /// It is one that the gate answers itself: a CORS preflight, or a question about the resource.
+    Answer(GateAnswer),
 }
 
 impl GateParts {
@@ -130,6 +143,8 @@ impl GateParts {
     pub fn new(policy: Policy, verifier: Verifier) -> Self {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
         Self {
+            senders: SenderOptions::default(),
+            schemes: sender::schemes(&verifier),
             policy,
             verifier,
             token: TokenOptions::default(),
@@ -147,10 +162,12 @@ impl GateParts {
             load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            opaque: Vec::new(),
             #[cfg(feature = "remote")]
             exchange: None,
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
+            resource: None,
             observe: false,
             digest: Arc::from(""),
         }
@@ -227,8 +244,10 @@ impl Gate {
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             forgeries: Forgeries::new(),
             unknown_permissions: AtomicU64::new(0),
+            opaque: OpaqueMemory::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
+            replays: Replays::new(),
             limits: Limits::new(),
             told: Told::default(),
             marks: Marks::new(),
@@ -292,6 +311,10 @@ impl Gate {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn replays(&self) -> &Replays {
+        &self.inner.replays
     }
 
     pub(crate) fn limits(&self) -> &Limits {

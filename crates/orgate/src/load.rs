@@ -13,7 +13,9 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, 
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{Gate, GateParts, IdentityOptions, SignedIdentity, TokenOptions, TokenSource, from_file};
+use crate::{
+    Gate, GateParts, IdentityOptions, OpaqueTokens, SignedIdentity, TokenOptions, TokenSource, from_file,
+};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -183,12 +185,17 @@ fn parts(
     options: &LoadOptions,
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
-    let mut introspection = Vec::new();
+    let (mut introspection, mut opaque) = (Vec::new(), Vec::new());
+    let senders = from_file::senders(&file, env)?;
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
     for IssuerSpec { name, trust, keys, keys_max_stale, introspect, .. } in mem::take(&mut file.issuers) {
+        opaque.push(introspect.as_ref().and_then(|spec| spec.opaque.as_ref()).map(|spec| OpaqueTokens {
+            prefixes: spec.prefixes.iter().map(|prefix| prefix.as_str().into()).collect(),
+            lasting: spec.cache,
+        }));
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
         let location = match keys {
@@ -198,6 +205,10 @@ fn parts(
             KeyLocation::Secret(source) => {
                 let keys = from_file::secret_keys(&name, &trust, &source, env)?;
                 issuers.push((trust, keys));
+                continue;
+            }
+            KeyLocation::Nowhere => {
+                issuers.push((trust, Arc::new(StaticKeys::new(KeySet::empty()))));
                 continue;
             }
             KeyLocation::Known(jwks) => {
@@ -234,7 +245,11 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    let mut parts =
+        assemble(file, verifier).permissions_from(choices).introspecting(introspection).senders(senders);
+    if opaque.iter().any(Option::is_some) {
+        parts = parts.opaque_tokens(opaque);
+    }
     (parts.remote, parts.load_options) = (remote, options.clone());
     if let Some((exchange, lifetime)) = exchange {
         parts = parts.exchanging(exchange, lifetime);
@@ -278,6 +293,10 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         orgate_config::TokenSource::Bearer => Some(TokenSource::Bearer),
         orgate_config::TokenSource::Cookie(name) => Some(TokenSource::Cookie(name.as_str().into())),
         orgate_config::TokenSource::Header(name) => HeaderName::try_from(name).ok().map(TokenSource::Header),
+        orgate_config::TokenSource::Query(name) => Some(TokenSource::Query(name.as_str().into())),
+        orgate_config::TokenSource::WebSocketProtocol(marker) => {
+            Some(TokenSource::WebSocketProtocol(marker.as_str().into()))
+        }
     });
     let token = TokenOptions {
         sources: sources.collect(),
@@ -285,7 +304,12 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         trusted_origins: file.token.trusted_origins.iter().map(|origin| origin.as_str().into()).collect(),
     };
     let file_names = file.file_names().map(Into::into).collect();
-    GateParts::new(file.policy, verifier)
+    let parts = GateParts::new(file.policy, verifier);
+    let parts = match file.resource {
+        Some(resource) => parts.resource(resource.into()),
+        None => parts,
+    };
+    parts
         .digest(&file.digest)
         .token(token)
         .file_names(file_names)

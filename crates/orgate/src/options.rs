@@ -25,6 +25,10 @@ pub enum TokenSource {
     Cookie(Box<str>),
     /// The whole value of this header.
     Header(HeaderName),
+    /// The parameter of the query with this name (RFC 6750 §2.3). It never goes on.
+    Query(Box<str>),
+    /// The member behind this marker in `Sec-WebSocket-Protocol`, of a request that opens a WebSocket. Neither goes on.
+    WebSocketProtocol(Box<str>),
 }
 
 /// How the identity of the caller is passed on to the application.

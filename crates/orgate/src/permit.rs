@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header::SEC_WEBSOCKET_PROTOCOL,
+    uri::PathAndQuery,
+};
 use orgate_policy::RuleId;
 
 use crate::{
-    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
     token_cache::VerifiedToken,
 };
 
@@ -37,9 +40,39 @@ pub struct Permit {
     /// Why it would be refused, were the policy enforced.
     would: Option<Box<Rejection>>,
     shadow: Option<bool>,
+    /// Which nonce the client's next proof must carry, where that is another than that of this one.
+    nonce: Option<HeaderValue>,
     /// The method that a browser asks for, where this is its preflight.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
+}
+
+/// What a door adds to the response to a request that was let through.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    would: Option<(HeaderName, HeaderValue)>,
+    /// What was offered as a subprotocol and is none.
+    marker: Option<HeaderValue>,
+    /// Which nonce the client's next proof must carry (RFC 9449 §8.2), where it is another.
+    nonce: Option<HeaderValue>,
+}
+
+impl Additions {
+    /// Adds it.
+    pub fn add_to<B>(self, response: &mut Response<B>) {
+        if let Some((name, value)) = self.would {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(nonce) = self.nonce {
+            response.headers_mut().insert(NONCE, nonce);
+        }
+        if let Some(marker) = self.marker
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && !response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL)
+        {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, marker);
+        }
+    }
 }
 
 impl Permit {
@@ -49,7 +82,7 @@ impl Permit {
         token: Option<Arc<VerifiedToken>>,
         path_and_query: PathAndQuery,
     ) -> Self {
-        Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
+        Self { parts, token, rule, path_and_query, would: None, shadow: None, nonce: None, preflight: None }
     }
 
     /// How the application is told who is calling, by the policy that judged the request.
@@ -59,11 +92,16 @@ impl Permit {
     }
 
     /// Takes the credential out of the headers of the request, where the policy says that it ends here
-    /// (`identity: {forward_token: strip}`), whether or not its rule looked at it.
-    pub fn strip_credential(&self, headers: &mut HeaderMap) {
+    /// (`identity: {forward_token: strip}`), whether or not its rule looked at it; a token among subprotocols always ends
+    /// here. Says what is to be added to the response.
+    #[must_use = "a browser gives up a WebSocket for which no protocol is selected"]
+    pub fn strip_credential(&self, headers: &mut HeaderMap) -> Additions {
+        let marker = credentials::offered_marker(headers, &self.parts.token);
+        credentials::remove_markers(headers, &self.parts.token);
         if !self.parts.identity_options().forward_token {
             credentials::remove(headers, &self.parts.token);
         }
+        Additions { would: self.would_header(), marker, nonce: self.nonce.clone() }
     }
 
     /// The header by which the application will serve another method than `method`, where the policy says that it does
@@ -72,6 +110,10 @@ impl Permit {
     pub fn method_override(&self, method: &Method, headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
         let honoured = self.parts.method_override && method == Method::POST;
         Some((method_override::HEADER, headers.get(method_override::HEADER).filter(|_| honoured)?.clone()))
+    }
+
+    pub(crate) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
+        Self { nonce, ..self }
     }
 
     pub(crate) fn preflight_of(self, method: Method) -> Self {
@@ -102,8 +144,7 @@ impl Permit {
 
     /// The name and the value of the header that tells a client what an observed policy would have answered, such as
     /// `X-Orgate-Would: 403 missing_permission`.
-    #[must_use]
-    pub fn would_header(&self) -> Option<(HeaderName, HeaderValue)> {
+    fn would_header(&self) -> Option<(HeaderName, HeaderValue)> {
         let would = self.would.as_ref()?;
         let name = format!("{}-would", self.parts.identity_options().prefix).to_ascii_lowercase();
         let value = format!("{} {}", would.status().as_u16(), would.code());

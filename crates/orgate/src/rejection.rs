@@ -4,12 +4,15 @@
 //! (RFC 9457) with the code; the challenge follows RFC 6750 §3 (no error attribute where there was no credential,
 //! `insufficient_scope` where there was a valid one).
 
+mod challenge;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
+pub(crate) use self::challenge::{ProofFault, Schemes};
 use crate::{Code, DenyOptions, Disclose, GateParts, Principal, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
@@ -34,6 +37,10 @@ pub struct Rejection {
     asker: Option<Box<Asker>>,
     /// Whether the way the credential was sent is at fault.
     unreadable_credential: bool,
+    /// By which schemes tokens can be sent.
+    schemes: Schemes,
+    /// Whether the token came, or should have come, as `DPoP`.
+    by_dpop: bool,
 }
 
 /// What few refusals have, apart from the others so that all of them stay small.
@@ -47,6 +54,12 @@ struct Rare {
     location: Option<HeaderValue>,
     /// After how many seconds to try again.
     retry_after: Option<u64>,
+    /// What is wrong with the proof of possession.
+    proof_fault: Option<ProofFault>,
+    /// Which nonce the next proof must carry.
+    nonce: Option<HeaderValue>,
+    /// Where the document about the resource is.
+    metadata: Option<Arc<str>>,
 }
 
 impl Rejection {
@@ -67,6 +80,8 @@ impl Rejection {
             rare: None,
             asker: None,
             unreadable_credential: false,
+            schemes: Schemes::default(),
+            by_dpop: false,
         }
     }
 
@@ -121,6 +136,14 @@ impl Rejection {
 
     pub(crate) fn asked_under(mut self, parts: &GateParts, caller: Option<Principal>) -> Self {
         self.asker = Some(Box::new(Asker { caller, policy: Arc::clone(&parts.digest) }));
+        self.naming(parts.resource.as_ref().map(|resource| &resource.metadata))
+    }
+
+    /// Names the document about the resource in its challenge.
+    pub(crate) fn naming(mut self, metadata: Option<&Arc<str>>) -> Self {
+        if let Some(url) = metadata {
+            self.rare.get_or_insert_default().metadata = Some(Arc::clone(url));
+        }
         self
     }
 
@@ -237,13 +260,12 @@ impl Rejection {
             self.push_rule(&mut body);
             problem.respond("application/problem+json", &format!("{{{body}}}"))
         };
-        if let Some(challenge) = self.challenge() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        let retry_after = match self.code {
+        self.challenge(response.headers_mut());
+        let known = self.rare.as_ref().and_then(|rare| rare.retry_after);
+        let retry_after = known.or(match self.code {
             Code::KeysUnavailable | Code::StaleFeed => Some(5),
-            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
-        };
+            _ => None,
+        });
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -269,47 +291,6 @@ impl Rejection {
         if let Some((file, line)) = place.filter(|_| self.disclose == Disclose::Full) {
             body.push_str(&format!(",\"file\":{},\"line\":{line}", json(file)));
         }
-    }
-
-    /// RFC 6750 §3.
-    fn challenge(&self) -> Option<HeaderValue> {
-        if let Some(name) = self.rare.as_ref().and_then(|rare| rare.authenticator.as_ref()) {
-            // No scheme is registered for these; the name of ours says which authenticator is meant (RFC 9110 §11.3).
-            let challenge = format!("Authenticator realm=\"orgate\", name=\"{name}\"");
-            let asks = self.status() == StatusCode::UNAUTHORIZED;
-            return HeaderValue::try_from(challenge).ok().filter(|_| asks);
-        }
-        let challenge = match (self.code, self.status()) {
-            (Code::NoCredential, _) => "Bearer realm=\"orgate\"".to_owned(),
-            (Code::BadRequest, _) if self.unreadable_credential => {
-                "Bearer realm=\"orgate\", error=\"invalid_request\"".to_owned()
-            }
-            // RFC 9470 §3.
-            (Code::StepUpRequired, _) => {
-                let needed = self.step_up.as_deref().unwrap_or_default();
-                format!(
-                    "Bearer realm=\"orgate\", error=\"insufficient_user_authentication\", \
-                     error_description=\"{}\"{needed}",
-                    self.code.title()
-                )
-            }
-            (_, StatusCode::UNAUTHORIZED) => {
-                let title = self.code.title();
-                format!("Bearer realm=\"orgate\", error=\"invalid_token\", error_description=\"{title}\"")
-            }
-            (Code::MissingPermission | Code::NoActiveOrganization, _) => {
-                let mut challenge = "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned();
-                if !self.missing.is_empty() && self.disclose != Disclose::Nothing {
-                    challenge.push_str(&format!(", scope=\"{}\"", self.missing.join(" ")));
-                }
-                challenge
-            }
-            (Code::MissingRole | Code::ConditionFailed, _) => {
-                "Bearer realm=\"orgate\", error=\"insufficient_scope\"".to_owned()
-            }
-            _ => return None,
-        };
-        HeaderValue::try_from(challenge).ok()
     }
 }
 
@@ -364,7 +345,7 @@ impl Problem<'_> {
 }
 
 /// A text as a JSON string (RFC 8259 §7).
-fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -6,44 +6,65 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use orgate_claims::UnixTime;
-use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
+use orgate_verify::{IssuerIndex, KeyStamp, Verified, VerifyError, VerifyErrorKind};
 
 use crate::{
     Code, Credential, Gate, GateParts, Need, Rejection, RequestHead,
-    credentials::{self, CredentialError, Presented, csrf},
+    credentials::{self, CredentialError, Presented, Scheme, csrf},
     judge::Refusal,
+    opaque::Heard,
+    sender::Bound,
     session::Exchanged,
     token_cache::VerifiedToken,
 };
 
+/// What others said about one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answers<'b> {
+    /// What its session was exchanged for.
+    pub(crate) session: Option<&'b Exchanged>,
+    /// What the issuer of its opaque token said.
+    pub(crate) heard: Option<&'b Heard>,
+}
+
 impl Gate {
-    /// The verified token of a request; `None` if it carries no credential.
+    /// The verified token of a request, as it was sent and in the form in which it is judged, and by which scheme it came;
+    /// `None` if it carries no credential. What the sender of a bound token has to show is not looked at here.
     pub(crate) fn token(
         &self,
         parts: &GateParts,
-        head: &RequestHead<'_>,
+        (sent, head): (&RequestHead<'_>, &RequestHead<'_>),
         now: UnixTime,
-        brought: Option<&Exchanged>,
-    ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
-        let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
+        brought: Answers<'_>,
+    ) -> Result<Option<(Arc<VerifiedToken>, Scheme)>, Refusal> {
+        let credential = credentials::extract(sent, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
                 CredentialError::Several => "the request carries more than one credential",
                 CredentialError::Malformed => "the credential of the request cannot be read",
             })
         })?;
         match credential {
-            Some(Presented { credential: Credential::Token(text), by_cookie }) => {
+            Some(Presented { credential: Credential::Token(text), by_cookie, scheme }) => {
                 if by_cookie {
                     csrf::check(head, &parts.token.trusted_origins)
                         .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
                 }
-                self.verified(parts, text.as_str(), now).map(Some)
+                match self.verified(parts, text.as_str(), now, brought.heard) {
+                    Ok(token) => Ok(Some((token, scheme))),
+                    Err(Refusal::Rejection(rejection)) => {
+                        Err(rejection.sent_by_dpop(scheme == Scheme::Dpop).into())
+                    }
+                    Err(need) => Err(need),
+                }
             }
-            None => self.session(parts, head, now, brought),
+            None => {
+                let token = self.session(parts, head, now, brought)?;
+                Ok(token.map(|token| (token, Scheme::Unnamed)))
+            }
         }
     }
 
@@ -52,10 +73,14 @@ impl Gate {
         parts: &GateParts,
         text: &str,
         now: UnixTime,
+        heard: Option<&Heard>,
     ) -> Result<Arc<VerifiedToken>, Refusal> {
         let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
-            None => self.verify(parts, text, now)?,
+            None => match parts.opaque_issuer(text) {
+                Some((issuer, lasting)) => self.introspected(parts, (text, issuer, lasting), now, heard)?,
+                None => self.verify(parts, text, now)?,
+            },
         };
         match self.inner.marks.check(&token.principal) {
             Ok(()) => Ok(token),
@@ -72,7 +97,7 @@ impl Gate {
             self.inner.forgeries.remember(text, &error, parts.generation(), now);
             refused(&error)
         })?;
-        let token = Arc::new(parts.read(verified, now)?);
+        let token = Arc::new(parts.read(verified, text, now));
         self.inner.unknown_permissions.fetch_add(parts.unknown_permissions(&token), Ordering::Relaxed);
         self.inner.cache.insert(text, Arc::clone(&token));
         Ok(token)
@@ -91,7 +116,7 @@ fn refused(error: &VerifyError) -> Refusal {
 
 impl GateParts {
     /// How many permissions of a token the policy does not know.
-    fn unknown_permissions(&self, token: &VerifiedToken) -> u64 {
+    pub(crate) fn unknown_permissions(&self, token: &VerifiedToken) -> u64 {
         let names = token.principal.permissions().iter();
         let unknown =
             names.filter(|name| self.policy().has_permission(&token.subject, name.as_str()).is_none());
@@ -99,30 +124,25 @@ impl GateParts {
     }
 
     /// What the policy makes of a verified token.
-    fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
-        let (issuer, key_generation, valid_until) =
-            (verified.issuer(), verified.key_generation(), verified.valid_until());
+    pub(crate) fn read(&self, verified: Verified, text: &str, now: UnixTime) -> VerifiedToken {
+        let (issuer, key, valid_until) = (verified.issuer(), verified.key(), verified.valid_until());
         let principal = verified.into_principal();
-        if principal.confirmation().is_some() {
-            // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
-            let detail =
-                "the token is bound to a key or a certificate, and this gate cannot check the proof of it";
-            return Err(Rejection::new(Code::InvalidToken).with_detail(detail).into());
-        }
         let subject = match self.permissions_from.get(issuer.as_usize()) {
             Some(Some(from)) => self.policy.subject_from(&principal, *from),
             Some(None) | None => self.policy.subject(&principal),
         };
-        Ok(VerifiedToken {
+        VerifiedToken {
             subject,
+            bound: Bound::of(&principal, text),
             principal: Arc::new(principal),
             issuer: Some(issuer),
-            key_generation,
+            key,
             parts_generation: self.generation(),
             valid_until,
             verified_at: now,
             stands_until: AtomicU64::default(),
-        })
+            withdrawn: AtomicBool::default(),
+        }
     }
 
     /// Whether a cached token would be verified again with the same result. A clock that was put back may have passed its
@@ -130,10 +150,16 @@ impl GateParts {
     fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
         token.parts_generation == self.generation()
             && (token.verified_at..token.valid_until).contains(&now)
-            && token
-                .issuer
-                .and_then(|issuer| self.verifier().key_source(issuer))
-                .and_then(|source| source.current())
-                .is_some_and(|keys| keys.generation() == token.key_generation)
+            && token.is_vouched_for()
+            && token.key.is_none_or(|key| self.has_key(token.issuer, key))
+    }
+
+    /// Whether the key that proved a token is still one of its issuer's. Another set that holds the same key changes
+    /// nothing; one without it ends what the key has proven at once.
+    fn has_key(&self, issuer: Option<IssuerIndex>, key: KeyStamp) -> bool {
+        issuer
+            .and_then(|issuer| self.verifier().key_source(issuer))
+            .and_then(|source| source.current())
+            .is_some_and(|keys| keys.generation() == key.generation() || keys.holds(key))
     }
 }

@@ -322,6 +322,7 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     let response = rejection.response(None);
     assert_eq!(
         (response.status().as_u16(), &response.headers()["retry-after"]),
-        (503, &"5".parse().unwrap())
+        (503, &"1".parse().unwrap()),
+        "when the issuer may be asked again"
     );
 }

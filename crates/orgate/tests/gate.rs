@@ -85,7 +85,7 @@ fn a_token_bound_to_a_key_is_no_bearer_token() {
     let (gate, _) = gate();
     for (member, value) in [
         ("jkt", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"),
-        ("x5t#S256", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"),
+        ("x5t#S256", "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0"),
     ] {
         let bound = token_at(NOW, &["read"], |claims| claims["cnf"] = serde_json::json!({ member: value }));
         for _ in 0..2 {
@@ -196,6 +196,33 @@ async fn keys_are_fetched_when_they_are_needed_and_only_then() {
         "a known key and a bad token fetch nothing"
     );
     assert!(gate.status().is_ready());
+}
+
+#[tokio::test]
+async fn who_comes_too_early_is_told_when_the_issuer_may_be_asked_again() {
+    let keys = Arc::new(Keys::default());
+    let gate = Gate::new(parts(&RULES, &keys));
+    let token = token_at(orgate::clock::now().seconds(), &["read"], |_| {});
+    for (pause, told) in
+        [(None, "5"), (Some(0), "1"), (Some(7_200), "8"), (Some(60_000), "60"), (Some(600_000), "60")]
+    {
+        *keys.pause.lock().unwrap() = pause.map(std::time::Duration::from_millis);
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let head = RequestHead {
+            method: &Method::GET,
+            authority: None,
+            path_and_query: &PathAndQuery::from_static("/docs"),
+            headers: &headers,
+            peer: None,
+            client_certificate: None,
+        };
+        let orgate::Verdict::Reject(rejection) = gate.check(&head).await else {
+            panic!("let in without keys")
+        };
+        assert_eq!(rejection.code().as_str(), "keys_unavailable");
+        assert_eq!(rejection.response(None).headers()["retry-after"], told, "{pause:?}");
+    }
 }
 
 fn body(rejection: &Rejection, request_id: Option<&str>) -> serde_json::Value {

@@ -216,7 +216,7 @@ impl Inner {
             request_id: id.as_str(),
         };
         let mut request = request;
-        permit.strip_credential(request.headers_mut());
+        let additions = permit.strip_credential(request.headers_mut());
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());
@@ -265,9 +265,7 @@ impl Inner {
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
         };
-        if let Some((name, value)) = permit.would_header() {
-            response.headers_mut().insert(name, value);
-        }
+        additions.add_to(&mut response);
         response
     }
 

@@ -9,6 +9,7 @@ mod headers;
 mod identity;
 mod lifecycle;
 mod modes;
+mod senders;
 
 use std::{
     net::SocketAddr,

@@ -73,6 +73,9 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "keys", "jwks_uri" | "file"]
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
+            | ["token", "public_url"]
+            | ["resource", "url" | "documentation"]
+            | ["identity", "sign", "issuer" | "audience"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }

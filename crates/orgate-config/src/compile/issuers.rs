@@ -4,14 +4,14 @@ use std::{collections::HashMap, path::Path, time::Duration};
 
 use orgate_claims::IssuerUrl;
 use orgate_policy::PermissionsFrom;
-use orgate_verify::{TokenTypes, TrustedIssuer};
+use orgate_verify::{Binding, TokenTypes, TrustedIssuer};
 
 use super::{
     address::{self, AddressError},
     claims::{self, Named, Renamed},
     environment, exchange, key_life,
     profiles::{self, Profile},
-    rules, signing, texts,
+    rules, sender, signing, texts,
 };
 use crate::{
     codes,
@@ -23,7 +23,7 @@ use crate::{
 /// The most issuers of one policy.
 pub(super) const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
-const LATER: [&str; 4] = ["dpop", "feed", "max_stale", "on_stale"];
+const LATER: [&str; 3] = ["feed", "max_stale", "on_stale"];
 /// Environment variables by name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
@@ -38,6 +38,8 @@ pub(super) struct Issuers {
     pub(super) renamed: Vec<Renamed>,
     /// The claims that issuers declare for the conditions of rules.
     pub(super) named: Vec<Named>,
+    /// What opaque tokens begin with; empty for all of an issuer.
+    pub(super) opaque: Vec<Spanned<String>>,
 }
 
 pub(super) fn read(
@@ -68,6 +70,7 @@ pub(super) fn read(
             None => read.issuers.push(issuer),
         }
     }
+    exchange::check_prefixes(&read.opaque, diagnostics);
     read
 }
 
@@ -90,6 +93,8 @@ pub(super) fn issuer(
     let profile = map.optional("profile").text();
     let overrides = map.optional("claims").node();
     let introspect = map.optional("introspect").node();
+    let dpop = map.optional("dpop").node();
+    let mtls = map.optional("mtls").one_of(&sender::BINDINGS);
     let permissions_from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
     for key in LATER {
         map.unsupported(key);
@@ -107,9 +112,20 @@ pub(super) fn issuer(
     let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
     let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
     let introspect = match introspect {
-        Some(node) => Some(exchange::introspect(node, &path, directory, env, diagnostics)?),
+        Some(node) => Some(exchange::introspect(node, &path, directory, env, &mut read.opaque, diagnostics)?),
         None => None,
     };
+    let (dpop, dpop_nonce) = match dpop {
+        Some(node) => sender::dpop(node, &path, directory, diagnostics)?,
+        None => (Binding::Off, None),
+    };
+    if keys == Some(KeyLocation::Nowhere) && introspect.as_ref().is_none_or(|spec| spec.opaque.is_none()) {
+        let message = format!("`{path}.keys`: without keys, no token of the issuer can be proven");
+        let finding = Diagnostic::error(codes::BAD_VALUE, message).at(key.span);
+        diagnostics.push(
+            finding.help("`keys: none` is for issuers of opaque tokens: `introspect: {…, opaque: true}`"),
+        );
+    }
     let discover = keys == Some(KeyLocation::Discover);
     let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
 
@@ -117,7 +133,7 @@ pub(super) fn issuer(
         Audiences::Any => TrustedIssuer::with_any_audience(url.value),
         Audiences::OneOf(audiences) => TrustedIssuer::new(url.value, audiences).ok()?,
     };
-    let mut trust = trust.mapping(mapping);
+    let mut trust = trust.mapping(mapping).dpop(dpop).mtls(mtls.map_or(Binding::Off, |mtls| mtls.value));
     trust = trust.types(match types {
         Some(types) => types?,
         None => profile.map_or(TokenTypes::ALL, |profile| profile.types),
@@ -144,6 +160,7 @@ pub(super) fn issuer(
             keys: keys?,
             keys_max_stale: max_stale,
             introspect,
+            dpop_nonce,
             profile,
             permissions_from,
         },

@@ -20,9 +20,12 @@ mod mode;
 mod options;
 mod profiles;
 mod rates;
+mod resource;
 mod rules;
 mod secrets;
+mod sender;
 mod signing;
+mod sources;
 mod version;
 mod vocabulary;
 
@@ -34,11 +37,13 @@ pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
     development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
-    exchange::{ExchangeSpec, IntrospectSpec},
+    exchange::{ExchangeSpec, IntrospectSpec, OpaqueSpec},
     include::included,
     lint::Lints,
     mode::{Mode, Until},
+    resource::ResourceSpec,
     secrets::{SecretSource, SecretUnreadable},
+    sender::NonceSource,
 };
 
 use crate::{
@@ -170,6 +175,7 @@ fn read(
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     let lint = map.optional("lint").node();
+    let resource = map.optional("resource").node();
     let paths = map.optional("paths").node();
     map.finish();
     if !limits::check_entries(&sections, diagnostics) {
@@ -187,6 +193,7 @@ fn read(
     let identity = identity::read(identity, env, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     let cors = cors::read(cors, env, diagnostics);
+    let resource = resource::read(resource, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
     let method_override;
@@ -216,6 +223,7 @@ fn read(
         deny,
         redirect,
         cors,
+        resource,
         mode,
         lints: Lints::default(),
         method_override,

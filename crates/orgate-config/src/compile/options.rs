@@ -4,7 +4,7 @@ use orgate_policy::PathOptions;
 
 use super::{
     address::{self, AddressError},
-    exchange, texts,
+    exchange, sender, sources, texts,
 };
 use crate::{
     codes,
@@ -14,13 +14,14 @@ use crate::{
 };
 
 /// Headers in which a token cannot travel, or that have a word of their own.
-pub(super) const TAKEN_HEADERS: [&str; 7] = [
+pub(super) const TAKEN_HEADERS: [&str; 8] = [
     "authorization",
     "connection",
     "content-length",
     "cookie",
     "host",
     "proxy-authorization",
+    "sec-websocket-protocol",
     "transfer-encoding",
 ];
 
@@ -55,12 +56,16 @@ pub(super) fn token(
     let several = map.optional("several").one_of(&[("refuse", false), ("first", true)]);
     let csrf = map.optional("csrf").entry();
     let exchange = map.optional("exchange").node();
+    let public_url = map.optional("public_url").node();
     map.finish();
+    if let Some(node) = public_url {
+        options.public_urls = sender::public_urls(node, env, diagnostics);
+    }
     options.exchange = exchange.and_then(|node| exchange::exchange(node, env, diagnostics));
     let exchanges = exchange.is_some();
     options.first_of_several = several.is_some_and(|several| several.value);
     if let Some(from) = from {
-        options.from = sources(from, diagnostics);
+        options.from = sources::read(from, diagnostics);
     }
     let by_cookie = options.from.iter().any(|source| matches!(source, TokenSource::Cookie(_)));
     if let Some((key, node)) = csrf {
@@ -73,29 +78,6 @@ pub(super) fn token(
         }
     }
     options
-}
-
-fn sources(from: &Node, diagnostics: &mut Diagnostics) -> Vec<TokenSource> {
-    let items = match &from.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(from),
-    };
-    let mut sources: Vec<TokenSource> = Vec::new();
-    for item in items {
-        let Some(source) = source(item, diagnostics) else { continue };
-        if sources.contains(&source) {
-            let finding = Diagnostic::error(codes::DUPLICATE, "the same place is named twice");
-            diagnostics.push(finding.at(item.span).help("leave one away"));
-        } else {
-            sources.push(source);
-        }
-    }
-    if items.is_empty() {
-        let finding =
-            Diagnostic::error(codes::BAD_VALUE, "`token.from` is empty, so no token could ever be sent");
-        diagnostics.push(finding.at(from.span).help("write `from: [bearer]`, or leave it away"));
-    }
-    sources
 }
 
 /// The origins besides the application's own whose pages may call it with a cookie. There is no way to let all of them.
@@ -156,59 +138,6 @@ fn origin(text: &str, node: &Node, diagnostics: &mut Diagnostics) -> Option<Stri
     };
     diagnostics.push(Diagnostic::error(code, message).at(node.span).help(help));
     None
-}
-
-fn source(node: &Node, diagnostics: &mut Diagnostics) -> Option<TokenSource> {
-    let wanted = "`bearer`, `{header: NAME}` or `{cookie: NAME}`";
-    match &node.value {
-        Value::Text(text) if text == "bearer" => Some(TokenSource::Bearer),
-        Value::Text(text) => {
-            let message = format!("`token.from`: expected {wanted}, found `{text}`");
-            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span));
-            None
-        }
-        Value::Map(_) => {
-            let mut map = MapReader::new(node, "token.from", diagnostics)?;
-            let cookie = map.optional("cookie").node();
-            let header =
-                if cookie.is_some() { map.optional("header") } else { map.required("header") }.node();
-            map.finish();
-            if let Some(cookie) = cookie {
-                if header.is_some() {
-                    let message = "a place is a header or a cookie";
-                    let finding = Diagnostic::error(codes::BAD_VALUE, message).at(node.span);
-                    diagnostics.push(finding.help("write both as places of their own"));
-                    return None;
-                }
-                return cookie_name(cookie, diagnostics).map(TokenSource::Cookie);
-            }
-            let name = header_name(header?, "token.from.header", diagnostics)?;
-            if TAKEN_HEADERS.contains(&name.as_str()) {
-                let finding =
-                    Diagnostic::error(codes::BAD_VALUE, format!("a token cannot travel alone in `{name}`"));
-                diagnostics.push(finding.at(header?.span).help("`bearer` reads `Authorization: Bearer`"));
-                return None;
-            }
-            Some(TokenSource::Header(name))
-        }
-        _ => {
-            document::wrong_kind(node, "token.from", wanted, diagnostics);
-            None
-        }
-    }
-}
-
-/// The name of a cookie, exactly as it is spelt (RFC 6265 §4.1.1).
-fn cookie_name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
-    let text = Field::of(node, "token.from.cookie", diagnostics).text()?;
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.value.is_empty() || text.value.len() > 128 || !text.value.bytes().all(is_token) {
-        let message = format!("`token.from.cookie`: `{}` is no name of a cookie", text.value);
-        let finding = Diagnostic::error(codes::BAD_VALUE, message).at(text.span);
-        diagnostics.push(finding.help("letters, digits, `-`, `_` and `.` fit, at most 128 of them"));
-        return None;
-    }
-    Some(text.value.to_owned())
 }
 
 /// The name of a header in lower case (RFC 9110 §5.1), of letters, digits, `-` and `_`.

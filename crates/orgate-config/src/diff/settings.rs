@@ -54,6 +54,8 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     );
     let widens = is.trusted_origins.iter().any(|origin| !was.trusted_origins.contains(origin));
     push("token.csrf.origins", list(&was.trusted_origins), list(&is.trusted_origins), widens, false);
+    let urls = |file: &PolicyFile| file.token.public_urls.to_string();
+    push("token.public_url", urls(old), urls(new), true, false);
     let exchange = |file: &PolicyFile| match &file.token.exchange {
         Some(spec) => format!(
             "the cookie {} at {}, {}, for {}s",
@@ -78,6 +80,9 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
             |spec: &crate::IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
         let (was, is) = (lasts(before), lasts(issuer));
         push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
+        let (was, is) = (opaque(before), opaque(issuer));
+        let widens = is != "none";
+        push(&format!("{setting}.opaque"), was, is, widens, false);
     }
     for spec in &new.authenticators {
         // A new one lets nobody in unless a rule names it, and that is told of the rule.
@@ -141,8 +146,19 @@ fn sources(from: &[TokenSource]) -> String {
         TokenSource::Bearer => "bearer".to_owned(),
         TokenSource::Cookie(name) => format!("cookie {name}"),
         TokenSource::Header(name) => format!("header {name}"),
+        TokenSource::Query(name) => format!("query {name}"),
+        TokenSource::WebSocketProtocol(marker) => format!("websocket_protocol {marker}"),
     };
     from.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Which opaque tokens an issuer is asked about.
+fn opaque(issuer: &crate::IssuerSpec) -> String {
+    let spec = issuer.introspect.as_ref().and_then(|spec| spec.opaque.as_ref());
+    spec.map_or("none".to_owned(), |spec| {
+        let which = if spec.prefixes.is_empty() { "all".to_owned() } else { spec.prefixes.join(", ") };
+        format!("{which}, for {}s", spec.cache.as_secs())
+    })
 }
 
 fn preflight(cors: &Preflight) -> String {
@@ -257,6 +273,11 @@ mod tests {
                 "token: {from: [{cookie: c}]}",
                 "token: {from: [{cookie: c}], csrf: {origins: [\"https://b.example\"]}}",
                 "token.csrf.origins: none -> https://b.example +",
+            ),
+            (
+                "token: {public_url: \"https://a.example\"}",
+                "token: {public_url: [\"https://a.example\", \"https://b.example/x\"]}",
+                "token.public_url: https://a.example -> https://a.example, https://b.example/x +",
             ),
             ("", "cors: {preflight: pass}", "cors.preflight: deny -> pass public"),
             (

@@ -4,8 +4,8 @@
 //! request's is compared before its signature is looked at, and what it says of itself it is believed in only after that.
 //! Whether a proof was seen before is the caller's to remember ([`Proof::fingerprint`]), as is the header it came in.
 //!
-//! Of the target only host, port and path are compared: behind a proxy that ends TLS nobody here knows the scheme, so that
-//! `http` and `https` are both taken, each with its own default port.
+//! The target must be https, or this machine, at the host of the request; or one that is configured ([`PublicUrls`]):
+//! behind a proxy that ends TLS nobody here knows what the client saw.
 
 mod nonce;
 mod target;
@@ -14,7 +14,10 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orgate_claims::UnixTime;
 
-pub use self::nonce::Nonces;
+pub use self::{
+    nonce::{NonceAge, NonceError, Nonces},
+    target::{PublicUrlError, PublicUrls},
+};
 use crate::{
     Algorithm,
     json::{self, Map, Value},
@@ -34,12 +37,14 @@ const LEEWAY: i64 = 30;
 pub struct Proven<'a> {
     /// The method of the request.
     pub method: &'a str,
-    /// Its host, with or without a port.
-    pub authority: &'a str,
+    /// The host that it was sent to, with or without a port, where it names one.
+    pub authority: Option<&'a str>,
     /// Its path as received, without the query.
     pub path: &'a str,
-    /// The access token that it carries.
-    pub token: &'a str,
+    /// Where clients see the service.
+    pub public_urls: &'a PublicUrls,
+    /// The hash of the access token that it carries ([`token_hash`]).
+    pub token_hash: &'a str,
     /// The thumbprint of the key that the token is bound to: `jkt` of its `cnf` (RFC 9449 §6.1).
     pub thumbprint: &'a str,
     /// What a nonce of the proof must be one of; `None` where proofs need none.
@@ -50,7 +55,9 @@ pub struct Proven<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
     fingerprint: u128,
+    key: u128,
     stale_at: UnixTime,
+    renews_nonce: bool,
 }
 
 impl Proof {
@@ -58,6 +65,18 @@ impl Proof {
     #[must_use]
     pub fn fingerprint(self) -> u128 {
         self.fingerprint
+    }
+
+    /// What tells its key from others.
+    #[must_use]
+    pub fn key(self) -> u128 {
+        self.key
+    }
+
+    /// Whether its nonce is about to end, so that whoever made it is to be told the one of now.
+    #[must_use]
+    pub fn renews_nonce(self) -> bool {
+        self.renews_nonce
     }
 
     /// The first second at which it would be refused for its age.
@@ -87,7 +106,7 @@ pub enum ProofError {
     OtherToken,
     /// `htm` is another method.
     OtherMethod,
-    /// `htu` is another host or path.
+    /// `htu` is another scheme, host or path.
     OtherTarget,
     /// `iat` lies too far back, or ahead.
     Stale,
@@ -108,7 +127,7 @@ impl std::fmt::Display for ProofError {
             Self::Claim(name) => return write!(f, "the `{name}` of the DPoP proof is missing or malformed"),
             Self::OtherToken => "the DPoP proof is for another token",
             Self::OtherMethod => "the DPoP proof is for another method",
-            Self::OtherTarget => "the DPoP proof is for another host or path",
+            Self::OtherTarget => "the DPoP proof is for another address",
             Self::Stale => "the DPoP proof is too old, or made in the future",
             Self::Nonce => "the DPoP proof must carry the nonce it was given",
             Self::BadSignature => "the signature of the DPoP proof does not hold",
@@ -136,13 +155,31 @@ pub fn check(proof: &str, proven: &Proven<'_>, now: UnixTime) -> Result<Proof, P
     if thumbprint != proven.thumbprint {
         return Err(ProofError::OtherKey);
     }
-    let (id, issued_at) = judge(&claims, proven, now)?;
+    let said = judge(&claims, proven, now)?;
     if !key.verify(compact.signing_input.as_bytes(), &signature) {
         return Err(ProofError::BadSignature);
     }
-    let fingerprint = digest::digest(&digest::SHA256, format!("{thumbprint}.{id}").as_bytes());
-    let fingerprint = fingerprint.as_ref().first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
-    Ok(Proof { fingerprint, stale_at: issued_at.plus(LIFETIME + LEEWAY + 1) })
+    let folded = |bytes: &[u8]| bytes.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
+    let fingerprint = digest::digest(&digest::SHA256, format!("{thumbprint}.{}", said.id).as_bytes());
+    Ok(Proof {
+        fingerprint: folded(fingerprint.as_ref()),
+        key: folded(thumbprint.as_bytes()),
+        stale_at: said.issued_at.plus(LIFETIME + LEEWAY + 1),
+        renews_nonce: said.nonce == Some(NonceAge::Previous),
+    })
+}
+
+/// What a proof names its token by: `ath` (RFC 9449 §4.2).
+#[must_use]
+pub fn token_hash(token: &str) -> String {
+    hash(token)
+}
+
+/// The algorithms that a proof may be signed with, as a challenge names them (RFC 9449 §7.1).
+#[must_use]
+pub fn algorithms() -> String {
+    let names = Algorithm::ALL.iter().filter(|one| !one.is_symmetric()).map(|one| one.as_str());
+    names.collect::<Vec<_>>().join(" ")
 }
 
 /// The key that a proof is signed with, and its thumbprint (RFC 7638).
@@ -180,24 +217,27 @@ fn thumbprint(jwk: &Map<'_>) -> Option<String> {
     Some(hash(&format!("{{{}}}", members.join(","))))
 }
 
-/// Everything that a proof says of the request; its `jti` and `iat`.
-fn judge<'c>(
-    claims: &'c Map<'_>,
-    proven: &Proven<'_>,
-    now: UnixTime,
-) -> Result<(&'c str, UnixTime), ProofError> {
+/// What a proof says of itself.
+struct Said<'c> {
+    id: &'c str,
+    issued_at: UnixTime,
+    nonce: Option<NonceAge>,
+}
+
+/// Compares what a proof says of the request.
+fn judge<'c>(claims: &'c Map<'_>, proven: &Proven<'_>, now: UnixTime) -> Result<Said<'c>, ProofError> {
     let text = |name: &'static str| match claims.get(name).and_then(Value::as_text) {
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(ProofError::Claim(name)),
     };
     let id = text("jti")?;
-    if text("ath")? != hash(proven.token) {
+    if text("ath")? != proven.token_hash {
         return Err(ProofError::OtherToken);
     }
     if text("htm")? != proven.method {
         return Err(ProofError::OtherMethod);
     }
-    if !target::is(text("htu")?, proven.authority, proven.path) {
+    if !proven.public_urls.is_target(text("htu")?, proven.authority, proven.path) {
         return Err(ProofError::OtherTarget);
     }
     let Some(Value::Integer(issued_at)) = claims.get("iat") else { return Err(ProofError::Claim("iat")) };
@@ -205,12 +245,14 @@ fn judge<'c>(
     if !(-LEEWAY..=LIFETIME + LEEWAY).contains(&age) {
         return Err(ProofError::Stale);
     }
-    if let Some(nonces) = proven.nonces
-        && !claims.get("nonce").and_then(Value::as_text).is_some_and(|nonce| nonces.accept(nonce, now))
-    {
-        return Err(ProofError::Nonce);
-    }
-    Ok((id, UnixTime::from_seconds(*issued_at)))
+    let nonce = match proven.nonces {
+        None => None,
+        Some(nonces) => {
+            let given = claims.get("nonce").and_then(Value::as_text);
+            Some(given.and_then(|nonce| nonces.accept(nonce, now)).ok_or(ProofError::Nonce)?)
+        }
+    };
+    Ok(Said { id, issued_at: UnixTime::from_seconds(*issued_at), nonce })
 }
 
 fn hash(text: &str) -> String {

@@ -7,6 +7,15 @@ use orgate_claims::UnixTime;
 /// How long one nonce is given out, in seconds; it is accepted for as long again.
 const PERIOD: i64 = 120;
 
+/// How old a nonce is that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceAge {
+    /// It is the one that is given out now.
+    Current,
+    /// It is the one before, and ends with the one of now.
+    Previous,
+}
+
 /// Gives out nonces and knows them again, without keeping any: a nonce is a code over the time at which it was made.
 pub struct Nonces(hmac::Key);
 
@@ -33,14 +42,17 @@ impl Nonces {
         self.made_in(now.seconds().div_euclid(PERIOD))
     }
 
-    /// Whether it is the one of now or the one before. Compared in constant time.
+    /// Whether it is the one of now or the one before; `None` if it is neither. Compared in constant time.
     #[must_use]
-    pub fn accept(&self, nonce: &str, now: UnixTime) -> bool {
-        let Ok(code) = URL_SAFE_NO_PAD.decode(nonce) else { return false };
+    pub fn accept(&self, nonce: &str, now: UnixTime) -> Option<NonceAge> {
+        let code = URL_SAFE_NO_PAD.decode(nonce).ok()?;
         let period = now.seconds().div_euclid(PERIOD);
-        [period, period.saturating_sub(1)]
-            .iter()
-            .any(|period| hmac::verify(&self.0, &period.to_be_bytes(), &code).is_ok())
+        let is_of = |period: i64| hmac::verify(&self.0, &period.to_be_bytes(), &code).is_ok();
+        match () {
+            () if is_of(period) => Some(NonceAge::Current),
+            () if is_of(period.saturating_sub(1)) => Some(NonceAge::Previous),
+            () => None,
+        }
     }
 
     fn made_in(&self, period: i64) -> String {
@@ -77,13 +89,24 @@ mod tests {
         let nonce = ours.current(at(1_200));
         assert_eq!(nonce, ours.current(at(1_319)));
         assert_ne!(nonce, ours.current(at(1_320)));
-        for (second, accepted) in [(1_199, false), (1_200, true), (1_439, true), (1_440, false)] {
+        let (current, previous) = (Some(NonceAge::Current), Some(NonceAge::Previous));
+        for (second, accepted) in [
+            (1_199, None),
+            (1_200, current),
+            (1_319, current),
+            (1_320, previous),
+            (1_439, previous),
+            (1_440, None),
+        ] {
             assert_eq!(ours.accept(&nonce, at(second)), accepted, "{second}");
         }
-        assert!(!theirs.accept(&nonce, at(1_200)));
-        assert!(Nonces::of(b"shared").accept(&Nonces::of(b"shared").current(at(1_200)), at(1_200)));
+        assert_eq!(theirs.accept(&nonce, at(1_200)), None);
+        assert_eq!(
+            Nonces::of(b"shared").accept(&Nonces::of(b"shared").current(at(1_200)), at(1_200)),
+            current
+        );
         for bad in ["", "x", "=", nonce.split_at(1).1] {
-            assert!(!ours.accept(bad, at(1_200)), "{bad}");
+            assert_eq!(ours.accept(bad, at(1_200)), None, "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-use orgate_testkit::{TestKey, b64url};
+use orgate_testkit::{TestKey, dpop_claims, dpop_header as header, dpop_proof, thumbprint as thumbprint_of};
 use serde_json::json;
 
 use super::*;
@@ -7,35 +7,18 @@ const NOW: i64 = 1_800_000_000;
 const TOKEN: &str = "a.bound.token";
 const URL: &str = "https://api.example/orgs/acme";
 
-/// The thumbprint as another library's ordering of members makes it.
-fn thumbprint_of(key: &TestKey) -> String {
-    let mut jwk = key.jwk();
-    for name in ["kid", "use", "alg"] {
-        jwk.as_object_mut().unwrap().remove(name);
-    }
-    b64url(digest::digest(&digest::SHA256, jwk.to_string().as_bytes()))
-}
-
-fn header(key: &TestKey) -> serde_json::Value {
-    let mut jwk = key.jwk();
-    for name in ["kid", "use", "alg"] {
-        jwk.as_object_mut().unwrap().remove(name);
-    }
-    json!({"typ": "dpop+jwt", "alg": key.alg(), "jwk": jwk})
-}
-
 fn claims() -> serde_json::Value {
-    let ath = b64url(digest::digest(&digest::SHA256, TOKEN.as_bytes()));
-    json!({"jti": "one", "htm": "DELETE", "htu": URL, "iat": NOW, "ath": ath})
+    dpop_claims("one", "DELETE", URL, TOKEN, NOW)
 }
 
 fn checked(proof: &str, key: &TestKey, nonces: Option<&Nonces>) -> Result<Proof, ProofError> {
     let thumbprint = thumbprint_of(key);
     let proven = Proven {
         method: "DELETE",
-        authority: "api.example",
+        authority: Some("api.example"),
         path: "/orgs/acme",
-        token: TOKEN,
+        public_urls: &PublicUrls::default(),
+        token_hash: &token_hash(TOKEN),
         thumbprint: &thumbprint,
         nonces,
     };
@@ -63,9 +46,10 @@ fn the_example_of_the_rfc_holds() {
         zbVFFbyJ9.2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA";
     let proven = Proven {
         method: "GET",
-        authority: "resource.example.org",
+        authority: Some("resource.example.org"),
         path: "/protectedresource",
-        token: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
+        public_urls: &PublicUrls::default(),
+        token_hash: &token_hash("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"),
         thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
         nonces: None,
     };
@@ -77,7 +61,7 @@ fn the_example_of_the_rfc_holds() {
 #[test]
 fn a_proof_of_every_kind_of_key_holds() {
     for key in TestKey::published() {
-        let proof = key.sign(header(key).to_string(), claims().to_string());
+        let proof = dpop_proof(key, &claims());
         assert!(checked(&proof, key, None).is_ok(), "{}", key.alg());
         let other = thumbprint_of(TestKey::other_es256());
         assert_ne!(thumbprint_of(key), other);
@@ -125,6 +109,7 @@ fn the_claims_are_those_of_the_request() {
         (|c| c["htu"] = "https://api.example/orgs/globex".into(), ProofError::OtherTarget),
         (|c| c["htu"] = "https://evil.example/orgs/acme".into(), ProofError::OtherTarget),
         (|c| c["htu"] = "/orgs/acme".into(), ProofError::OtherTarget),
+        (|c| c["htu"] = "http://api.example/orgs/acme".into(), ProofError::OtherTarget),
         (|c| drop(c.as_object_mut().unwrap().remove("htu")), ProofError::Claim("htu")),
         (|c| c["iat"] = (NOW - 91).into(), ProofError::Stale),
         (|c| c["iat"] = (NOW + 31).into(), ProofError::Stale),
@@ -156,6 +141,20 @@ fn a_signature_of_anything_else_does_not_hold() {
 }
 
 #[test]
+fn a_proof_with_any_other_byte_is_refused() {
+    let key = TestKey::eddsa();
+    let proof = dpop_proof(key, &claims()).into_bytes();
+    for at in 0..proof.len() {
+        for bit in [1, 2, 32] {
+            let mut other = proof.clone();
+            other[at] ^= bit;
+            let other = String::from_utf8(other).unwrap();
+            assert!(checked(&other, key, None).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
 fn a_nonce_is_asked_for_where_there_are_nonces() {
     let (key, nonces) = (TestKey::es256(), Nonces::of(b"secret"));
     let with = |nonce: serde_json::Value| {
@@ -163,7 +162,9 @@ fn a_nonce_is_asked_for_where_there_are_nonces() {
         claims["nonce"] = nonce;
         checked(&key.sign(header(key).to_string(), claims.to_string()), key, Some(&nonces))
     };
-    assert!(with(nonces.current(UnixTime::from_seconds(NOW)).into()).is_ok());
+    let made_at = |second: i64| with(nonces.current(UnixTime::from_seconds(second)).into());
+    assert!(!made_at(NOW).unwrap().renews_nonce());
+    assert!(made_at(NOW - 120).unwrap().renews_nonce(), "it is accepted, and the next one is to be told");
     assert_eq!(with(serde_json::Value::Null), Err(ProofError::Nonce));
     assert_eq!(with("other".into()), Err(ProofError::Nonce));
     assert_eq!(with(nonces.current(UnixTime::from_seconds(NOW - 1_000)).into()), Err(ProofError::Nonce));

@@ -1,5 +1,6 @@
 //! The claims that mean the same in every access token (RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800, OpenID Connect Core §2).
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orgate_claims::{ClientId, Confirmation, NameError, PrincipalBuilder, SessionId, TokenId, wire};
 
 use super::{ClaimRef, ClaimSource, malformed, source::BareString};
@@ -60,18 +61,26 @@ fn words(claims: &Map<'_>, claim: &'static str, split: Option<&str>) -> Result<V
 /// What the bearer must prove. SECURITY: a confirmation that is not understood refuses the token; read as absent, it
 /// would turn a bound token into a bearer token.
 fn confirmation(claims: &Map<'_>) -> Result<Option<Confirmation>, VerifyError> {
+    let unsupported =
+        || malformed(&"cnf", &"asks for a proof that is not supported; `jkt` and `x5t#S256` are");
     let members = match claims.get("cnf") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Map(members)) => members,
         Some(_) => return Err(malformed(&"cnf", &"is not an object")),
     };
-    let mut entries =
-        members.iter().map(|(name, value)| (&**name, value.as_text().filter(|text| !text.is_empty())));
-    match (entries.next(), entries.next()) {
-        (Some(("jkt", Some(thumbprint))), None) => Ok(Some(Confirmation::KeyThumbprint(thumbprint.into()))),
-        (Some(("x5t#S256", Some(thumbprint))), None) => {
-            Ok(Some(Confirmation::CertificateThumbprint(thumbprint.into())))
+    let (mut key, mut certificate) = (None, None);
+    for (name, value) in members.iter() {
+        let thumbprint = || {
+            let text = value.as_text()?;
+            let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+            Some((text, bytes))
+        };
+        let no_thumbprint = || malformed(&"cnf", &"has a thumbprint that is no SHA-256 in base64url");
+        match &**name {
+            "jkt" => key = Some(thumbprint().ok_or_else(no_thumbprint)?.0.into()),
+            "x5t#S256" => certificate = Some(thumbprint().ok_or_else(no_thumbprint)?.1),
+            _ => return Err(unsupported()),
         }
-        _ => Err(malformed(&"cnf", &"asks for a proof that is not supported; `jkt` or `x5t#S256` alone is")),
     }
+    Confirmation::new(key, certificate).map(Some).ok_or_else(unsupported)
 }

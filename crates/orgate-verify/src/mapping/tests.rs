@@ -1,4 +1,5 @@
 use orgate_claims::Confirmation;
+use serde_json::json;
 
 use super::*;
 use crate::{VerifyErrorKind, json::parse_object};
@@ -29,7 +30,7 @@ fn a_whole_token_of_the_companion_issuer_becomes_a_principal() {
         r#"{"iss":"https://issuer.example","sub":"usr_ann","aud":"api","client_id":"cli_1","azp":"other","exp":900,"iat":600,
             "jti":"tok_1","sid":"ses_1","scope":"openid profile","auth_time":500,"acr":"mfa","amr":["pwd","otp"],
             "org_id":"org_1","org_slug":"acme","org_role":"admin","org_permissions":["read","write"],"org_ver":7,
-            "cnf":{"jkt":"abc"},"email":"ann@example.com"}"#,
+            "cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},"email":"ann@example.com"}"#,
     )
     .unwrap();
     assert_eq!(principal.issuer().as_str(), "https://issuer.example");
@@ -48,7 +49,8 @@ fn a_whole_token_of_the_companion_issuer_becomes_a_principal() {
     assert_eq!(principal.auth_time().unwrap().seconds(), 500);
     assert_eq!(principal.acr(), Some("mfa"));
     assert_eq!(texts(principal.amr()), ["pwd", "otp"]);
-    assert_eq!(principal.confirmation(), Some(&Confirmation::KeyThumbprint("abc".into())));
+    let confirmation = Confirmation::new(Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".into()), None);
+    assert_eq!(principal.confirmation(), confirmation.as_ref());
     assert_eq!(principal.claims().count(), 0, "what no policy names is not kept");
 }
 
@@ -112,7 +114,13 @@ fn a_claim_of_the_wrong_type_is_refused_never_read_as_absent() {
                 "{\"jkt\":1}",
                 "{\"jkt\":\"\"}",
                 "{\"jwk\":{}}",
-                "{\"jkt\":\"a\",\"kid\":\"b\"}",
+                "{\"jkt\":\"a\"}",
+                "{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4J\"}",
+                "{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I=\"}",
+                "{\"jkt\":null}",
+                "{\"x5t#S256\":\"abc\"}",
+                "{\"x5t\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"}",
+                "{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\",\"kid\":\"b\"}",
             ],
         ),
     ] {
@@ -231,9 +239,19 @@ fn the_client_is_client_id_or_else_azp() {
 }
 
 #[test]
-fn a_certificate_can_confirm_too() {
-    let principal = read(&ClaimMapping::none(), r#"{"sub":"u","cnf":{"x5t#S256":"abc"}}"#).unwrap();
-    assert_eq!(principal.confirmation(), Some(&Confirmation::CertificateThumbprint("abc".into())));
+fn a_certificate_can_confirm_too_and_both_at_once() {
+    // SHA-256 of `abc`.
+    let text = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+    let thumbprint = crate::CertificateThumbprint::of_der(b"abc").to_bytes();
+    for (cnf, key, certificate) in [
+        (json!({"x5t#S256": text}), None, Some(thumbprint)),
+        (json!({"x5t#S256": text, "jkt": text}), Some(text), Some(thumbprint)),
+    ] {
+        let principal = read(&ClaimMapping::none(), &json!({"sub": "u", "cnf": cnf}).to_string()).unwrap();
+        let confirmation = principal.confirmation().unwrap();
+        assert_eq!(confirmation.key_thumbprint(), key);
+        assert_eq!(confirmation.certificate_thumbprint(), certificate);
+    }
 }
 
 #[test]

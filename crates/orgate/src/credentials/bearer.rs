@@ -1,12 +1,12 @@
-//! `Authorization: Bearer …` (RFC 6750 §2.1).
+//! `Authorization: Bearer …` (RFC 6750 §2.1), and `Authorization: DPoP …` for tokens that are bound to a key (RFC 9449 §7.1).
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use super::{CredentialError, is_token};
+use super::{CredentialError, Scheme, is_token};
 
 /// The token of the one `Authorization` header. Other schemes are not ours: a request with `Basic` credentials is
 /// anonymous here. The scheme is compared without regard to case (RFC 9110 §11.1).
-pub(super) fn extract(headers: &HeaderMap) -> Result<Option<&str>, CredentialError> {
+pub(super) fn extract(headers: &HeaderMap) -> Result<Option<(&str, Scheme)>, CredentialError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -17,23 +17,27 @@ pub(super) fn extract(headers: &HeaderMap) -> Result<Option<&str>, CredentialErr
     if scheme.contains([',', '\t']) {
         return Err(CredentialError::Malformed);
     }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
-    }
+    let scheme = match () {
+        () if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        () if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        () => return Ok(None),
+    };
     let token = rest.trim_start_matches(' ');
     // A comma would be a second credential.
     if !is_token(token) {
         return Err(CredentialError::Malformed);
     }
-    Ok(Some(token))
+    Ok(Some((token, scheme)))
 }
 
 /// Leaves the schemes that are not ours.
 pub(super) fn remove(headers: &mut HeaderMap) {
     let is_ours = |value: &HeaderValue| {
         let value = value.as_bytes().trim_ascii_start();
-        value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
-            && value.get(6).is_none_or(|next| !next.is_ascii_alphanumeric())
+        [&b"bearer"[..], b"dpop"].iter().any(|ours| {
+            value.get(..ours.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(ours))
+                && value.get(ours.len()).is_none_or(|next| !next.is_ascii_alphanumeric())
+        })
     };
     if headers.get_all(AUTHORIZATION).iter().any(is_ours) {
         let others: Vec<_> =
@@ -54,13 +58,34 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        extract(&headers).map(|token| token.map(str::to_owned))
+        extract(&headers).map(|token| token.map(|(token, scheme)| format!("{scheme:?} {token}")))
     }
 
     #[test]
     fn the_scheme_is_case_insensitive_and_the_token_is_not_touched() {
         for value in [&b"Bearer a.b.c"[..], b"bearer a.b.c", b"BEARER   a.b.c", b" Bearer a.b.c "] {
-            assert_eq!(extracted(&[value]), Ok(Some("a.b.c".to_owned())));
+            assert_eq!(extracted(&[value]), Ok(Some("Bearer a.b.c".to_owned())));
+        }
+        for value in [&b"DPoP a.b.c"[..], b"dpop a.b.c", b"DPOP  a.b.c "] {
+            assert_eq!(extracted(&[value]), Ok(Some("Dpop a.b.c".to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_ends_at_the_gate_is_ours_alone() {
+        for (value, ours) in [
+            (&b"Bearer a.b.c"[..], true),
+            (b"bearer", true),
+            (b"DPoP a.b.c", true),
+            (b" dpop\ta", true),
+            (b"Basic eA", false),
+            (b"Bearers a", false),
+            (b"DPoPs a", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+            remove(&mut headers);
+            assert_eq!(headers.is_empty(), ours, "{value:?}");
         }
     }
 
@@ -68,7 +93,8 @@ mod tests {
     fn other_schemes_are_no_credential_of_ours() {
         for value in [
             &b"Basic dXNlcjpwYXNz"[..],
-            b"DPoP a.b.c",
+            b"DPoPa.b.c",
+            b"DPoP:a.b.c",
             b"Token a.b.c",
             b"Bearera.b.c",
             b"Bearer:a.b.c",
@@ -81,9 +107,12 @@ mod tests {
 
     #[test]
     fn two_credentials_are_refused() {
-        for values in
-            [[&b"Bearer a.b.c"[..], b"Bearer a.b.c"], [b"Basic eA", b"Bearer a.b.c"], [b"", b"Bearer a.b.c"]]
-        {
+        for values in [
+            [&b"Bearer a.b.c"[..], b"Bearer a.b.c"],
+            [b"Basic eA", b"Bearer a.b.c"],
+            [b"", b"Bearer a.b.c"],
+            [b"DPoP a.b.c", b"Bearer a.b.c"],
+        ] {
             assert_eq!(extracted(&values), Err(CredentialError::Several));
         }
     }
@@ -102,7 +131,7 @@ mod tests {
             b"Bearer a.b.c=",
         ] {
             let got = extracted(&[value]);
-            assert_ne!(got, Ok(Some("a.b.c".to_owned())));
+            assert_ne!(got, Ok(Some("Bearer a.b.c".to_owned())));
             assert!(got.is_err() || value.starts_with(b"Bearer\t"), "{value:?}: {got:?}");
         }
     }

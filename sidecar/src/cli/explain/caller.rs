@@ -2,7 +2,7 @@
 
 use clap::Args;
 use orgate::Code;
-use orgate_claims::{Permission, Principal, RoleName, Slug};
+use orgate_claims::{Confirmation, Permission, Principal, RoleName, Slug};
 use orgate_config::{PolicyFile, caller};
 use serde_json::{Value, json};
 
@@ -66,13 +66,22 @@ fn slots(principal: &Principal) -> Vec<(&'static str, String)> {
         .unwrap_or_default();
     let roles: Vec<&str> = principal.roles().iter().map(RoleName::as_str).collect();
     let permissions: Vec<&str> = principal.permissions().iter().map(Permission::as_str).collect();
-    vec![
+    let mut slots = vec![
         ("sub", principal.subject().as_str().to_owned()),
         ("org.id", id),
         ("org.slug", slug.to_owned()),
         ("role", roles.join(" ")),
         ("permissions", permissions.join(" ")),
-    ]
+    ];
+    slots.extend(principal.confirmation().map(|bound| ("bound", bound_to(bound))));
+    slots
+}
+
+/// What the sender of a token has to prove besides.
+fn bound_to(confirmation: &Confirmation) -> String {
+    let key = confirmation.key_thumbprint().map(|_| "a key (every request needs a DPoP proof)");
+    let certificate = confirmation.certificate_thumbprint().map(|_| "a client certificate (mTLS)");
+    key.into_iter().chain(certificate).collect::<Vec<_>>().join(" and ")
 }
 
 /// The name of a principal's issuer in the policy.

@@ -61,7 +61,8 @@ pub(crate) fn given(flag: &str) -> Result<String, Failure> {
         read.map_err(|error| Failure::could_not_run(format!("cannot read standard input: {error}")))?;
     }
     let text = text.trim();
-    let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+    let scheme = ["Bearer ", "DPoP "].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let text = scheme.unwrap_or(text).trim();
     if text.is_empty() { Err(Failure::could_not_run("there is no token")) } else { Ok(text.to_owned()) }
 }
 

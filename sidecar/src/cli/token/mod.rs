@@ -96,6 +96,14 @@ fn seconds(claims: &Value, name: &str) -> Option<i64> {
 fn text(header: &Value, claims: &Value, now: i64) -> String {
     let mut text = String::from("NOT VERIFIED: anybody could have written this token\n");
     text.push_str(&format!("header {header:#}\nclaims {claims:#}\nsignature (not shown)\n"));
+    let bound = |member: &str| claims.get("cnf").is_some_and(|cnf| cnf.get(member).is_some());
+    for (member, to) in
+        [("jkt", "a key: whoever sends it must add a DPoP proof"), ("x5t#S256", "a client certificate")]
+    {
+        if bound(member) {
+            text.push_str(&format!("it is bound to {to} (cnf.{member})\n"));
+        }
+    }
     for (name, before, after) in
         [("exp", "ends", "ended"), ("nbf", "begins", "began"), ("iat", "is issued", "was issued")]
     {
@@ -130,6 +138,12 @@ mod tests {
         );
         assert!(!told.contains('\u{1b}'), "a token cannot drive the terminal");
         assert!(text(&json!({}), &json!({"exp": 1}), 86_401).contains("it ended 1d ago"));
+        let bound = text(&json!({}), &json!({"cnf": {"jkt": "a", "x5t#S256": "b"}}), 0);
+        assert!(
+            bound.contains("a DPoP proof (cnf.jkt)") && bound.contains("certificate (cnf.x5t#S256)"),
+            "{bound}"
+        );
+        assert!(!told.contains("bound"), "{told}");
         assert!(text(&json!({}), &json!({"exp": i64::MIN}), i64::MAX).contains("ago"));
     }
 }

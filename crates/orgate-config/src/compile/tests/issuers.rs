@@ -384,10 +384,10 @@ fn types_leeway_and_profile_are_checked() {
           |                                                           ^^^^
           = help: the profiles are orgate, astapa, hellojohn, aero2, authsome, better-auth, clerk, clerk-v2, auth0, workos, keycloak, zitadel, kinde, logto, cognito, entra
         ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, dpop: required"), @"
-        error[E014]: `dpop` in `issuers.main` is not supported by this version
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, feed: {key: {env: F}}"), @"
+        error[E014]: `feed` in `issuers.main` is not supported by this version
          --> orgate.yaml:3:50
-        3 |   main: {issuer: https://a.example, audience: a, dpop: required}
+        3 |   main: {issuer: https://a.example, audience: a, feed: {key: {env: F}}}
           |                                                  ^^^^
         ");
     check!(findings_with("issuers: [https://a.example]\n"), @"

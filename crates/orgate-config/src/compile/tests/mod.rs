@@ -17,6 +17,7 @@ mod profiles;
 mod properties;
 mod rates;
 mod sections;
+mod senders;
 
 use super::compile;
 use crate::{PolicyFile, diagnostic::Diagnostics};
