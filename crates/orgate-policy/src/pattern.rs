@@ -45,7 +45,7 @@ pub enum Relation {
 }
 
 impl Segment {
-    fn literal(&self) -> Option<&str> {
+    pub(crate) fn literal(&self) -> Option<&str> {
         match self {
             Self::Literal(text) => Some(text),
             Self::Parameter(_) | Self::Any => None,

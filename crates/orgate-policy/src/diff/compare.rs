@@ -3,16 +3,14 @@
 use std::fmt;
 
 use super::{
+    captures::Captures,
     demand::Demand,
     facts::{Fact, Facts, Side, Term},
     functions::{FALSE, Function, TRUE},
-    possible::possible,
+    possible::{always, possible},
     variables::{Variable, Variables},
 };
 use crate::{ChangeKind, diff::Counterexample};
-
-/// What the requests in question always have in place of values that are looked at.
-pub(super) type Literals = Vec<(Term, Box<str>)>;
 
 /// What became of one pair of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +30,8 @@ pub(super) struct Comparison<'c, 'p> {
     pub(super) facts: &'c Facts,
     pub(super) sides: &'c [Side<'p>; 2],
     pub(super) columns: usize,
-    /// What the requests in question always have in place of values that are looked at.
-    pub(super) literals: &'c Literals,
+    /// What the requests in question have in place of values that are looked at.
+    pub(super) captures: &'c Captures,
 }
 
 /// When somebody gains or loses: of any token, and of the holders of each column's role.
@@ -48,12 +46,12 @@ impl Comparison<'_, '_> {
         let mut over = Variables::new();
         over.variable(Variable::SpeaksOfPermissions);
         over.variable(Variable::Organization);
-        let term = |term: &Term| self.literal(term);
+        let term = |term: &Term| self.captures.literal(term);
         let bound = old.bound(&mut over, &term);
         let via: Vec<Box<str>> = [old, new].into_iter().filter_map(|demand| demand.via()).collect();
         let [old_part, new_part] =
             [(old, 0), (new, 1)].map(|(demand, at)| self.part(demand, at, &via, &mut over));
-        let possible = possible(&mut over);
+        let possible = possible(self.captures, &mut over);
         let gains = difference(&new_part, &old_part, possible, &mut over);
         let losses = difference(&old_part, &new_part, possible, &mut over);
         let (was_open, is_open) = (old.anonymous(&mut over), new.anonymous(&mut over));
@@ -104,15 +102,9 @@ impl Comparison<'_, '_> {
         (!over.functions.overflowed()).then_some(effects)
     }
 
-    /// What stands for a value in every request in question, where that is always the same.
-    fn literal(&self, term: &Term) -> Term {
-        let known = self.literals.iter().find(|(known, _)| known == term);
-        known.map_or_else(|| term.clone(), |(_, word)| Term::Text(word.clone()))
-    }
-
     fn part(&self, demand: &Demand, at: usize, via: &[Box<str>], over: &mut Variables) -> Part {
         let Some(side) = self.sides.get(at) else { return Part { token: FALSE, columns: Vec::new() } };
-        let term = |term: &Term| self.literal(term);
+        let term = |term: &Term| self.captures.literal(term);
         let fact = |fact, over: &mut Variables| side.of_token(fact, self.facts.name(fact), over);
         let token = demand.admits(over, &term, via, fact);
         let columns = (0..self.columns).map(|column| {
@@ -149,7 +141,10 @@ impl Comparison<'_, '_> {
             // Never these together.
             let mut conflict = TRUE;
             for (number, value) in &example {
-                if matches!(over.get(*number), Some(Variable::Equal(..) | Variable::In(..))) {
+                if matches!(
+                    over.get(*number),
+                    Some(Variable::Equal(..) | Variable::Unequal(..) | Variable::In(..))
+                ) {
                     let variable = over.functions.variable(*number);
                     let literal = if *value { variable } else { over.functions.not(variable) };
                     conflict = over.functions.and(conflict, literal);
@@ -168,6 +163,42 @@ impl Comparison<'_, '_> {
             if let (Variable::Equal(a, b), true) = (variable, value) {
                 let (from, to) = (class(a, &mut classes), class(b, &mut classes));
                 classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
+            }
+        }
+        // Of what is there and of one type, what is not unequal is equal.
+        let mut types: Vec<(&Term, bool)> = Vec::new();
+        for (variable, _) in said().filter(|(_, value)| *value) {
+            match variable {
+                Variable::Equal(a, b) | Variable::Unequal(a, b) => {
+                    let known = is_text(a).or_else(|| is_text(b));
+                    types.extend(known.iter().flat_map(|text| [(a, *text), (b, *text)]));
+                }
+                Variable::In(item, _) => types.push((item, true)),
+                _ => {}
+            }
+        }
+        let mut joined = true;
+        while std::mem::take(&mut joined) {
+            for (variable, value) in said() {
+                let (Variable::Unequal(a, b), false) = (variable, value) else { continue };
+                let (from, to) = (class(a, &mut classes), class(b, &mut classes));
+                let of = |wanted: usize| {
+                    let mut terms =
+                        classes.iter().filter(|(_, class)| *class == wanted).map(|(term, _)| *term);
+                    terms.find_map(|term| {
+                        let said = types.iter().find(|(known, _)| *known == term).map(|(_, text)| *text);
+                        said.or_else(|| {
+                            is_text(term).filter(|_| always(term) || matches!(term, Term::Bool(_)))
+                        })
+                    })
+                };
+                if let (Some(one), Some(other)) = (of(from), of(to))
+                    && from != to
+                    && one == other
+                {
+                    classes.iter_mut().filter(|(_, class)| *class == from).for_each(|(_, class)| *class = to);
+                    joined = true;
+                }
             }
         }
         let mut find = |term| class(term, &mut classes);
@@ -238,6 +269,15 @@ impl Part {
             token: over.functions.and(self.token, condition),
             columns: self.columns.iter().map(|f| over.functions.and(*f, condition)).collect(),
         }
+    }
+}
+
+/// Whether a value is a text wherever it is there; `None` of a claim, which may be one or not.
+fn is_text(term: &Term) -> Option<bool> {
+    match term {
+        Term::Bool(_) => Some(false),
+        Term::Value(name) if name.starts_with("claims.") => None,
+        Term::Segment(_) | Term::Value(_) | Term::Text(_) => Some(true),
     }
 }
 

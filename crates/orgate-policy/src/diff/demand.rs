@@ -73,6 +73,18 @@ impl Demand {
         })
     }
 
+    /// The words that it mentions beside values.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        let compared = self.program.iter().flat_map(|step| match step {
+            Step::Atom(Test::Compare(left, _, right)) => vec![left, right],
+            _ => Vec::new(),
+        });
+        compared.filter_map(|term| match term {
+            Term::Text(text) => Some(&**text),
+            Term::Segment(_) | Term::Value(_) | Term::Bool(_) => None,
+        })
+    }
+
     /// When a caller without a credential gets in.
     pub(super) fn anonymous(&self, over: &mut Variables) -> Function {
         match self.access {

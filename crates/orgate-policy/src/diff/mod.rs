@@ -5,8 +5,10 @@
 //! ([`facts`], [`functions`]). Nothing is sampled: what is too large to be told exactly is an error.
 //!
 //! The requests of a pair are named by the paths that its two patterns share, as a rule of the new policy would name
-//! them. `ANY` are the methods that no rule of the pair names, and GET speaks for HEAD.
+//! them. `ANY` are the methods that no rule of the pair names, and GET speaks for HEAD; who gains or loses does so with
+//! one of them. A pair is told once for methods with which it means the same.
 
+mod captures;
 mod compare;
 mod demand;
 mod facts;
@@ -23,13 +25,15 @@ use std::{
 };
 
 use self::{
-    compare::{Comparison, Effect, Literals},
+    captures::Captures,
+    compare::{Comparison, Effect},
     demand::Demand,
-    facts::{Side, Term},
-    pair::{Pair, shared},
+    facts::Side,
+    pair::Pair,
+    regions::Unknown,
 };
 use crate::{
-    Found, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, key::Methods, pattern::Segment, rule::Rule,
+    Found, PathOptions, PermissionsFrom, Place, Policy, RequestTarget, RuleKey, key::Methods, rule::Rule,
 };
 
 /// The methods that are tried besides those that rules name.
@@ -185,26 +189,41 @@ impl Policy {
         let (facts, sides, roles) = facts::align(self, new);
         let mut pairs = Pairs::new(&sides);
         pairs.visit()?;
-        let mut known: HashMap<(usize, usize, Literals), Option<Vec<Effect>>> = HashMap::new();
+        let mut known: HashMap<(usize, usize, Captures), Option<Vec<Effect>>> = HashMap::new();
         let mut diff = Diff::default();
         let mut touched = HashSet::new();
-        for ((old, new), methods) in std::mem::take(&mut pairs.won) {
-            let (before, after) = (pairs.demand(0, old), pairs.demand(1, new));
-            let literals = pairs.literals(old, new);
-            let effects = known.entry((before.0, after.0, literals.clone())).or_insert_with(|| {
-                let comparison =
-                    Comparison { facts: &facts, sides: &sides, columns: roles.len(), literals: &literals };
-                comparison.effects(before.1, after.1)
-            });
-            let same = before.0 == after.0;
-            let pair = Pair { old: pairs.rule(0, old), new: pairs.rule(1, new), same, methods };
-            match effects {
-                None => return Err(pair.too_complex()),
-                Some(effects) => {
-                    diff.changes.extend(effects.iter().map(|effect| pair.change(effect, &roles)));
-                    if !effects.is_empty() {
-                        touched.extend(new);
-                    }
+        for (winners, methods) in std::mem::take(&mut pairs.won) {
+            let (before, after) = (pairs.demand(0, winners.0), pairs.demand(1, winners.1));
+            let (old, new) = (pairs.rule(0, winners.0), pairs.rule(1, winners.1));
+            let pair = |methods| Pair { old, new, same: before.0 == after.0, methods };
+            // With different methods, other values may be left to the two rules.
+            let mut told: Vec<(&[Effect], Vec<String>)> = Vec::new();
+            let mut found = Vec::new();
+            for (name, methods) in pairs.told(winners, methods) {
+                let captures =
+                    pairs.captures(winners, &methods).ok_or_else(|| pair(Vec::new()).too_complex())?;
+                found.push((name, captures));
+            }
+            for (_, captures) in &found {
+                known.entry((before.0, after.0, captures.clone())).or_insert_with(|| {
+                    let columns = roles.len();
+                    let comparison = Comparison { facts: &facts, sides: &sides, columns, captures };
+                    comparison.effects(before.1, after.1)
+                });
+            }
+            for (name, captures) in found {
+                let effects = known.get(&(before.0, after.0, captures)).and_then(Option::as_deref);
+                let effects = effects.ok_or_else(|| pair(Vec::new()).too_complex())?;
+                match told.iter_mut().find(|(same, _)| *same == effects) {
+                    Some((_, names)) => names.push(name),
+                    None => told.push((effects, vec![name])),
+                }
+            }
+            for (effects, names) in told {
+                let pair = pair(names);
+                diff.changes.extend(effects.iter().map(|effect| pair.change(effect, &roles)));
+                if !effects.is_empty() {
+                    touched.extend(winners.1);
                 }
             }
         }
@@ -230,6 +249,7 @@ struct Pairs<'s, 'p> {
     methods: Vec<String>,
     won: BTreeMap<Winners, Vec<String>>,
     nothing: Demand,
+    unknown: Unknown<'p>,
 }
 
 impl<'s, 'p> Pairs<'s, 'p> {
@@ -262,17 +282,15 @@ impl<'s, 'p> Pairs<'s, 'p> {
             unnamed.push('X');
         }
         methods.push(unnamed);
-        Self { sides, demands, of_rules, methods, won: BTreeMap::new(), nothing: Demand::nothing() }
+        let unknown = Unknown::of(&sides.iter().flat_map(keys).collect::<Vec<_>>());
+        Self { sides, demands, of_rules, methods, won: BTreeMap::new(), nothing: Demand::nothing(), unknown }
     }
 
     /// Finds every pair of rules that some request meets and that could decide otherwise.
     fn visit(&mut self) -> Result<(), DiffError> {
         let [old, new] = self.sides;
-        let keys = |side: &Side<'p>| -> Vec<&'p RuleKey> {
-            side.policy.compiled_rules().iter().map(|rule| &*rule.key).collect()
-        };
         let alike = old.reads_tokens_like(new);
-        for witness in regions::witnesses(&keys(old), &keys(new), new.policy.paths().distinct_slash)? {
+        for witness in regions::witnesses(&keys(old), &keys(new), self.paths(), &self.unknown)? {
             for method in &self.methods {
                 let target = RequestTarget::parse(method, &witness.path)
                     .and_then(|target| target.at_host(witness.host.as_deref()));
@@ -282,14 +300,9 @@ impl<'s, 'p> Pairs<'s, 'p> {
                 if demands == (0, 0) || alike && demands.0 == demands.1 {
                     continue;
                 }
-                let by_name = [self.rule(0, winners.0), self.rule(1, winners.1)]
-                    .into_iter()
-                    .flatten()
-                    .any(|rule| *rule.key.methods() != Methods::Any);
-                let method = if by_name { method.as_str() } else { "ANY" };
                 let methods = self.won.entry(winners).or_default();
-                if !methods.iter().any(|known| known == method) {
-                    methods.push(method.to_owned());
+                if !methods.contains(method) {
+                    methods.push(method.clone());
                 }
             }
         }
@@ -307,37 +320,33 @@ impl<'s, 'p> Pairs<'s, 'p> {
         (number, self.demands.get(number).unwrap_or(&self.nothing))
     }
 
-    /// What the requests that two rules share always have in place of the values that one of them looks at.
-    fn literals(&self, old: Option<u16>, new: Option<u16>) -> Literals {
-        let (before, after) = (self.demand(0, old).1, self.demand(1, new).1);
-        let mut looked_at: Vec<&Term> = before.captures().chain(after.captures()).collect();
-        if looked_at.is_empty() {
-            return Vec::new();
+    /// Under which name each method of a pair is told.
+    fn told(&self, winners: Winners, methods: Vec<String>) -> Vec<(String, Vec<String>)> {
+        let rules = [self.rule(0, winners.0), self.rule(1, winners.1)];
+        if rules.into_iter().flatten().all(|rule| *rule.key.methods() == Methods::Any) {
+            return vec![("ANY".to_owned(), methods)];
         }
-        looked_at.sort_unstable();
-        looked_at.dedup();
-        let (old, new) = (self.rule(0, old), self.rule(1, new));
-        let shared = shared(old, new);
-        let segments = shared.as_ref().map(|pattern| pattern.segments()).unwrap_or_default();
-        let folds = self.sides.iter().any(|side| side.policy.paths().fold_case);
-        let hosts = [old, new].into_iter().flatten().filter_map(|rule| rule.key.host());
-        let host = hosts.filter_map(|host| host.suffix_or_host().1).next();
-        let literal = |term: &Term| match term {
-            Term::Segment(at) => match segments.get(*at) {
-                // Where case is folded, the path may hold another spelling: no value is known of it.
-                Some(Segment::Literal(text)) if !(folds && text.bytes().any(|b| b.is_ascii_alphabetic())) => {
-                    Some((term.clone(), text.clone()))
-                }
-                _ => None,
-            },
-            Term::Value(name) => {
-                let before = host?.strip_suffix(name.strip_prefix("host.")?)?.strip_suffix('.')?;
-                Some((term.clone(), before.into()))
+        let gets = methods.iter().any(|method| method == "GET");
+        let mut told: Vec<(String, Vec<String>)> = Vec::new();
+        for method in methods {
+            let name = if gets && method == "HEAD" { "GET" } else { method.as_str() };
+            match told.iter_mut().find(|(known, _)| known == name) {
+                Some((_, methods)) => methods.push(method),
+                None => told.push((name.to_owned(), vec![method])),
             }
-            Term::Text(_) | Term::Bool(_) => None,
-        };
-        looked_at.into_iter().filter_map(literal).collect()
+        }
+        told
     }
+
+    /// How both policies read paths.
+    fn paths(&self) -> PathOptions {
+        let [_, new] = self.sides;
+        new.policy.paths()
+    }
+}
+
+fn keys<'p>(side: &Side<'p>) -> Vec<&'p RuleKey> {
+    side.policy.compiled_rules().iter().map(|rule| &*rule.key).collect()
 }
 
 fn winner(policy: &Policy, target: &RequestTarget<'_>) -> Option<u16> {

@@ -2,6 +2,7 @@
 
 use super::{Change, ChangeKind, DiffError, compare::Effect};
 use crate::{
+    HostPattern,
     bind::Bound,
     host::host_relation,
     matrix::ANONYMOUS,
@@ -17,15 +18,25 @@ pub(super) fn shared(old: Option<&Rule>, new: Option<&Rule>) -> Option<Pattern> 
     }
 }
 
-/// The same with the host that stands before them.
-fn shared_path(old: Option<&Rule>, new: Option<&Rule>) -> String {
-    let Some(pattern) = shared(old, new) else { return String::new() };
+/// The rule that speaks of the hosts that both speak of.
+fn at_narrower_host<'r>(old: Option<&'r Rule>, new: Option<&'r Rule>) -> Option<&'r Rule> {
     match (old, new) {
         (Some(old), Some(new)) if host_relation(old.key.host(), new.key.host()) == Relation::Within => {
-            old.key.paths_of(&pattern)
+            Some(old)
         }
-        (old, new) => new.or(old).map(|rule| rule.key.paths_of(&pattern)).unwrap_or_default(),
+        (old, new) => new.or(old),
     }
+}
+
+/// The hosts that two rules share.
+pub(super) fn narrower<'r>(old: Option<&'r Rule>, new: Option<&'r Rule>) -> Option<&'r HostPattern> {
+    at_narrower_host(old, new).and_then(|rule| rule.key.host())
+}
+
+/// The paths that two rules share, with the host that stands before them.
+fn shared_path(old: Option<&Rule>, new: Option<&Rule>) -> String {
+    let Some(pattern) = shared(old, new) else { return String::new() };
+    at_narrower_host(old, new).map(|rule| rule.key.paths_of(&pattern)).unwrap_or_default()
 }
 
 /// Two rules that win the same requests with some methods.
@@ -39,10 +50,6 @@ pub(super) struct Pair<'p> {
 
 impl Pair<'_> {
     pub(super) fn change(&self, effect: &Effect, roles: &[&str]) -> Change {
-        let mut methods = self.methods.clone();
-        if methods.iter().any(|method| method == "GET") {
-            methods.retain(|method| method != "HEAD");
-        }
         let anonymous = effect.anonymous.then_some(ANONYMOUS);
         let columns = effect.columns.iter().filter_map(|column| roles.get(*column).copied());
         let text = |rule: &Rule| rule.requirement().as_str().to_owned();
@@ -52,7 +59,7 @@ impl Pair<'_> {
         };
         Change {
             kind: effect.kind,
-            methods,
+            methods: self.methods.clone(),
             path: shared_path(self.old, self.new),
             who: anonymous.into_iter().chain(columns).map(str::to_owned).collect(),
             before: self.old.map(text),

@@ -1,14 +1,15 @@
-//! What holds of every request, whatever the policies say.
+//! What holds of every request that a pair of rules wins, whatever the two demand.
 
 use super::{
+    captures::Captures,
     facts::Term,
     functions::{Function, TRUE},
     variables::{Variable, Variables},
 };
 
-/// What holds of every request.
-pub(super) fn possible(over: &mut Variables) -> Function {
-    let mut all = TRUE;
+/// What holds of every request with such values.
+pub(super) fn possible(captures: &Captures, over: &mut Variables) -> Function {
+    let mut all = captures.possible(over);
     let variables = over.all().to_vec();
     let is_organization = |term: &Term| matches!(term, Term::Value(name) if name.starts_with("org."));
     for variable in &variables {
@@ -60,16 +61,20 @@ pub(super) fn possible(over: &mut Variables) -> Function {
     all
 }
 
+/// Whether every request has this text.
+pub(super) fn always(term: &Term) -> bool {
+    match term {
+        Term::Segment(_) | Term::Text(_) => true,
+        Term::Value(name) => **name == *"sub" || name.starts_with("host."),
+        Term::Bool(_) => false,
+    }
+}
+
 /// Two values are not equal and unequal, and one of both where both are always there.
 fn either(a: &Term, b: &Term, unequal: Function, all: Function, over: &mut Variables) -> Function {
     let equal = over.equal(a.clone(), b.clone());
     let both = over.functions.and(equal, unequal);
     let all = over.functions.without(all, both);
-    let always = |term: &Term| match term {
-        Term::Segment(_) | Term::Text(_) => true,
-        Term::Value(name) => **name == *"sub" || name.starts_with("host."),
-        Term::Bool(_) => false,
-    };
     let one = over.functions.or(equal, unequal);
     match (a, b) {
         (a, b) if always(a) && always(b) => over.functions.and(all, one),

@@ -13,8 +13,9 @@ use super::DiffError;
 use crate::{
     HostPattern, RuleKey,
     host::host_relation,
+    paths::PathOptions,
     pattern::{Pattern, Relation, Segment},
-    target::MAX_SEGMENTS,
+    target::{MAX_SEGMENTS, RequestTarget},
 };
 
 /// The most overlaps of an old with a new path that are looked at, each from both sides.
@@ -36,48 +37,88 @@ pub(super) struct Witness {
 pub(super) fn witnesses<'p>(
     old: &[&'p RuleKey],
     new: &[&'p RuleKey],
-    distinct_slash: bool,
+    paths: PathOptions,
+    unknown: &Unknown<'p>,
 ) -> Result<Vec<Witness>, DiffError> {
-    let all = || old.iter().chain(new).map(|key| key.pattern());
-    let literals = all().flat_map(|pattern| pattern.segments().iter().filter_map(literal));
-    let words = Words::new(literals);
-    // Beyond the longest pattern, one more segment makes no difference.
-    let longest = all().map(Pattern::path_segments).max().unwrap_or(0);
-    let mut hosts: Vec<Option<&HostPattern>> = Vec::new();
-    for host in old.iter().chain(new).map(|key| key.host()) {
-        if !hosts.iter().any(|known| host_relation(*known, host) == Relation::Equal) {
-            hosts.push(host);
-        }
-    }
-    let label = (0..).map(|number| format!("w{number}"));
-    let taken = |label: &String| hosts.iter().flatten().any(|host| host.to_string().contains(label.as_str()));
-    let label = label.into_iter().find(|label| !taken(label)).unwrap_or_default();
     let mut overlaps = 0;
     let mut witnesses = Vec::new();
-    for host in hosts {
-        let regions = regions(&Here::of(old, host), &Here::of(new, host), &mut overlaps)?;
-        let name = host.map(|host| match host.suffix_or_host() {
-            (Some(suffix), _) => format!("{label}.{suffix}"),
-            (None, exact) => exact.unwrap_or_default().to_owned(),
-        });
+    for host in &unknown.hosts {
+        let regions = regions(&Here::of(old, *host), &Here::of(new, *host), &mut overlaps)?;
+        let name = unknown.host(*host);
         for (segments, rest) in &regions {
-            let most = if *rest { (longest + 1).min(MAX_SEGMENTS) } else { segments.len() };
-            for length in segments.len()..=most {
-                let path = words.path(segments, length);
-                if *rest && distinct_slash && length > 0 {
-                    witnesses.push(Witness { host: name.clone(), path: format!("{path}/") });
-                }
-                witnesses.push(Witness { host: name.clone(), path });
-            }
+            let paths = unknown.paths(segments, *rest, paths).into_iter();
+            witnesses.extend(paths.map(|path| Witness { host: name.clone(), path }));
         }
     }
     Ok(witnesses)
 }
 
-fn literal(segment: &Segment) -> Option<&str> {
-    match segment {
-        Segment::Literal(text) => Some(text),
-        Segment::Parameter(_) | Segment::Any => None,
+/// What no rule of either policy knows, and what one does.
+#[derive(Debug)]
+pub(super) struct Unknown<'p> {
+    hosts: Vec<Option<&'p HostPattern>>,
+    words: Words,
+    label: String,
+    longest: usize,
+    /// The literals of the rules, each with its place.
+    literals: HashSet<(usize, &'p str)>,
+}
+
+impl<'p> Unknown<'p> {
+    pub(super) fn of(keys: &[&'p RuleKey]) -> Self {
+        let all = || keys.iter().map(|key| key.pattern());
+        let literals: HashSet<(usize, &'p str)> = all()
+            .flat_map(|pattern| pattern.segments().iter().enumerate())
+            .filter_map(|(at, segment)| Some((at, segment.literal()?)))
+            .collect();
+        let mut hosts: Vec<Option<&HostPattern>> = Vec::new();
+        for host in keys.iter().map(|key| key.host()) {
+            if !hosts.iter().any(|known| host_relation(*known, host) == Relation::Equal) {
+                hosts.push(host);
+            }
+        }
+        let label = (0..).map(|number| format!("w{number}"));
+        let taken =
+            |label: &String| hosts.iter().flatten().any(|host| host.to_string().contains(label.as_str()));
+        Self {
+            label: label.into_iter().find(|label| !taken(label)).unwrap_or_default(),
+            words: Words::new(literals.iter().map(|(_, text)| *text)),
+            longest: all().map(Pattern::path_segments).max().unwrap_or(0),
+            hosts,
+            literals,
+        }
+    }
+
+    /// One of these hosts that no rule names.
+    pub(super) fn host(&self, host: Option<&HostPattern>) -> Option<String> {
+        host.map(|host| match host.suffix_or_host() {
+            (Some(suffix), _) => format!("{}.{suffix}", self.label),
+            (None, exact) => exact.unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// A path of this shape at each length that can make a difference, in each of its forms.
+    pub(super) fn paths(&self, segments: &[Option<&str>], rest: bool, paths: PathOptions) -> Vec<String> {
+        // Beyond the longest pattern, one more segment makes no difference.
+        let most = if rest { (self.longest + 1).min(MAX_SEGMENTS) } else { segments.len() };
+        let mut all = Vec::new();
+        for length in segments.len()..=most {
+            let path = self.words.path(segments, length);
+            if rest && paths.distinct_slash && length > 0 {
+                all.push(format!("{path}/"));
+            }
+            all.push(path);
+        }
+        all
+    }
+
+    /// Whether a rule can tell this word from one that no rule knows, or no request has it in this place.
+    pub(super) fn is_told(&self, at: usize, word: &str, paths: PathOptions) -> bool {
+        let mut path = "/".to_owned();
+        encode(word, &mut path);
+        let is_segment = RequestTarget::parse("GET", &path)
+            .is_ok_and(|target| target.len() == 1 && target.segment(0) == Some(word));
+        !is_segment || self.literals.contains(&(at, &*paths.literal(word)))
     }
 }
 
@@ -96,7 +137,7 @@ impl<'p> Here<'p> {
             let here = keys.iter().filter(|key| fits(host_relation(host, key.host())));
             let shapes = here.map(|key| {
                 let pattern = key.pattern();
-                (pattern.segments().iter().map(literal).collect(), pattern.has_rest())
+                (pattern.segments().iter().map(Segment::literal).collect(), pattern.has_rest())
             });
             shapes.filter(|shape: &Shape<'p>| seen.insert(shape.clone())).collect()
         };
@@ -209,6 +250,7 @@ impl<'p> Tree<'p> {
 }
 
 /// Words that no rule knows.
+#[derive(Debug)]
 struct Words(u32);
 
 impl Words {
@@ -232,9 +274,10 @@ impl Words {
     }
 }
 
-/// A literal as it stands in a request; patterns hold decoded text, and nothing in them that a path refuses.
-fn encode(literal: &str, path: &mut String) {
-    for byte in literal.bytes() {
+/// A decoded segment as it stands in a request. Patterns hold nothing that a path refuses; a word that does is refused or
+/// read as another one, however it is written.
+fn encode(word: &str, path: &mut String) {
+    for byte in word.bytes() {
         match byte {
             0x21..=0x7e => path.push(char::from(byte)),
             _ => path.push_str(&format!("%{byte:02X}")),
