@@ -1,6 +1,7 @@
 //! What the tests of orgate share: keys, tokens of every kind of wrong, and servers that record or misbehave.
 //!
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
+//! * [`Certificate`] is one for TLS, with its key and its authority.
 //! * [`Upstream`] is an application that keeps every request it received.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
 //!
@@ -14,6 +15,7 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod certificates;
 mod keys;
 mod server;
 mod stub;
@@ -22,6 +24,7 @@ mod unfit;
 mod upstream;
 mod vectors;
 
+pub use certificates::Certificate;
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};

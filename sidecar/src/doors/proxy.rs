@@ -116,7 +116,8 @@ impl Handler for ProxyDoor {
     fn refuse(&self, defect: Defect, _: Connection) -> Response<ProxyBody> {
         let id = self.0.ids.next();
         let asked = Asked { started: Instant::now(), id: &id, method: "", host: None, target: None };
-        let outcome = Outcome::Refused { rule: "", code: "bad_request", status: 400 };
+        let refusal = defect.refusal();
+        let outcome = Outcome::Refused { rule: "", code: refusal.code(), status: refusal.status().as_u16() };
         self.0.note(asked, &outcome, Findings::default());
         serve::refusal(defect, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
     }
@@ -189,7 +190,7 @@ impl Inner {
         let mut request = request;
         permit.strip_credential(request.headers_mut());
         let outbound =
-            Outbound::new(request, target, identity, connection.peer, id.header()).overriding(overriding);
+            Outbound::new(request, target, identity, connection, id.header()).overriding(overriding);
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());

@@ -22,7 +22,7 @@ rules:
 
 pub(super) struct Guarded {
     pub(super) recorder: Recorder,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     pub(super) metrics: Arc<Metrics>,
     _directory: Directory,
 }
@@ -53,7 +53,7 @@ impl Drop for Directory {
 }
 
 impl Guarded {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Directory::new(), POLICY).await
     }
 
@@ -74,7 +74,7 @@ impl Guarded {
         let door = ProxyDoor::new(gate, upstream, Arc::clone(&metrics));
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         let address = listener.address();
-        tokio::spawn(serve::serve(listener, door, Limits::default(), Shutdown::new()));
+        tokio::spawn(serve::serve(listener, door, Limits::default().with_http2(), Shutdown::new()));
         Self { recorder, address, metrics, _directory: directory }
     }
 

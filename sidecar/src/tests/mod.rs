@@ -6,8 +6,10 @@ mod door;
 mod failures;
 mod framing;
 mod headers;
+mod http2;
 mod lifecycle;
 mod modes;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -20,20 +22,23 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
     problem,
-    serve::{self, Connection, Defect, Handler, Limits, Listener, Shutdown},
+    serve::{self, Connection, Defect, Handler, Limits, Listener, Shutdown, Tls},
     upstream::{Outbound, ResponseBody, Upstream, UpstreamSettings},
 };
 
-/// Forwards everything as `usr_ann` of `org_acme`.
+/// Forwards everything as `usr_ann` of `org_acme`, and keeps over which connection it came.
 #[derive(Clone)]
-struct OpenDoor(Arc<Upstream>);
+struct OpenDoor {
+    upstream: Arc<Upstream>,
+    connections: Arc<Mutex<Vec<Connection>>>,
+}
 
 impl Handler for OpenDoor {
     type Body = Either<ResponseBody, Full<Bytes>>;
@@ -43,18 +48,14 @@ impl Handler for OpenDoor {
         request: Request<Incoming>,
         connection: Connection,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<> {
-        let upstream = Arc::clone(&self.0);
+        let upstream = Arc::clone(&self.upstream);
+        self.connections.lock().expect("unpoisoned").push(connection);
         async move {
             let target = request.uri().path_and_query().cloned().expect("origin form");
             let identity =
                 Identity { subject: "usr_ann", organization: Some("org_acme"), ..Identity::default() };
-            let outbound = Outbound::new(
-                request,
-                target,
-                Some(identity),
-                connection.peer,
-                HeaderValue::from_static("req_1"),
-            );
+            let outbound =
+                Outbound::new(request, target, Some(identity), connection, HeaderValue::from_static("req_1"));
             match upstream.forward(outbound).await {
                 Ok(response) => response.map(Either::Left),
                 Err(error) => problem::refusal(error.refusal(), Some(error.kind()), None)
@@ -73,6 +74,7 @@ struct Sidecar {
     address: SocketAddr,
     shutdown: Shutdown,
     upstream: Arc<Upstream>,
+    connections: Arc<Mutex<Vec<Connection>>>,
     served: tokio::task::JoinHandle<()>,
 }
 
@@ -82,14 +84,27 @@ impl Sidecar {
     }
 
     async fn with(upstream: SocketAddr, settings: UpstreamSettings, limits: Limits) -> Self {
+        Self::over(upstream, settings, limits, None).await
+    }
+
+    async fn over(
+        upstream: SocketAddr,
+        settings: UpstreamSettings,
+        limits: Limits,
+        tls: Option<Tls>,
+    ) -> Self {
         let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
         let upstream = Upstream::new(&format!("http://{upstream}"), settings, names).expect("an upstream");
-        let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+        let mut listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+        if let Some(tls) = tls {
+            listener = listener.with_tls(tls);
+        }
         let address = listener.address();
         let shutdown = Shutdown::new();
-        let served =
-            tokio::spawn(serve::serve(listener, OpenDoor(Arc::clone(&upstream)), limits, shutdown.clone()));
-        Self { address, shutdown, upstream, served }
+        let connections = Arc::default();
+        let door = OpenDoor { upstream: Arc::clone(&upstream), connections: Arc::clone(&connections) };
+        let served = tokio::spawn(serve::serve(listener, door, limits, shutdown.clone()));
+        Self { address, shutdown, upstream, connections, served }
     }
 
     async fn connect(&self) -> Client {
@@ -114,9 +129,14 @@ impl Sidecar {
     }
 }
 
+/// A socket, or TLS over one.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// One end of a raw HTTP/1.1 conversation.
 struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -152,8 +172,8 @@ fn only_header(head: &str, name: &str) -> Option<String> {
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+    fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -5,7 +5,7 @@
 //! request was written, which hyper tells by handing the request back: it then goes out on a new connection.
 //! A request that was begun is never sent again, whatever its method.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -21,7 +21,7 @@ use super::{
     hop_by_hop,
     pool::{ConnectError, Lease},
 };
-use crate::{identity_headers::Identity, problem::Refusal};
+use crate::{identity_headers::Identity, problem::Refusal, serve::Connection};
 
 /// A judged request, ready to go.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Outbound<'o> {
     request: Request<ClientBody>,
     target: PathAndQuery,
     identity: Option<Identity<'o>>,
-    peer: SocketAddr,
+    client: Connection,
     request_id: HeaderValue,
     /// What says the method that was judged, where that is not the one of the request line.
     overriding: Option<(HeaderName, HeaderValue)>,
@@ -44,6 +44,17 @@ pub enum ClientBody {
     Read(Bytes),
     /// Read in part; the rest as it comes.
     Begun(Bytes, Incoming),
+}
+
+impl ClientBody {
+    fn is_empty(&self) -> bool {
+        let nothing = |body: &Incoming| body.is_end_stream() || body.size_hint().exact() == Some(0);
+        match self {
+            Self::Streaming(body) => nothing(body),
+            Self::Read(bytes) => bytes.is_empty(),
+            Self::Begun(begun, rest) => begun.is_empty() && nothing(rest),
+        }
+    }
 }
 
 impl From<Incoming> for ClientBody {
@@ -64,10 +75,10 @@ impl<'o> Outbound<'o> {
         request: Request<impl Into<ClientBody>>,
         target: PathAndQuery,
         identity: Option<Identity<'o>>,
-        peer: SocketAddr,
+        client: Connection,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request: request.map(Into::into), target, identity, peer, request_id, overriding: None }
+        Self { request: request.map(Into::into), target, identity, client, request_id, overriding: None }
     }
 
     /// With the header by which the upstream serves the method that was judged. All others of its kind are removed.
@@ -82,10 +93,19 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, identity, peer, request_id, overriding } = outbound;
+        let Outbound { request, target, identity, client, request_id, overriding } = outbound;
         let (mut parts, client_body) = request.into_parts();
-        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-        self.rewrite(&mut parts.headers, peer, request_id, chunked)?;
+        let is_empty = client_body.is_empty();
+        let chunked = match parts.version {
+            // It has no coding to say that the length is not known.
+            Version::HTTP_2 => {
+                !is_empty
+                    && !matches!(client_body, ClientBody::Read(_))
+                    && !parts.headers.contains_key(header::CONTENT_LENGTH)
+            }
+            _ => parts.headers.contains_key(header::TRANSFER_ENCODING),
+        };
+        self.rewrite(&mut parts.headers, &client, request_id, parts.version, chunked)?;
         if let Some(identity) = &identity {
             self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
         }
@@ -97,11 +117,6 @@ impl Upstream {
         parts.extensions = http::Extensions::new();
 
         let idle = self.settings.timeouts.body_idle;
-        let is_empty = match &client_body {
-            ClientBody::Streaming(body) => body.is_end_stream(),
-            ClientBody::Read(bytes) => bytes.is_empty(),
-            ClientBody::Begun(begun, rest) => begun.is_empty() && rest.is_end_stream(),
-        };
         let sending = (!is_empty).then(Arc::<Sending>::default);
         let body = match (&sending, client_body) {
             (None, _) => RequestBody::empty(),
@@ -130,8 +145,9 @@ impl Upstream {
     fn rewrite(
         &self,
         headers: &mut HeaderMap,
-        peer: SocketAddr,
+        client: &Connection,
         request_id: HeaderValue,
+        version: Version,
         chunked: bool,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
@@ -147,12 +163,14 @@ impl Upstream {
             headers.insert(header::HOST, forwarded);
             headers.insert(X_FORWARDED_HOST, host);
         }
-        let client = HeaderValue::try_from(peer.ip().to_canonical().to_string())
+        let address = HeaderValue::try_from(client.peer.ip().to_canonical().to_string())
             .map_err(|_| UpstreamError::Identity)?;
-        headers.insert(X_FORWARDED_FOR, client);
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_FORWARDED_FOR, address);
+        let scheme = if client.tls.is_some() { "https" } else { "http" };
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
         headers.insert(X_REQUEST_ID, request_id);
-        headers.append(header::VIA, HeaderValue::from_static("1.1 orgate"));
+        let via = if version == Version::HTTP_2 { "2 orgate" } else { "1.1 orgate" };
+        headers.append(header::VIA, HeaderValue::from_static(via));
         if chunked {
             // Said aloud, because hyper otherwise sends a GET of unknown length without its body.
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
