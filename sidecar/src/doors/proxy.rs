@@ -189,8 +189,9 @@ impl Inner {
         let overriding = permit.method_override(&method, request.headers());
         let mut request = request;
         permit.strip_credential(request.headers_mut());
-        let outbound =
-            Outbound::new(request, target, identity, connection, id.header()).overriding(overriding);
+        let outbound = Outbound::new(request, target, identity, connection, id.header())
+            .overriding(overriding)
+            .until(principal.as_ref().and_then(|principal| principal.expires_at()));
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());

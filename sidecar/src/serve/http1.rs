@@ -2,15 +2,18 @@
 
 use std::{
     convert::Infallible,
+    io,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http::StatusCode;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
 use tracing::debug;
 
 use super::{
@@ -18,6 +21,7 @@ use super::{
     framing::Scanner,
     preface::Early,
     socket::Socket,
+    tunnel::{CanSwitch, Switched, Tunnel},
     wire::{Follow, Wire},
 };
 
@@ -29,21 +33,36 @@ pub(super) async fn serve<H: Handler>(
     limits: Arc<Limits>,
     shutdown: Shutdown,
 ) {
-    let first_defect = Arc::new(FirstDefect::default());
-    let heads = Heads { scanner: Scanner::new(), first_defect: Arc::clone(&first_defect) };
+    let noted = Arc::new(Noted::default());
+    let heads = Heads { scanner: Scanner::new(), noted: Arc::clone(&noted) };
     let wire = Wire::new(socket, early, heads, &limits);
     let messages = AtomicU64::new(0);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let notes = Arc::clone(&noted);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let message = messages.fetch_add(1, Ordering::Relaxed);
-        let answer = match first_defect.of(message) {
+        // Nothing but a request with `Upgrade` has one.
+        let upgrade =
+            request.extensions_mut().remove::<OnUpgrade>().map(|client| (client, Arc::clone(&notes)));
+        if upgrade.is_some() {
+            request.extensions_mut().insert(CanSwitch);
+        }
+        let answer = match notes.defect_of(message) {
             None => Ok(handler.handle(request, connection)),
             Some(defect) => Err(handler.refuse(defect, connection)),
         };
         async move {
-            match answer {
-                Ok(answer) => Ok::<_, Infallible>(answer.await),
-                Err(refusal) => Ok(refusal),
+            let mut answer = match answer {
+                Ok(answer) => answer.await,
+                Err(refusal) => refusal,
+            };
+            if let Some((client, notes)) = upgrade {
+                let tunnel = match answer.status() {
+                    StatusCode::SWITCHING_PROTOCOLS => answer.extensions_mut().remove::<Switched>(),
+                    _ => None,
+                };
+                notes.note_upgrade(Upgrade { client, tunnel: tunnel.and_then(|switched| switched.take()) });
             }
+            Ok::<_, Infallible>(answer)
         }
     });
 
@@ -57,6 +76,7 @@ pub(super) async fn serve<H: Handler>(
             .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
             .half_close(false)
             .serve_connection(TokioIo::new(wire), service)
+            .with_upgrades()
     );
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -65,25 +85,66 @@ pub(super) async fn serve<H: Handler>(
             served.as_mut().await
         }
     };
-    if let Err(error) = ended {
-        debug!(listener = connection.listener, %error, "connection ended");
+    match (ended, noted.upgrade()) {
+        (Ok(()), Some(upgrade)) => {
+            if let Err(error) = upgrade.follow().await {
+                debug!(listener = connection.listener, %error, "a switched connection ended");
+            }
+        }
+        (Ok(()), None) => {}
+        (Err(error), _) => debug!(listener = connection.listener, %error, "connection ended"),
     }
 }
 
-/// The first message of a connection that has two readings; shared with the service of that connection.
-#[derive(Debug, Default)]
-struct FirstDefect(AtomicU64);
+/// A request that asked for another protocol, and what came of it.
+#[derive(Debug)]
+struct Upgrade {
+    client: OnUpgrade,
+    tunnel: Option<Tunnel>,
+}
 
-impl FirstDefect {
+impl Upgrade {
+    /// Carries what comes after the switch; a connection that was not switched is closed, and has been as a rule.
+    async fn follow(self) -> io::Result<()> {
+        // The parser gives back the connection once it has asked for it, also at the end of one that was not switched.
+        let Ok(client) = self.client.await else { return Ok(()) };
+        let Ok(parts) = client.downcast::<TokioIo<Wire<Socket, Heads>>>() else { return Ok(()) };
+        let mut wire = parts.io.into_inner();
+        match self.tunnel {
+            None => wire.shutdown().await,
+            // From here on no head is awaited and no line is read.
+            Some(tunnel) => tunnel.run(wire.into_inner(), &parts.read_buf).await,
+        }
+    }
+}
+
+/// What is noted of a connection beside its requests.
+#[derive(Debug, Default)]
+struct Noted {
+    /// The first message that has two readings; shared with the service of the connection.
+    first_defect: AtomicU64,
+    /// The last request that asked for another protocol.
+    upgrade: Mutex<Option<Upgrade>>,
+}
+
+impl Noted {
+    fn note_upgrade(&self, upgrade: Upgrade) {
+        *self.upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(upgrade);
+    }
+
+    fn upgrade(&self) -> Option<Upgrade> {
+        self.upgrade.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The defect of message number `message`. Messages after a defect have it as well: their place is not known.
-    fn of(&self, message: u64) -> Option<Defect> {
+    fn defect_of(&self, message: u64) -> Option<Defect> {
         // The socket and the service of a connection live in one task; the atomic only satisfies the type system.
-        let (at, defect) = Defect::unpack(self.0.load(Ordering::Relaxed))?;
+        let (at, defect) = Defect::unpack(self.first_defect.load(Ordering::Relaxed))?;
         (at <= message).then_some(defect)
     }
 
-    fn set(&self, message: u64, defect: Defect) {
-        self.0.store(defect.pack(message), Ordering::Relaxed);
+    fn note_defect(&self, message: u64, defect: Defect) {
+        self.first_defect.store(defect.pack(message), Ordering::Relaxed);
     }
 }
 
@@ -91,7 +152,7 @@ impl FirstDefect {
 #[derive(Debug)]
 struct Heads {
     scanner: Scanner,
-    first_defect: Arc<FirstDefect>,
+    noted: Arc<Noted>,
 }
 
 impl Follow for Heads {
@@ -99,7 +160,7 @@ impl Follow for Heads {
         let known = self.scanner.defect().is_some();
         self.scanner.feed(bytes);
         if let (false, Some((message, defect))) = (known, self.scanner.defect()) {
-            self.first_defect.set(message, defect);
+            self.noted.note_defect(message, defect);
         }
     }
 

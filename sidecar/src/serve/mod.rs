@@ -17,6 +17,7 @@ mod preface;
 mod shutdown;
 mod socket;
 pub mod tls;
+mod tunnel;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -33,6 +34,7 @@ pub use self::{
     listener::{BindError, Listener},
     shutdown::Shutdown,
     tls::Tls,
+    tunnel::{CanSwitch, Switched, Tunnel},
 };
 
 /// What one listener allows its clients.

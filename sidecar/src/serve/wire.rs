@@ -66,6 +66,11 @@ impl<T, F> Wire<T, F> {
         }
     }
 
+    /// The stream itself, with nobody reading along.
+    pub(super) fn into_inner(self) -> T {
+        self.io
+    }
+
     fn taken<V>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
         match poll {
             Poll::Ready(result) => {

@@ -58,6 +58,15 @@ impl Guarded {
     }
 
     pub(super) async fn with(directory: Directory, policy: &str) -> Self {
+        Self::over(directory, policy, None).await
+    }
+
+    /// In front of another upstream than one that records.
+    pub(super) async fn before(upstream: SocketAddr) -> Self {
+        Self::over(Directory::new(), POLICY, Some(upstream)).await
+    }
+
+    async fn over(directory: Directory, policy: &str, upstream: Option<SocketAddr>) -> Self {
         directory.write("keys.json", &jwks([TestKey::es256()]));
         let policy = directory.write("orgate.yaml", policy);
         let gate = orgate::Gate::load(&policy).await.expect("a policy");
@@ -65,7 +74,7 @@ impl Guarded {
         let names = IdentityHeaders::new(&options.prefix, &options.also_strip).expect("names");
         let recorder = Recorder::ok().await;
         let upstream = Upstream::new(
-            &format!("http://{}", recorder.address),
+            &format!("http://{}", upstream.unwrap_or(recorder.address)),
             UpstreamSettings::default(),
             Arc::new(names),
         )
@@ -78,7 +87,7 @@ impl Guarded {
         Self { recorder, address, metrics, _directory: directory }
     }
 
-    async fn connect(&self) -> Client {
+    pub(super) async fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).await.expect("a connection"))
     }
 
@@ -95,8 +104,15 @@ impl Guarded {
 }
 
 pub(super) fn token(issuer: &str) -> String {
+    token_for(issuer, 300)
+}
+
+/// One that ends in so many seconds.
+pub(super) fn token_for(issuer: &str, seconds: i64) -> String {
     let now = orgate::clock::now().seconds();
-    TestKey::es256().mint(&access_token_claims(issuer, "app", now))
+    let mut claims = access_token_claims(issuer, "app", now);
+    claims["exp"] = (now + seconds).into();
+    TestKey::es256().mint(&claims)
 }
 
 fn with_token(line: &str) -> String {

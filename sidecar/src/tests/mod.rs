@@ -10,6 +10,7 @@ mod http2;
 mod lifecycle;
 mod modes;
 mod tls;
+mod upgrades;
 
 use std::{
     net::SocketAddr,

@@ -8,20 +8,23 @@
 use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
-    uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body as _;
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
+use orgate_claims::UnixTime;
 
 use super::{
     HostHeader, ResponseBody, Upstream,
     body::{RequestBody, Sending},
     hop_by_hop,
     pool::{ConnectError, Lease},
+    upgrade,
 };
-use crate::{identity_headers::Identity, problem::Refusal, serve::Connection};
+use crate::{
+    identity_headers::Identity,
+    problem::Refusal,
+    serve::{Connection, Switched, Tunnel},
+};
 
 /// A judged request, ready to go.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Outbound<'o> {
     request_id: HeaderValue,
     /// What says the method that was judged, where that is not the one of the request line.
     overriding: Option<(HeaderName, HeaderValue)>,
+    /// When a protocol that is switched to has to end.
+    until: Option<UnixTime>,
 }
 
 /// The body that the client sent.
@@ -78,12 +83,25 @@ impl<'o> Outbound<'o> {
         client: Connection,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request: request.map(Into::into), target, identity, client, request_id, overriding: None }
+        Self {
+            request: request.map(Into::into),
+            target,
+            identity,
+            client,
+            request_id,
+            overriding: None,
+            until: None,
+        }
     }
 
     /// With the header by which the upstream serves the method that was judged. All others of its kind are removed.
     pub(crate) fn overriding(self, overriding: Option<(HeaderName, HeaderValue)>) -> Self {
         Self { overriding, ..self }
+    }
+
+    /// With the end of a connection that is switched to another protocol: that of what the caller has proved.
+    pub(crate) fn until(self, until: Option<UnixTime>) -> Self {
+        Self { until, ..self }
     }
 }
 
@@ -93,7 +111,7 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, identity, client, request_id, overriding } = outbound;
+        let Outbound { request, target, identity, client, request_id, overriding, until } = outbound;
         let (mut parts, client_body) = request.into_parts();
         let is_empty = client_body.is_empty();
         let chunked = match parts.version {
@@ -105,12 +123,17 @@ impl Upstream {
             }
             _ => parts.headers.contains_key(header::TRANSFER_ENCODING),
         };
+        let protocol = upgrade::asked_for(&parts);
         self.rewrite(&mut parts.headers, &client, request_id, parts.version, chunked)?;
         if let Some(identity) = &identity {
             self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
         }
         if let Some((name, value)) = overriding {
             parts.headers.insert(name, value);
+        }
+        if let Some(protocol) = &protocol {
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            parts.headers.insert(header::UPGRADE, protocol.clone());
         }
         parts.uri = Uri::from(target);
         parts.version = Version::HTTP_11;
@@ -132,14 +155,36 @@ impl Upstream {
 
         let (lease, response) = self.send(Request::from_parts(parts, body), sending.as_deref()).await?;
         let (mut parts, incoming) = response.into_parts();
+        // Dropping the lease ends the connection.
+        let switched = upgrade::is_switched(protocol.as_ref(), &parts).map_err(UpstreamError::Unfit)?;
         if let Some(problem) = unfit(&parts) {
-            // Dropping the lease ends the connection.
             return Err(UpstreamError::Unfit(problem));
         }
         hop_by_hop::clean_response(&mut parts.headers);
+        if let (true, Some(protocol)) = (switched, protocol) {
+            self.switch(&mut parts, protocol, lease, until)?;
+            return Ok(Response::from_parts(parts, ResponseBody::none(incoming)));
+        }
         // The server side speaks the client's version whatever the upstream spoke.
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, ResponseBody::new(incoming, idle, lease, sending)))
+    }
+
+    /// Prepares the answer that switches protocols.
+    fn switch(
+        &self,
+        parts: &mut http::response::Parts,
+        protocol: HeaderValue,
+        lease: Lease,
+        until: Option<UnixTime>,
+    ) -> Result<(), UpstreamError> {
+        let upstream = parts.extensions.remove::<OnUpgrade>().ok_or(UpstreamError::Closed)?;
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(header::UPGRADE, protocol);
+        let idle = self.settings.timeouts.tunnel_idle;
+        parts.extensions.insert(Switched::to(Tunnel { upstream, held: Box::new(lease), idle, until }));
+        Ok(())
     }
 
     fn rewrite(
@@ -236,9 +281,6 @@ enum Exchanged {
 
 /// What a response may not be, because the client's side could not frame it or would frame it differently.
 fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Some("it switched protocols without being asked");
-    }
     let lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
     let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
     match (lengths, codings.next(), codings.next()) {

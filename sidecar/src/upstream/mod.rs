@@ -7,6 +7,7 @@ mod body;
 mod forward;
 mod hop_by_hop;
 mod pool;
+mod upgrade;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -31,6 +32,8 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// How long an unused connection is kept. Must be below the upstream's own, or requests meet closing connections.
     pub idle: Duration,
+    /// How long a connection that was switched to another protocol may be silent.
+    pub tunnel_idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -40,6 +43,7 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(60),
             body_idle: Duration::from_secs(60),
             idle: Duration::from_secs(30),
+            tunnel_idle: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -120,7 +120,7 @@ impl Pool {
             .await
             .map_err(|_| ConnectError::Timeout)??;
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 debug!(%error, "upstream connection ended");
             }
         })
