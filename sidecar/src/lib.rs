@@ -15,6 +15,7 @@ pub mod identity_headers;
 pub mod metrics;
 pub mod problem;
 pub mod serve;
+mod socket;
 pub mod telemetry;
 pub mod upstream;
 

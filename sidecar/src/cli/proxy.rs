@@ -12,7 +12,10 @@ use tracing::{info, warn};
 
 #[cfg(feature = "issuer")]
 use super::token;
-use super::{Common, Failure, output, reload, runtime, signals, tls::TlsOptions};
+use super::{
+    Common, Failure, output, reload, runtime, signals,
+    tls::{TlsOptions, UpstreamTlsOptions},
+};
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
     decision_log::{DecisionLog, Paths},
@@ -46,7 +49,7 @@ SIGTERM and SIGINT finish the requests under way and stop; a second one stops at
 file is read again when it changes, on SIGHUP, and on `POST /-/reload` at the admin listener, which answers what changed,
 or 422 with what is wrong; a policy that does not stand replaces nothing.")]
 pub(crate) struct Options {
-    /// The application, as http://HOST:PORT.
+    /// The application: http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT for HTTP/2 in cleartext, or unix:/PATH.
     #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
     upstream: String,
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
@@ -64,6 +67,8 @@ pub(crate) struct Options {
     require_keys: bool,
     #[command(flatten)]
     tls: TlsOptions,
+    #[command(flatten)]
+    upstream_tls: UpstreamTlsOptions,
     /// Write every decision to this file, one JSON object a line; `-` is standard output. It holds roles, permissions and
     /// organizations, and no token, header, query or id of a caller. Of refusals ten a second are written for each rule
     /// and code, and the rest is counted.
@@ -113,7 +118,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let gate = Gate::load_with(&path, load)
         .await
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
-    let upstream = upstream_of(&gate, &options.upstream)?;
+    let upstream = upstream_of(&gate, &options)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
     let decisions = decision_log(&options, &metrics)?;
@@ -176,12 +181,13 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn upstream_of(gate: &Gate, url: &str) -> Result<Arc<Upstream>, Failure> {
+fn upstream_of(gate: &Gate, options: &Options) -> Result<Arc<Upstream>, Failure> {
+    let url = &*options.upstream;
     let identity = gate.identity();
     let names = IdentityHeaders::new(&identity.prefix, &identity.also_strip)
         .map_err(|error| Failure::could_not_run(format!("`identity:` in the policy: {error}")))?;
-    let upstream =
-        Upstream::new(url, UpstreamSettings::default(), Arc::new(names)).map_err(Failure::could_not_run)?;
+    let settings = UpstreamSettings { tls: options.upstream_tls.load()?, ..UpstreamSettings::default() };
+    let upstream = Upstream::new(url, settings, Arc::new(names)).map_err(Failure::could_not_run)?;
     if !upstream.is_loopback() {
         warn!(
             upstream = url,

@@ -1,11 +1,14 @@
-//! The flags of a listener that speaks TLS.
+//! The flags of TLS, towards clients and towards the upstream.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use crate::serve::tls::{ClientCertificates, Tls, TlsFiles};
+use crate::{
+    serve::tls::{ClientCertificates, Tls, TlsFiles},
+    upstream::{UpstreamTls, UpstreamTlsFiles},
+};
 
 /// Flags of a listener that may speak TLS.
 #[derive(Debug, Args)]
@@ -51,5 +54,31 @@ impl TlsOptions {
         });
         let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), http2: true, clients };
         Tls::load(files).map(Some).map_err(Failure::could_not_run)
+    }
+}
+
+/// Flags of an upstream that speaks TLS.
+#[derive(Debug, Args)]
+pub(crate) struct UpstreamTlsOptions {
+    /// Believe an https upstream by these authorities: a PEM file [default: those of the system].
+    #[arg(long, env = "ORGATE_UPSTREAM_CA", value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
+    /// Show an https upstream this certificate: a PEM file, our own first.
+    #[arg(long, env = "ORGATE_UPSTREAM_CERT", value_name = "FILE", requires = "upstream_key")]
+    upstream_cert: Option<PathBuf>,
+    /// The private key of --upstream-cert: a PEM file without a passphrase.
+    #[arg(long, env = "ORGATE_UPSTREAM_KEY", value_name = "FILE", requires = "upstream_cert")]
+    upstream_key: Option<PathBuf>,
+}
+
+impl UpstreamTlsOptions {
+    /// TLS to the upstream, if the flags say something of it.
+    pub(crate) fn load(&self) -> Result<Option<UpstreamTls>, Failure> {
+        let own = self.upstream_cert.clone().zip(self.upstream_key.clone());
+        let files = UpstreamTlsFiles { authorities: self.upstream_ca.clone(), own };
+        if files.authorities.is_none() && files.own.is_none() {
+            return Ok(None);
+        }
+        UpstreamTls::load(&files).map(Some).map_err(Failure::could_not_run)
     }
 }

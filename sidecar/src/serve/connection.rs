@@ -8,9 +8,9 @@ use tracing::debug;
 use super::{
     Handler, Limits, Listener, Shared, Shutdown, http1, http2,
     preface::{self, Early},
-    socket::Socket,
     tls::{Secured, Tls},
 };
+use crate::socket::Socket;
 
 /// What is known of a connection before its first request.
 #[derive(Clone, Copy, Debug)]

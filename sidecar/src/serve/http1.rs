@@ -20,10 +20,10 @@ use super::{
     Connection, Defect, Handler, Limits, Shutdown,
     framing::Scanner,
     preface::Early,
-    socket::Socket,
     tunnel::{CanSwitch, Switched, Tunnel},
     wire::{Follow, Wire},
 };
+use crate::socket::Socket;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve<H: Handler>(

@@ -15,7 +15,6 @@ mod http2;
 mod listener;
 mod preface;
 mod shutdown;
-mod socket;
 pub mod tls;
 mod tunnel;
 mod wire;

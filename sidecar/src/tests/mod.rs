@@ -11,6 +11,7 @@ mod lifecycle;
 mod modes;
 mod tls;
 mod upgrades;
+mod upstreams;
 
 use std::{
     net::SocketAddr,
@@ -96,6 +97,16 @@ impl Sidecar {
     ) -> Self {
         let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
         let upstream = Upstream::new(&format!("http://{upstream}"), settings, names).expect("an upstream");
+        Self::with_upstream(upstream, limits, tls).await
+    }
+
+    async fn to(url: &str, settings: UpstreamSettings) -> Self {
+        let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
+        let upstream = Upstream::new(url, settings, names).expect("an upstream");
+        Self::with_upstream(upstream, Limits::default().with_http2(), None).await
+    }
+
+    async fn with_upstream(upstream: Arc<Upstream>, limits: Limits, tls: Option<Tls>) -> Self {
         let mut listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         if let Some(tls) = tls {
             listener = listener.with_tls(tls);

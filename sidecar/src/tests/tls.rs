@@ -29,7 +29,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("written");
         path
@@ -44,7 +44,12 @@ impl Folder {
         }
     }
 
-    fn with_clients(&self, certificate: &Certificate, authority: &Certificate, required: bool) -> TlsFiles {
+    pub(super) fn with_clients(
+        &self,
+        certificate: &Certificate,
+        authority: &Certificate,
+        required: bool,
+    ) -> TlsFiles {
         let authorities = self.write("clients.pem", &authority.pem());
         TlsFiles { clients: Some(ClientCertificates { authorities, required }), ..self.files(certificate) }
     }

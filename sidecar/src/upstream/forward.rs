@@ -5,24 +5,23 @@
 //! request was written, which hyper tells by handing the request back: it then goes out on a new connection.
 //! A request that was begun is never sent again, whatever its method.
 
-use std::{fmt, io, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body as _;
-use hyper::{body::Incoming, client::conn::TrySendError, upgrade::OnUpgrade};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use orgate_claims::UnixTime;
 
 use super::{
-    HostHeader, ResponseBody, Upstream,
+    HostHeader, ResponseBody, Upstream, UpstreamError,
     body::{RequestBody, Sending},
     hop_by_hop,
-    pool::{ConnectError, Lease},
-    upgrade,
+    pool::{Lease, Sender},
+    upgrade, versions,
 };
 use crate::{
     identity_headers::Identity,
-    problem::Refusal,
     serve::{Connection, Switched, Tunnel},
 };
 
@@ -123,7 +122,8 @@ impl Upstream {
             }
             _ => parts.headers.contains_key(header::TRANSFER_ENCODING),
         };
-        let protocol = upgrade::asked_for(&parts);
+        // HTTP/2 has no `Upgrade`.
+        let protocol = upgrade::asked_for(&parts).filter(|_| self.pool.connector().speaks_http1());
         self.rewrite(&mut parts.headers, &client, request_id, parts.version, chunked)?;
         if let Some(identity) = &identity {
             self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
@@ -153,7 +153,8 @@ impl Upstream {
             }
         };
 
-        let (lease, response) = self.send(Request::from_parts(parts, body), sending.as_deref()).await?;
+        let (lease, response) =
+            self.send(Request::from_parts(parts, body), protocol.is_some(), sending.as_deref()).await?;
         let (mut parts, incoming) = response.into_parts();
         // Dropping the lease ends the connection.
         let switched = upgrade::is_switched(protocol.as_ref(), &parts).map_err(UpstreamError::Unfit)?;
@@ -230,16 +231,17 @@ impl Upstream {
     async fn send(
         &self,
         request: Request<RequestBody>,
+        alone: bool,
         sending: Option<&Sending>,
     ) -> Result<(Lease, Response<Incoming>), UpstreamError> {
         let mut request = request;
-        if let Some(lease) = self.pool.idle().await {
+        if let Some(lease) = self.pool.ready(alone).await {
             match self.exchange(lease, request, sending).await? {
                 Exchanged::Done(done) => return Ok(done),
                 Exchanged::NothingSent(unsent) => request = unsent,
             }
         }
-        let lease = self.pool.connect().await.map_err(UpstreamError::from_connect)?;
+        let lease = self.pool.connect(alone).await.map_err(UpstreamError::from_connect)?;
         match self.exchange(lease, request, sending).await? {
             Exchanged::Done(done) => Ok(done),
             Exchanged::NothingSent(_) => Err(UpstreamError::Closed),
@@ -249,19 +251,19 @@ impl Upstream {
     async fn exchange(
         &self,
         mut lease: Lease,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         sending: Option<&Sending>,
     ) -> Result<Exchanged, UpstreamError> {
-        let Some(sender) = lease.sender() else { return Ok(Exchanged::NothingSent(request)) };
-        let mut answer = std::pin::pin!(sender.try_send_request(request));
-        let first_byte = self.settings.timeouts.first_byte;
-        let answered = loop {
-            let frames = sending.map_or(0, Sending::frames);
-            match tokio::time::timeout(first_byte, answer.as_mut()).await {
-                Ok(answered) => break answered,
-                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
-                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
-                Err(_) => return Err(UpstreamError::FirstByteTimeout),
+        let answered = match lease.sender() {
+            None => return Ok(Exchanged::NothingSent(request)),
+            Some(Sender::Http1(sender)) => {
+                versions::as_http1(&mut request).ok_or(UpstreamError::Host)?;
+                self.answered(sender.try_send_request(request), sending).await?
+            }
+            Some(Sender::Http2(sender)) => {
+                let scheme = self.pool.connector().scheme();
+                versions::as_http2(&mut request, scheme).ok_or(UpstreamError::Host)?;
+                self.answered(sender.try_send_request(request), sending).await?
             }
         };
         match answered {
@@ -270,6 +272,25 @@ impl Upstream {
                 Some(unsent) => Ok(Exchanged::NothingSent(unsent)),
                 None => Err(UpstreamError::from_exchange(error, sending)),
             },
+        }
+    }
+
+    /// Waits for the head of the response, at most as long as nothing moves.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = T>,
+        sending: Option<&Sending>,
+    ) -> Result<T, UpstreamError> {
+        let mut answer = std::pin::pin!(answer);
+        let first_byte = self.settings.timeouts.first_byte;
+        loop {
+            let frames = sending.map_or(0, Sending::frames);
+            match tokio::time::timeout(first_byte, answer.as_mut()).await {
+                Ok(answered) => return Ok(answered),
+                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
+                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
+                Err(_) => return Err(UpstreamError::FirstByteTimeout),
+            }
         }
     }
 }
@@ -293,96 +314,6 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
         _ => None,
     }
 }
-
-/// Why there is no response.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum UpstreamError {
-    /// No connection.
-    Connect(io::Error),
-    /// No connection in time.
-    ConnectTimeout,
-    /// No response in time.
-    FirstByteTimeout,
-    /// The connection ended before a response.
-    Closed,
-    /// The response was not HTTP, or too large a head.
-    Invalid(hyper::Error),
-    /// The response was HTTP that must not be passed on.
-    Unfit(&'static str),
-    /// The client did not send its body in time.
-    ClientLate,
-    /// The client's body was malformed, or the client went away.
-    ClientBroken,
-    /// The identity could not be put in headers.
-    Identity,
-}
-
-impl UpstreamError {
-    fn from_connect(error: ConnectError) -> Self {
-        match error {
-            ConnectError::Timeout => Self::ConnectTimeout,
-            ConnectError::Refused(error) => Self::Connect(error),
-            ConnectError::Handshake(error) => Self::Invalid(error),
-        }
-    }
-
-    fn from_exchange(error: TrySendError<Request<RequestBody>>, sending: Option<&Sending>) -> Self {
-        match sending {
-            Some(body) if body.client_was_late() => return Self::ClientLate,
-            Some(body) if body.client_broke_off() => return Self::ClientBroken,
-            _ => {}
-        }
-        let error = error.into_error();
-        if error.is_parse() { Self::Invalid(error) } else { Self::Closed }
-    }
-
-    /// What the client is told.
-    #[must_use]
-    pub fn refusal(&self) -> Refusal {
-        match self {
-            Self::Connect(_) | Self::Closed | Self::Invalid(_) | Self::Unfit(_) | Self::Identity => {
-                Refusal::UpstreamFailed
-            }
-            Self::ConnectTimeout | Self::FirstByteTimeout => Refusal::UpstreamTimeout,
-            Self::ClientLate => Refusal::RequestTimeout,
-            Self::ClientBroken => Refusal::BadRequest,
-        }
-    }
-
-    /// One word for metrics and logs.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Connect(_) => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::FirstByteTimeout => "first_byte_timeout",
-            Self::Closed => "closed",
-            Self::Invalid(_) | Self::Unfit(_) => "invalid_response",
-            Self::ClientLate => "client_timeout",
-            Self::ClientBroken => "client_body",
-            Self::Identity => "identity",
-        }
-    }
-}
-
-impl fmt::Display for UpstreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(error) => write!(f, "no connection to the upstream: {error}"),
-            Self::ConnectTimeout => f.write_str("no connection to the upstream in time"),
-            Self::FirstByteTimeout => f.write_str("no response from the upstream in time"),
-            Self::Closed => f.write_str("the upstream closed the connection without a response"),
-            Self::Invalid(error) => write!(f, "the upstream's response is not valid: {error}"),
-            Self::Unfit(problem) => write!(f, "the upstream's response cannot be passed on: {problem}"),
-            Self::ClientLate => f.write_str("the client stopped sending its body"),
-            Self::ClientBroken => f.write_str("the client's body is malformed or broke off"),
-            Self::Identity => f.write_str("the identity cannot be put in headers"),
-        }
-    }
-}
-
-impl std::error::Error for UpstreamError {}
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

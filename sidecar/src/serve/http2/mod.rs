@@ -23,7 +23,8 @@ use self::{
     frames::Frames,
     stream::{Activity, Answer, Streams},
 };
-use super::{Connection, Handler, Shared, Shutdown, preface::Early, socket::Socket, wire::Wire};
+use super::{Connection, Handler, Shared, Shutdown, preface::Early, wire::Wire};
+use crate::socket::Socket;
 
 /// What a listener that serves HTTP/2 allows its clients, beside its other limits.
 #[derive(Clone, Copy, Debug)]

@@ -25,7 +25,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::socket::Socket;
+use crate::socket::Socket;
 
 /// What TLS is made of.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Tls {
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         let secured = Secured { client_certificate: leaf.and_then(|leaf| sha256(leaf)) };
         let is_http2 = session.alpn_protocol() == Some(HTTP2);
-        Ok((Socket::Tls(Box::new(stream)), secured, is_http2))
+        Ok((Socket::Tls(Box::new(stream.into())), secured, is_http2))
     }
 }
 
@@ -107,14 +107,7 @@ fn config(files: &TlsFiles, contents: &follow::Contents) -> Result<ServerConfig,
         }
     };
     let chain = certificates(&files.certificate, contents.certificate()?)?;
-    let key = PrivateKeyDer::from_pem_slice(contents.key()?).map_err(|error| {
-        let problem = match error {
-            pem::Error::NoItemsFound => "there is no private key in it".to_owned(),
-            // What else it says may quote the file.
-            _ => "it is not PEM".to_owned(),
-        };
-        TlsError::new(&files.key, problem)
-    })?;
+    let key = private_key(&files.key, contents.key()?)?;
     let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
             let problem = format!("it is not the key of the certificate `{}`", files.certificate.display());
@@ -151,7 +144,20 @@ fn verifier(
     builder.build().map_err(|error| fail(error.to_string()))
 }
 
-fn certificates(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The private key in a PEM file.
+pub(crate) fn private_key(file: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| {
+        let problem = match error {
+            pem::Error::NoItemsFound => "there is no private key in it".to_owned(),
+            // What else it says may quote the file.
+            _ => "it is not PEM".to_owned(),
+        };
+        TlsError::new(file, problem)
+    })
+}
+
+/// The certificates in a PEM file; at least one.
+pub(crate) fn certificates(file: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|_| TlsError::new(file, "it is not PEM".to_owned()))?;
@@ -169,7 +175,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(file: &Path, problem: String) -> Self {
+    pub(crate) fn new(file: &Path, problem: String) -> Self {
         Self { file: file.to_owned(), problem }
     }
 }
@@ -178,7 +184,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot serve TLS with `{}`: {}\nhelp: certificates and keys are PEM files, a key without a passphrase, and \
+            "no TLS with `{}`: {}\nhelp: certificates and keys are PEM files, a key without a passphrase, and \
              the server's own certificate comes first",
             self.file.display(),
             self.problem

@@ -30,7 +30,7 @@ async fn serving(upstream: SocketAddr) -> Sidecar {
 }
 
 /// A body that a test sends piece by piece.
-struct Pieces(mpsc::Receiver<BodyFrame<Bytes>>);
+pub(super) struct Pieces(pub(super) mpsc::Receiver<BodyFrame<Bytes>>);
 
 impl Body for Pieces {
     type Data = Bytes;
@@ -44,7 +44,7 @@ impl Body for Pieces {
     }
 }
 
-type Sender = http2::SendRequest<Either<Full<Bytes>, Pieces>>;
+pub(super) type Sender = http2::SendRequest<Either<Full<Bytes>, Pieces>>;
 
 async fn over(stream: impl Stream + 'static) -> Sender {
     let io = TokioIo::new(Box::new(stream));
@@ -53,20 +53,20 @@ async fn over(stream: impl Stream + 'static) -> Sender {
     sender
 }
 
-async fn connect(address: SocketAddr) -> Sender {
+pub(super) async fn connect(address: SocketAddr) -> Sender {
     over(TcpStream::connect(address).await.expect("a connection")).await
 }
 
-fn request(method: &str, path: &str) -> http::request::Builder {
+pub(super) fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(format!("http://app.example{path}"))
 }
 
-async fn ask(sender: &mut Sender, request: http::request::Builder, body: &str) -> Answer2 {
+pub(super) async fn ask(sender: &mut Sender, request: http::request::Builder, body: &str) -> Answer2 {
     let body = Either::Left(Full::new(Bytes::copy_from_slice(body.as_bytes())));
     send(sender, request.body(body).expect("a request")).await
 }
 
-async fn send(sender: &mut Sender, request: Request<Either<Full<Bytes>, Pieces>>) -> Answer2 {
+pub(super) async fn send(sender: &mut Sender, request: Request<Either<Full<Bytes>, Pieces>>) -> Answer2 {
     let response = within(sender.send_request(request)).await.expect("an answer");
     let (head, body) = response.into_parts();
     let whole = within(body.collect()).await.expect("a body");
@@ -74,11 +74,11 @@ async fn send(sender: &mut Sender, request: Request<Either<Full<Bytes>, Pieces>>
     Answer2 { status: head.status.as_u16(), headers: head.headers, body: whole.to_bytes(), trailers }
 }
 
-struct Answer2 {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    trailers: Option<HeaderMap>,
+pub(super) struct Answer2 {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
 }
 
 #[tokio::test]
