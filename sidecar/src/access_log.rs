@@ -46,10 +46,14 @@ pub enum Outcome<'r> {
         /// The upstream's status.
         status: u16,
     },
-    /// A CORS preflight that the gate answered.
+    /// Answered by the door itself: a CORS preflight, or a document of its own.
     Answered {
-        /// The rule of the request that the browser asks for.
+        /// The rule of the request that the browser asks for; empty for a document.
         rule: &'r str,
+        /// What it was.
+        code: &'static str,
+        /// The status.
+        status: u16,
     },
     /// Refused by the gate or the door.
     Refused {
@@ -80,7 +84,7 @@ impl Outcome<'_> {
         match self {
             Self::Forwarded { rule, .. }
             | Self::Observed { rule, .. }
-            | Self::Answered { rule }
+            | Self::Answered { rule, .. }
             | Self::Refused { rule, .. }
             | Self::Failed { rule, .. } => rule,
         }
@@ -91,8 +95,7 @@ impl Outcome<'_> {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forwarded { .. } | Self::Observed { .. } => "allowed",
-            Self::Answered { .. } => "preflight",
-            Self::Refused { code, .. } | Self::Failed { code, .. } => code,
+            Self::Answered { code, .. } | Self::Refused { code, .. } | Self::Failed { code, .. } => code,
         }
     }
 }
@@ -115,8 +118,8 @@ impl AccessLog {
                     info!(rule, code, method, status, duration_us, request_id, "would be denied");
                 }
             }
-            Outcome::Answered { rule } => {
-                debug!(rule, code = "preflight", method, status = 204, duration_us, request_id, "answered");
+            Outcome::Answered { rule, code, status } => {
+                debug!(rule, code, method, status, duration_us, request_id, "answered");
             }
             Outcome::Refused { rule, code, status } => {
                 if tracing::enabled!(tracing::Level::INFO) && self.admits(rule, code, Instant::now()) {

@@ -10,7 +10,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::serve::{self, Connection, Defect, Handler};
+use crate::{
+    assertion,
+    serve::{self, Connection, Defect, Handler},
+};
 
 /// What came of reading a policy again: what changed, or what is wrong with it; `None` where there is none.
 pub type Reload<'a> = Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + 'a>>;
@@ -25,6 +28,11 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
 
     /// The policy that is enforced, under `/-/policy`; `None` where there is none.
     fn policy(&self) -> Option<Value> {
+        None
+    }
+
+    /// The keys that sign what the application is told, under `/.well-known/jwks.json`; `None` where nothing is signed.
+    fn key_set(&self) -> Option<String> {
         None
     }
 
@@ -73,6 +81,10 @@ impl Admin {
                 }
             },
             "/metrics" => plain(StatusCode::OK, METRICS, self.0.metrics()),
+            "/.well-known/jwks.json" => match self.0.key_set() {
+                Some(keys) => assertion::key_set_response(keys).map(Full::new),
+                None => nothing(),
+            },
             "/-/policy" => match self.0.policy() {
                 Some(policy) => plain(StatusCode::OK, JSON, format!("{policy}\n")),
                 None => nothing(),

@@ -8,9 +8,11 @@
 //! The caller keeps the order: remove these, then hop-by-hop headers, then set; otherwise `Connection: X-Orgate-Sub`
 //! removes what was set.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use orgate::IdentityOptions;
 
 /// What the application is told of the caller; empty or absent parts become absent headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Identity<'i> {
     pub issuer: &'i str,
     /// How the request was authenticated: `token`, `webhook`, `api_key`.
     pub method: &'i str,
+    /// All of it as a signed token, where the policy asks for one.
+    pub assertion: Option<String>,
 }
 
 /// The names of the identity headers under one prefix, and all names that may not come from a client.
@@ -50,6 +54,7 @@ struct Names {
     permissions: HeaderName,
     issuer: HeaderName,
     method: HeaderName,
+    assertion: HeaderName,
 }
 
 impl IdentityHeaders {
@@ -74,6 +79,7 @@ impl IdentityHeaders {
             permissions: name("permissions")?,
             issuer: name("issuer")?,
             method: name("auth")?,
+            assertion: name("assertion")?,
         };
         for name in also_strip {
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
@@ -97,7 +103,7 @@ impl IdentityHeaders {
     /// # Errors
     /// If a value cannot be a header value; encoded values always can, so this is a defect to refuse on.
     pub fn set(&self, headers: &mut HeaderMap, identity: &Identity<'_>) -> Result<(), http::Error> {
-        let Names { subject, organization, slug, role, permissions, issuer, method } = &self.names;
+        let Names { subject, organization, slug, role, permissions, issuer, method, assertion } = &self.names;
         let mut put = |name: &HeaderName, value: String| -> Result<(), http::Error> {
             if !value.is_empty() {
                 headers.insert(name, HeaderValue::try_from(value)?);
@@ -110,7 +116,29 @@ impl IdentityHeaders {
         put(role, encode_set(&identity.roles))?;
         put(permissions, encode_set(&identity.permissions))?;
         put(issuer, encode(identity.issuer))?;
-        put(method, encode(identity.method))
+        put(method, encode(identity.method))?;
+        put(assertion, identity.assertion.clone().unwrap_or_default())
+    }
+}
+
+/// The names of the policy in force, made again when a reload brings others.
+#[derive(Debug, Default)]
+pub(crate) struct NamesInForce(ArcSwapOption<(IdentityOptions, Arc<IdentityHeaders>)>);
+
+impl NamesInForce {
+    /// The names under `options`, those of the policy that judged the request.
+    ///
+    /// # Errors
+    /// As [`IdentityHeaders::new`].
+    pub(crate) fn of(&self, options: &IdentityOptions) -> Result<Arc<IdentityHeaders>, InvalidName> {
+        if let Some(made) = &*self.0.load()
+            && made.0 == *options
+        {
+            return Ok(Arc::clone(&made.1));
+        }
+        let names = Arc::new(IdentityHeaders::new(&options.prefix, &options.also_strip)?);
+        self.0.store(Some(Arc::new((options.clone(), Arc::clone(&names)))));
+        Ok(names)
     }
 }
 
@@ -216,6 +244,7 @@ mod tests {
             permissions: vec!["write", "a,b", "read", "read"],
             issuer: "https://issuer.example/p/x",
             method: "token",
+            assertion: None,
         };
         default_names().set(&mut headers, &identity).expect("set");
         let value = |name: &str| headers.get(name).map(|value| value.to_str().expect("ascii"));

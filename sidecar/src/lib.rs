@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod admin;
+mod assertion;
 pub mod cli;
 mod deadline;
 pub mod decision_log;

@@ -62,6 +62,12 @@ fn built(package: &str, binary: &str) -> PathBuf {
 }
 
 impl Program {
+    /// A program of the system.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self::new(Path::new(name))
+    }
+
     fn new(path: &Path) -> Self {
         let mut command = Command::new(path);
         // What the developer has set must not change what is tested.

@@ -153,6 +153,7 @@ fn keys(location: &KeyLocation) -> String {
         KeyLocation::Discover => "discover".to_owned(),
         KeyLocation::JwksUri(uri) => uri.clone(),
         KeyLocation::Known(_) => "in hand".to_owned(),
+        KeyLocation::Nowhere => "none".to_owned(),
         KeyLocation::File(path) => path.file_name().map(Path::new).unwrap_or(path).display().to_string(),
         KeyLocation::Secret(source) => format!("a secret, {}", settings::place(source)),
     }

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use orgate_claims::Principal;
+use orgate_claims::{IssuerUrl, Principal};
 use orgate_policy::{PermissionsFrom, Place, Policy, Subject};
 use orgate_verify::TrustedIssuer;
 
 use crate::{
-    compile::{AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource},
+    compile::{
+        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, ResourceSpec, SecretSource,
+    },
     diagnostic::{Diagnostics, FileId},
 };
 
@@ -32,6 +34,8 @@ pub struct PolicyFile {
     pub deny: DenyOptions,
     /// What becomes of CORS preflights.
     pub cors: Preflight,
+    /// What the application is to OAuth clients, if the file says so.
+    pub resource: Option<ResourceSpec>,
     /// Whether refusals are made or only told.
     pub mode: Mode,
     /// Where people are sent instead.
@@ -134,6 +138,8 @@ pub enum KeyLocation {
     File(PathBuf),
     /// There is one, and it is a secret that both sides hold.
     Secret(SecretSource),
+    /// There are none: the issuer is asked about each of its tokens.
+    Nowhere,
     /// Here: a key set (RFC 7517) that is in hand. No policy file says so; see [`load_for_development`](crate::load_for_development).
     Known(String),
 }
@@ -173,6 +179,10 @@ pub enum TokenSource {
     Cookie(String),
     /// The whole value of the header with this name, in lower case.
     Header(String),
+    /// The parameter of the query with this name (RFC 6750 §2.3).
+    Query(String),
+    /// What follows this marker among the subprotocols of a WebSocket.
+    WebSocketProtocol(String),
 }
 
 /// The section `identity:`.
@@ -185,11 +195,31 @@ pub struct IdentityOptions {
     pub also_strip: Vec<String>,
     /// Whether the credential of a request goes on to the application.
     pub forward_token: bool,
+    /// The same once more as a signed token, for an application that others can reach.
+    pub sign: Option<SignedIdentity>,
+    /// Whether the keys of that token are served where the application is.
+    pub publish: bool,
+}
+
+/// What `identity.sign` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedIdentity {
+    /// Its `iss`.
+    pub issuer: IssuerUrl,
+    /// Its `aud`: the application.
+    pub audience: Vec<String>,
 }
 
 impl Default for IdentityOptions {
     fn default() -> Self {
-        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new(), forward_token: true }
+        Self {
+            prefix: "X-Orgate".to_owned(),
+            also_strip: Vec::new(),
+            forward_token: true,
+            sign: None,
+            publish: false,
+        }
     }
 }
 

@@ -30,13 +30,13 @@ pub mod matrix;
 pub use self::{
     compile::{
         AuthenticatorKind, AuthenticatorSpec, CorsAnswer, DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
-        ExchangeSpec, IntrospectSpec, Lints, Mode, Preflight, SecretSource, SecretUnreadable, Until, compile,
-        compile_with, included, profile_names,
+        ExchangeSpec, IntrospectSpec, Lints, Mode, OpaqueSpec, Preflight, ResourceSpec, SecretSource,
+        SecretUnreadable, Until, compile, compile_with, included, profile_names,
     },
     discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{
         DenyOptions, Disclose, IdentityOptions, IssuerSpec, KeyLocation, PolicyFile, RedirectOptions,
-        TokenOptions, TokenSource,
+        SignedIdentity, TokenOptions, TokenSource,
     },
     files::{Directory, Entry, Files, NoFiles, read_bytes},
 };

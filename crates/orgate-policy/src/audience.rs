@@ -128,6 +128,11 @@ impl<'s> Audiences<'s> {
         Some((class, self.classes.get(class)?))
     }
 
+    /// As many cases may be tried as at first.
+    pub(crate) fn start_anew(&mut self) {
+        self.cases.set(MAX_CASES_IN_ALL);
+    }
+
     /// Whether roles are declared, or brought by a profile.
     pub(crate) fn has_roles(&self) -> bool {
         !self.roles.is_empty()

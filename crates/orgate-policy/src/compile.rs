@@ -1,7 +1,7 @@
 //! From rules as read to rules as judged.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -13,19 +13,19 @@ use crate::{
     bind::{BindSpec, with_defaults},
     conditions::{self, ConditionSpec},
     decision::{Found, RuleId, RuleMatch},
+    judge::{Refused, between_rules, read_keys, vocabulary_of},
     key::Methods,
     limit::{self, Limit},
     lint,
     methods::MethodNumbers,
     names::{MAX_ERRORS, check_bindings, check_names, expand_roles, limits},
-    overlap,
-    requirement::{Expression, Kind},
+    requirement::Kind,
     rule::Rule,
     set::Set,
     shapes::Shapes,
-    shared::Shared,
+    shared::{Shared, Terms},
     subject::Subject,
-    table::{Table, Walk},
+    table::{Table, Walk, Won},
     target::RequestTarget,
     vocabulary::Vocabulary,
 };
@@ -56,6 +56,12 @@ pub struct PolicySpec {
     pub paths: PathOptions,
     /// Whether a path is brought into its one form before it is read, and goes on so.
     pub normalize: bool,
+}
+
+impl PolicySpec {
+    /// From how many rules on one kind of problem is told before the next is looked for: whoever waits for an answer about
+    /// thousands of rules gets one soon.
+    pub const MANY_RULES: usize = 2_000;
 }
 
 /// One rule as read.
@@ -137,6 +143,7 @@ pub struct Policy {
     pub(crate) encoded_slashes: bool,
     table: Table,
     rules: Vec<Rule>,
+    terms: Vec<Terms>,
     vocabulary: Vocabulary,
     grants: HashMap<Box<str>, Set>,
     role_table: Vec<(Box<str>, Set)>,
@@ -151,15 +158,28 @@ impl Policy {
     ///
     /// # Errors
     /// Every problem that was found, in the order of the file; at least one.
-    pub fn compile(mut spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
+    pub fn compile(spec: PolicySpec) -> Result<Self, Vec<PolicyError>> {
+        Self::judge(spec, None).map_err(|refused| refused.errors)
+    }
+
+    /// The same, with what somebody should look at besides ([`PolicySpec::warnings`]), and with word of what was not looked
+    /// for.
+    pub fn compile_and_warn(spec: PolicySpec) -> (Result<Self, Refused>, Vec<PolicyError>) {
+        let mut warnings = Vec::new();
+        let judged = Self::judge(spec, Some(&mut warnings));
+        (judged, warnings)
+    }
+
+    fn judge(mut spec: PolicySpec, warnings: Option<&mut Vec<PolicyError>>) -> Result<Self, Refused> {
         static GENERATION: AtomicU64 = AtomicU64::new(1);
-        let mut errors = limits(&spec);
+        let errors = limits(&spec);
         if !errors.is_empty() {
-            return Err(errors); // what is too large is not looked at
+            return Err(Refused { errors, complete: true }); // what is too large is not looked at
         }
+        let mut errors = Vec::new();
         read_keys(&mut spec, &mut errors);
         if !conditions::put_in_place(&mut spec, &mut errors) {
-            return Err(errors);
+            return Err(Refused { errors, complete: true });
         }
         let grants = expand_roles(&spec.roles, &mut errors);
         let vocabulary = vocabulary_of(&spec);
@@ -167,6 +187,7 @@ impl Policy {
         let claims = conditions::claims(&spec, &bind, &mut errors);
         errors.extend(conditions::too_many(&vocabulary, &claims));
         let mut methods = MethodNumbers::default();
+        let captures = conditions::Captures::of(&spec.conditions);
         for rule in &spec.rules {
             if let Methods::Named(names) = rule.key.methods()
                 && names.iter().any(|name| methods.add(name.as_str()).is_none())
@@ -178,16 +199,27 @@ impl Policy {
             if errors.len() >= MAX_ERRORS {
                 break;
             }
-            check_names(rule, &spec.authenticators, &vocabulary, &mut errors);
+            check_names(rule, (&spec.authenticators, &captures), &vocabulary, &mut errors);
             check_bindings(rule, &bind, &mut errors);
             errors.extend(limit::without_callers(rule));
         }
-        if errors.len() < MAX_ERRORS {
-            errors.extend(between_rules(&spec, &bind, &vocabulary, &methods));
+        let is_large = spec.rules.len() > PolicySpec::MANY_RULES;
+        let mut complete = true;
+        if is_large && !errors.is_empty() {
+            complete = false;
+        } else {
+            let mut audiences = Audiences::new(&spec, &bind, &vocabulary);
+            if errors.len() < MAX_ERRORS {
+                let shapes = Shapes::new(&spec);
+                errors.extend(between_rules(&shapes, &bind, &mut audiences, &methods));
+            }
+            if let Some(warnings) = warnings.filter(|_| !is_large || errors.is_empty()) {
+                *warnings = lint::warnings(&spec, &bind, &mut audiences);
+            }
         }
         if !errors.is_empty() {
             errors.sort_by_key(|error| error.place);
-            return Err(errors);
+            return Err(Refused { errors, complete });
         }
         let numbered = |names: &mut dyn Iterator<Item = &Permission>| {
             let mut set = vocabulary.empty_set();
@@ -209,7 +241,7 @@ impl Policy {
         let rules = spec.rules.into_iter();
         let rules: Vec<Rule> =
             rules.map(|rule| Rule::compile(rule, &bind, &claims, &vocabulary, &mut shared)).collect();
-        let table = Table::build(rules.iter().map(|rule| &*rule.key), methods, spec.paths);
+        let table = Table::build(rules.iter().map(|rule| (&*rule.key, rule.terms)), methods, spec.paths);
         let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let permissions_from = spec.permissions_from;
         Ok(Self {
@@ -217,6 +249,7 @@ impl Policy {
             normalize: spec.normalize,
             encoded_slashes: rules.iter().any(|rule| rule.encoded_slash),
             table,
+            terms: shared.terms,
             rules,
             vocabulary,
             grants,
@@ -230,14 +263,19 @@ impl Policy {
     /// The rule that wins `target`. Pure: the same policy and target give the same answer.
     #[must_use]
     pub fn find<'p>(&'p self, target: &'p RequestTarget<'p>) -> Found<'p> {
-        match self.table.find(target) {
-            Walk::Rule(number) => match self.rules.get(usize::from(number)) {
-                Some(rule) => Found::Rule(RuleMatch::new(self, RuleId(number), rule, target)),
-                None => Found::NoRule,
-            },
-            Walk::MethodNotCovered => Found::MethodNotCovered,
-            Walk::Nothing => Found::NoRule,
-        }
+        let found = match self.table.find(target) {
+            Walk::Rule(won) => self.matched(won, target),
+            Walk::MethodNotCovered => return Found::MethodNotCovered,
+            Walk::Nothing => None,
+        };
+        found.map_or(Found::NoRule, Found::Rule)
+    }
+
+    /// A rule that fits `target`.
+    #[inline]
+    pub(crate) fn matched<'p>(&'p self, won: Won, target: &'p RequestTarget<'p>) -> Option<RuleMatch<'p>> {
+        let (rule, terms) = (self.rules.get(usize::from(won.rule))?, self.terms.get(usize::from(won.terms))?);
+        Some(RuleMatch { policy: self, rule, terms, id: RuleId(won.rule), target })
     }
 
     /// A number that no other policy of this process has; what is derived from a policy is valid only under it.
@@ -337,54 +375,4 @@ impl Policy {
     pub fn made(&self, subject: &Subject) -> bool {
         subject.generation() == self.generation
     }
-}
-
-/// What is wrong with rules that are right by themselves.
-fn between_rules(
-    spec: &PolicySpec,
-    bind: &[BindSpec],
-    vocabulary: &Vocabulary,
-    methods: &MethodNumbers,
-) -> Vec<PolicyError> {
-    let shapes = Shapes::new(spec);
-    // Every further look at the rules goes by walks that are short only without this.
-    if let Some(slow) = lint::too_slow(&shapes) {
-        return vec![slow];
-    }
-    let collisions = overlap::collisions(&shapes, bind, methods);
-    let stopped = collisions.stopped();
-    let mut errors = collisions.errors;
-    if !stopped {
-        errors.extend(lint::errors(&shapes, &mut Audiences::new(spec, bind, vocabulary), methods));
-    }
-    errors
-}
-
-/// Reads keys that were read by other options again.
-fn read_keys(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) {
-    for rule in spec.rules.iter_mut().filter(|rule| rule.key.read_by() != spec.paths) {
-        match RuleKey::parse_with(rule.key.as_str(), spec.paths) {
-            Ok(key) => rule.key = key,
-            Err(error) => {
-                let finding = PolicyError::new("E020", rule.place, error.message);
-                errors.push(match error.help {
-                    Some(help) => finding.help(help),
-                    None => finding,
-                });
-            }
-        }
-    }
-}
-
-/// The names that the rules of a policy may use, and what they judge for each request.
-pub(crate) fn vocabulary_of(spec: &PolicySpec) -> Vocabulary {
-    let permissions = spec.permissions.iter().chain(spec.roles.iter().flat_map(|role| &role.grants));
-    let roles = spec.known_roles.iter().chain(spec.roles.iter().map(|role| &role.name));
-    let demands = spec.rules.iter().flat_map(|rule| rule.shadow.iter().chain([&rule.requirement]));
-    // A text means one thing in one policy.
-    let mut known = HashSet::new();
-    let demands = demands.filter(|requirement| known.insert(requirement.as_str()));
-    let expressions = demands.filter_map(Requirement::expression);
-    Vocabulary::new(permissions.map(Permission::as_str), roles.map(RoleName::as_str))
-        .with_atoms(expressions.flat_map(Expression::walk).filter_map(Expression::atom))
 }

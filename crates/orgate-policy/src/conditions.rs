@@ -1,6 +1,9 @@
 //! Named conditions, and the claims that rules compare.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use orgate_claims::Permission;
 
@@ -39,7 +42,7 @@ pub enum ClaimUse {
 /// Puts what the conditions say in the place of their names, and reports the conditions that cannot be. `false`: a rule
 /// would become too large, and the rules are not what the policy says.
 pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>) -> bool {
-    let mut conditions: BTreeMap<&str, (&Expression, usize)> = BTreeMap::new();
+    let mut conditions: BTreeMap<&str, (Arc<Expression>, usize)> = BTreeMap::new();
     let of_roles = spec.roles.iter().flat_map(|role| &role.grants);
     let permissions: HashSet<&str> =
         spec.permissions.iter().chain(of_roles).map(Permission::as_str).collect();
@@ -64,7 +67,9 @@ pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>)
                 "a condition compares values, joined by `and`, `or` and `not`: `path.team_id == claims.team_id`",
             ));
         }
-        conditions.extend(body.filter(|_| !strange).map(|body| (&*condition.name, (body, atoms(body)))));
+        conditions.extend(
+            body.filter(|_| !strange).map(|body| (&*condition.name, (Arc::new(body.clone()), atoms(body)))),
+        );
     }
     if conditions.is_empty() {
         return true;
@@ -85,7 +90,7 @@ pub(crate) fn put_in_place(spec: &mut PolicySpec, errors: &mut Vec<PolicyError>)
                 errors.push(PolicyError::new("E090", rule.place, message));
                 fits = false;
             } else {
-                requirement.replace_names(&|name| conditions.get(name).map(|(body, _)| (*body).clone()));
+                requirement.replace_names(&|name| conditions.get(name).map(|(body, _)| Arc::clone(body)));
             }
         }
         if errors.len() >= MAX_ERRORS {
@@ -109,25 +114,52 @@ impl PolicySpec {
     /// The claims that rules and bindings compare, each with how, sorted by name: what an issuer's mapping must keep.
     #[must_use]
     pub fn claims(&self) -> Vec<(String, ClaimUse)> {
-        uses(self)
-            .map(|(name, how, _)| (name.to_owned(), how))
-            .collect::<BTreeMap<_, _>>()
-            .into_iter()
-            .collect()
+        let uses: BTreeMap<_, _> = uses(self).collect();
+        uses.into_iter().map(|(name, how)| (name.to_owned(), how)).collect()
     }
 }
 
-/// Every use of a claim in the order of the file. Conditions that no rule names count too, so that a claim has one kind.
-fn uses(spec: &PolicySpec) -> impl Iterator<Item = (&str, ClaimUse, Place)> {
+/// Every use of a claim. Conditions that no rule names count too, so that a claim has one kind.
+fn uses(spec: &PolicySpec) -> impl Iterator<Item = (&str, ClaimUse)> {
+    let compared = requirements(spec).flat_map(|(requirement, _)| {
+        requirement.expression().into_iter().flat_map(Expression::walk).flat_map(in_comparison)
+    });
+    compared.chain(bind::claims(&spec.bind).map(|name| (name, ClaimUse::Scalar)))
+}
+
+/// Everything that is demanded, each with its place.
+fn requirements(spec: &PolicySpec) -> impl Iterator<Item = (&Requirement, Place)> {
     let of_rules = spec.rules.iter().flat_map(|rule| {
         rule.shadow.iter().chain([&rule.requirement]).map(move |requirement| (requirement, rule.place))
     });
-    let of_conditions = spec.conditions.iter().map(|condition| (&condition.body, condition.place));
-    let compared = of_rules.chain(of_conditions).flat_map(|(requirement, place)| {
-        let parts = requirement.expression().into_iter().flat_map(Expression::walk);
-        parts.flat_map(move |part| in_comparison(part).map(move |(name, how)| (name, how, place)))
-    });
-    compared.chain(bind::claims(&spec.bind).map(|name| (name, ClaimUse::Scalar, Place::default())))
+    of_rules.chain(spec.conditions.iter().map(|condition| (&condition.body, condition.place)))
+}
+
+/// What each condition compares that a rule's key must capture.
+pub(crate) struct Captures<'c>(HashMap<&'c str, Vec<&'c Comparison>>);
+
+impl<'c> Captures<'c> {
+    pub(crate) fn of(conditions: &'c [ConditionSpec]) -> Self {
+        let looks = |comparison: &&Comparison| {
+            [&comparison.left, &comparison.right]
+                .into_iter()
+                .any(|operand| matches!(operand, Operand::Path(_) | Operand::Host(_)))
+        };
+        let of_one = |condition: &'c ConditionSpec| {
+            let parts = condition.body.expression().into_iter().flat_map(Expression::walk);
+            let comparisons = parts.filter_map(|part| match part {
+                Expression::Compare(comparison) => Some(comparison),
+                _ => None,
+            });
+            (&*condition.name, comparisons.filter(looks).collect())
+        };
+        Self(conditions.iter().map(of_one).collect())
+    }
+
+    /// Those of the condition `name`.
+    pub(crate) fn of_condition(&self, name: &str) -> &[&'c Comparison] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
 }
 
 fn in_comparison(part: &Expression) -> impl Iterator<Item = (&str, ClaimUse)> {
@@ -147,7 +179,7 @@ fn in_comparison(part: &Expression) -> impl Iterator<Item = (&str, ClaimUse)> {
 /// The slots of the claims, by name; a claim that is used as one value and as a set is reported.
 pub(crate) fn claims(spec: &PolicySpec, bind: &[BindSpec], errors: &mut Vec<PolicyError>) -> Vec<Box<str>> {
     let mut known: BTreeMap<&str, (ClaimUse, Place)> = BTreeMap::new();
-    for (name, how, place) in uses(spec) {
+    let mut add = |name, how, place, errors: &mut Vec<PolicyError>| {
         let (first, at) = *known.entry(name).or_insert((how, place));
         if first != how {
             let message = format!("`claims.{name}` is compared as one value and as a set");
@@ -157,7 +189,24 @@ pub(crate) fn claims(spec: &PolicySpec, bind: &[BindSpec], errors: &mut Vec<Poli
                     .help("a claim holds one value, or is asked with `in`; not both"),
             );
         }
+    };
+    // What a condition says is the same in every rule: if it agreed with what was known, it does so ever after.
+    let mut agreed: HashSet<*const Expression> = HashSet::new();
+    for (requirement, place) in requirements(spec) {
+        let before = errors.len();
+        let mut entered = Vec::new();
+        let Some(expression) = requirement.expression() else { continue };
+        let parts = expression.walk_into(|body| {
+            let enters = !agreed.contains(&Arc::as_ptr(body));
+            entered.extend(enters.then_some(Arc::as_ptr(body)));
+            enters
+        });
+        parts.flat_map(in_comparison).for_each(|(name, how)| add(name, how, place, errors));
+        if errors.len() == before {
+            agreed.extend(entered);
+        }
     }
+    bind::claims(&spec.bind).for_each(|name| add(name, ClaimUse::Scalar, Place::default(), errors));
     debug_assert!(bind::claims(bind).all(|name| known.contains_key(name)), "defaults bind no claims");
     known.into_keys().map(Into::into).collect()
 }
@@ -174,4 +223,35 @@ pub(crate) fn too_many(vocabulary: &Vocabulary, claims: &[Box<str>]) -> Vec<Poli
         PolicyError::new("E090", Place::default(), message)
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RuleKey, RuleSpec};
+
+    #[test]
+    fn what_a_condition_says_is_kept_once_however_many_rules_name_it() {
+        let rule = |key: &str, requirement: &str| {
+            let requirement = Requirement::parse(requirement).unwrap();
+            RuleSpec::new(RuleKey::parse(key).unwrap(), requirement, Place::default())
+        };
+        let body = Requirement::parse("sub == \"a\" or sub == \"b\"").unwrap();
+        let mut spec = PolicySpec {
+            rules: vec![rule("GET /a", "c"), rule("GET /b", "not c")],
+            conditions: vec![ConditionSpec { name: "c".into(), body, place: Place::default() }],
+            ..PolicySpec::default()
+        };
+        assert!(put_in_place(&mut spec, &mut Vec::new()));
+        let bodies: Vec<&Arc<Expression>> = spec
+            .rules
+            .iter()
+            .flat_map(|rule| rule.requirement.expression().into_iter().flat_map(Expression::walk))
+            .filter_map(|part| match part {
+                Expression::Condition(_, body) => Some(body),
+                _ => None,
+            })
+            .collect();
+        assert!(matches!(bodies.as_slice(), [a, b] if Arc::ptr_eq(a, b)));
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     requirement::Kind,
     rule::{Demand, Rule},
     set::Set,
+    shared::Terms,
     subject::Subject,
     target::RequestTarget,
 };
@@ -28,7 +29,8 @@ pub enum Found<'p> {
 pub struct RuleMatch<'p> {
     pub(crate) policy: &'p Policy,
     pub(crate) rule: &'p Rule,
-    id: RuleId,
+    pub(crate) terms: &'p Terms,
+    pub(crate) id: RuleId,
     pub(crate) target: &'p RequestTarget<'p>,
 }
 
@@ -92,10 +94,6 @@ pub struct StepUp<'p> {
 }
 
 impl<'p> RuleMatch<'p> {
-    pub(crate) fn new(policy: &'p Policy, id: RuleId, rule: &'p Rule, target: &'p RequestTarget<'p>) -> Self {
-        Self { policy, rule, id, target }
-    }
-
     /// Which rule it is; [`Policy::rule`] gives its key.
     #[must_use]
     pub fn id(&self) -> RuleId {
@@ -141,11 +139,12 @@ impl<'p> RuleMatch<'p> {
     /// What the rule needs to know of the caller.
     #[must_use]
     pub fn access(&self) -> Access<'p> {
-        match self.rule.requirement().kind() {
+        let demand = &*self.terms.demand;
+        match demand.requirement.kind() {
             Kind::Public => Access::Public,
             Kind::Optional => Access::Optional,
             Kind::Deny => Access::Nobody,
-            Kind::Expression(_) => match &self.rule.demand.authenticator {
+            Kind::Expression(_) => match &demand.authenticator {
                 Some(name) => Access::Authenticator(name),
                 None => Access::Credential,
             },
@@ -173,7 +172,7 @@ impl<'p> RuleMatch<'p> {
 
     /// Whether a binding of the rule concerns the request, so that nobody can be anonymous.
     fn speaks_of_somebody(&self, facts: &Facts<'_>) -> bool {
-        self.rule.bindings.iter().any(|binding| binding.is_present(self.target, facts))
+        self.terms.bindings.iter().any(|binding| binding.is_present(self.target, facts))
     }
 
     pub(crate) fn scene<'a>(&'a self, subject: &'a Subject, facts: &'a Facts<'a>) -> Scene<'a> {
@@ -187,20 +186,19 @@ impl<'p> RuleMatch<'p> {
     }
 
     fn judge(&self, subject: &Subject, facts: &Facts<'_>) -> Decision {
+        let demand = &*self.terms.demand;
         // SECURITY: what one authenticator accepted must not count where another, or a token, is asked for.
-        if !self.policy.made(subject) || subject.authenticator() != self.rule.demand.authenticator.as_deref()
-        {
+        if !self.policy.made(subject) || subject.authenticator() != demand.authenticator.as_deref() {
             return Decision::Deny(DenyReason::ConditionFailed);
         }
         let scene = self.scene(subject, facts);
-        for binding in self.rule.bindings.iter() {
+        for binding in self.terms.bindings.iter() {
             match binding.stands(scene) {
                 Standing::Holds => {}
                 Standing::NoOrganization => return Decision::Deny(DenyReason::NoActiveOrganization),
                 Standing::Mismatch => return Decision::Deny(DenyReason::OrganizationMismatch),
             }
         }
-        let demand = &self.rule.demand;
         if demand.holds(scene, |_| false) {
             return Decision::Allow;
         }

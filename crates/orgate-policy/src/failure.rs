@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn the_reason_is_the_one_that_people_are_told() {
-        let vocabulary = Vocabulary::new(["a", "b"], ["x", "y"]).with_atoms(["path.i == sub".to_owned()]);
+        let mut vocabulary = Vocabulary::new(["a", "b"], ["x", "y"]);
+        vocabulary.add_atoms(["path.i == sub".to_owned()]);
         let texts = [
             "a",
             "not a",

@@ -144,7 +144,7 @@ impl<'p> RuleMatch<'p> {
     /// lower case.
     #[must_use]
     pub fn host_parameter(&self) -> Option<(&'p str, &'p str)> {
-        if !self.rule.captures_host {
+        if !self.terms.captures_host {
             return None;
         }
         let pattern = self.host_pattern()?;

@@ -8,9 +8,9 @@ use crate::{
     BindSource, BindSpec, HostPattern, PolicyError, PolicySpec, Relation, RuleSpec,
     audience::{Audiences, Callers, Share},
     bind::with_defaults,
-    compile::vocabulary_of,
     conditions, fall,
     host::host_relation,
+    judge::vocabulary_of,
     key::Methods,
     limit,
     methods::MethodNumbers,
@@ -52,28 +52,40 @@ impl PolicySpec {
     /// What somebody should look at before this policy is enforced. None of it keeps the policy from working.
     #[must_use]
     pub fn warnings(&self) -> Vec<PolicyError> {
+        let mut placed;
+        let mut spec = self;
         if !self.conditions.is_empty() {
-            let mut spec = self.clone();
-            let placed = conditions::put_in_place(&mut spec, &mut Vec::new());
-            spec.conditions.clear();
-            return if placed { spec.warnings() } else { Vec::new() };
+            placed = self.clone();
+            if !conditions::put_in_place(&mut placed, &mut Vec::new()) {
+                return Vec::new();
+            }
+            spec = &placed;
         }
-        let bind = with_defaults(&self.bind);
-        let vocabulary = vocabulary_of(self);
-        let audiences = Audiences::new(self, &bind, &vocabulary);
-        let mut warnings = Vec::new();
-        let closed: Vec<&RuleSpec> = self.rules.iter().filter(|rule| !is_open(rule)).collect();
-        let mut comparisons = MAX_COMPARISONS;
-        for (at, rule) in self.rules.iter().enumerate() {
-            warnings.extend(looks_like_an_organization(rule, &bind));
-            warnings.extend(open_catch_all(rule, &closed, &mut comparisons));
-            warnings.extend(nobody_or_everybody(at, rule, &audiences));
-            warnings.extend(negative_permission(rule));
-            warnings.extend(negative_comparison(rule));
-            warnings.extend(limit::without_organization(rule, &bind));
-        }
-        warnings
+        let bind = with_defaults(&spec.bind);
+        let vocabulary = vocabulary_of(spec);
+        warnings(spec, &bind, &mut Audiences::new(spec, &bind, &vocabulary))
     }
+}
+
+/// The warnings of a policy whose conditions stand in their places.
+pub(crate) fn warnings(
+    spec: &PolicySpec,
+    bind: &[BindSpec],
+    audiences: &mut Audiences<'_>,
+) -> Vec<PolicyError> {
+    audiences.start_anew();
+    let mut warnings = Vec::new();
+    let closed: Vec<&RuleSpec> = spec.rules.iter().filter(|rule| !is_open(rule)).collect();
+    let mut comparisons = MAX_COMPARISONS;
+    for (at, rule) in spec.rules.iter().enumerate() {
+        warnings.extend(looks_like_an_organization(rule, bind));
+        warnings.extend(open_catch_all(rule, &closed, &mut comparisons));
+        warnings.extend(nobody_or_everybody(at, rule, audiences));
+        warnings.extend(negative_permission(rule));
+        warnings.extend(negative_comparison(rule));
+        warnings.extend(limit::without_organization(rule, bind));
+    }
+    warnings
 }
 
 /// A requirement that no role meets, that nobody can meet, or that every caller meets.

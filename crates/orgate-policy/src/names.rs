@@ -9,7 +9,9 @@ use crate::{
     bind::{BindSource, BindSpec, bound, is_bound},
     closest,
     compile::PolicySpec,
+    conditions::Captures,
     requirement::{Comparison, Expression, Kind, Name, Operand},
+    set::Set,
     vocabulary::Vocabulary,
 };
 
@@ -96,38 +98,45 @@ pub(crate) fn expand_roles<'s>(
         known.dedup();
         extended.push(known);
     }
+    let reached = reached(&extended);
     let mut expanded = Vec::with_capacity(roles.len());
-    for (number, role) in roles.iter().enumerate() {
-        let mut grants: Vec<&Permission> = role.grants.iter().collect();
-        let mut cyclic = false;
-        let own = numbers.get(role.name.as_str()).copied();
-        let mut seen = vec![false; roles.len()];
-        let mut pending: Vec<usize> = vec![number];
-        while let Some(next) = pending.pop() {
-            for parent in extended.get(next).into_iter().flatten().copied() {
-                cyclic |= Some(parent) == own;
-                if let Some(seen) = seen.get_mut(parent).filter(|seen| !**seen) {
-                    *seen = true;
-                    pending.push(parent);
-                    grants.extend(roles.get(parent).into_iter().flat_map(|parent| &parent.grants));
-                }
-            }
-        }
-        if cyclic {
+    for (role, reached) in roles.iter().zip(&reached) {
+        let parents = reached.iter().filter_map(|number| roles.get(usize::from(number)));
+        let grants = role.grants.iter().chain(parents.flat_map(|parent| &parent.grants));
+        let own = numbers.get(role.name.as_str()).and_then(|own| u16::try_from(*own).ok());
+        if own.is_some_and(|own| reached.contains(own)) {
             errors.push(
                 PolicyError::new("E033", role.place, format!("role `{}` extends itself", role.name))
                     .help("break the circle of `extends`"),
             );
         }
-        expanded.push((&role.name, grants));
+        expanded.push((&role.name, grants.collect()));
     }
     expanded
+}
+
+/// Which roles each role extends, directly or through others (Warshall's algorithm).
+fn reached(extended: &[Vec<usize>]) -> Vec<Set> {
+    let number = |at: usize| u16::try_from(at).ok();
+    let mut reached: Vec<Set> = extended
+        .iter()
+        .map(|parents| {
+            let mut set = Set::empty(extended.len());
+            parents.iter().filter_map(|parent| number(*parent)).for_each(|parent| set.insert(parent));
+            set
+        })
+        .collect();
+    for through in 0..reached.len() {
+        let Some((further, number)) = reached.get(through).cloned().zip(number(through)) else { break };
+        reached.iter_mut().filter(|set| set.contains(number)).for_each(|set| set.extend(&further));
+    }
+    reached
 }
 
 /// Reports the names in a rule that nothing has.
 pub(crate) fn check_names(
     rule: &RuleSpec,
-    authenticators: &[Box<str>],
+    (authenticators, captures): (&[Box<str>], &Captures<'_>),
     vocabulary: &Vocabulary,
     errors: &mut Vec<PolicyError>,
 ) {
@@ -135,7 +144,7 @@ pub(crate) fn check_names(
     for (requirement, shadow) in [(&rule.requirement, false)].into_iter().chain(of_shadow) {
         let Some(expression) = requirement.expression() else { continue };
         let found = errors.len();
-        check_parts(rule, expression, authenticators, vocabulary, errors);
+        check_parts(rule, expression, (authenticators, captures), vocabulary, errors);
         for error in errors.iter_mut().skip(found).filter(|_| shadow) {
             error.in_requirement = None;
             error.message = format!("in `shadow`: {}", error.message);
@@ -146,7 +155,7 @@ pub(crate) fn check_names(
 fn check_parts(
     rule: &RuleSpec,
     expression: &Expression,
-    authenticators: &[Box<str>],
+    (authenticators, captures): (&[Box<str>], &Captures<'_>),
     vocabulary: &Vocabulary,
     errors: &mut Vec<PolicyError>,
 ) {
@@ -157,8 +166,8 @@ fn check_parts(
             .help(help)
     };
     // What a condition says stands elsewhere; its name is what can be pointed at.
-    let mut pending = vec![(expression, None::<(usize, usize)>)];
-    while let Some((next, inside)) = pending.pop() {
+    let mut pending = vec![expression];
+    while let Some(next) = pending.pop() {
         match next {
             Expression::Permission(Name { name, at }) if vocabulary.permission(name.as_str()).is_none() => {
                 let name = name.as_str();
@@ -182,13 +191,15 @@ fn check_parts(
                 errors.push(unknown("E038", "authenticator", name, *at, meant, help));
             }
             Expression::Compare(comparison) => {
-                errors.extend(uncaptured(rule, comparison, inside));
+                errors.extend(uncaptured(rule, comparison, None));
             }
-            Expression::Not(inner) => pending.push((inner, inside)),
-            Expression::Condition(name, body) => pending.push((body, Some((name.at, name.name.len())))),
-            Expression::All(terms) | Expression::Any(terms) => {
-                pending.extend(terms.iter().map(|term| (term, inside)));
+            Expression::Not(inner) => pending.push(inner),
+            Expression::Condition(name, _) => {
+                let inside = Some((name.at, name.name.len()));
+                let captured = captures.of_condition(&name.name).iter().rev();
+                errors.extend(captured.filter_map(|comparison| uncaptured(rule, comparison, inside)));
             }
+            Expression::All(terms) | Expression::Any(terms) => pending.extend(terms),
             _ => {}
         }
     }

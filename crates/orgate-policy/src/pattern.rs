@@ -102,6 +102,9 @@ impl Pattern {
             let message = format!("a path has at most {MAX_SEGMENTS} segments");
             return Err(SyntaxError::new(0, text.len(), message));
         }
+        if pattern.parameters().nth(1).is_none() {
+            return Ok(pattern);
+        }
         if let Some((name, _)) = pattern.parameters().nth(MAX_PARAMETERS) {
             let at = text.find(&format!("{{{name}}}")).unwrap_or(0);
             let message = format!("a path has at most {MAX_PARAMETERS} parameters");
@@ -270,6 +273,10 @@ fn segment(part: &str, at: usize, paths: PathOptions) -> Result<Segment, SyntaxE
     if part.contains(['{', '}', '*']) {
         let help = "a parameter or `*` stands for a whole segment: `/files/{name}`";
         return Err(SyntaxError::new(at, part.len(), "only whole segments can vary").help(help));
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if part.bytes().all(is_plain) {
+        return Ok(Segment::Literal(paths.literal(part)));
     }
     let strange = |c: char| {
         c.is_control() || c.is_whitespace() && c != ' ' || matches!(c, '\\' | ';' | '#' | '?' | '%')

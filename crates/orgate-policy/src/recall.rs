@@ -7,12 +7,13 @@
 use std::fmt;
 
 use crate::{
-    Access, Found, Place, Policy, Relation, RequestTarget, RuleId, RuleMatch, Subject,
+    Access, Found, Place, Policy, Relation, RequestTarget, RuleMatch, Subject,
     atom::{Atom, Value},
     bind::Bound,
     check,
     pattern::{Pattern, Segment},
     requirement::Operator,
+    table::Won,
 };
 
 /// Who made a request that is over, as far as that is known.
@@ -124,7 +125,8 @@ impl Policy {
                 && rule.entry(target.method()).covers_method
                 && matches!(rule.key.pattern().relation(&known), Relation::Within | Relation::Crossing)
         });
-        rivals.map(|(number, rule)| RuleMatch::new(self, RuleId(number), rule, target)).collect()
+        let rivals = rivals.map(|(number, rule)| Won { rule: number, terms: rule.terms });
+        rivals.filter_map(|won| self.matched(won, target)).collect()
     }
 }
 

@@ -8,17 +8,16 @@ use crate::{
     bind::{BindSpec, Bound, bound},
     check::Check,
     failure::Part,
-    shared::Shared,
+    shared::{Shared, Terms},
     vocabulary::Vocabulary,
 };
 
-/// One compiled rule; what a decision looks at is one cache line, whatever else there is stands elsewhere.
+/// One compiled rule. A decision looks at its [`Terms`] only.
 #[derive(Debug)]
-#[repr(align(64))]
 pub(crate) struct Rule {
     pub(crate) key: Box<RuleKey>,
-    /// Whether the key's host has a variable part.
-    pub(crate) captures_host: bool,
+    /// The number of its [`Terms`].
+    pub(crate) terms: u16,
     pub(crate) demand: Arc<Demand>,
     /// What is judged beside it and reported.
     pub(crate) shadow: Option<Box<Demand>>,
@@ -59,8 +58,9 @@ impl Rule {
         let shadow = shadow.map(|shadow| Box::new(demand(shadow)));
         let demand = shared.demand(requirement, demand);
         let captures_host = key.host().and_then(HostPattern::parameter).is_some();
-        let key = Box::new(key);
-        Self { key, captures_host, demand, shadow, bindings, hide, live, encoded_slash, limit, place }
+        let (key, bound) = (Box::new(key), Arc::clone(&bindings));
+        let terms = shared.terms(Terms { demand: Arc::clone(&demand), bindings: bound, captures_host });
+        Self { key, terms, demand, shadow, bindings, hide, live, encoded_slash, limit, place }
     }
 
     pub(crate) fn requirement(&self) -> &Requirement {
@@ -89,15 +89,5 @@ impl Demand {
         let authenticator = requirement.authenticator().map(|name| name.name.clone());
         let parts = expression.map(|expression| Part::compile(expression, vocabulary));
         Self { check, parts, atoms, authenticator, requirement }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_is_one_cache_line() {
-        assert_eq!(size_of::<Rule>(), 64);
     }
 }

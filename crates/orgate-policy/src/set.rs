@@ -53,7 +53,13 @@ impl Set {
 
     /// Whether nothing of `self` is missing in `have`.
     pub(crate) fn is_within(&self, have: &Self) -> bool {
-        self.words().iter().zip(have.words()).all(|(need, have)| need & !have == 0)
+        let lacks = |need: &[u64], have: &[u64]| {
+            need.iter().zip(have).fold(0, |lacks, (need, have)| lacks | need & !have) != 0
+        };
+        match (self, have) {
+            (Self::Inline(need), Self::Inline(have)) => !lacks(need, have), // without a branch for each word
+            _ => !lacks(self.words(), have.words()),
+        }
     }
 
     /// Whether the two share a number.

@@ -43,12 +43,11 @@ impl Vocabulary {
     }
 
     /// Numbers what is judged per request, after all names.
-    pub(crate) fn with_atoms(mut self, atoms: impl IntoIterator<Item = String>) -> Self {
-        let mut next = self.first_atom();
+    pub(crate) fn add_atoms(&mut self, atoms: impl IntoIterator<Item = String>) {
+        let mut next = u16::try_from(self.width()).unwrap_or(u16::MAX);
         for atom in atoms {
             number(&atom, &mut next, &mut self.atoms, &mut self.atom_numbers);
         }
-        self
     }
 
     /// The first number that is no name but an atom.

@@ -59,6 +59,11 @@ impl Flight {
         true
     }
 
+    /// How long the bucket stays empty.
+    pub(crate) fn empty_for(&self, interval: Duration) -> Option<Duration> {
+        self.asked.map(|at| (at + interval).saturating_duration_since(Instant::now()))
+    }
+
     /// What the last look came to.
     pub(crate) fn last(&self) -> Outcome {
         self.last_error.clone().map_or(Ok(()), Err)
@@ -158,6 +163,17 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(taken, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bucket_says_how_long_it_stays_empty() {
+        let mut flight = Flight::default();
+        assert_eq!(flight.empty_for(INTERVAL), None);
+        assert!(flight.take_token(key("a"), INTERVAL));
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(flight.empty_for(INTERVAL), Some(Duration::from_secs(6)));
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert_eq!(flight.empty_for(INTERVAL), Some(Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,19 @@
-//! Asking an issuer whether a token still stands (RFC 7662).
+//! Asking an issuer about a token (RFC 7662): whether one still stands, and what an opaque one says.
 //!
 //! No answer is kept here: whoever asks wants to know how it is now, and knows how long that is ([`Introspection::answers_last`]).
 //! An answer that does not say `"active": true` or
 //! `"active": false` is no answer, so that a wrong address cannot let a revoked token in.
+//!
+//! Opaque tokens are asked about before anything is known of them, so anybody can cause a question. One token is asked about
+//! once at a time; questions about tokens that were never good come out of a bucket, and those about tokens that were are
+//! asked beside it, so that a flood of made-up ones keeps nobody out whom the issuer knows.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -12,6 +21,8 @@ use form_urlencoded::{Serializer, byte_serialize};
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use serde::Deserialize;
+use tokio::{sync::watch, time::Instant};
+use tracing::{debug, info, warn};
 
 use crate::{RemoteError, address::Address, error::Fault, http::HttpClient};
 
@@ -21,6 +32,44 @@ pub struct Introspection {
     authorization: HeaderValue,
     client: HttpClient,
     lasting: Duration,
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+/// How much an issuer is asked about opaque tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// Questions about tokens that were never good: so many a second, 100.
+    pub per_second: u32,
+    /// And so many at once after a while without any, 200.
+    pub burst: u32,
+    /// Questions that are under way at the same time, 512; at most a quarter of them about tokens that were never good.
+    pub at_once: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { per_second: 100, burst: 200, at_once: 512 }
+    }
+}
+
+/// Nothing was heard of a token, which may well be good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// When it is worth while to try again.
+    pub retry_after: Duration,
+}
+
+type Outcome = Option<Result<Bytes, RemoteError>>;
+
+#[derive(Default)]
+struct State {
+    /// By the very token, under a hash with a key of this process.
+    flights: HashMap<Box<str>, watch::Receiver<Outcome>>,
+    strangers: usize,
+    bucket: Option<(Instant, f64)>,
+    failing: bool,
 }
 
 /// What is read of an answer. A member named twice is refused.
@@ -28,6 +77,11 @@ pub struct Introspection {
 struct Answer {
     active: bool,
 }
+
+/// The largest answer about one token.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// When to come back if the issuer could not be asked.
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl Introspection {
     /// The endpoint at `url`, which knows us as `client_id` with `secret` (RFC 6749 §2.3.1, HTTP Basic).
@@ -41,13 +95,21 @@ impl Introspection {
         let mut authorization = HeaderValue::try_from(format!("Basic {pair}"))
             .map_err(|_| RemoteError::at(&address, Fault::NotAUrl))?;
         authorization.set_sensitive(true);
-        Ok(Self { address, authorization, client, lasting: Duration::ZERO })
+        let (bounds, state) = (Bounds::default(), Mutex::default());
+        Ok(Self { address, authorization, client, lasting: Duration::ZERO, bounds, state })
     }
 
     /// The same, whose word that a token stands may be used again for `time`. By default it is not.
     #[must_use]
     pub fn lasting(mut self, time: Duration) -> Self {
         self.lasting = time;
+        self
+    }
+
+    /// The same, asked about opaque tokens within other bounds.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
         self
     }
 
@@ -62,6 +124,65 @@ impl Introspection {
     /// # Errors
     /// [`RemoteError`] if it does not say, in time and in the form of RFC 7662 §2.2.
     pub async fn is_active(&self, token: &str) -> Result<bool, RemoteError> {
+        self.fetch(token).await.map(|(active, _)| active)
+    }
+
+    /// What the issuer says of the opaque `token`: a JSON object with `active`. Whoever asks about the same token meanwhile
+    /// hears the same. `familiar` is a token that this issuer said is good, not long ago.
+    ///
+    /// # Errors
+    /// [`Unanswered`] if it says nothing, in time and in the form of RFC 7662 §2.2, or is not to be asked now.
+    pub async fn ask(self: &Arc<Self>, token: &str, familiar: bool) -> Result<Bytes, Unanswered> {
+        let silent = |_| Unanswered { retry_after: PAUSE };
+        let mut running = self.start(token, familiar)?;
+        // The sender is gone without an answer only if its task was stopped from outside.
+        let outcome = running.wait_for(Option::is_some).await.map_err(|_| silent(()))?;
+        match &*outcome {
+            Some(Ok(answer)) => Ok(answer.clone()),
+            Some(Err(_)) | None => Err(silent(())),
+        }
+    }
+
+    fn start(self: &Arc<Self>, token: &str, familiar: bool) -> Result<watch::Receiver<Outcome>, Unanswered> {
+        let mut state = self.state();
+        if let Some(running) = state.flights.get(token).filter(|running| running.has_changed().is_ok()) {
+            return Ok(running.clone());
+        }
+        let Bounds { at_once, .. } = self.bounds;
+        let crowded = state.flights.len() >= at_once || !familiar && state.strangers >= at_once.div_ceil(4);
+        if crowded {
+            return Err(Unanswered { retry_after: Duration::from_secs(1) });
+        }
+        if !familiar {
+            state.take(self.bounds, Instant::now())?;
+            state.strangers += 1;
+        }
+        let (done, running) = watch::channel(None);
+        state.flights.insert(token.into(), running.clone());
+        drop(state);
+        let landing = Landing { of: Arc::clone(self), token: token.into(), familiar };
+        drop(tokio::spawn(async move {
+            let outcome = landing.of.fetch(&landing.token).await.map(|(_, answer)| answer);
+            landing.of.note(outcome.as_ref().err());
+            drop(landing);
+            // Nobody may be waiting any more.
+            let _ = done.send(Some(outcome));
+        }));
+        Ok(running)
+    }
+
+    /// Logs where something changes: a flood of questions must not become a flood of lines.
+    fn note(&self, error: Option<&RemoteError>) {
+        let failed = std::mem::replace(&mut self.state().failing, error.is_some());
+        match (failed, error) {
+            (false, Some(error)) => warn!(%error, "opaque tokens cannot be asked about"),
+            (true, Some(error)) => debug!(%error, "opaque tokens still cannot be asked about"),
+            (true, None) => info!(endpoint = %self.address, "opaque tokens can be asked about again"),
+            (false, None) => {}
+        }
+    }
+
+    async fn fetch(&self, token: &str) -> Result<(bool, Bytes), RemoteError> {
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
@@ -72,18 +193,77 @@ impl Introspection {
             .header(header::AUTHORIZATION, self.authorization.clone())
             .body(Full::new(Bytes::from(form)))
             .map_err(|_| RemoteError::at(&self.address, Fault::NotAUrl))?;
-        let answer = self.client.ask(&self.address, request).await?;
+        let body = self.client.ask(&self.address, request).await?.body;
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(RemoteError::at(&self.address, Fault::TooLarge(MAX_ANSWER_BYTES)));
+        }
         // A list is a struct to serde as well.
-        let is_object = answer.body.trim_ascii_start().first() == Some(&b'{');
-        let read = serde_json::from_slice::<Answer>(&answer.body).ok().filter(|_| is_object);
-        read.map(|answer| answer.active).ok_or_else(|| {
+        let is_object = body.trim_ascii_start().first() == Some(&b'{');
+        let read = serde_json::from_slice::<Answer>(&body).ok().filter(|_| is_object);
+        read.map(|answer| (answer.active, body)).ok_or_else(|| {
             RemoteError::at(&self.address, Fault::NotAnAnswer("without one `active` that is true or false"))
         })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change to it is a single assignment, so a panic elsewhere leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes one question out of the bucket.
+    fn take(&mut self, bounds: Bounds, now: Instant) -> Result<(), Unanswered> {
+        let (rate, burst) = (f64::from(bounds.per_second.max(1)), f64::from(bounds.burst.max(1)));
+        let (at, left) = self.bucket.unwrap_or((now, burst));
+        let left = (left + now.duration_since(at).as_secs_f64() * rate).min(burst);
+        if left < 1.0 {
+            let retry_after = Duration::try_from_secs_f64((1.0 - left) / rate).unwrap_or(PAUSE);
+            self.bucket = Some((now, left));
+            return Err(Unanswered { retry_after });
+        }
+        self.bucket = Some((now, left - 1.0));
+        Ok(())
+    }
+}
+
+/// A question under way; its end makes room, however it ends.
+struct Landing {
+    of: Arc<Introspection>,
+    token: Box<str>,
+    familiar: bool,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut state = self.of.state();
+        state.flights.remove(&self.token);
+        state.strangers -= usize::from(!self.familiar);
     }
 }
 
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Introspection").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bucket_gives_so_many_questions_a_second_and_says_when_to_come_back() {
+        let bounds = Bounds { per_second: 10, burst: 5, at_once: 1 };
+        let mut state = State::default();
+        let mut taken =
+            |count: usize| (0..count).filter(|_| state.take(bounds, Instant::now()).is_ok()).count();
+        assert_eq!(taken(100), 5);
+        tokio::time::advance(Duration::from_millis(250)).await;
+        assert_eq!(taken(100), 2);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(taken(100), 5, "what is not used is not kept");
+        let wait = state.take(bounds, Instant::now()).unwrap_err().retry_after;
+        assert!((Duration::from_millis(90)..=Duration::from_millis(101)).contains(&wait), "{wait:?}");
     }
 }

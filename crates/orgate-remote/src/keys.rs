@@ -348,6 +348,10 @@ impl KeySource for RemoteKeys {
         KeySourceStatus::new(self.origin.location(), self.current().is_some(), last_error)
             .figures(self.figures())
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.flight().empty_for(self.interval())
+    }
 }
 
 /// How the set is asked for. For a caller that waits, what caches on the way hold is of no use; otherwise it is enough to

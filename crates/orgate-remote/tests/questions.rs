@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
+use orgate_remote::{Bounds, HttpClient, Introspection, Limits, SessionExchange};
 use orgate_testkit::{Reply, Stub};
 
 fn client() -> HttpClient {
@@ -147,4 +147,93 @@ async fn a_session_that_is_unknown_differs_from_a_server_that_is_out_of_reach() 
         assert_eq!(got.as_ref().map(|token| token.as_deref()), expected, "{shown}");
     }
     assert!(exchange.token("a\r\nb").await.is_err());
+}
+
+fn asking(stub: &Stub, edit: impl FnOnce(&mut Bounds)) -> Arc<Introspection> {
+    let mut bounds = Bounds::default();
+    edit(&mut bounds);
+    let url = format!("{}/introspect", stub.url());
+    Arc::new(Introspection::new(&url, "gate", "secret", client()).unwrap().bounds(bounds))
+}
+
+#[tokio::test]
+async fn a_token_is_asked_about_once_at_a_time() {
+    let stub = Stub::start().await;
+    stub.set("/introspect", Reply::json(r#"{"active":true,"sub":"a"}"#).delay(Duration::from_millis(50)));
+    let introspection = asking(&stub, |_| {});
+    let ask = |token: &'static str| {
+        let introspection = Arc::clone(&introspection);
+        tokio::spawn(async move { introspection.ask(token, false).await })
+    };
+    let mut asked: Vec<_> = (0..20).map(|_| ask("one")).collect();
+    // Whoever began may go away.
+    asked.remove(0).abort();
+    asked.push(ask("two"));
+    for asked in asked {
+        assert_eq!(&*asked.await.unwrap().unwrap(), br#"{"active":true,"sub":"a"}"#);
+    }
+    assert!(stub.hits("/introspect") <= 3, "{}", stub.hits("/introspect"));
+    let before = stub.hits("/introspect");
+    introspection.ask("one", false).await.unwrap();
+    assert_eq!(stub.hits("/introspect"), before + 1, "an answer is not kept here");
+}
+
+#[tokio::test]
+async fn made_up_tokens_are_asked_about_within_bounds_and_known_ones_beside_them() {
+    let stub = Stub::start().await;
+    stub.set("/introspect", Reply::json(r#"{"active":false}"#));
+    let introspection = asking(&stub, |bounds| (bounds.per_second, bounds.burst) = (1, 3));
+    let mut refused = 0;
+    for number in 0..50 {
+        if let Err(unanswered) = introspection.ask(&format!("made-up-{number}"), false).await {
+            assert!(unanswered.retry_after > Duration::ZERO);
+            refused += 1;
+        }
+    }
+    assert!(refused >= 40 && stub.hits("/introspect") == 50 - refused, "{refused}");
+    for _ in 0..20 {
+        introspection.ask("known", true).await.unwrap();
+    }
+    // While an issuer hangs, only so many wait for it.
+    stub.set("/introspect", Reply::hang());
+    let introspection = asking(&stub, |bounds| bounds.at_once = 8);
+    let waiting: Vec<_> = (0..2)
+        .map(|number| {
+            let introspection = Arc::clone(&introspection);
+            tokio::spawn(async move { introspection.ask(&format!("slow-{number}"), false).await })
+        })
+        .collect();
+    while stub.hits("/introspect") < 50 - refused + 22 {
+        tokio::task::yield_now().await;
+    }
+    let turned_away = introspection.ask("third", false).await.unwrap_err();
+    assert_eq!(turned_away.retry_after, Duration::from_secs(1));
+    for waiting in waiting {
+        assert!(waiting.await.unwrap().is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_says_nothing_of_a_token() {
+    let stub = Stub::start().await;
+    let introspection = asking(&stub, |_| {});
+    let large = format!(r#"{{"active":true,"x":"{}"}}"#, "x".repeat(70 * 1024));
+    for reply in [
+        Reply::json("{}"),
+        Reply::json(r#"{"active":"true"}"#),
+        Reply::json("[true]"),
+        Reply::json(large),
+        Reply::status(401),
+        Reply::status(404),
+        Reply::status(500),
+        Reply::redirect("/other"),
+        Reply::close(),
+        Reply::hang(),
+    ] {
+        let shown = format!("{reply:?}");
+        stub.set("/introspect", reply);
+        assert!(introspection.ask("t", false).await.is_err(), "{}", &shown[..60]);
+    }
+    stub.set("/introspect", Reply::json(r#" {"active":false}"#));
+    assert_eq!(&*introspection.ask("t", false).await.unwrap(), br#" {"active":false}"#);
 }

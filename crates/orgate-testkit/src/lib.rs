@@ -3,6 +3,7 @@
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
 //! * [`Certificate`] is one for TLS, with its key and its authority.
 //! * [`Upstream`] is an application that keeps every request it received.
+//! * [`Introspector`] is an issuer that is asked about opaque tokens.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
 //!
 //! Only tests depend on this crate, and it depends on nothing that it is used to test. It panics where a test would.
@@ -16,6 +17,7 @@
 )]
 
 mod certificates;
+mod introspector;
 mod keys;
 mod server;
 mod stub;
@@ -25,6 +27,7 @@ mod upstream;
 mod vectors;
 
 pub use certificates::Certificate;
+pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};

@@ -28,7 +28,9 @@ pub(crate) fn check(
     if issuer.is_rfc9068() {
         check_rfc9068(claims)?;
     }
-    let expires_at = check_times(i64::from(issuer.leeway_seconds()), claims, now)?;
+    let expires_at = timestamp(claims, "exp")?;
+    let expires_at = expires_at.ok_or_else(|| VerifyError::new(MissingClaim, "the token has no `exp`"))?;
+    check_times(issuer, claims, Some(expires_at), now)?;
     check_audience(issuer, claims)?;
     Ok(expires_at)
 }
@@ -60,16 +62,21 @@ fn not_a_time(name: &'static str) -> VerifyError {
     VerifyError::new(MalformedClaim, format!("the claim `{name}` is not a time in whole seconds"))
 }
 
-fn check_times(leeway: i64, claims: &Map<'_>, now: UnixTime) -> Result<UnixTime, VerifyError> {
-    let expires_at =
-        timestamp(claims, "exp")?.ok_or_else(|| VerifyError::new(MissingClaim, "the token has no `exp`"))?;
+/// Judges `exp`, if there is one, `nbf` and `iat`.
+pub(crate) fn check_times(
+    issuer: &TrustedIssuer,
+    claims: &Map<'_>,
+    expires_at: Option<UnixTime>,
+    now: UnixTime,
+) -> Result<(), VerifyError> {
+    let leeway = i64::from(issuer.leeway_seconds());
     // SECURITY: a restriction that cannot be read is not the absence of one.
     let not_before = match claims.get("nbf") {
         Some(Value::Null) => return Err(not_a_time("nbf")),
         _ => timestamp(claims, "nbf")?,
     };
     let issued_at = timestamp(claims, "iat")?;
-    if now >= expires_at.plus(leeway) {
+    if expires_at.is_some_and(|at| now >= at.plus(leeway)) {
         return Err(VerifyError::new(Expired, "the token has expired"));
     }
     let latest = now.plus(leeway);
@@ -79,10 +86,10 @@ fn check_times(leeway: i64, claims: &Map<'_>, now: UnixTime) -> Result<UnixTime,
     if issued_at.is_some_and(|at| at > latest) {
         return Err(VerifyError::new(NotYetValid, "the `iat` of the token lies ahead"));
     }
-    Ok(expires_at)
+    Ok(())
 }
 
-fn check_audience(issuer: &TrustedIssuer, claims: &Map<'_>) -> Result<(), VerifyError> {
+pub(crate) fn check_audience(issuer: &TrustedIssuer, claims: &Map<'_>) -> Result<(), VerifyError> {
     let present = |name: &'static str| {
         claims.get(name).filter(|value| **value != Value::Null).map(|value| (name, value))
     };

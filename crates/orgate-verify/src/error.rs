@@ -100,6 +100,8 @@ pub enum VerifyErrorKind {
     KeyNotNamed,
     /// The signature does not hold.
     BadSignature,
+    /// The issuer says that the opaque token does not stand, or never did.
+    Inactive,
 }
 
 impl VerifyErrorKind {
@@ -124,6 +126,7 @@ impl VerifyErrorKind {
             Self::UnknownKey => "unknown_key",
             Self::KeyNotNamed => "key_not_named",
             Self::BadSignature => "bad_signature",
+            Self::Inactive => "inactive",
         }
     }
 }

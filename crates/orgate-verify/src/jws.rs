@@ -18,6 +18,14 @@ use crate::{
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
+/// Whether `token` is none that says something itself: it has not the parts of a JWS (three) or a JWE (five), nor more dots
+/// than one. Only such a token may be shown to the issuer that is asked about opaque ones; a JWT is nobody's but its own
+/// issuer's.
+#[must_use]
+pub fn is_opaque(token: &str) -> bool {
+    token.len() <= MAX_TOKEN_BYTES && token.bytes().filter(|byte| *byte == b'.').count() < 2
+}
+
 /// The parts of a token, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {

@@ -12,9 +12,11 @@
 
 mod algorithm;
 pub mod authenticator;
+mod certificate;
 mod claims_check;
 pub mod dpop;
 mod error;
+mod introspected;
 mod issuer;
 mod json;
 mod jws;
@@ -30,9 +32,10 @@ mod vectors;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use certificate::CertificateThumbprint;
 pub use error::{VerifyError, VerifyErrorKind};
 pub use issuer::{Audience, IssuerIndex, TrustError, TrustedIssuer};
-pub use jws::MAX_TOKEN_BYTES;
+pub use jws::{MAX_TOKEN_BYTES, is_opaque};
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};

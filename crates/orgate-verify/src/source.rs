@@ -30,6 +30,11 @@ pub trait KeySource: fmt::Debug + Send + Sync {
 
     /// For readiness and status pages.
     fn status(&self) -> KeySourceStatus;
+
+    /// When asking for keys can bring something new again, if that is known.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why no keys could be had. The message names the place, what happened and what to do, and holds no key material.

@@ -58,7 +58,7 @@ impl TokenTypes {
             return Ok(());
         }
         // A token that does not fit is no access token anyway; what else it is helps whoever sent it.
-        check_marks(claims)?;
+        check_marks(claims, &["access"])?;
         if fits {
             return Ok(());
         }
@@ -66,11 +66,11 @@ impl TokenTypes {
     }
 }
 
-/// Refuses what only tokens have that are no access tokens.
-fn check_marks(claims: &Map<'_>) -> Result<(), VerifyError> {
+/// Refuses what only tokens have that are no access tokens; `access` is what `token_use` says of those.
+pub(crate) fn check_marks(claims: &Map<'_>, access: &[&str]) -> Result<(), VerifyError> {
     if let Some(usage) = claims.get("token_use") {
         let kind = match usage.as_text() {
-            Some("access") => None,
+            Some(usage) if access.contains(&usage) => None,
             Some("id") => Some("an id token"),
             Some("session") => Some("a session token"),
             Some("refresh") => Some("a refresh token"),

@@ -2,7 +2,8 @@
 //!
 //! Size, shape, header, claims, issuer, type, times, audience, key, signature, principal: in this order, and the first
 //! that fails decides. The issuer is chosen by its exact `iss` before any key is looked at, so a token of one issuer is
-//! never tried with the keys of another. Only [`Verifier::verify_at`] makes a [`Verified`].
+//! never tried with the keys of another. Only [`Verifier::verify_at`] makes a [`Verified`], and
+//! [`Verifier::introspected_at`] of what the issuer itself said.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -14,7 +15,8 @@ use crate::{
         AlgorithmNotAllowed, KeyNotNamed, KeysUnavailable, Malformed, MalformedClaim, MissingClaim,
         UnknownIssuer, UnknownKey,
     },
-    claims_check,
+    claims_check::{self, MAX_SAFE_INTEGER},
+    introspected,
     json::{self, Map, Value},
     jws::{self, UnverifiedHeader},
     key_set::NoKey,
@@ -55,7 +57,7 @@ pub struct Verified {
     expires_at: UnixTime,
     valid_until: UnixTime,
     issuer: IssuerIndex,
-    key: KeyStamp,
+    key: Option<KeyStamp>,
 }
 
 impl Verified {
@@ -71,13 +73,14 @@ impl Verified {
         self.principal
     }
 
-    /// `exp`, without leeway.
+    /// `exp`, without leeway; far away where the issuer said of an opaque token that it stands, and no `exp`.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
 
-    /// The first second at which the token is refused: `exp` and the leeway.
+    /// The first second at which the token is refused: `exp` and the leeway. Of what the issuer said it is `exp`, since
+    /// from then on it can be asked again.
     #[must_use]
     pub fn valid_until(&self) -> UnixTime {
         self.valid_until
@@ -89,15 +92,9 @@ impl Verified {
         self.issuer
     }
 
-    /// The [`generation`](crate::KeySet::generation) of the key set that held the key.
+    /// The key that proved it; `None` where the issuer itself said so.
     #[must_use]
-    pub fn key_generation(&self) -> u64 {
-        self.key.generation()
-    }
-
-    /// The key that proved it.
-    #[must_use]
-    pub fn key(&self) -> KeyStamp {
+    pub fn key(&self) -> Option<KeyStamp> {
         self.key
     }
 }
@@ -146,6 +143,36 @@ impl Verifier {
         let index = self.select(&claims)?;
         let token = Unverified { header, claims, signing_input: compact.signing_input, signature };
         self.judge(index, &token, now).map_err(|error| error.of(index))
+    }
+
+    /// Makes a principal of what `issuer` answered about an opaque token (RFC 7662), as of `now`.
+    ///
+    /// The caller vouches for it that `answer` came from the endpoint of that very issuer. It is read as strictly as the
+    /// claims of a token; kind, `iss`, times, audience and mapping are judged likewise.
+    ///
+    /// # Errors
+    /// A [`VerifyError`] with the first check that failed. With [`Malformed`] it is the answer that cannot be read, and
+    /// nothing is known of the token.
+    pub fn introspected_at(
+        &self,
+        issuer: IssuerIndex,
+        answer: &[u8],
+        now: UnixTime,
+    ) -> Result<Verified, VerifyError> {
+        let (trust, _) = self
+            .issuers
+            .get(issuer.0)
+            .ok_or_else(|| VerifyError::new(UnknownIssuer, "the issuer of the token is not trusted"))?;
+        let judge = || {
+            let claims = json::parse_object(answer).map_err(|fault| {
+                VerifyError::new(Malformed, format!("the answer about the token {fault}"))
+            })?;
+            let expires_at = introspected::check(trust, &claims, now)?;
+            let expires_at = expires_at.unwrap_or(UnixTime::from_seconds(MAX_SAFE_INTEGER));
+            let principal = trust.claim_mapping().principal(trust.url(), &claims)?;
+            Ok(Verified { principal, expires_at, valid_until: expires_at, issuer, key: None })
+        };
+        judge().map_err(|error: VerifyError| error.of(issuer))
     }
 
     /// The trusted issuers with their places.
@@ -212,7 +239,7 @@ impl Verifier {
             expires_at,
             valid_until: expires_at.plus(i64::from(issuer.leeway_seconds())),
             issuer: index,
-            key: stamp,
+            key: Some(stamp),
         })
     }
 }

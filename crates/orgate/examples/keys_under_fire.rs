@@ -136,6 +136,7 @@ impl World {
             path_and_query: &PathAndQuery::from_static("/docs"),
             headers: &headers,
             peer: None,
+            client_certificate: None,
         };
         matches!(self.gate.check(&head).await, Verdict::Forward(_))
     }

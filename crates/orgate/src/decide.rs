@@ -3,24 +3,26 @@
 //! A request is judged from the beginning each time something was brought, so that a policy replaced meanwhile cannot mix
 //! with an old match. Each thing is fetched once; what is then still missing refuses the request.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::uri::PathAndQuery;
 use orgate_claims::UnixTime;
-use orgate_policy::{Access, Facts, RuleMatch, TargetError};
+use orgate_policy::{Access, Facts, RuleMatch};
 use orgate_verify::kid_of;
 
 use crate::{
     Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict,
     authenticate::Proven,
     clock,
+    form::Form,
     gate::GateParts,
     head::Fields,
     judge::{Asked, Judged, unmatched_or},
     live::{self, Standing},
+    opaque::Heard,
     preflight,
     session::Exchanged,
     token_cache::VerifiedToken,
+    tokens::Answers,
 };
 
 /// What was brought for one request.
@@ -34,6 +36,17 @@ pub(crate) struct Brought<'b> {
     keys: Option<bool>,
     /// What its session was exchanged for, asked under the parts of this generation.
     session: Option<(u64, Exchanged)>,
+    /// What the issuer of its opaque token said, asked under the parts of this generation.
+    heard: Option<(u64, Heard)>,
+}
+
+impl Brought<'_> {
+    /// What of it was said under these parts.
+    fn answers(&self, generation: u64) -> Answers<'_> {
+        let session = self.session.as_ref().filter(|(of, _)| *of == generation);
+        let heard = self.heard.as_ref().filter(|(of, _)| *of == generation);
+        Answers { session: session.map(|(_, session)| session), heard: heard.map(|(_, heard)| heard) }
+    }
 }
 
 impl Gate {
@@ -63,21 +76,13 @@ impl Gate {
     /// Decides about a delivery whose body has more than `limit` bytes and was not read: it is refused, unless the policy is
     /// only observed. What was not read must then be passed on whole.
     #[must_use]
-    pub fn check_oversized(&self, head: &RequestHead<'_>, limit: usize) -> Verdict {
+    pub fn check_oversized(&self, sent: &RequestHead<'_>, limit: usize) -> Verdict {
         let parts = self.snapshot();
-        let normal = match normal_form(&parts, head) {
-            Ok(normal) => normal,
+        let form = match Form::of(&parts, sent) {
+            Ok(form) => form,
             Err(rejection) => return Verdict::Reject(rejection),
         };
-        let method = match parts.overridden(head.method, head.headers) {
-            Ok(method) => method,
-            Err(rejection) => return Verdict::Reject(rejection),
-        };
-        let head = &RequestHead {
-            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
-            method: method.as_ref().unwrap_or(head.method),
-            ..*head
-        };
+        let head = &form.head(sent);
         let fields = Fields(head.headers);
         let asked = Asked {
             method: head.method.as_str(),
@@ -121,26 +126,40 @@ impl Gate {
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
                 }
-                missing => return Verdict::give(&parts, head, refused_without(&parts, missing, &brought)),
+                Need::Introspection(issuer) if brought.heard.is_none() => {
+                    let session = brought.session.as_ref().map(|(_, exchanged)| exchanged);
+                    let token = self.token_text(&parts, head, session).unwrap_or_default();
+                    let at = clock::monotonic();
+                    let heard = self.ask_about(&parts, issuer, token).await;
+                    if heard.is_answer() {
+                        // Nobody has to be asked twice for one request.
+                        brought.standing = Some((parts.generation(), Standing::Active, at));
+                    }
+                    brought.heard = Some((parts.generation(), heard));
+                }
+                missing => {
+                    return match Form::of(&parts, head) {
+                        Ok(form) => {
+                            let judged = refused_without(&parts, missing, &brought);
+                            Verdict::give(&parts, &form.head(head), judged)
+                        }
+                        Err(rejection) => Verdict::Reject(rejection),
+                    };
+                }
             }
         }
     }
 
-    fn check_with(&self, head: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
+    fn check_with(&self, sent: &RequestHead<'_>, now: UnixTime, brought: &Brought<'_>) -> Checked {
         let parts = self.snapshot();
-        let normal = match normal_form(&parts, head) {
-            Ok(normal) => normal,
+        let form = match Form::of(&parts, sent) {
+            Ok(form) => form,
             Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
         };
-        let method = match parts.overridden(head.method, head.headers) {
-            Ok(method) => method,
-            Err(rejection) => return Checked::Done(Verdict::Reject(rejection)),
-        };
-        let head = &RequestHead {
-            path_and_query: normal.as_ref().unwrap_or(head.path_and_query),
-            method: method.as_ref().unwrap_or(head.method),
-            ..*head
-        };
+        let head = &form.head(sent);
+        if let Some(answer) = parts.metadata(head) {
+            return Checked::Done(Verdict::Answer(answer));
+        }
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
         }
@@ -160,11 +179,7 @@ impl Gate {
                     caller
                 }))
             }
-            _ => {
-                let session =
-                    brought.session.as_ref().filter(|(generation, _)| *generation == parts.generation());
-                self.token(&parts, head, now, session.map(|(_, exchanged)| exchanged))
-            }
+            _ => self.token(&parts, (sent, head), now, brought.answers(parts.generation())),
         };
         let mut judged = match parts.judge(asked, caller) {
             Ok(judged) => judged,
@@ -183,7 +198,8 @@ impl Gate {
                     match standing {
                         Standing::Active => token.stands_until(*at + parts.answers_last(issuer)),
                         // What was said before of the same token counts no longer either.
-                        Standing::Withdrawn | Standing::Unknown => token.stands_no_longer(),
+                        Standing::Withdrawn => token.withdraw(),
+                        Standing::Unknown => token.stands_no_longer(),
                     }
                     judged.refused = parts.refused_by(standing, judged.rule);
                 }
@@ -202,18 +218,6 @@ impl Gate {
             (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
         Checked::Done(Verdict::give(&parts, head, judged))
-    }
-}
-
-/// The one form of the target, where the policy asks for it and the request has another.
-fn normal_form(parts: &GateParts, head: &RequestHead<'_>) -> Result<Option<PathAndQuery>, Rejection> {
-    let unreadable =
-        |error: TargetError| Rejection::new(error.into()).with_detail(error.to_string()).rendered(parts.deny);
-    match parts.policy().normalized(head.path_and_query.as_str()).map_err(unreadable)? {
-        Cow::Borrowed(_) => Ok(None),
-        Cow::Owned(normal) => {
-            PathAndQuery::try_from(normal).map(Some).map_err(|_| unreadable(TargetError::ForbiddenByte))
-        }
     }
 }
 
@@ -240,6 +244,9 @@ impl GateParts {
     }
 }
 
+/// The longest that anybody is told to wait for keys.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// What a request is answered with for which something could not be had.
 fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> Judged<Arc<VerifiedToken>> {
     let known = |issuer| parts.verifier().key_source(issuer).is_some_and(|source| source.current().is_some());
@@ -259,7 +266,14 @@ fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> J
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
     let refused = Rejection::new(code).with_detail(detail).rendered(parts.deny);
-    Judged::unmatched(refused)
+    let source = match missing {
+        Need::Keys(issuer) if code == Code::KeysUnavailable => parts.verifier().key_source(issuer),
+        _ => None,
+    };
+    Judged::unmatched(match source.and_then(|source| source.retry_after()) {
+        Some(wait) => refused.with_retry_after(wait.min(LONGEST_PAUSE)),
+        None => refused,
+    })
 }
 
 impl Verdict {

@@ -70,9 +70,20 @@ impl Forgeries {
     /// Remembers a token that was refused, if it is one to be remembered.
     pub(crate) fn remember(&self, token: &str, error: &VerifyError, parts_generation: u64, at: UnixTime) {
         if error.refuted_by().is_some() {
-            let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
-            self.entries.insert(self.index(token), Arc::new(forgery));
+            self.remember_answer(token, error, parts_generation, at);
         }
+    }
+
+    /// Remembers what an issuer said of an opaque token.
+    pub(crate) fn remember_answer(
+        &self,
+        token: &str,
+        error: &VerifyError,
+        parts_generation: u64,
+        at: UnixTime,
+    ) {
+        let forgery = Forgery { token: token.into(), error: error.clone(), parts_generation, at };
+        self.entries.insert(self.index(token), Arc::new(forgery));
     }
 
     /// How many requests were refused without a signature check.
@@ -87,13 +98,11 @@ impl Forgeries {
     }
 }
 
-/// Whether the keys that refuted a token are still those of its issuer.
+/// Whether the keys that refuted a token are still those of its issuer. What the issuer itself said needs none.
 fn is_in_force(verifier: &Verifier, error: &VerifyError) -> bool {
+    let Some(stamp) = error.refuted_by() else { return true };
     let keys = error.issuer().and_then(|issuer| verifier.key_source(issuer)).and_then(|keys| keys.current());
-    match (keys, error.refuted_by()) {
-        (Some(keys), Some(stamp)) => keys.generation() == stamp.generation(),
-        _ => false,
-    }
+    keys.is_some_and(|keys| keys.generation() == stamp.generation())
 }
 
 impl std::fmt::Debug for Forgeries {

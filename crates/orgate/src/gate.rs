@@ -12,13 +12,15 @@ use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Marks, Verifier};
 
 use crate::{
-    DenyOptions, GateStatus, IdentityOptions, IssuerStatus, Permit, PreflightAnswer, Preflights,
-    RedirectOptions, Rejection, RequestHead, TokenOptions,
+    DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
+    Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
     limits::Limits,
     observe::Told,
+    opaque::{OpaqueMemory, OpaqueTokens},
     redirect,
+    resource::Resource,
     session::Sessions,
     token_cache::TokenCache,
 };
@@ -39,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) forgeries: Forgeries,
     /// Counted where a token is verified, not where it is used again.
     pub(crate) unknown_permissions: AtomicU64,
+    pub(crate) opaque: OpaqueMemory,
     sessions: Sessions,
     deliveries: Deliveries,
     limits: Limits,
@@ -74,11 +77,14 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// Which opaque tokens are of which issuer, by issuer; empty where none are.
+    pub(crate) opaque: Vec<Option<OpaqueTokens>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
     #[cfg(feature = "remote")]
     pub(crate) exchange: Option<(Arc<orgate_remote::SessionExchange>, Duration)>,
     pub(crate) authenticators: Authenticators,
     pub(crate) preflights: Preflights,
+    pub(crate) resource: Option<Box<Resource>>,
     pub(crate) observe: bool,
     /// The digest of the policy; empty where it was made by hand.
     pub(crate) digest: Arc<str>,
@@ -120,8 +126,8 @@ pub enum Verdict {
     Forward(Permit),
     /// It is refused.
     Reject(Rejection),
-    /// It is a CORS preflight that the gate answers itself.
-    Answer(PreflightAnswer),
+    /// It is one that the gate answers itself: a CORS preflight, or a question about the resource.
+    Answer(GateAnswer),
 }
 
 impl GateParts {
@@ -147,10 +153,12 @@ impl GateParts {
             load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            opaque: Vec::new(),
             #[cfg(feature = "remote")]
             exchange: None,
             authenticators: Authenticators::default(),
             preflights: Preflights::default(),
+            resource: None,
             observe: false,
             digest: Arc::from(""),
         }
@@ -205,7 +213,9 @@ impl GateParts {
         self.generation
     }
 
-    pub(crate) fn identity_options(&self) -> &IdentityOptions {
+    /// How the application is told who is calling.
+    #[must_use]
+    pub fn identity_options(&self) -> &IdentityOptions {
         &self.identity
     }
 
@@ -225,6 +235,7 @@ impl Gate {
             cache: TokenCache::new(TOKEN_CACHE_BYTES),
             forgeries: Forgeries::new(),
             unknown_permissions: AtomicU64::new(0),
+            opaque: OpaqueMemory::new(),
             sessions: Sessions::new(),
             deliveries: Deliveries::new(),
             limits: Limits::new(),
@@ -247,7 +258,8 @@ impl Gate {
         self.inner.parts.load_full()
     }
 
-    /// How the identity is passed on.
+    /// How the identity is passed on by the policy in force. A request that was judged has its own:
+    /// [`Permit::identity`](crate::Permit::identity).
     #[must_use]
     pub fn identity(&self) -> IdentityOptions {
         self.inner.parts.load().identity.clone()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Method, uri::PathAndQuery};
 use orgate_policy::{Headers, Lookup};
+use orgate_verify::CertificateThumbprint;
 
 /// The head of a request, as any door can supply it. A door fills it from what it received and nothing else: no header
 /// of an untrusted peer ever takes the place of one of these fields.
@@ -19,6 +20,9 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// Who sent it, as the transport knows it.
     pub peer: Option<SocketAddr>,
+    /// The certificate that the client has proven to hold in the TLS handshake of this very connection (RFC 8705), where it
+    /// showed one. What a header says of a certificate does not belong here.
+    pub client_certificate: Option<CertificateThumbprint>,
 }
 
 /// Header fields, as conditions of a policy see them.

@@ -31,6 +31,7 @@ mod explanation;
 #[cfg(feature = "axum")]
 mod extract;
 mod forgeries;
+mod form;
 #[cfg(all(feature = "config", feature = "remote"))]
 mod from_file;
 mod gate;
@@ -45,6 +46,7 @@ mod live;
 mod load;
 mod method_override;
 mod observe;
+mod opaque;
 mod options;
 mod permit;
 mod preflight;
@@ -53,6 +55,7 @@ mod principal;
 mod protect;
 mod redirect;
 pub mod rejection;
+mod resource;
 mod session;
 mod sources;
 mod status;
@@ -76,7 +79,10 @@ pub use judge::judge;
 pub use layer::{DefaultRejection, GateLayer, GateService, RejectionResponse, ResponseFuture};
 #[cfg(all(feature = "config", feature = "remote"))]
 pub use load::{LoadError, LoadOptions};
-pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
+pub use opaque::OpaqueTokens;
+pub use options::{
+    DenyOptions, Disclose, IdentityOptions, RedirectOptions, SignedIdentity, TokenOptions, TokenSource,
+};
 /// Constants for the permissions of a policy file, in a module `perm`, so that a mistyped one does not compile. Needs the
 /// feature `macros`.
 ///
@@ -99,11 +105,12 @@ pub use options::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, Token
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
-pub use orgate_verify::KeyFigures;
-pub use permit::Permit;
-pub use preflight::{CorsOptions, PreflightAnswer, Preflights};
+pub use orgate_verify::{CertificateThumbprint, KeyFigures};
+pub use permit::{Additions, Permit};
+pub use preflight::{CorsOptions, GateAnswer, Preflights};
 pub use principal::Principal;
 #[cfg(feature = "axum")]
 pub use protect::Protected;
 pub use rejection::Rejection;
+pub use resource::ResourceOptions;
 pub use status::{GateStatus, IssuerStatus};

@@ -13,7 +13,9 @@ use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, 
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
-use crate::{Gate, GateParts, IdentityOptions, TokenOptions, TokenSource, from_file};
+use crate::{
+    Gate, GateParts, IdentityOptions, OpaqueTokens, SignedIdentity, TokenOptions, TokenSource, from_file,
+};
 
 /// Why there is no gate.
 #[derive(Debug)]
@@ -37,8 +39,6 @@ pub enum LoadError {
         /// Why; never the secret.
         why: String,
     },
-    /// A policy that is read again says otherwise how the identity is passed on.
-    Identity,
 }
 
 /// How a policy file is loaded.
@@ -75,7 +75,7 @@ impl LoadError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Policy(error) => error.exit_code(),
-            Self::Keys { .. } | Self::Issuers(_) | Self::Identity => 1,
+            Self::Keys { .. } | Self::Issuers(_) => 1,
             Self::Secret { .. } => 2,
         }
     }
@@ -97,7 +97,6 @@ impl fmt::Display for LoadError {
             Self::Keys { issuer, error } => write!(f, "the keys of issuer `{issuer}`: {error}"),
             Self::Issuers(error) => error.fmt(f),
             Self::Secret { owner, why } => write!(f, "a secret of {owner}: {why}"),
-            Self::Identity => f.write_str("`identity:` is another; it changes with a restart only"),
         }
     }
 }
@@ -148,9 +147,6 @@ impl Gate {
         }
         let observe = from_file::observes(&file.mode, path);
         let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
-        if new.identity_options() != in_force.identity_options() {
-            return Err(LoadError::Identity);
-        }
         for keys in &new.remote {
             keys.wait_at_most(NEW_KEYS).await;
         }
@@ -189,12 +185,16 @@ fn parts(
     options: &LoadOptions,
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
-    let mut introspection = Vec::new();
+    let (mut introspection, mut opaque) = (Vec::new(), Vec::new());
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
     for IssuerSpec { name, trust, keys, keys_max_stale, introspect, .. } in mem::take(&mut file.issuers) {
+        opaque.push(introspect.as_ref().and_then(|spec| spec.opaque.as_ref()).map(|spec| OpaqueTokens {
+            prefixes: spec.prefixes.iter().map(|prefix| prefix.as_str().into()).collect(),
+            lasting: spec.cache,
+        }));
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
         let location = match keys {
@@ -204,6 +204,10 @@ fn parts(
             KeyLocation::Secret(source) => {
                 let keys = from_file::secret_keys(&name, &trust, &source, env)?;
                 issuers.push((trust, keys));
+                continue;
+            }
+            KeyLocation::Nowhere => {
+                issuers.push((trust, Arc::new(StaticKeys::new(KeySet::empty()))));
                 continue;
             }
             KeyLocation::Known(jwks) => {
@@ -241,6 +245,9 @@ fn parts(
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
     let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    if opaque.iter().any(Option::is_some) {
+        parts = parts.opaque_tokens(opaque);
+    }
     (parts.remote, parts.load_options) = (remote, options.clone());
     if let Some((exchange, lifetime)) = exchange {
         parts = parts.exchanging(exchange, lifetime);
@@ -284,6 +291,10 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         orgate_config::TokenSource::Bearer => Some(TokenSource::Bearer),
         orgate_config::TokenSource::Cookie(name) => Some(TokenSource::Cookie(name.as_str().into())),
         orgate_config::TokenSource::Header(name) => HeaderName::try_from(name).ok().map(TokenSource::Header),
+        orgate_config::TokenSource::Query(name) => Some(TokenSource::Query(name.as_str().into())),
+        orgate_config::TokenSource::WebSocketProtocol(marker) => {
+            Some(TokenSource::WebSocketProtocol(marker.as_str().into()))
+        }
     });
     let token = TokenOptions {
         sources: sources.collect(),
@@ -291,7 +302,12 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
         trusted_origins: file.token.trusted_origins.iter().map(|origin| origin.as_str().into()).collect(),
     };
     let file_names = file.file_names().map(Into::into).collect();
-    GateParts::new(file.policy, verifier)
+    let parts = GateParts::new(file.policy, verifier);
+    let parts = match file.resource {
+        Some(resource) => parts.resource(resource.into()),
+        None => parts,
+    };
+    parts
         .digest(&file.digest)
         .token(token)
         .file_names(file_names)
@@ -301,6 +317,11 @@ fn assemble(file: PolicyFile, verifier: Verifier) -> GateParts {
             prefix: file.identity.prefix,
             also_strip: file.identity.also_strip,
             forward_token: file.identity.forward_token,
+            sign: file
+                .identity
+                .sign
+                .map(|sign| SignedIdentity { issuer: sign.issuer.as_str().into(), audience: sign.audience }),
+            publish: file.identity.publish,
         })
         .method_override(file.method_override)
         .deny(file.deny.into())

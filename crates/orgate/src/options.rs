@@ -25,6 +25,10 @@ pub enum TokenSource {
     Cookie(Box<str>),
     /// The whole value of this header.
     Header(HeaderName),
+    /// The parameter of the query with this name (RFC 6750 §2.3). It never goes on.
+    Query(Box<str>),
+    /// The member behind this marker in `Sec-WebSocket-Protocol`, of a request that opens a WebSocket. Neither goes on.
+    WebSocketProtocol(Box<str>),
 }
 
 /// How the identity of the caller is passed on to the application.
@@ -36,6 +40,19 @@ pub struct IdentityOptions {
     pub also_strip: Vec<String>,
     /// Whether the credential goes on to the application.
     pub forward_token: bool,
+    /// The same once more as a signed token, for an application that others can reach.
+    pub sign: Option<SignedIdentity>,
+    /// Whether the keys of that token are served where the application is.
+    pub publish: bool,
+}
+
+/// A signed token that tells the application who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIdentity {
+    /// Its `iss`.
+    pub issuer: Box<str>,
+    /// Its `aud`: the application.
+    pub audience: Vec<String>,
 }
 
 /// How refusals are rendered.
@@ -80,7 +97,13 @@ impl Default for TokenOptions {
 
 impl Default for IdentityOptions {
     fn default() -> Self {
-        Self { prefix: "X-Orgate".to_owned(), also_strip: Vec::new(), forward_token: true }
+        Self {
+            prefix: "X-Orgate".to_owned(),
+            also_strip: Vec::new(),
+            forward_token: true,
+            sign: None,
+            publish: false,
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header::SEC_WEBSOCKET_PROTOCOL,
+    uri::PathAndQuery,
+};
 use orgate_policy::RuleId;
 
 use crate::{
-    Principal, Rejection, credentials, gate::GateParts, method_override, token_cache::VerifiedToken,
+    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override,
+    token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
@@ -41,6 +45,29 @@ pub struct Permit {
     pub(crate) preflight: Option<Method>,
 }
 
+/// What a door adds to the response to a request that was let through.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    would: Option<(HeaderName, HeaderValue)>,
+    /// What was offered as a subprotocol and is none.
+    marker: Option<HeaderValue>,
+}
+
+impl Additions {
+    /// Adds it.
+    pub fn add_to<B>(self, response: &mut Response<B>) {
+        if let Some((name, value)) = self.would {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(marker) = self.marker
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && !response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL)
+        {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, marker);
+        }
+    }
+}
+
 impl Permit {
     pub(crate) fn new(
         parts: Arc<GateParts>,
@@ -51,12 +78,23 @@ impl Permit {
         Self { parts, token, rule, path_and_query, would: None, shadow: None, preflight: None }
     }
 
+    /// How the application is told who is calling, by the policy that judged the request.
+    #[must_use]
+    pub fn identity(&self) -> &IdentityOptions {
+        self.parts.identity_options()
+    }
+
     /// Takes the credential out of the headers of the request, where the policy says that it ends here
-    /// (`identity: {forward_token: strip}`), whether or not its rule looked at it.
-    pub fn strip_credential(&self, headers: &mut HeaderMap) {
+    /// (`identity: {forward_token: strip}`), whether or not its rule looked at it; a token among subprotocols always ends
+    /// here. Says what is to be added to the response.
+    #[must_use = "a browser gives up a WebSocket for which no protocol is selected"]
+    pub fn strip_credential(&self, headers: &mut HeaderMap) -> Additions {
+        let marker = credentials::offered_marker(headers, &self.parts.token);
+        credentials::remove_markers(headers, &self.parts.token);
         if !self.parts.identity_options().forward_token {
             credentials::remove(headers, &self.parts.token);
         }
+        Additions { would: self.would_header(), marker }
     }
 
     /// The header by which the application will serve another method than `method`, where the policy says that it does
@@ -95,8 +133,7 @@ impl Permit {
 
     /// The name and the value of the header that tells a client what an observed policy would have answered, such as
     /// `X-Orgate-Would: 403 missing_permission`.
-    #[must_use]
-    pub fn would_header(&self) -> Option<(HeaderName, HeaderValue)> {
+    fn would_header(&self) -> Option<(HeaderName, HeaderValue)> {
         let would = self.would.as_ref()?;
         let name = format!("{}-would", self.parts.identity_options().prefix).to_ascii_lowercase();
         let value = format!("{} {}", would.status().as_u16(), would.code());

@@ -54,15 +54,23 @@ pub struct CorsOptions {
     pub max_age: Option<u32>,
 }
 
-/// The gate's own answer to a preflight: 204, and what the page may do.
+/// What the gate answers itself: a preflight (204, and what the page may do), or the document about the application as a
+/// resource.
 #[derive(Clone, Debug)]
-pub struct PreflightAnswer {
+pub struct GateAnswer {
     rule: Box<str>,
+    status: StatusCode,
     headers: HeaderMap,
+    body: Bytes,
 }
 
-impl PreflightAnswer {
-    /// The rule of the request that the browser asks for.
+impl GateAnswer {
+    /// An answer that no rule decides.
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self { rule: Box::default(), status, headers, body }
+    }
+
+    /// The rule of the request that the browser asks for; empty where it is no preflight.
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.rule
@@ -77,8 +85,8 @@ impl PreflightAnswer {
     /// The answer.
     #[must_use]
     pub fn response(&self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
+        let mut response = Response::new(self.body.clone());
+        *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
         response
     }
@@ -117,7 +125,9 @@ pub(crate) fn judge(parts: &Arc<GateParts>, head: &RequestHead<'_>, now: UnixTim
         Preflights::Deny => return None,
         // An application whose policy is only observed answers its browsers itself.
         Preflights::Answer(options) if !parts.observes() => {
-            Verdict::Answer(PreflightAnswer { rule: name, headers: options.headers_for(origin, &requested) })
+            let headers = options.headers_for(origin, &requested);
+            let answer = GateAnswer::new(StatusCode::NO_CONTENT, headers, Bytes::new());
+            Verdict::Answer(GateAnswer { rule: name, ..answer })
         }
         Preflights::Pass | Preflights::Answer(_) => {
             let permit = Permit::new(Arc::clone(parts), Some(rule), None, head.path_and_query.clone());

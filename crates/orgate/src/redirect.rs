@@ -14,7 +14,8 @@ const MAX_TARGET: usize = 2048;
 pub(crate) fn location(code: Code, options: &RedirectOptions, head: &RequestHead<'_>) -> Option<HeaderValue> {
     let page = match code {
         Code::NoCredential | Code::ExpiredToken | Code::InvalidToken => options.login.as_deref()?,
-        Code::NoActiveOrganization => options.organizations.as_deref()?,
+        // Another organization of theirs may do. A mismatch that is hidden has another code here, and leads nowhere.
+        Code::NoActiveOrganization | Code::OrganizationMismatch => options.organizations.as_deref()?,
         _ => return None,
     };
     if !is_navigation(head) || is_here(page, head) {

@@ -47,6 +47,8 @@ struct Rare {
     location: Option<HeaderValue>,
     /// After how many seconds to try again.
     retry_after: Option<u64>,
+    /// Where the document about the resource is.
+    metadata: Option<Arc<str>>,
 }
 
 impl Rejection {
@@ -121,6 +123,14 @@ impl Rejection {
 
     pub(crate) fn asked_under(mut self, parts: &GateParts, caller: Option<Principal>) -> Self {
         self.asker = Some(Box::new(Asker { caller, policy: Arc::clone(&parts.digest) }));
+        self.naming(parts.resource.as_ref().map(|resource| &resource.metadata))
+    }
+
+    /// Names the document about the resource in its challenge.
+    pub(crate) fn naming(mut self, metadata: Option<&Arc<str>>) -> Self {
+        if let Some(url) = metadata {
+            self.rare.get_or_insert_default().metadata = Some(Arc::clone(url));
+        }
         self
     }
 
@@ -240,10 +250,11 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        let retry_after = match self.code {
+        let known = self.rare.as_ref().and_then(|rare| rare.retry_after);
+        let retry_after = known.or(match self.code {
             Code::KeysUnavailable | Code::StaleFeed => Some(5),
-            _ => self.rare.as_ref().and_then(|rare| rare.retry_after),
-        };
+            _ => None,
+        });
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -309,7 +320,10 @@ impl Rejection {
             }
             _ => return None,
         };
-        HeaderValue::try_from(challenge).ok()
+        // RFC 9728 §5.1. The URL was checked when the policy was read: nothing in it ends a quoted text.
+        let metadata = self.rare.as_ref().and_then(|rare| rare.metadata.as_ref());
+        let metadata = metadata.map_or(String::new(), |url| format!(", resource_metadata=\"{url}\""));
+        HeaderValue::try_from(challenge + &metadata).ok()
     }
 }
 
@@ -364,7 +378,7 @@ impl Problem<'_> {
 }
 
 /// A text as a JSON string (RFC 8259 §7).
-fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -23,6 +23,7 @@ use crate::{
     gate::GateParts,
     judge::Refusal,
     token_cache::VerifiedToken,
+    tokens::Answers,
 };
 
 /// How much memory the tokens of sessions may take, about.
@@ -142,23 +143,23 @@ impl Gate {
         parts: &GateParts,
         head: &RequestHead<'_>,
         now: UnixTime,
-        brought: Option<&Exchanged>,
+        brought: Answers<'_>,
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
         let Some((name, lifetime)) = parts.exchanged_cookie() else { return Ok(None) };
         let Some(value) = cookie(head.headers, name)? else { return Ok(None) };
         csrf::check(head, &parts.token.trusted_origins)
             .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
         if let Some(token) = self.sessions().get(value) {
-            match self.verified(parts, &token, now) {
+            match self.verified(parts, &token, now, brought.heard) {
                 // The token has ended, the session perhaps not.
                 Err(Refusal::Rejection(_)) => {}
                 settled => return settled.map(Some),
             }
         }
-        let (code, detail) = match brought {
+        let (code, detail) = match brought.session {
             None => return Err(Refusal::Need(Need::Exchange)),
             Some(Exchanged::Token(token)) => {
-                let verified = self.verified(parts, token, now)?;
+                let verified = self.verified(parts, token, now, brought.heard)?;
                 self.sessions().insert(value, Arc::clone(token), lifetime);
                 return Ok(Some(verified));
             }
@@ -178,7 +179,7 @@ impl Gate {
         brought: Option<&Exchanged>,
     ) -> Option<Arc<str>> {
         if let Ok(Some(Presented { credential: crate::Credential::Token(text), .. })) =
-            credentials::extract(head.headers, &parts.token)
+            credentials::extract(head, &parts.token)
         {
             return Some(text.as_str().into());
         }

@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use std::{
 use moka::{Expiry, sync::Cache};
 use orgate_claims::{Principal, UnixTime};
 use orgate_policy::Subject;
-use orgate_verify::IssuerIndex;
+use orgate_verify::{IssuerIndex, KeyStamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// A verified token with all that a decision needs.
@@ -27,8 +27,8 @@ pub(crate) struct VerifiedToken {
     pub(crate) subject: Subject,
     /// Whose token it is; `None` for a caller without one, which is never in the cache.
     pub(crate) issuer: Option<IssuerIndex>,
-    /// The key set that held the key.
-    pub(crate) key_generation: u64,
+    /// The key that proved it; `None` where its issuer did.
+    pub(crate) key: Option<KeyStamp>,
     /// The parts of the gate (policy, issuers) it was verified and read under.
     pub(crate) parts_generation: u64,
     /// The first second in which it would be refused.
@@ -36,22 +36,24 @@ pub(crate) struct VerifiedToken {
     pub(crate) verified_at: UnixTime,
     /// Until when the issuer's word that it stands is used again, in nanoseconds of the monotonic clock.
     pub(crate) stands_until: AtomicU64,
+    /// Whether its issuer has said since that it does not stand.
+    pub(crate) withdrawn: AtomicBool,
 }
 
 impl VerifiedToken {
     /// A caller that an authenticator proves, for each request anew.
     pub(crate) fn without_token(principal: Arc<Principal>, subject: Subject) -> Self {
-        let (key_generation, parts_generation) = (0, 0);
         let never = UnixTime::from_seconds(0);
         Self {
             principal,
             subject,
             issuer: None,
-            key_generation,
-            parts_generation,
+            key: None,
+            parts_generation: 0,
             valid_until: never,
             verified_at: never,
             stands_until: AtomicU64::new(0),
+            withdrawn: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +71,17 @@ impl VerifiedToken {
     /// Asks the issuer anew the next time.
     pub(crate) fn stands_no_longer(&self) {
         self.stands_until.store(0, Ordering::Relaxed);
+    }
+
+    /// Uses nothing any more of what the issuer said before; only of opaque tokens that is all there is.
+    pub(crate) fn withdraw(&self) {
+        self.stands_no_longer();
+        self.withdrawn.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a key vouches for it, or else its issuer still does.
+    pub(crate) fn is_vouched_for(&self) -> bool {
+        self.key.is_some() || !self.withdrawn.load(Ordering::Relaxed)
     }
 }
 
@@ -118,7 +131,8 @@ impl TokenCache {
         self.entries.invalidate_all();
     }
 
-    fn index(&self, token: &str) -> u128 {
+    /// The place of a text, which says nothing of it to anybody outside of this process.
+    pub(crate) fn index(&self, token: &str) -> u128 {
         let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
         hasher.write(token.as_bytes());
         hasher.finish128().as_u128()
@@ -140,6 +154,17 @@ impl Expiry<u128, Arc<Entry>> for UntilRefused {
         let seconds =
             entry.verified.valid_until.seconds().saturating_sub(entry.verified.verified_at.seconds());
         Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    /// What takes the place of an entry has its own end: an opaque token that was asked about again, above all.
+    fn expire_after_update(
+        &self,
+        index: &u128,
+        entry: &Arc<Entry>,
+        updated_at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(index, entry, updated_at)
     }
 }
 
@@ -172,14 +197,56 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_issuers_word_is_good_until_its_time_and_no_longer() {
+    fn verified(valid_for: i64) -> Arc<VerifiedToken> {
         let (key, demand) = (RuleKey::parse("GET /").unwrap(), Requirement::parse("public").unwrap());
         let rules = vec![RuleSpec::new(key, demand, Place::default())];
         let policy = Policy::compile(PolicySpec { rules, ..PolicySpec::default() }).unwrap();
         let (issuer, subject) = (IssuerUrl::parse("https://i").unwrap(), SubjectId::parse("ann").unwrap());
         let principal = Principal::builder(issuer, subject).build();
-        let token = VerifiedToken::without_token(Arc::new(principal.clone()), policy.subject(&principal));
+        let mut token = VerifiedToken::without_token(Arc::new(principal.clone()), policy.subject(&principal));
+        token.valid_until = UnixTime::from_seconds(valid_for);
+        Arc::new(token)
+    }
+
+    #[test]
+    fn the_cache_is_bounded_by_bytes() {
+        let cache = TokenCache::new(64 * 1024);
+        let token = verified(300);
+        for number in 0..100 {
+            cache.insert(&format!("{number}{}", "x".repeat(8 * 1024)), Arc::clone(&token));
+            cache.entries.run_pending_tasks();
+            assert!(cache.entries.weighted_size() <= 64 * 1024, "{number}");
+        }
+        assert!(cache.entries.entry_count() <= 7);
+    }
+
+    #[test]
+    fn an_entry_answers_for_its_very_bytes_and_is_freed_when_its_token_ends() {
+        let cache = TokenCache::new(64 * 1024);
+        cache.insert("one", verified(300));
+        assert!(cache.get("one").is_some() && cache.get("two").is_none());
+        // As if two texts had one hash.
+        let entry = Arc::new(Entry { token: "another".into(), verified: verified(300) });
+        cache.entries.insert(cache.index("one"), entry);
+        assert!(cache.get("one").is_none());
+        cache.insert("ended", verified(0));
+        cache.entries.run_pending_tasks();
+        assert!(!cache.entries.contains_key(&cache.index("ended")));
+        let (first, again) = (
+            Entry { token: "t".into(), verified: verified(1) },
+            Arc::new(Entry { token: "t".into(), verified: verified(60) }),
+        );
+        let lives = UntilRefused.expire_after_create(&0, &Arc::new(first), Instant::now());
+        assert_eq!(lives, Some(Duration::from_secs(1)));
+        assert_eq!(
+            UntilRefused.expire_after_update(&0, &again, Instant::now(), lives),
+            Some(Duration::from_secs(60))
+        );
+    }
+
+    #[test]
+    fn an_issuers_word_is_good_until_its_time_and_no_longer() {
+        let token = verified(0);
         let second = Duration::from_secs;
         assert!(!token.stands_at(second(0)));
         token.stands_until(second(10));

@@ -6,30 +6,41 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use orgate_claims::UnixTime;
-use orgate_verify::{Verified, VerifyError, VerifyErrorKind};
+use orgate_verify::{IssuerIndex, KeyStamp, Verified, VerifyError, VerifyErrorKind};
 
 use crate::{
     Code, Credential, Gate, GateParts, Need, Rejection, RequestHead,
     credentials::{self, CredentialError, Presented, csrf},
     judge::Refusal,
+    opaque::Heard,
     session::Exchanged,
     token_cache::VerifiedToken,
 };
 
+/// What others said about one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answers<'b> {
+    /// What its session was exchanged for.
+    pub(crate) session: Option<&'b Exchanged>,
+    /// What the issuer of its opaque token said.
+    pub(crate) heard: Option<&'b Heard>,
+}
+
 impl Gate {
-    /// The verified token of a request; `None` if it carries no credential.
+    /// The verified token of a request, as it was sent and in the form in which it is judged; `None` if it carries no
+    /// credential.
     pub(crate) fn token(
         &self,
         parts: &GateParts,
-        head: &RequestHead<'_>,
+        (sent, head): (&RequestHead<'_>, &RequestHead<'_>),
         now: UnixTime,
-        brought: Option<&Exchanged>,
+        brought: Answers<'_>,
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
-        let credential = credentials::extract(head.headers, &parts.token).map_err(|error| {
+        let credential = credentials::extract(sent, &parts.token).map_err(|error| {
             Rejection::unreadable_credential(match error {
                 CredentialError::Several => "the request carries more than one credential",
                 CredentialError::Malformed => "the credential of the request cannot be read",
@@ -41,7 +52,7 @@ impl Gate {
                     csrf::check(head, &parts.token.trusted_origins)
                         .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
                 }
-                self.verified(parts, text.as_str(), now).map(Some)
+                self.verified(parts, text.as_str(), now, brought.heard).map(Some)
             }
             None => self.session(parts, head, now, brought),
         }
@@ -52,10 +63,14 @@ impl Gate {
         parts: &GateParts,
         text: &str,
         now: UnixTime,
+        heard: Option<&Heard>,
     ) -> Result<Arc<VerifiedToken>, Refusal> {
         let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
             Some(token) => token,
-            None => self.verify(parts, text, now)?,
+            None => match parts.opaque_issuer(text) {
+                Some((issuer, lasting)) => self.introspected(parts, (text, issuer, lasting), now, heard)?,
+                None => self.verify(parts, text, now)?,
+            },
         };
         match self.inner.marks.check(&token.principal) {
             Ok(()) => Ok(token),
@@ -91,7 +106,7 @@ fn refused(error: &VerifyError) -> Refusal {
 
 impl GateParts {
     /// How many permissions of a token the policy does not know.
-    fn unknown_permissions(&self, token: &VerifiedToken) -> u64 {
+    pub(crate) fn unknown_permissions(&self, token: &VerifiedToken) -> u64 {
         let names = token.principal.permissions().iter();
         let unknown =
             names.filter(|name| self.policy().has_permission(&token.subject, name.as_str()).is_none());
@@ -99,9 +114,8 @@ impl GateParts {
     }
 
     /// What the policy makes of a verified token.
-    fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
-        let (issuer, key_generation, valid_until) =
-            (verified.issuer(), verified.key_generation(), verified.valid_until());
+    pub(crate) fn read(&self, verified: Verified, now: UnixTime) -> Result<VerifiedToken, Refusal> {
+        let (issuer, key, valid_until) = (verified.issuer(), verified.key(), verified.valid_until());
         let principal = verified.into_principal();
         if principal.confirmation().is_some() {
             // SECURITY: whoever stole such a token must not be able to use it as a bearer token (RFC 9449 §7.1).
@@ -117,11 +131,12 @@ impl GateParts {
             subject,
             principal: Arc::new(principal),
             issuer: Some(issuer),
-            key_generation,
+            key,
             parts_generation: self.generation(),
             valid_until,
             verified_at: now,
             stands_until: AtomicU64::default(),
+            withdrawn: AtomicBool::default(),
         })
     }
 
@@ -130,10 +145,16 @@ impl GateParts {
     fn still_holds(&self, token: &VerifiedToken, now: UnixTime) -> bool {
         token.parts_generation == self.generation()
             && (token.verified_at..token.valid_until).contains(&now)
-            && token
-                .issuer
-                .and_then(|issuer| self.verifier().key_source(issuer))
-                .and_then(|source| source.current())
-                .is_some_and(|keys| keys.generation() == token.key_generation)
+            && token.is_vouched_for()
+            && token.key.is_none_or(|key| self.has_key(token.issuer, key))
+    }
+
+    /// Whether the key that proved a token is still one of its issuer's. Another set that holds the same key changes
+    /// nothing; one without it ends what the key has proven at once.
+    fn has_key(&self, issuer: Option<IssuerIndex>, key: KeyStamp) -> bool {
+        issuer
+            .and_then(|issuer| self.verifier().key_source(issuer))
+            .and_then(|source| source.current())
+            .is_some_and(|keys| keys.generation() == key.generation() || keys.holds(key))
     }
 }

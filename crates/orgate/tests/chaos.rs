@@ -80,6 +80,7 @@ impl World {
             path_and_query: &PathAndQuery::from_static("/docs"),
             headers: &headers,
             peer: None,
+            client_certificate: None,
         };
         verdict_text(&self.gate.check(&head).await)
     }
@@ -315,11 +316,13 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
         path_and_query: &PathAndQuery::from_static("/docs"),
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     let orgate::Verdict::Reject(rejection) = gate.check(&head).await else { panic!("let in without keys") };
     let response = rejection.response(None);
     assert_eq!(
         (response.status().as_u16(), &response.headers()["retry-after"]),
-        (503, &"5".parse().unwrap())
+        (503, &"1".parse().unwrap()),
+        "when the issuer may be asked again"
     );
 }

@@ -241,6 +241,7 @@ mod from_a_file {
             path_and_query: &PathAndQuery::try_from(path).unwrap(),
             headers: &map,
             peer: None,
+            client_certificate: None,
         };
         match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
             Checked::Done(verdict) => {

@@ -17,7 +17,7 @@ use axum::{Router, body::Body, routing::any};
 use common::{Keys, parts, token_at};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use orgate::{Gate, IdentityOptions, TokenOptions, TokenSource};
+use orgate::{Gate, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
 use orgate_testkit::TestKey;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -134,4 +134,131 @@ async fn an_overridden_method_is_judged_and_served_as_that() {
     let headers = [("authorization", &*bearer), ("x-http-method-override", "DELETE")];
     let plain = gate(|parts| parts).layer().layer(service_fn(show));
     assert_eq!(seen(plain, "POST", &headers).await, format!("200 POST {bearer}|||DELETE"));
+}
+
+/// What the application sees of a target, in every place where a router keeps one, and of the offered subprotocols.
+async fn targets(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    let original = request.extensions().get::<axum::extract::OriginalUri>();
+    let offered = request.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+    let text = format!(
+        "{} {} {}",
+        request.uri(),
+        original.map_or("-".to_owned(), |uri| uri.0.to_string()),
+        offered.unwrap_or("-")
+    );
+    Ok(Response::new(Body::from(text)))
+}
+
+fn reading(source: TokenSource) -> Gate {
+    let sources = vec![TokenSource::Bearer, source];
+    let rules = [("GET /docs", "read"), ("GET /open", "public"), ("GET /page", "query.page == \"2\"")];
+    let keys = Arc::new(Keys::default());
+    keys.publish(&[TestKey::es256()]);
+    keys.load();
+    let redirect = RedirectOptions { login: Some("/login".into()), organizations: None };
+    Gate::new(
+        parts(&rules, &keys).redirect(redirect).token(TokenOptions { sources, ..TokenOptions::default() }),
+    )
+}
+
+async fn asked<S>(service: S, target: &str, headers: &[(&str, &str)]) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let mut request = Request::builder().uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let code = body.split_once("\"code\":\"").and_then(|(_, rest)| rest.split('"').next());
+    format!("{status} {}", code.unwrap_or(&body))
+}
+
+#[tokio::test]
+async fn a_token_in_the_query_proves_the_caller_and_goes_no_further() {
+    let gate = reading(TokenSource::Query("access_token".into()));
+    let (token, other) = (token(), token_at(orgate::clock::now().seconds(), &["write"], |_| {}));
+    let layered = || gate.layer().layer(service_fn(targets));
+    for (target, expected) in [
+        (format!("/docs?access_token={token}"), "200 /docs - -"),
+        (format!("/docs?a=1&access_token={token}&b=%32"), "200 /docs?a=1&b=%32 - -"),
+        (format!("/docs?access_token={other}"), "403 missing_permission"),
+        (format!("/docs?access_token={token}&access_token={token}"), "400 bad_request"),
+        (format!("/docs?Access_Token={token}"), "400 bad_request"),
+        (format!("/docs?a=1;access_token={token}"), "400 bad_request"),
+        ("/docs?access_token=".to_owned(), "400 bad_request"),
+        ("/docs".to_owned(), "401 no_credential"),
+        // Nobody looks at it there, and it is in the address all the same.
+        (format!("/open?x=1&access_token={token}&access_token=b"), "200 /open?x=1 - -"),
+        (format!("/page?page=2&access_token={token}"), "200 /page?page=2 - -"),
+    ] {
+        assert_eq!(text(asked(layered(), &target, &[]).await).await, expected, "{target}");
+    }
+    let bearer = format!("Bearer {token}");
+    let both = asked(layered(), &format!("/docs?access_token={token}"), &[("authorization", &bearer)]).await;
+    assert_eq!(text(both).await, "400 bad_request");
+    // Behind a router that took a prefix off, and kept the whole address.
+    let inner = gate.layer().layer(service_fn(targets));
+    let nested = Router::new().nest_service("/docs", inner);
+    let answer = asked(nested, &format!("/docs/?a=1&access_token={token}"), &[]).await;
+    assert_eq!(text(answer).await, "200 /?a=1 /docs/?a=1 -");
+    let routed = Router::new().route("/docs", any(targets));
+    let answer = asked(gate.protect(routed), &format!("/docs?access_token={token}"), &[]).await;
+    assert_eq!(text(answer).await, "200 /docs /docs -");
+    // Nor does it travel to the page where people sign in.
+    let navigate = [("sec-fetch-mode", "navigate")];
+    let answer = asked(layered(), "/docs?a=1&access_token=not.a.token", &navigate).await;
+    assert_eq!(answer.headers()["location"], "/login?return_to=%2Fdocs%3Fa%3D1");
+}
+
+#[tokio::test]
+async fn a_token_among_subprotocols_proves_the_caller_and_the_handshake_holds() {
+    let gate = reading(TokenSource::WebSocketProtocol("bearer".into()));
+    let token = token();
+    let upgrade = ("upgrade", "websocket");
+    let layered = || gate.layer().layer(service_fn(targets));
+    for (offered, upgrades, expected) in [
+        (format!("bearer, {token}"), true, "200 /docs - -"),
+        (format!("chat, bearer, {token}, mqtt"), true, "200 /docs - chat, mqtt"),
+        ("bearer, not.a.token".to_owned(), true, "401 invalid_token"),
+        ("chat".to_owned(), true, "401 no_credential"),
+        ("bearer".to_owned(), true, "400 bad_request"),
+        (format!("bearer, {token}, bearer, {token}"), true, "400 bad_request"),
+        (format!("bearer, {token}"), false, "400 bad_request"),
+    ] {
+        let offer = ("sec-websocket-protocol", offered.as_str());
+        let headers = if upgrades { vec![upgrade, offer] } else { vec![offer] };
+        assert_eq!(text(asked(layered(), "/docs", &headers).await).await, expected, "{offered}");
+    }
+    let offered = format!("bearer, {token}, chat");
+    let offer = ("sec-websocket-protocol", offered.as_str());
+    assert_eq!(
+        text(asked(layered(), "/open", &[offer]).await).await,
+        "200 /open - chat",
+        "on a public route"
+    );
+    let bearer = format!("Bearer {token}");
+    let both = asked(layered(), "/docs", &[upgrade, offer, ("authorization", &bearer)]).await;
+    assert_eq!(text(both).await, "400 bad_request");
+    // A browser gives up a connection for which none of its protocols is selected.
+    for (answered, selected, expected) in
+        [(101, None, Some("bearer")), (101, Some("chat"), Some("chat")), (200, None, None), (403, None, None)]
+    {
+        let answering = service_fn(move |_: Request<Body>| async move {
+            let mut response = Response::builder().status(answered);
+            if let Some(selected) = selected {
+                response = response.header("sec-websocket-protocol", selected);
+            }
+            Ok::<_, Infallible>(response.body(Body::empty()).unwrap())
+        });
+        let answer = asked(gate.layer().layer(answering), "/docs", &[upgrade, offer]).await;
+        let told = answer.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+        assert_eq!(told, expected, "{answered} {selected:?}");
+    }
 }

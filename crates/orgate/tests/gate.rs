@@ -161,6 +161,7 @@ async fn wait(gate: &Gate, token: &str) -> String {
         path_and_query: &target,
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     verdict_text(&gate.check(&head).await)
 }
@@ -197,6 +198,33 @@ async fn keys_are_fetched_when_they_are_needed_and_only_then() {
     assert!(gate.status().is_ready());
 }
 
+#[tokio::test]
+async fn who_comes_too_early_is_told_when_the_issuer_may_be_asked_again() {
+    let keys = Arc::new(Keys::default());
+    let gate = Gate::new(parts(&RULES, &keys));
+    let token = token_at(orgate::clock::now().seconds(), &["read"], |_| {});
+    for (pause, told) in
+        [(None, "5"), (Some(0), "1"), (Some(7_200), "8"), (Some(60_000), "60"), (Some(600_000), "60")]
+    {
+        *keys.pause.lock().unwrap() = pause.map(std::time::Duration::from_millis);
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let head = RequestHead {
+            method: &Method::GET,
+            authority: None,
+            path_and_query: &PathAndQuery::from_static("/docs"),
+            headers: &headers,
+            peer: None,
+            client_certificate: None,
+        };
+        let orgate::Verdict::Reject(rejection) = gate.check(&head).await else {
+            panic!("let in without keys")
+        };
+        assert_eq!(rejection.code().as_str(), "keys_unavailable");
+        assert_eq!(rejection.response(None).headers()["retry-after"], told, "{pause:?}");
+    }
+}
+
 fn body(rejection: &Rejection, request_id: Option<&str>) -> serde_json::Value {
     serde_json::from_slice(rejection.response(request_id).body()).unwrap()
 }
@@ -215,6 +243,7 @@ fn reject(gate: &Gate, request: &str, token: Option<&str>) -> Rejection {
         path_and_query: &target,
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, orgate_claims::UnixTime::from_seconds(NOW)) {
         orgate::Checked::Done(orgate::Verdict::Reject(rejection)) => rejection,

@@ -124,6 +124,7 @@ async fn a_better_sign_in_is_named_in_the_challenge() {
             path_and_query: &"/a".parse().unwrap(),
             headers: &headers,
             peer: None,
+            client_certificate: None,
         };
         match gate.check_now(&head, UnixTime::from_seconds(now())) {
             Checked::Done(Verdict::Reject(rejection)) => {

@@ -422,6 +422,7 @@ async fn shadow(gate: &Gate, request: &str, token: Option<&str>) -> (bool, Optio
         path_and_query: &path.parse().unwrap(),
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     match gate.check(&head).await {
         orgate::Verdict::Forward(permit) => (true, permit.shadow()),

@@ -63,6 +63,7 @@ fn judged(profile: &str, vector: &Value, case: &Value, claims: &Value) -> Result
         path_and_query: &PathAndQuery::from_static("/me"),
         headers: &headers,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
         Checked::Done(Verdict::Forward(permit)) => Ok(described(&permit.principal().unwrap())),

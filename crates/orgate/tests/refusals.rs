@@ -15,7 +15,8 @@ use std::sync::Arc;
 use common::{Keys, NOW, RULES, parts, token, token_at};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, uri::PathAndQuery};
 use orgate::{
-    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead, Verdict,
+    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead,
+    ResourceOptions, Verdict,
 };
 use orgate_claims::UnixTime;
 use orgate_testkit::TestKey;
@@ -39,6 +40,7 @@ fn refused(gate: &Gate, request: &str, headers: &[(&str, &str)]) -> Rejection {
         path_and_query: &PathAndQuery::try_from(path).unwrap(),
         headers: &map,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
         Checked::Done(Verdict::Reject(rejection)) => rejection,
@@ -164,6 +166,123 @@ fn without_an_organization_a_browser_is_sent_to_choose_one() {
     let member = format!("Bearer {}", token(&["write"]));
     let headers = [("authorization", member.as_str()), ("sec-fetch-mode", "navigate")];
     assert_eq!(led(&refused(&gate, "GET /docs", &headers)), "403 missing_permission");
+}
+
+#[test]
+fn in_another_organization_a_browser_is_sent_to_choose_and_what_is_hidden_stays_hidden() {
+    let rules = [("GET /orgs/{org_id}", "read"), ("DELETE /orgs/{org_id}", "read")];
+    let made = |deny: DenyOptions| {
+        let keys = Arc::new(Keys::default());
+        keys.publish(&[TestKey::es256()]);
+        keys.load();
+        let redirect = RedirectOptions { login: None, organizations: Some(CHOOSE.into()) };
+        Gate::new(parts(&rules, &keys).redirect(redirect).deny(deny))
+    };
+    let bearer = format!("Bearer {}", token(&["read"]));
+    let headers = [("authorization", bearer.as_str()), ("sec-fetch-mode", "navigate")];
+    let gate = made(DenyOptions::default());
+    let chosen = "/organizations/choose?from=gate&return_to=%2Forgs%2Forg_globex";
+    assert_eq!(led(&refused(&gate, "GET /orgs/org_globex", &headers)), chosen);
+    assert_eq!(led(&refused(&gate, "GET /orgs/org_globex", &headers[..1])), "403 org_mismatch");
+    assert_eq!(led(&refused(&gate, "DELETE /orgs/org_globex", &headers)), "403 org_mismatch");
+    let hiding = made(DenyOptions { hide: true, ..DenyOptions::default() });
+    assert_eq!(led(&refused(&hiding, "GET /orgs/org_globex", &headers)), "404 not_found");
+}
+
+fn known_as(url: &str) -> Gate {
+    gate(|parts| {
+        parts.resource(ResourceOptions {
+            url: url.to_owned(),
+            name: Some("the \"docs\"".to_owned()),
+            documentation: None,
+            scopes: vec!["read".to_owned(), "write".to_owned()],
+        })
+    })
+}
+
+#[test]
+fn challenges_say_where_the_document_about_the_resource_is() {
+    for (url, document) in [
+        ("https://api.example", "https://api.example/.well-known/oauth-protected-resource"),
+        ("https://api.example/", "https://api.example/.well-known/oauth-protected-resource"),
+        ("https://api.example:8443/v1", "https://api.example:8443/.well-known/oauth-protected-resource/v1"),
+        ("https://api.example/v1/", "https://api.example/.well-known/oauth-protected-resource/v1/"),
+    ] {
+        let gate = known_as(url);
+        let challenge = |request: &str, headers: &[(&str, &str)]| {
+            refused(&gate, request, headers).response(None).headers()["www-authenticate"]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let metadata = format!(", resource_metadata=\"{document}\"");
+        assert_eq!(challenge("GET /docs", &[]), format!("Bearer realm=\"orgate\"{metadata}"));
+        let bearer = format!("Bearer {}", token(&["read"]));
+        for (request, bearer) in
+            [("GET /docs", "Bearer a.b.c"), ("GET /docs", "Bearer a b"), ("POST /docs", &*bearer)]
+        {
+            let told = challenge(request, &[("authorization", bearer)]);
+            assert!(told.contains("error=\"") && told.ends_with(&metadata), "{told}");
+        }
+    }
+    let silent = refused(&gate(|parts| parts), "GET /docs", &[]).response(None);
+    assert_eq!(silent.headers()["www-authenticate"], "Bearer realm=\"orgate\"");
+}
+
+#[test]
+fn the_document_about_the_resource_is_answered_before_the_policy() {
+    let answered = |gate: &Gate, method: &Method, path: &'static str| {
+        let headers = HeaderMap::new();
+        let path_and_query = &PathAndQuery::from_static(path);
+        let head = RequestHead {
+            method,
+            authority: Some("app.example"),
+            path_and_query,
+            headers: &headers,
+            peer: None,
+            client_certificate: None,
+        };
+        match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+            Checked::Done(Verdict::Answer(answer)) => Some(answer.response()),
+            _ => None,
+        }
+    };
+    let gate = known_as("https://api.example/v1");
+    for path in [
+        "/.well-known/oauth-protected-resource/v1",
+        "/.well-known/oauth-protected-resource",
+        "/.well-known/oauth-protected-resource?x=y",
+    ] {
+        let answer = answered(&gate, &Method::GET, path).unwrap();
+        assert_eq!(
+            (answer.status(), &answer.headers()["access-control-allow-origin"]),
+            (StatusCode::OK, &HeaderValue::from_static("*"))
+        );
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "resource": "https://api.example/v1",
+                "authorization_servers": [common::ISSUER],
+                "bearer_methods_supported": ["header"],
+                "scopes_supported": ["read", "write"],
+                "resource_name": "the \"docs\"",
+            })
+        );
+    }
+    for path in [
+        "/.well-known/oauth-protected-resource/v2",
+        "/.well-known/oauth-protected-resource/",
+        "/.well-known/oauth-protected-resources",
+    ] {
+        assert!(answered(&gate, &Method::GET, path).is_none(), "{path}");
+    }
+    assert!(answered(&gate, &Method::POST, "/.well-known/oauth-protected-resource").is_none());
+    let preflight = answered(&gate, &Method::OPTIONS, "/.well-known/oauth-protected-resource/v1").unwrap();
+    assert_eq!((preflight.status(), preflight.body().len()), (StatusCode::NO_CONTENT, 0));
+    let off = self::gate(|parts| parts);
+    assert!(answered(&off, &Method::GET, "/.well-known/oauth-protected-resource").is_none());
 }
 
 #[test]

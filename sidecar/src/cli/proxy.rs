@@ -20,7 +20,6 @@ use crate::{
     admin::{Admin, Administered, Readiness, Reload},
     decision_log::{DecisionLog, Paths},
     doors::ProxyDoor,
-    identity_headers::IdentityHeaders,
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
     upstream::{Upstream, UpstreamSettings},
@@ -118,7 +117,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let gate = Gate::load_with(&path, load)
         .await
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
-    let upstream = upstream_of(&gate, &options)?;
+    let upstream = upstream_of(&options)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
     let decisions = decision_log(&options, &metrics)?;
@@ -153,6 +152,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let subject = Arc::new(ProxyStatus {
         gate: gate.clone(),
         upstream,
+        door: door.clone(),
         metrics: Arc::clone(&metrics),
         shutdown: shutdown.clone(),
         ask,
@@ -181,13 +181,10 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn upstream_of(gate: &Gate, options: &Options) -> Result<Arc<Upstream>, Failure> {
+fn upstream_of(options: &Options) -> Result<Arc<Upstream>, Failure> {
     let url = &*options.upstream;
-    let identity = gate.identity();
-    let names = IdentityHeaders::new(&identity.prefix, &identity.also_strip)
-        .map_err(|error| Failure::could_not_run(format!("`identity:` in the policy: {error}")))?;
     let settings = UpstreamSettings { tls: options.upstream_tls.load()?, ..UpstreamSettings::default() };
-    let upstream = Upstream::new(url, settings, Arc::new(names)).map_err(Failure::could_not_run)?;
+    let upstream = Upstream::new(url, settings).map_err(Failure::could_not_run)?;
     if !upstream.is_loopback() {
         warn!(
             upstream = url,
@@ -216,6 +213,7 @@ async fn flush_every_second(door: ProxyDoor, decisions: Option<DecisionLog>) {
     loop {
         ticks.tick().await;
         door.access_log().flush();
+        door.rotate_keys();
         if let Some(decisions) = &decisions {
             decisions.flush();
         }
@@ -288,6 +286,7 @@ async fn remind_every_minute() {
 struct ProxyStatus {
     gate: Gate,
     upstream: Arc<Upstream>,
+    door: ProxyDoor,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
     ask: mpsc::Sender<oneshot::Sender<reload::Reloaded>>,
@@ -313,6 +312,10 @@ impl Administered for ProxyStatus {
         let mode = if parts.observes() { "observe" } else { "enforce" };
         let rules = parts.policy().rule_count();
         Some(json!({"digest": parts.policy_digest(), "files": files, "rules": rules, "mode": mode}))
+    }
+
+    fn key_set(&self) -> Option<String> {
+        self.door.key_set()
     }
 
     fn reload(&self) -> Reload<'_> {

@@ -5,5 +5,6 @@ mod drain;
 pub mod proxy;
 mod reading;
 mod request_id;
+mod teller;
 
 pub use self::proxy::ProxyDoor;

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request::Parts, uri::PathAndQuery};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use orgate::{Checked, Code, Gate, Need, Permit, Principal, Rejection, RequestHead, Verdict, clock};
@@ -17,11 +17,12 @@ use super::{
     drain,
     reading::{Unclear, only_reading},
     request_id::{RequestId, RequestIds},
+    teller::Teller,
 };
 use crate::{
     access_log::{AccessLog, Outcome, Record},
+    assertion::{Asserted, PUBLISHED_AT},
     decision_log::{Decision, DecisionLog},
-    identity_headers::Identity,
     metrics::Metrics,
     problem::{self, Refusal},
     serve::{self, Connection, Defect, Handler},
@@ -39,6 +40,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     log: AccessLog,
     decisions: Option<DecisionLog>,
+    teller: Teller,
     ids: RequestIds,
 }
 
@@ -90,14 +92,25 @@ impl ProxyDoor {
         metrics: Arc<Metrics>,
         decisions: Option<DecisionLog>,
     ) -> Self {
-        let (log, ids) = (AccessLog::default(), RequestIds::new());
-        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, ids }))
+        let (log, teller, ids) = (AccessLog::default(), Teller::new(), RequestIds::new());
+        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, teller, ids }))
     }
 
     /// The log of its requests, for the task that flushes its summaries.
     #[must_use]
     pub fn access_log(&self) -> &AccessLog {
         &self.0.log
+    }
+
+    /// The keys that sign assertions, as a key set; `None` where the policy has none signed.
+    #[must_use]
+    pub fn key_set(&self) -> Option<String> {
+        self.0.teller.key_set(self.0.gate.parts().identity_options())
+    }
+
+    /// Exchanges the key that signs assertions if it is old enough.
+    pub fn rotate_keys(&self) {
+        self.0.teller.rotate();
     }
 }
 
@@ -132,12 +145,23 @@ impl Inner {
             Ok(target) => target,
             Err(unclear) => return self.refuse_head(started, &id, &parts, body, &unclear),
         };
+        if target.path() == PUBLISHED_AT
+            && matches!(parts.method, Method::GET | Method::HEAD)
+            && let Some(keys) = self.teller.published(self.gate.parts().identity_options())
+        {
+            let outcome = Outcome::Answered { rule: "", code: "key_set", status: 200 };
+            self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
+            let mut response = keys.map(|body| Either::Right(Full::new(body)));
+            drain::dispose(body, &parts.headers, &mut response);
+            return response;
+        }
         let head = RequestHead {
             method: &parts.method,
             authority: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
             path_and_query: &target,
             headers: &parts.headers,
             peer: Some(connection.peer),
+            client_certificate: None,
         };
         let (verdict, body) = match self.gate.check_now(&head, clock::now()) {
             Checked::Done(verdict) => (verdict, Body::Unread(body)),
@@ -163,7 +187,7 @@ impl Inner {
             }
             (Verdict::Reject(rejection), body) => self.reject(&rejection, started, &id, &parts, body),
             (Verdict::Answer(answer), body) => {
-                let outcome = Outcome::Answered { rule: answer.rule() };
+                let outcome = Outcome::Answered { rule: answer.rule(), code: "preflight", status: 204 };
                 self.note(Asked::of(&parts, started, &id), &outcome, Findings::default());
                 let mut response = answer.response().map(|body| Either::Right(Full::new(body)));
                 body.dispose(&parts.headers, &mut response);
@@ -184,14 +208,16 @@ impl Inner {
         let method = request.method().clone();
         let host = request.headers().get(header::HOST).filter(|_| self.decisions.is_some()).cloned();
         let principal = permit.principal();
-        let identity = principal.as_ref().map(|principal| identity(principal, &permit));
         let target = permit.path_and_query().clone();
         let overriding = permit.method_override(&method, request.headers());
+        let serves = overriding.as_ref().and_then(|(_, value)| value.to_str().ok());
+        let asserted = Asserted {
+            method: serves.unwrap_or(method.as_str()),
+            path: target.path(),
+            request_id: id.as_str(),
+        };
         let mut request = request;
-        permit.strip_credential(request.headers_mut());
-        let outbound = Outbound::new(request, target, identity, connection, id.header())
-            .overriding(overriding)
-            .until(principal.as_ref().and_then(|principal| principal.expires_at()));
+        let additions = permit.strip_credential(request.headers_mut());
         let rule = permit.rule();
         let enforced = permit.would().is_none();
         self.note_shadow(rule, method.as_str(), id, enforced, permit.shadow());
@@ -207,7 +233,15 @@ impl Inner {
             shadow: permit.shadow(),
             policy: Some(permit.policy_digest()),
         };
-        let mut response = match self.upstream.forward(outbound).await {
+        let sent = match self.teller.tell(&permit, principal.as_ref(), asserted) {
+            Ok((names, identity)) => {
+                let until = principal.as_ref().and_then(|principal| principal.expires_at());
+                let outbound = Outbound::new(request, target, names, identity, connection, id.header());
+                self.upstream.forward(outbound.overriding(overriding).until(until)).await
+            }
+            Err(error) => Err(error),
+        };
+        let mut response = match sent {
             Ok(response) => {
                 let status = response.status().as_u16();
                 let outcome = match permit.would() {
@@ -233,9 +267,7 @@ impl Inner {
                 problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
             }
         };
-        if let Some((name, value)) = permit.would_header() {
-            response.headers_mut().insert(name, value);
-        }
+        additions.add_to(&mut response);
         response
     }
 
@@ -361,19 +393,5 @@ impl Body {
         if let Self::Unread(body) | Self::Begun(_, body) = self {
             drain::dispose(body, request, response);
         }
-    }
-}
-
-/// What the application is told of the caller.
-fn identity<'p>(principal: &'p Principal, permit: &'p Permit) -> Identity<'p> {
-    let organization = principal.organization();
-    Identity {
-        subject: principal.subject().as_str(),
-        organization: organization.map(|organization| organization.id.as_str()),
-        slug: organization.and_then(|organization| organization.slug.as_ref()).map(|slug| slug.as_str()),
-        roles: principal.roles().iter().map(|role| role.as_str()).collect(),
-        permissions: permit.permissions(),
-        issuer: principal.issuer().as_str(),
-        method: principal.authentication_method().as_str(),
     }
 }

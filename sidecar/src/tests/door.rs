@@ -70,15 +70,9 @@ impl Guarded {
         directory.write("keys.json", &jwks([TestKey::es256()]));
         let policy = directory.write("orgate.yaml", policy);
         let gate = orgate::Gate::load(&policy).await.expect("a policy");
-        let options = gate.identity();
-        let names = IdentityHeaders::new(&options.prefix, &options.also_strip).expect("names");
         let recorder = Recorder::ok().await;
-        let upstream = Upstream::new(
-            &format!("http://{}", upstream.unwrap_or(recorder.address)),
-            UpstreamSettings::default(),
-            Arc::new(names),
-        )
-        .expect("an upstream");
+        let upstream = format!("http://{}", upstream.unwrap_or(recorder.address));
+        let upstream = Upstream::new(&upstream, UpstreamSettings::default()).expect("an upstream");
         let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
         let door = ProxyDoor::new(gate, upstream, Arc::clone(&metrics));
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");

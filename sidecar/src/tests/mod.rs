@@ -7,6 +7,7 @@ mod failures;
 mod framing;
 mod headers;
 mod http2;
+mod identity;
 mod lifecycle;
 mod modes;
 mod tls;
@@ -56,8 +57,14 @@ impl Handler for OpenDoor {
             let target = request.uri().path_and_query().cloned().expect("origin form");
             let identity =
                 Identity { subject: "usr_ann", organization: Some("org_acme"), ..Identity::default() };
-            let outbound =
-                Outbound::new(request, target, Some(identity), connection, HeaderValue::from_static("req_1"));
+            let outbound = Outbound::new(
+                request,
+                target,
+                Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names")),
+                Some(identity),
+                connection,
+                HeaderValue::from_static("req_1"),
+            );
             match upstream.forward(outbound).await {
                 Ok(response) => response.map(Either::Left),
                 Err(error) => problem::refusal(error.refusal(), Some(error.kind()), None)
@@ -95,14 +102,12 @@ impl Sidecar {
         limits: Limits,
         tls: Option<Tls>,
     ) -> Self {
-        let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
-        let upstream = Upstream::new(&format!("http://{upstream}"), settings, names).expect("an upstream");
+        let upstream = Upstream::new(&format!("http://{upstream}"), settings).expect("an upstream");
         Self::with_upstream(upstream, limits, tls).await
     }
 
     async fn to(url: &str, settings: UpstreamSettings) -> Self {
-        let names = Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names"));
-        let upstream = Upstream::new(url, settings, names).expect("an upstream");
+        let upstream = Upstream::new(url, settings).expect("an upstream");
         Self::with_upstream(upstream, Limits::default().with_http2(), None).await
     }
 

@@ -21,7 +21,7 @@ use super::{
     upgrade, versions,
 };
 use crate::{
-    identity_headers::Identity,
+    identity_headers::{Identity, IdentityHeaders},
     serve::{Connection, Switched, Tunnel},
 };
 
@@ -30,6 +30,8 @@ use crate::{
 pub struct Outbound<'o> {
     request: Request<ClientBody>,
     target: PathAndQuery,
+    /// What only the gate may say, by the policy that judged it.
+    names: Arc<IdentityHeaders>,
     identity: Option<Identity<'o>>,
     client: Connection,
     request_id: HeaderValue,
@@ -78,6 +80,7 @@ impl<'o> Outbound<'o> {
     pub(crate) fn new(
         request: Request<impl Into<ClientBody>>,
         target: PathAndQuery,
+        names: Arc<IdentityHeaders>,
         identity: Option<Identity<'o>>,
         client: Connection,
         request_id: HeaderValue,
@@ -85,6 +88,7 @@ impl<'o> Outbound<'o> {
         Self {
             request: request.map(Into::into),
             target,
+            names,
             identity,
             client,
             request_id,
@@ -110,7 +114,7 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, identity, client, request_id, overriding, until } = outbound;
+        let Outbound { request, target, names, identity, client, request_id, overriding, until } = outbound;
         let (mut parts, client_body) = request.into_parts();
         let is_empty = client_body.is_empty();
         let chunked = match parts.version {
@@ -124,9 +128,10 @@ impl Upstream {
         };
         // HTTP/2 has no `Upgrade`.
         let protocol = upgrade::asked_for(&parts).filter(|_| self.pool.connector().speaks_http1());
-        self.rewrite(&mut parts.headers, &client, request_id, parts.version, chunked)?;
+        let sent = Sent { names: &names, client: &client, version: parts.version, chunked };
+        self.rewrite(&mut parts.headers, request_id, &sent)?;
         if let Some(identity) = &identity {
-            self.identity.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
+            names.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
         }
         if let Some((name, value)) = overriding {
             parts.headers.insert(name, value);
@@ -145,11 +150,10 @@ impl Upstream {
             (None, _) => RequestBody::empty(),
             (Some(sending), ClientBody::Read(bytes)) => RequestBody::whole(bytes, Arc::clone(sending)),
             (Some(sending), ClientBody::Streaming(incoming)) => {
-                RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&self.identity))
+                RequestBody::streaming(incoming, idle, Arc::clone(sending), Arc::clone(&names))
             }
             (Some(sending), ClientBody::Begun(begun, rest)) => {
-                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&self.identity))
-                    .begun_with(begun)
+                RequestBody::streaming(rest, idle, Arc::clone(sending), Arc::clone(&names)).begun_with(begun)
             }
         };
 
@@ -191,14 +195,12 @@ impl Upstream {
     fn rewrite(
         &self,
         headers: &mut HeaderMap,
-        client: &Connection,
         request_id: HeaderValue,
-        version: Version,
-        chunked: bool,
+        &Sent { names, client, version, chunked }: &Sent<'_>,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
         let original_host = headers.get(header::HOST).cloned();
-        hop_by_hop::clean_request(headers, &self.identity);
+        hop_by_hop::clean_request(headers, names);
 
         // From here on everything is ours.
         if let Some(host) = original_host {
@@ -293,6 +295,15 @@ impl Upstream {
             }
         }
     }
+}
+
+/// How a request came.
+struct Sent<'s> {
+    names: &'s IdentityHeaders,
+    client: &'s Connection,
+    version: Version,
+    /// Whether it has a body of a length that is not known.
+    chunked: bool,
 }
 
 enum Exchanged {

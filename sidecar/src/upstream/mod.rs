@@ -26,7 +26,6 @@ pub use self::{
     forward::{ClientBody, Outbound},
     tls::{UpstreamTls, UpstreamTlsFiles},
 };
-use crate::identity_headers::IdentityHeaders;
 
 /// How long to wait for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +93,6 @@ pub struct Upstream {
     settings: UpstreamSettings,
     /// The value of `Host` under [`HostHeader::Upstream`].
     own_host: http::HeaderValue,
-    identity: Arc<IdentityHeaders>,
 }
 
 impl Upstream {
@@ -103,11 +101,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`InvalidUpstream`] if the URL has another scheme, or more than a place, or if nobody can be believed over TLS.
-    pub fn new(
-        url: &str,
-        settings: UpstreamSettings,
-        identity: Arc<IdentityHeaders>,
-    ) -> Result<Arc<Self>, InvalidUpstream> {
+    pub fn new(url: &str, settings: UpstreamSettings) -> Result<Arc<Self>, InvalidUpstream> {
         let address = Address::parse(url)?;
         let own_host = http::HeaderValue::try_from(address.host())
             .map_err(|_| InvalidUpstream::new(url, "the host is not valid"))?;
@@ -115,7 +109,7 @@ impl Upstream {
             .map_err(|problem| InvalidUpstream::new(url, problem))?;
         let pool = Pool::new(connector, settings.timeouts, settings.max_idle);
         tokio::spawn(Pool::sweep(Arc::downgrade(&pool), settings.timeouts.idle / 4));
-        Ok(Arc::new(Self { pool, settings, own_host, identity }))
+        Ok(Arc::new(Self { pool, settings, own_host }))
     }
 
     /// Idle connections and connections in use.
@@ -134,11 +128,5 @@ impl Upstream {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.pool.connector().address().is_loopback()
-    }
-
-    /// The names that carry identity to it.
-    #[must_use]
-    pub fn identity_headers(&self) -> &Arc<IdentityHeaders> {
-        &self.identity
     }
 }

@@ -261,8 +261,18 @@ strangers is limited by address, in front of the gate.
     GET /search: {require: public, limit: 10/s per sub}           # E059
     GET /search: {require: authenticated, limit: 10/s per sub}";
 
+    AMBIGUOUS_OPAQUE = "E060", "opaque tokens that could be of two issuers",
+"An opaque token says nothing itself, so its issuer is known by what it begins with. Where that could mean two issuers, one of
+them would be shown the tokens of the other. At most one issuer is asked about whatever begins with nothing that another one
+has.
+
+    a: {…, introspect: {…, opaque: true}}
+    b: {…, introspect: {…, opaque: true}}               # E060
+    b: {…, introspect: {…, opaque: {prefix: sk_}}}";
+
     TOO_MANY = "E090", "too many of something",
-"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts, 256 bindings, 4 096 conditions and 32 issuers.
+"A policy has at most 20 000 rules, 1 024 permissions, 256 roles, 256 hosts, 256 bindings, 4 096 conditions, 32 issuers and
+64 authenticators. A section that has far more is not read to its end.
 Where thousands of rules cross thousands of others (`/a/{x}/b` and `/a/c/{y}`) and say different things, comparing them ends
 after a million steps. Rules with one requirement may cross in any number.";
 

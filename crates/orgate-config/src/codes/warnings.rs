@@ -87,6 +87,14 @@ Name the paths that are open instead.
     GET /files/**: public
     GET /files/private/**: read     # /files/Private/x is public";
 
+    TOKEN_IN_QUERY = "W054", "tokens travel in addresses",
+"An address is written down where a header is not: in the history of a browser, in the logs of every server on the way, in the
+`Referer` of the next page. The gate takes the parameter out of what it forwards, and logs none of it; what is in front of it
+may not (RFC 6750 §5.3). Where a page opens a WebSocket, the token can travel among the subprotocols instead.
+
+    token: {from: [bearer, {query: access_token}]}                  # W054
+    token: {from: [bearer, {websocket_protocol: bearer}]}";
+
     FULL_DISCLOSURE = "W056", "refusals show the policy to everybody",
 "`deny.disclose: full` adds the file and the line of the rule to every refusal. It helps while a policy is written; in
 production it tells strangers how the policy is built.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The most authenticators of one policy.
-const MAX_AUTHENTICATORS: usize = 64;
+pub(super) const MAX_AUTHENTICATORS: usize = 64;
 /// What a webhook's body may have if nothing is said: 1 MiB.
 const MAX_BODY: usize = 1024 * 1024;
 /// How far the time of a delivery may be from now if nothing is said.

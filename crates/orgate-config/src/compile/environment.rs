@@ -55,6 +55,12 @@ pub(super) fn expand(
     Some(Spanned { value: out, span: node.span })
 }
 
+/// Whether a text has a variable, or the start of one.
+pub(super) fn has_variable(text: &str) -> bool {
+    // Most texts have no `$` at all, which is soon known.
+    text.bytes().any(|byte| byte == b'$') && text.contains("${")
+}
+
 /// Reports every variable that stands where none may.
 pub(super) fn check_places(root: &Node, diagnostics: &mut Diagnostics) {
     walk(root, &mut Vec::new(), diagnostics);
@@ -67,6 +73,8 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "keys", "jwks_uri" | "file"]
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
+            | ["identity", "sign", "issuer" | "audience"]
+            | ["resource", "url" | "documentation"]
             | ["cors", "preflight", "answer", "origins"]
     )
 }
@@ -86,7 +94,7 @@ fn walk<'n>(node: &'n Node, path: &mut Vec<&'n str>, diagnostics: &mut Diagnosti
         return;
     }
     match &node.value {
-        Value::Text(text) if !may_hold_variables(path) => {
+        Value::Text(text) if has_variable(text) && !may_hold_variables(path) => {
             if let Some(at) = text.find("${") {
                 let len = text.get(at..).and_then(|rest| rest.find('}')).map_or(2, |end| end + 1);
                 diagnostics.push(refused().at(node.span_within(at, len)));
@@ -96,7 +104,9 @@ fn walk<'n>(node: &'n Node, path: &mut Vec<&'n str>, diagnostics: &mut Diagnosti
         Value::Map(entries) => {
             let all = holds_names(path);
             for (key, value) in entries.iter().filter(|(key, _)| all || !key.text.starts_with("x-")) {
-                if let Some(at) = key.text.find("${") {
+                if let Some(at) =
+                    Some(&key.text).filter(|text| has_variable(text)).and_then(|text| text.find("${"))
+                {
                     diagnostics.push(refused().at(key.span_within(at, 2)));
                 }
                 path.push(&key.text);

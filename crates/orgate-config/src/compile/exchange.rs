@@ -14,7 +14,7 @@ use super::{
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId, Span},
-    document::{Field, MapReader, Node, Spanned},
+    document::{self, Field, MapReader, Node, Spanned, Value},
 };
 
 /// Where an issuer says whether a token still stands (RFC 7662).
@@ -28,6 +28,18 @@ pub struct IntrospectSpec {
     /// Where its secret is.
     pub secret: SecretSource,
     /// How long its word that a token stands is used again; by default it is not.
+    pub cache: Duration,
+    /// Which opaque tokens are its own, if any are.
+    pub opaque: Option<OpaqueSpec>,
+}
+
+/// Opaque tokens and API keys, of which the issuer is asked what they say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpaqueSpec {
+    /// What they begin with; empty where all are its own that are of no other issuer.
+    pub prefixes: Vec<String>,
+    /// How long an answer is used again.
     pub cache: Duration,
 }
 
@@ -53,6 +65,7 @@ pub(super) fn introspect(
     path: &str,
     directory: &Path,
     env: &dyn Fn(&str) -> Option<String>,
+    prefixes: &mut Vec<Spanned<String>>,
     diagnostics: &mut Diagnostics,
 ) -> Option<IntrospectSpec> {
     let path = format!("{path}.introspect");
@@ -61,7 +74,10 @@ pub(super) fn introspect(
     let client_id = map.required("client_id").node();
     let secret = map.required("secret").node();
     let cache = map.optional("cache").duration(0..=300);
+    let opaque = map.optional("opaque").node();
     map.finish();
+    let lasts = cache.map_or(CACHE, |cache| cache.value);
+    let opaque = opaque.and_then(|node| self::opaque(node, &path, lasts, prefixes, diagnostics));
     let url = url.and_then(|node| address(node, &format!("{path}.url"), env, diagnostics));
     let client_id = client_id.and_then(|node| {
         let text = Field::of(node, &format!("{path}.client_id"), diagnostics).text()?;
@@ -77,7 +93,73 @@ pub(super) fn introspect(
         return None;
     }
     let cache = cache.map_or(Duration::ZERO, |cache| cache.value);
-    Some(IntrospectSpec { url: url?, client_id: client_id.value, secret: secret?, cache })
+    Some(IntrospectSpec { url: url?, client_id: client_id.value, secret: secret?, cache, opaque })
+}
+
+/// `true`, or `{prefix: sk_}`.
+fn opaque(
+    node: &Node,
+    path: &str,
+    cache: Duration,
+    taken: &mut Vec<Spanned<String>>,
+    diagnostics: &mut Diagnostics,
+) -> Option<OpaqueSpec> {
+    let path = format!("{path}.opaque");
+    let mut prefixes = Vec::new();
+    match &node.value {
+        Value::Bool(false) => return None,
+        Value::Bool(true) => taken.push(Spanned { value: String::new(), span: node.span }),
+        Value::Map(_) => {
+            let mut map = MapReader::new(node, &path, diagnostics)?;
+            let written = map.required("prefix").list();
+            map.finish();
+            for Spanned { value, span } in written.unwrap_or_default() {
+                // No dot, so that nothing with the parts of a JWT can be meant.
+                let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~+/".contains(&byte);
+                if !(2..=64).contains(&value.len()) || !value.bytes().all(fits) {
+                    let message = format!("`{path}.prefix`: `{value}` is nothing that a token begins with");
+                    let finding = Diagnostic::error(codes::BAD_VALUE, message).at(span);
+                    diagnostics
+                        .push(finding.help("letters, digits, `-` and `_` fit, 2 to 64 of them: `sk_`"));
+                    return None;
+                }
+                taken.push(Spanned { value: value.to_owned(), span });
+                prefixes.push(value.to_owned());
+            }
+            if prefixes.is_empty() {
+                return None;
+            }
+        }
+        _ => {
+            document::wrong_kind(node, &path, "`true` or `{prefix: sk_}`", diagnostics);
+            return None;
+        }
+    }
+    Some(OpaqueSpec { prefixes, cache })
+}
+
+/// Reports opaque tokens that could be of two issuers: nobody must be shown the token of another.
+pub(super) fn check_prefixes(prefixes: &[Spanned<String>], diagnostics: &mut Diagnostics) {
+    for (position, Spanned { value: second, span }) in prefixes.iter().enumerate() {
+        let before = prefixes.iter().take(position);
+        let clash = |first: &&Spanned<String>| match (first.value.as_str(), second.as_str()) {
+            ("", "") => true,
+            ("", _) | (_, "") => false,
+            (first, second) => first.starts_with(second) || second.starts_with(first),
+        };
+        if let Some(first) = before.into_iter().find(clash) {
+            let message = match second.as_str() {
+                "" => "two issuers are asked about all opaque tokens".to_owned(),
+                second if second == first.value => {
+                    format!("tokens that begin with `{second}` are named twice")
+                }
+                second => format!("tokens that begin with `{second}` and `{}` could be of both", first.value),
+            };
+            let finding = Diagnostic::error(codes::AMBIGUOUS_OPAQUE, message).at(*span);
+            let help = "say what the tokens of each begin with: `opaque: {prefix: sk_}`";
+            diagnostics.push(finding.related(first.span, "").help(help));
+        }
+    }
 }
 
 pub(super) fn exchange(

@@ -6,6 +6,7 @@
 //! is written twice is an error, wherever it stands. The fragments become part of the tree of the policy, in which every
 //! part still knows its own file.
 
+mod contents;
 mod watch;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 use orgate_policy::Pattern;
 
 pub use self::watch::included;
-use super::environment;
+use super::{environment, limits::Bounds};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, Span},
@@ -26,8 +27,6 @@ use crate::{
 
 /// The most files that one policy includes.
 const MAX_FILES: usize = 64;
-/// The most bytes of a policy and everything that it includes.
-const MAX_TOTAL: usize = 4 * document::MAX_BYTES;
 /// The most bytes of a pattern.
 const MAX_PATTERN: usize = 1_024;
 
@@ -42,7 +41,7 @@ pub(super) struct Surroundings<'f> {
 pub(super) fn resolve(
     mut root: Node,
     around: &Surroundings<'_>,
-    bytes: usize,
+    (bytes, bounds): (usize, &mut Bounds),
     diagnostics: &mut Diagnostics,
 ) -> Option<Node> {
     let Value::Map(entries) = &mut root.value else { return Some(root) };
@@ -56,11 +55,13 @@ pub(super) fn resolve(
         patterns.clear();
     }
     let mut merged = Merged { entries, key: &key };
-    let mut left = MAX_TOTAL.saturating_sub(bytes);
-    for (path, asked) in matching(&patterns, around, diagnostics) {
-        let read = fragment(&path, asked, (around, &mut left), diagnostics);
+    let paths = matching(&patterns, around, diagnostics);
+    for (path, bytes) in contents::of(paths, around, bytes, diagnostics)? {
+        let read = fragment(&path, &bytes, (around, bounds), diagnostics);
         // What is too large in one file is not made better by the next.
-        if diagnostics.is_enough() || diagnostics.iter().any(|finding| finding.code == codes::LIMIT) {
+        let is_too_large =
+            |finding: &Diagnostic| finding.code == codes::LIMIT || finding.code == codes::TOO_MANY;
+        if diagnostics.is_enough() || diagnostics.iter().any(is_too_large) {
             return None;
         }
         read.into_iter().for_each(|fragment| merged.add(fragment, diagnostics));
@@ -189,41 +190,15 @@ struct Fragment {
 
 fn fragment(
     path: &str,
-    asked: Span,
-    (around, left): (&Surroundings<'_>, &mut usize),
+    bytes: &[u8],
+    (around, bounds): (&Surroundings<'_>, &mut Bounds),
     diagnostics: &mut Diagnostics,
 ) -> Option<Fragment> {
     let name = match around.name.rfind(['/', std::path::MAIN_SEPARATOR]) {
         Some(at) => format!("{}/{path}", around.name.get(..at).unwrap_or_default()),
         None => path.to_owned(),
     };
-    let is_policy = [".yaml", ".yml", ".json", ".toml"].iter().any(|ending| path.ends_with(ending));
-    if !is_policy {
-        let message = format!("`{path}` is no YAML, JSON or TOML file by its name");
-        let finding = Diagnostic::error(codes::INCLUDE, message).at(asked);
-        diagnostics.push(finding.help("write the pattern so that it matches only fragments"));
-        return None;
-    }
-    let bytes = match around.files.read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("cannot read `{path}`: {error}");
-            diagnostics.push(Diagnostic::error(codes::INCLUDE, message).at(asked));
-            return None;
-        }
-    };
-    *left = match left.checked_sub(bytes.len()) {
-        Some(left) => left,
-        None if bytes.len() > document::MAX_BYTES => 0, // which is the first thing to say
-        None => {
-            let most = MAX_TOTAL / (1024 * 1024);
-            let message =
-                format!("with `{path}` the policy and the files that it includes have more than {most} MiB");
-            diagnostics.push(Diagnostic::error(codes::LIMIT, message).at(asked));
-            return None;
-        }
-    };
-    let root = document::read(&name, &bytes, diagnostics)?;
+    let root = bounds.read(&name, bytes, diagnostics)?;
     environment::check_places(&root, diagnostics);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for (key, place) in NOT_HERE {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most issuers of one policy.
-const MAX_ISSUERS: usize = 32;
+pub(super) const MAX_ISSUERS: usize = 32;
 /// Keys of an issuer that this version does not enforce.
 const LATER: [&str; 4] = ["dpop", "feed", "max_stale", "on_stale"];
 /// Environment variables by name.
@@ -38,6 +38,8 @@ pub(super) struct Issuers {
     pub(super) renamed: Vec<Renamed>,
     /// The claims that issuers declare for the conditions of rules.
     pub(super) named: Vec<Named>,
+    /// What opaque tokens begin with; empty for all of an issuer.
+    pub(super) opaque: Vec<Spanned<String>>,
 }
 
 pub(super) fn read(
@@ -68,6 +70,7 @@ pub(super) fn read(
             None => read.issuers.push(issuer),
         }
     }
+    exchange::check_prefixes(&read.opaque, diagnostics);
     read
 }
 
@@ -107,9 +110,16 @@ pub(super) fn issuer(
     let mut found = claims::Found::new(&key.text, &mut read.renamed, &mut read.named);
     let mapping = claims::mapping(profile, overrides, &path, &mut found, diagnostics);
     let introspect = match introspect {
-        Some(node) => Some(exchange::introspect(node, &path, directory, env, diagnostics)?),
+        Some(node) => Some(exchange::introspect(node, &path, directory, env, &mut read.opaque, diagnostics)?),
         None => None,
     };
+    if keys == Some(KeyLocation::Nowhere) && introspect.as_ref().is_none_or(|spec| spec.opaque.is_none()) {
+        let message = format!("`{path}.keys`: without keys, no token of the issuer can be proven");
+        let finding = Diagnostic::error(codes::BAD_VALUE, message).at(key.span);
+        diagnostics.push(
+            finding.help("`keys: none` is for issuers of opaque tokens: `introspect: {…, opaque: true}`"),
+        );
+    }
     let discover = keys == Some(KeyLocation::Discover);
     let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
 

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use orgate_claims::Permission;
 use orgate_policy::PolicySpec;
 
-use super::rules::Sections;
+use super::{authenticators::MAX_AUTHENTICATORS, issuers::MAX_ISSUERS, rules::Sections};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, Span},
-    document::Node,
+    document::{self, Node, Section, Value},
 };
 
 const MAX_RULES: usize = 20_000;
@@ -20,6 +20,39 @@ const MAX_PERMISSIONS: usize = 1_024;
 const MAX_ROLES: usize = 256;
 const MAX_BINDINGS: usize = 256;
 const MAX_CONDITIONS: usize = 4_096;
+
+/// The limits that are kept while a file is read: what has thousands of entries too many is not read to its end.
+/// What was read of the policy before counts.
+pub(super) struct Bounds([Section; 7]);
+
+impl Bounds {
+    pub(super) fn new() -> Self {
+        let section = |key, what, most, end| Section { key, what, most, end, left: end };
+        Self([
+            section("rules", "rules", MAX_RULES, MAX_RULES + 500),
+            section("permissions", "permissions", MAX_PERMISSIONS, 2 * MAX_PERMISSIONS),
+            section("roles", "roles", MAX_ROLES, 2 * MAX_ROLES),
+            section("bind", "bindings", MAX_BINDINGS, 2 * MAX_BINDINGS),
+            section("conditions", "conditions", MAX_CONDITIONS, MAX_CONDITIONS + 500),
+            section("issuers", "issuers", MAX_ISSUERS, 2 * MAX_ISSUERS),
+            section("authenticators", "authenticators", MAX_AUTHENTICATORS, 4 * MAX_AUTHENTICATORS),
+        ])
+    }
+
+    /// Reads a file of the policy.
+    pub(super) fn read(&mut self, name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
+        let root = document::read_sections(document::MAX_BYTES, &self.0, name, bytes, diagnostics)?;
+        for section in &mut self.0 {
+            let entries = root.get(section.key).map_or(0, |node| match &node.value {
+                Value::Map(entries) => entries.len(),
+                Value::List(items) => items.len(),
+                _ => 0,
+            });
+            section.left = section.left.saturating_sub(entries);
+        }
+        Some(root)
+    }
+}
 
 /// Whether the sections have no more entries than a policy may have, before any of them is read; what is not is reported at
 /// the first entry too many.
@@ -30,6 +63,7 @@ pub(super) fn check_entries(sections: &Sections<'_>, diagnostics: &mut Diagnosti
         ("roles", sections.roles.map(|(_, node)| node), MAX_ROLES),
         ("bindings", sections.bind, MAX_BINDINGS),
         ("conditions", sections.conditions, MAX_CONDITIONS),
+        ("issuers", sections.issuers, MAX_ISSUERS),
     ];
     let mut fits = true;
     for (what, node, most) in counts {

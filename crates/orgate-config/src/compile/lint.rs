@@ -205,7 +205,8 @@ fn role_demanded(node: &Node) -> Option<Diagnostic> {
                         .help("name a permission, and grant it to the role"),
                 );
             }
-            Expression::Not(inner) | Expression::Condition(_, inner) => pending.push(inner),
+            Expression::Not(inner) => pending.push(inner),
+            Expression::Condition(_, inner) => pending.push(inner),
             Expression::All(terms) | Expression::Any(terms) => pending.extend(terms.iter().rev()),
             _ => {}
         }

@@ -10,6 +10,7 @@ mod cors;
 mod development;
 mod environment;
 mod exchange;
+mod identity;
 mod include;
 mod issuers;
 mod key_life;
@@ -19,22 +20,27 @@ mod mode;
 mod options;
 mod profiles;
 mod rates;
+mod resource;
 mod rules;
 mod secrets;
 mod signing;
+mod sources;
 mod version;
 mod vocabulary;
 
 use std::{cell::RefCell, path::Path};
 
+use orgate_policy::PolicySpec;
+
 pub use self::{
     authenticators::{AuthenticatorKind, AuthenticatorSpec},
     cors::{CorsAnswer, Preflight},
     development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
-    exchange::{ExchangeSpec, IntrospectSpec},
+    exchange::{ExchangeSpec, IntrospectSpec, OpaqueSpec},
     include::included,
     lint::Lints,
     mode::{Mode, Until},
+    resource::ResourceSpec,
     secrets::{SecretSource, SecretUnreadable},
 };
 
@@ -127,18 +133,18 @@ fn read(
     development: Option<&str>,
     (lints, diagnostics): (&mut Lints, &mut Diagnostics),
 ) -> Option<PolicyFile> {
-    let root = document::read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
+    let mut bounds = limits::Bounds::new();
+    let root = bounds.read(around.name, bytes, diagnostics).filter(|_| !diagnostics.is_enough())?;
     let mut map = MapReader::new(&root, "", diagnostics)?;
     if !version::check(&mut map) {
         return None;
     }
     environment::check_places(&root, diagnostics);
     let patterns = root.get("include").map(written).unwrap_or_default();
-    let root = include::resolve(root, around, bytes.len(), diagnostics)?;
+    let root = include::resolve(root, around, (bytes.len(), &mut bounds), diagnostics)?;
     if diagnostics.is_enough() {
         return None;
     }
-    let digest = digest::of(&root);
     let mut map = MapReader::new(&root, "", diagnostics)?;
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
@@ -148,8 +154,8 @@ fn read(
     }
     let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
-    let issuers_node = map.optional("issuers").entry();
     let mut sections = rules::Sections {
+        issuers: map.optional("issuers").node(),
         permissions: map.optional("permissions").node(),
         roles: map.optional("roles").entry(),
         bind: map.optional("bind").node(),
@@ -167,6 +173,7 @@ fn read(
     let identity = map.optional("identity").node();
     let deny = map.optional("deny").node();
     let lint = map.optional("lint").node();
+    let resource = map.optional("resource").node();
     let paths = map.optional("paths").node();
     map.finish();
     if !limits::check_entries(&sections, diagnostics) {
@@ -175,15 +182,16 @@ fn read(
 
     *lints = Lints::read(lint, sections.rules.map(|(_, node)| node), diagnostics);
     let authenticators = authenticators::read(authenticators, directory, diagnostics);
-    let mut read = issuers::read(issuers_node.map(|(_, node)| node), directory, env, diagnostics);
+    let mut read = issuers::read(sections.issuers, directory, env, diagnostics);
     read.renamed.extend(authenticators.named);
     if let Some(jwks) = development {
         development::add(&mut read, jwks);
     }
     let token = options::token(token, env, diagnostics);
-    let identity = options::identity(identity, diagnostics);
+    let identity = identity::read(identity, env, diagnostics);
     let (deny, redirect) = options::deny(deny, diagnostics);
     let cors = cors::read(cors, env, diagnostics);
+    let resource = resource::read(resource, env, diagnostics);
     let mode = mode.read(diagnostics);
     sections.hide = deny.hide;
     let method_override;
@@ -195,9 +203,14 @@ fn read(
     if diagnostics.is_enough() || !limits::check(&spec, &sections, diagnostics) {
         return None;
     }
+    if diagnostics.has_errors() && spec.rules.len() > PolicySpec::MANY_RULES {
+        diagnostics.leave_off();
+        return None;
+    }
     let compared = claims::compared(&spec, start, diagnostics);
     let policy = rules::compile(spec, &sections, &read, diagnostics)?;
     claims::add_named_claims(&mut read, &compared, diagnostics);
+    let digest = digest::of(&root);
     let warnings = Diagnostics::new();
     Some(PolicyFile {
         policy,
@@ -208,6 +221,7 @@ fn read(
         deny,
         redirect,
         cors,
+        resource,
         mode,
         lints: Lints::default(),
         method_override,

@@ -1,42 +1,27 @@
-//! The sections `token:`, `identity:`, `deny:` and `paths:`.
+//! The sections `token:`, `deny:` and `paths:`.
 
 use orgate_policy::PathOptions;
 
 use super::{
     address::{self, AddressError},
-    exchange, texts,
+    exchange, sources, texts,
 };
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics},
     document::{self, Field, MapReader, Node, Value},
-    file::{DenyOptions, Disclose, IdentityOptions, RedirectOptions, TokenOptions, TokenSource},
+    file::{DenyOptions, Disclose, RedirectOptions, TokenOptions, TokenSource},
 };
 
-/// Prefixes of header names that belong to HTTP itself or to whoever forwards a request.
-const TAKEN_PREFIXES: [&str; 12] = [
-    "accept",
-    "access",
-    "access-control",
-    "cache",
-    "content",
-    "if",
-    "proxy",
-    "sec",
-    "sec-fetch",
-    "transfer",
-    "x-forwarded",
-    "x",
-];
-
 /// Headers in which a token cannot travel, or that have a word of their own.
-pub(super) const TAKEN_HEADERS: [&str; 7] = [
+pub(super) const TAKEN_HEADERS: [&str; 8] = [
     "authorization",
     "connection",
     "content-length",
     "cookie",
     "host",
     "proxy-authorization",
+    "sec-websocket-protocol",
     "transfer-encoding",
 ];
 
@@ -76,7 +61,7 @@ pub(super) fn token(
     let exchanges = exchange.is_some();
     options.first_of_several = several.is_some_and(|several| several.value);
     if let Some(from) = from {
-        options.from = sources(from, diagnostics);
+        options.from = sources::read(from, diagnostics);
     }
     let by_cookie = options.from.iter().any(|source| matches!(source, TokenSource::Cookie(_)));
     if let Some((key, node)) = csrf {
@@ -89,29 +74,6 @@ pub(super) fn token(
         }
     }
     options
-}
-
-fn sources(from: &Node, diagnostics: &mut Diagnostics) -> Vec<TokenSource> {
-    let items = match &from.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(from),
-    };
-    let mut sources: Vec<TokenSource> = Vec::new();
-    for item in items {
-        let Some(source) = source(item, diagnostics) else { continue };
-        if sources.contains(&source) {
-            let finding = Diagnostic::error(codes::DUPLICATE, "the same place is named twice");
-            diagnostics.push(finding.at(item.span).help("leave one away"));
-        } else {
-            sources.push(source);
-        }
-    }
-    if items.is_empty() {
-        let finding =
-            Diagnostic::error(codes::BAD_VALUE, "`token.from` is empty, so no token could ever be sent");
-        diagnostics.push(finding.at(from.span).help("write `from: [bearer]`, or leave it away"));
-    }
-    sources
 }
 
 /// The origins besides the application's own whose pages may call it with a cookie. There is no way to let all of them.
@@ -172,99 +134,6 @@ fn origin(text: &str, node: &Node, diagnostics: &mut Diagnostics) -> Option<Stri
     };
     diagnostics.push(Diagnostic::error(code, message).at(node.span).help(help));
     None
-}
-
-fn source(node: &Node, diagnostics: &mut Diagnostics) -> Option<TokenSource> {
-    let wanted = "`bearer`, `{header: NAME}` or `{cookie: NAME}`";
-    match &node.value {
-        Value::Text(text) if text == "bearer" => Some(TokenSource::Bearer),
-        Value::Text(text) => {
-            let message = format!("`token.from`: expected {wanted}, found `{text}`");
-            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span));
-            None
-        }
-        Value::Map(_) => {
-            let mut map = MapReader::new(node, "token.from", diagnostics)?;
-            let cookie = map.optional("cookie").node();
-            let header =
-                if cookie.is_some() { map.optional("header") } else { map.required("header") }.node();
-            map.finish();
-            if let Some(cookie) = cookie {
-                if header.is_some() {
-                    let message = "a place is a header or a cookie";
-                    let finding = Diagnostic::error(codes::BAD_VALUE, message).at(node.span);
-                    diagnostics.push(finding.help("write both as places of their own"));
-                    return None;
-                }
-                return cookie_name(cookie, diagnostics).map(TokenSource::Cookie);
-            }
-            let name = header_name(header?, "token.from.header", diagnostics)?;
-            if TAKEN_HEADERS.contains(&name.as_str()) {
-                let finding =
-                    Diagnostic::error(codes::BAD_VALUE, format!("a token cannot travel alone in `{name}`"));
-                diagnostics.push(finding.at(header?.span).help("`bearer` reads `Authorization: Bearer`"));
-                return None;
-            }
-            Some(TokenSource::Header(name))
-        }
-        _ => {
-            document::wrong_kind(node, "token.from", wanted, diagnostics);
-            None
-        }
-    }
-}
-
-/// The name of a cookie, exactly as it is spelt (RFC 6265 §4.1.1).
-fn cookie_name(node: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
-    let text = Field::of(node, "token.from.cookie", diagnostics).text()?;
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.value.is_empty() || text.value.len() > 128 || !text.value.bytes().all(is_token) {
-        let message = format!("`token.from.cookie`: `{}` is no name of a cookie", text.value);
-        let finding = Diagnostic::error(codes::BAD_VALUE, message).at(text.span);
-        diagnostics.push(finding.help("letters, digits, `-`, `_` and `.` fit, at most 128 of them"));
-        return None;
-    }
-    Some(text.value.to_owned())
-}
-
-pub(super) fn identity(node: Option<&Node>, diagnostics: &mut Diagnostics) -> IdentityOptions {
-    let mut options = IdentityOptions::default();
-    let Some(mut map) = node.and_then(|node| MapReader::new(node, "identity", diagnostics)) else {
-        return options;
-    };
-    let prefix = map.optional("prefix").node();
-    let also_strip = map.optional("also_strip").node();
-    let forward_token = map.optional("forward_token").one_of(&[("keep", true), ("strip", false)]);
-    for key in ["sign", "publish"] {
-        map.unsupported(key);
-    }
-    map.finish();
-    options.forward_token = forward_token.is_none_or(|forward| forward.value);
-    if let Some(node) = prefix
-        && let Some(name) = header_name(node, "identity.prefix", diagnostics)
-    {
-        // Every request header that starts with it is removed, so it must not name headers of anybody else.
-        let help = if name.ends_with('-') {
-            Some("write it without the last `-`")
-        } else if TAKEN_PREFIXES.contains(&name.as_str()) {
-            Some("other headers start with it too; choose one of its own, such as `X-Orgate`")
-        } else {
-            None
-        };
-        if let Some(help) = help {
-            let written = node.text().unwrap_or_default();
-            let message = format!("`identity.prefix`: `{written}` cannot be the prefix");
-            diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).help(help));
-        } else {
-            options.prefix = node.text().unwrap_or_default().to_owned();
-        }
-    }
-    if let Some(node) = also_strip {
-        for (_, item) in texts(node, "identity.also_strip", diagnostics) {
-            options.also_strip.extend(header_name(item, "identity.also_strip", diagnostics));
-        }
-    }
-    options
 }
 
 /// The name of a header in lower case (RFC 9110 §5.1), of letters, digits, `-` and `_`.

@@ -10,6 +10,7 @@ use orgate_policy::{
 
 use super::{
     claims::Renamed,
+    environment,
     issuers::Issuers,
     profiles::{self, Slot},
     rates, texts,
@@ -36,6 +37,7 @@ pub(super) struct Sections<'n> {
     pub(super) roles: Option<(&'n Key, &'n Node)>,
     pub(super) bind: Option<&'n Node>,
     pub(super) conditions: Option<&'n Node>,
+    pub(super) issuers: Option<&'n Node>,
     pub(super) rules: Option<(&'n Key, &'n Node)>,
     pub(super) permissions_from: Option<PermissionsFrom>,
     /// Where the file starts.
@@ -131,7 +133,7 @@ fn bind(node: &Node, diagnostics: &mut Diagnostics) -> Vec<BindSpec> {
 }
 
 fn rule(key: &Key, node: &Node, sections: &Sections<'_>, diagnostics: &mut Diagnostics) -> Option<RuleSpec> {
-    if key.text.contains("${") {
+    if environment::has_variable(&key.text) {
         return None; // reported by `environment`
     }
     let parsed_key = RuleKey::parse_with(&key.text, sections.paths)
@@ -213,7 +215,7 @@ fn long_form<'n>(
 /// Reads a requirement; what cannot be read is reported.
 fn requirement(node: &Node, path: &str, diagnostics: &mut Diagnostics) -> Option<Requirement> {
     let text = document::Field::of(node, path, diagnostics).text()?.value;
-    if text.contains("${") {
+    if environment::has_variable(text) {
         return None; // reported by `environment`
     }
     Requirement::parse(text)
@@ -291,15 +293,20 @@ pub(super) fn compile(
     issuers: &Issuers,
     diagnostics: &mut Diagnostics,
 ) -> Option<Policy> {
-    let places = Places::of(sections);
     let has_rules = !spec.rules.is_empty();
-    for warning in spec.warnings() {
-        diagnostics.push(Diagnostic { severity: Severity::Warning, ..places.finding(&warning) });
+    let (policy, warnings) = Policy::compile_and_warn(spec);
+    let errors = policy.as_ref().err().map_or(&[][..], |refused| &refused.errors);
+    let places = Places::of(sections, warnings.iter().chain(errors));
+    for warning in &warnings {
+        diagnostics.push(Diagnostic { severity: Severity::Warning, ..places.finding(warning) });
     }
-    let policy = match Policy::compile(spec) {
+    let policy = match policy {
         Ok(policy) => policy,
-        Err(errors) => {
-            errors.iter().for_each(|error| diagnostics.push(places.finding(error)));
+        Err(refused) => {
+            refused.errors.iter().for_each(|error| diagnostics.push(places.finding(error)));
+            if !refused.complete {
+                diagnostics.leave_off();
+            }
             return None;
         }
     };
@@ -321,11 +328,21 @@ struct Places<'n> {
 }
 
 impl<'n> Places<'n> {
-    fn of(sections: &Sections<'n>) -> Self {
+    /// Those that `findings` speak of.
+    fn of<'f>(sections: &Sections<'n>, findings: impl Iterator<Item = &'f PolicyError>) -> Self {
+        let places = findings.flat_map(|finding| {
+            std::iter::once(finding.place).chain(finding.related.iter().map(|(place, _)| *place))
+        });
+        let wanted: HashSet<Place> = places.collect();
         let mut rules = HashMap::new();
+        if wanted.is_empty() {
+            return Self { rules };
+        }
         for (key, node) in sections.rules.iter().flat_map(|(_, node)| node.entries().unwrap_or_default()) {
-            let requirement = if node.text().is_some() { Some(node) } else { node.get("require") };
-            rules.insert(place(key.span), (key.span, requirement));
+            if wanted.contains(&place(key.span)) {
+                let requirement = if node.text().is_some() { Some(node) } else { node.get("require") };
+                rules.insert(place(key.span), (key.span, requirement));
+            }
         }
         for (key, _) in sections.roles.iter().flat_map(|(_, node)| node.entries().unwrap_or_default()) {
             rules.insert(place(key.span), (key.span, None));

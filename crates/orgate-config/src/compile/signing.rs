@@ -33,9 +33,12 @@ pub(super) fn key_location(
     if node.text() == Some("discover") {
         return Some(KeyLocation::Discover);
     }
+    if node.text() == Some("none") {
+        return Some(KeyLocation::Nowhere);
+    }
     if let Some(word) = node.text() {
         let message = format!("`{path}`: expected {PLACES}, found `{word}`");
-        let help = closest(word, ["discover"]).map(|meant| format!("did you mean `{meant}`?"));
+        let help = closest(word, ["discover", "none"]).map(|meant| format!("did you mean `{meant}`?"));
         diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).maybe_help(help));
         return None;
     }

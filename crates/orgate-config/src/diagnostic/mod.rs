@@ -24,6 +24,7 @@
 //! ```
 
 mod conceal;
+mod reading;
 mod render;
 mod text;
 
@@ -198,6 +199,8 @@ pub struct Diagnostics {
     omitted_warnings: usize,
     /// Whether something was not looked at, because of the errors before.
     cut: bool,
+    /// Whether a kind of problem was not looked for, because of the errors before.
+    left_off: bool,
     /// How many keys and values were read, in all files.
     values: usize,
 }
@@ -253,30 +256,6 @@ impl Diagnostics {
         }
         self.errors += usize::from(finding.severity == Severity::Error);
         self.findings.push(finding);
-    }
-
-    /// Whether there are more errors than are ever shown, so that nothing further is to be looked at. Whoever asks stops
-    /// looking, and the findings say that there may be more.
-    pub(crate) fn is_enough(&mut self) -> bool {
-        self.cut |= self.errors > MOST_SHOWN;
-        self.cut
-    }
-
-    /// Whether something was not looked at.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut
-    }
-
-    /// Counts further keys and values of a file; the answer is how many there were in all files.
-    pub(crate) fn count_values(&mut self, values: usize) -> usize {
-        self.values = self.values.saturating_add(values);
-        self.values
-    }
-
-    /// How many keys and values were read, in all files.
-    #[cfg(test)]
-    pub(crate) fn values(&self) -> usize {
-        self.values
     }
 
     /// Adds a finding, if there is one.

@@ -64,6 +64,9 @@ pub(super) fn all(diagnostics: &Diagnostics, color: bool) -> String {
     } else if let Some(more) = numbers(diagnostics.omitted()) {
         line(&mut out, format!("… and {more} more"));
     }
+    if diagnostics.is_left_off() {
+        line(&mut out, "… how so many rules go together is looked at when this is mended");
+    }
     out
 }
 

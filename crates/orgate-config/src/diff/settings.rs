@@ -78,6 +78,9 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
             |spec: &crate::IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
         let (was, is) = (lasts(before), lasts(issuer));
         push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
+        let (was, is) = (opaque(before), opaque(issuer));
+        let widens = is != "none";
+        push(&format!("{setting}.opaque"), was, is, widens, false);
     }
     for spec in &new.authenticators {
         // A new one lets nobody in unless a rule names it, and that is told of the rule.
@@ -90,12 +93,18 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     push("cors.preflight", preflight(&old.cors), preflight(&new.cors), new.cors != Preflight::Deny, opens);
     let identity = |file: &PolicyFile| {
         let token = if file.identity.forward_token { "" } else { ", and the token" };
-        format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip))
+        let names =
+            format!("{}, also strips {}{token}", file.identity.prefix, list(&file.identity.also_strip));
+        match &file.identity.sign {
+            None => names,
+            Some(sign) => format!("{names}; signed by {} for {}", sign.issuer, list(&sign.audience)),
+        }
     };
     let kept = |name: &String| new.identity.also_strip.contains(name);
     let widens = old.identity.prefix != new.identity.prefix
         || !old.identity.also_strip.iter().all(kept)
-        || new.identity.forward_token && !old.identity.forward_token;
+        || new.identity.forward_token && !old.identity.forward_token
+        || old.identity.sign.is_some() && old.identity.sign != new.identity.sign;
     let overrides = |file: &PolicyFile| if file.method_override { "read" } else { "removed" }.to_owned();
     push("paths.profile: the method override", overrides(old), overrides(new), new.method_override, false);
     push("identity", identity(old), identity(new), widens, false);
@@ -135,8 +144,19 @@ fn sources(from: &[TokenSource]) -> String {
         TokenSource::Bearer => "bearer".to_owned(),
         TokenSource::Cookie(name) => format!("cookie {name}"),
         TokenSource::Header(name) => format!("header {name}"),
+        TokenSource::Query(name) => format!("query {name}"),
+        TokenSource::WebSocketProtocol(marker) => format!("websocket_protocol {marker}"),
     };
     from.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Which opaque tokens an issuer is asked about.
+fn opaque(issuer: &crate::IssuerSpec) -> String {
+    let spec = issuer.introspect.as_ref().and_then(|spec| spec.opaque.as_ref());
+    spec.map_or("none".to_owned(), |spec| {
+        let which = if spec.prefixes.is_empty() { "all".to_owned() } else { spec.prefixes.join(", ") };
+        format!("{which}, for {}s", spec.cache.as_secs())
+    })
 }
 
 fn preflight(cors: &Preflight) -> String {

@@ -7,13 +7,35 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, StructureStyle};
 
-use super::{Key, MAX_DEPTH, Node, Span, Value, limits::Most, scalar, syntax};
+use super::{
+    Key, MAX_DEPTH, Node, Span, Value,
+    limits::Most,
+    quick::{self, Read},
+    scalar, syntax,
+};
 use crate::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, FileId},
 };
 
-pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn tree(file: FileId, text: &str, most: Most<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let before = diagnostics.mark();
+    let mut builder = Builder::new(file, text, diagnostics);
+    match quick::read(file, text, most, &mut builder) {
+        Some(Read::Whole) => return builder.root,
+        Some(Read::Stopped) => return None,
+        None => diagnostics.back_to(before),
+    }
+    parsed(file, text, most, diagnostics)
+}
+
+/// The same by the parser alone.
+pub(super) fn parsed(
+    file: FileId,
+    text: &str,
+    most: Most<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
     // Our own bound on depth must be met first, so that there is one message for it.
     let mut options = granit_parser::options! {
         disallow_directives: true,
@@ -23,8 +45,7 @@ pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagn
         block_nesting_limit: MAX_DEPTH + 8,
     };
     options.set_emit_comments(false);
-    let mut builder =
-        Builder { file, text, diagnostics, open: Vec::new(), root: None, documents: 0, read_to: 0 };
+    let mut builder = Builder::new(file, text, diagnostics);
     for next in Parser::new_from_str_with_options(text, options) {
         match next {
             Ok((event, span)) => {
@@ -50,23 +71,23 @@ pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagn
 }
 
 /// Reading cannot go on; the reason was reported.
-struct Stop;
+pub(super) struct Stop;
 
 /// A list or map whose end has not been seen.
-enum Open {
+pub(super) enum Open {
     List { span: Span, block: bool, items: Vec<Node> },
     Map { span: Span, block: bool, entries: Vec<(Key, Node)>, seen: HashMap<String, Span>, next: Next },
 }
 
 /// What the next node of a map is.
-enum Next {
+pub(super) enum Next {
     Key,
     ValueOf(Key),
     /// The value of a key that was refused.
     Nothing,
 }
 
-struct Builder<'d> {
+pub(super) struct Builder<'d> {
     file: FileId,
     text: &'d str,
     diagnostics: &'d mut Diagnostics,
@@ -77,18 +98,58 @@ struct Builder<'d> {
     read_to: usize,
 }
 
+impl<'d> Builder<'d> {
+    pub(super) fn new(file: FileId, text: &'d str, diagnostics: &'d mut Diagnostics) -> Self {
+        Self { file, text, diagnostics, open: Vec::new(), root: None, documents: 0, read_to: 0 }
+    }
+}
+
 impl Builder<'_> {
+    /// Counts what stands in no value.
+    pub(super) fn count(&mut self, values: usize) {
+        self.diagnostics.count_values(values);
+    }
+
+    /// Whether nothing further may be opened.
+    pub(super) fn is_deep(&self) -> bool {
+        self.open.len() >= MAX_DEPTH
+    }
+
+    /// What was read.
+    #[cfg(test)]
+    pub(super) fn into_root(self) -> Option<Node> {
+        self.root
+    }
+
+    /// Whether enough was found.
+    pub(super) fn is_enough(&mut self) -> bool {
+        self.diagnostics.is_enough()
+    }
+
     /// Counts what an event brought, and reports what is too much.
-    fn is_too_much(&mut self, most: Most, values: usize, at: Span) -> bool {
+    pub(super) fn is_too_much(&mut self, most: Most<'_>, values: usize, at: Span) -> bool {
         let entries = match self.open.last() {
             Some(Open::List { items, .. }) => items.len(),
             Some(Open::Map { entries, .. }) => entries.len(),
             None => 0,
         };
-        let found = most.check(self.diagnostics.count_values(values), entries, at).err();
+        let found = most
+            .check(self.diagnostics.count_values(values), entries, at)
+            .and_then(|()| self.check_section(most, entries, at))
+            .err();
         let is_too_much = found.is_some();
         self.diagnostics.push_some(found.map(|found| *found));
         is_too_much
+    }
+
+    /// Whether the section that is being read has no more entries than are counted.
+    fn check_section(&self, most: Most<'_>, entries: usize, at: Span) -> Result<(), Box<Diagnostic>> {
+        let [Open::Map { next: Next::ValueOf(key), .. }, open] = self.open.as_slice() else { return Ok(()) };
+        let last = match open {
+            Open::List { items, .. } => items.last().map(|item| item.span),
+            Open::Map { entries, .. } => entries.last().map(|(key, _)| key.span),
+        };
+        most.check_section(&key.text, entries, last.unwrap_or(at))
     }
 
     fn event(&mut self, event: Event<'_>, raw: &granit_parser::Span, at: Span) -> Result<(), Stop> {
@@ -128,7 +189,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, at: Span) {
+    pub(super) fn scalar(&mut self, text: &str, style: ScalarStyle, at: Span) {
         let value = match style {
             ScalarStyle::Plain => scalar::resolve(text),
             _ => Value::Text(text.to_owned()),
@@ -143,8 +204,8 @@ impl Builder<'_> {
         super::verbatim(self.text.get(start..end)?, text, at)
     }
 
-    fn enter(&mut self, open: Open, at: Span) -> Result<(), Stop> {
-        if self.open.len() >= MAX_DEPTH {
+    pub(super) fn enter(&mut self, open: Open, at: Span) -> Result<(), Stop> {
+        if self.is_deep() {
             self.diagnostics.push(
                 Diagnostic::error(
                     codes::LIMIT,
@@ -158,7 +219,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn leave(&mut self, end: Span) {
+    pub(super) fn leave(&mut self, end: Span) {
         let (value, mut span, block) = match self.open.pop() {
             Some(Open::List { span, block, items }) => (Value::List(items), span, block),
             Some(Open::Map { span, block, entries, .. }) => (Value::Map(entries), span, block),

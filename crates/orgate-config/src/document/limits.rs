@@ -18,17 +18,51 @@ pub const MAX_VALUES: usize = 130_000;
 /// The most entries of one map or list of such files.
 pub const MAX_ENTRIES: usize = 25_000;
 
-/// How much of a file is read, by how many bytes it may have.
-#[derive(Clone, Copy)]
-pub(super) struct Most {
-    pub(super) values: usize,
-    entries: usize,
+/// How many entries a section of a file may have, counted while it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section {
+    /// The key at the top of the file.
+    pub(crate) key: &'static str,
+    /// What its entries are called.
+    pub(crate) what: &'static str,
+    /// How many there may be.
+    pub(crate) most: usize,
+    /// After how many the reading ends. Up to there they are counted, so that one can be told how many are too many.
+    pub(crate) end: usize,
+    /// How many of these are left for this file.
+    pub(crate) left: usize,
 }
 
-impl Most {
-    pub(super) fn of(bytes: usize) -> Self {
+impl Section {
+    /// What is said at the entry at which the reading ended.
+    fn finding(&self, at: Span) -> Diagnostic {
+        let Self { what, most, end, .. } = self;
+        let message = format!("the policy has more than {end} {what}; at most {most} are allowed");
+        Diagnostic::error(codes::TOO_MANY, message).at(at)
+    }
+}
+
+/// How much of a file is read, by how many bytes it may have.
+#[derive(Clone, Copy)]
+pub(super) struct Most<'s> {
+    pub(super) values: usize,
+    entries: usize,
+    sections: &'s [Section],
+}
+
+impl<'s> Most<'s> {
+    pub(super) fn of(bytes: usize, sections: &'s [Section]) -> Self {
         let times = bytes.div_ceil(MAX_BYTES).max(1);
-        Self { values: times.saturating_mul(MAX_VALUES), entries: times.saturating_mul(MAX_ENTRIES) }
+        let (values, entries) = (times.saturating_mul(MAX_VALUES), times.saturating_mul(MAX_ENTRIES));
+        Self { values, entries, sections }
+    }
+
+    /// What is said of the entry `at`, if it is one at which the reading of the section `key` ends.
+    pub(super) fn check_section(self, key: &str, entries: usize, at: Span) -> Result<(), Box<Diagnostic>> {
+        match self.sections.iter().find(|section| entries > section.left && section.key == key) {
+            Some(section) => Err(Box::new(section.finding(at))),
+            None => Ok(()),
+        }
     }
 
     /// What is said of the value `at`, if it is one too many: `values` are those of all files, `entries` those of its map

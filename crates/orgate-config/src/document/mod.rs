@@ -39,6 +39,7 @@ mod build;
 mod characters;
 mod limits;
 mod places;
+mod quick;
 mod reader;
 mod scalar;
 mod syntax;
@@ -49,6 +50,7 @@ pub use self::reader::{Field, MapReader, Spanned, wrong_kind};
 pub use crate::diagnostic::Span;
 pub use orgate_policy::closest;
 
+pub(crate) use self::limits::Section;
 use self::{
     characters::{end_of, refuse_hidden_characters, refuse_tabs},
     limits::Most,
@@ -299,6 +301,18 @@ pub fn read(name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<N
 
 /// The same with another limit on the size, for files of other formats.
 pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Node> {
+    read_sections(most, &[], name, bytes, diagnostics)
+}
+
+/// The same for a file in which some sections have limits of their own; a section that has too many entries is not read to
+/// its end.
+pub(crate) fn read_sections(
+    most: usize,
+    sections: &[Section],
+    name: &str,
+    bytes: &[u8],
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
     if bytes.len() > most {
         let file = diagnostics.add_source(name, "");
         let message = format!("the file is larger than {} MiB", most / (1024 * 1024));
@@ -321,7 +335,7 @@ pub fn read_within(most: usize, name: &str, bytes: &[u8], diagnostics: &mut Diag
     };
     let file = diagnostics.add_source(name, text);
     refuse_hidden_characters(file, text, diagnostics).ok()?;
-    let most = Most::of(most);
+    let most = Most::of(most, sections);
     match Format::of(name) {
         Format::Toml => toml::tree(file, text, most, diagnostics),
         // JSON may be indented by tabs, YAML may not; within a JSON string a raw tab is an error anyway.

@@ -4,7 +4,7 @@
 //! probably meant. Keys starting with `x-` belong to other tools. A value of the wrong kind is reported in one line and
 //! read as absent.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use super::{Key, Node, Span, Value, closest};
 use crate::{
@@ -66,7 +66,7 @@ impl<'n, 'd> MapReader<'n, 'd> {
         Field {
             key: entry.map(|(key, _)| key),
             node: entry.map(|(_, node)| node),
-            path: self.path_of(key),
+            path: Path::Entry(&self.path, key),
             diagnostics: &mut *self.diagnostics,
         }
     }
@@ -96,12 +96,7 @@ impl<'n, 'd> MapReader<'n, 'd> {
     /// What findings call the value of `key`.
     #[must_use]
     pub fn path_of(&self, key: &str) -> String {
-        match self.path.as_str() {
-            "" => key.to_owned(),
-            // Behind a name of several words a dot would look like part of it.
-            path if path.contains(' ') => format!("{path}: {key}"),
-            path => format!("{path}.{key}"),
-        }
+        Path::Entry(&self.path, key).to_string()
     }
 
     /// Where the map is, for findings of the caller.
@@ -148,20 +143,39 @@ impl<'n, 'd> MapReader<'n, 'd> {
     }
 }
 
+/// What findings call a value. Most values have none, so it is put together only for one that has.
+#[derive(Clone, Copy, Debug)]
+enum Path<'d> {
+    Whole(&'d str),
+    /// The value of a key in the map of this name.
+    Entry(&'d str, &'d str),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(path) | Self::Entry("", path) => f.write_str(path),
+            // Behind a name of several words a dot would look like part of it.
+            Self::Entry(path, key) if path.contains(' ') => write!(f, "{path}: {key}"),
+            Self::Entry(path, key) => write!(f, "{path}.{key}"),
+        }
+    }
+}
+
 /// A key of a map, there or not.
 #[derive(Debug)]
 #[must_use = "a field that is not read is accepted whatever it holds"]
 pub struct Field<'n, 'd> {
     key: Option<&'n Key>,
     node: Option<&'n Node>,
-    path: String,
+    path: Path<'d>,
     diagnostics: &'d mut Diagnostics,
 }
 
 impl<'n> Field<'n, '_> {
     /// A value that is not the entry of a map, such as an item of a list.
-    pub fn of<'d>(node: &'n Node, path: &str, diagnostics: &'d mut Diagnostics) -> Field<'n, 'd> {
-        Field { key: None, node: Some(node), path: path.to_owned(), diagnostics }
+    pub fn of<'d>(node: &'n Node, path: &'d str, diagnostics: &'d mut Diagnostics) -> Field<'n, 'd> {
+        Field { key: None, node: Some(node), path: Path::Whole(path), diagnostics }
     }
 
     /// The key and the value as they are, for whoever reads them in another way.
@@ -199,7 +213,9 @@ impl<'n> Field<'n, '_> {
             if self.diagnostics.is_enough() {
                 return None;
             }
-            match Field::of(item, &self.path, self.diagnostics).text() {
+            let field =
+                Field { key: None, node: Some(item), path: self.path, diagnostics: &mut *self.diagnostics };
+            match field.text() {
                 Some(text) => texts.push(text),
                 None => complete = false,
             }
@@ -283,7 +299,7 @@ impl<'n> Field<'n, '_> {
 
     fn expected<T>(self, wanted: &str) -> Option<T> {
         if let Some(node) = self.node {
-            wrong_kind(node, &self.path, wanted, self.diagnostics);
+            wrong_kind(node, &self.path.to_string(), wanted, self.diagnostics);
         }
         None
     }

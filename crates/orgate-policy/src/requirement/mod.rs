@@ -17,7 +17,7 @@
 mod operand;
 mod parse;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use orgate_claims::{Permission, RoleName};
 
@@ -102,8 +102,8 @@ pub enum Expression {
     Fresh(u32),
     /// Was authenticated by this authenticator, instead of by a token.
     Via(Name<Box<str>>),
-    /// A condition that has a name, and what it says.
-    Condition(Name<Box<str>>, Box<Expression>),
+    /// A condition that has a name, and what it says; the rules that name it share that.
+    Condition(Name<Box<str>>, Arc<Expression>),
     /// The inner one does not hold.
     Not(Box<Expression>),
     /// All hold.
@@ -177,7 +177,7 @@ impl Requirement {
     }
 
     /// Puts what a condition says in the place of its name.
-    pub(crate) fn replace_names(&mut self, condition: &dyn Fn(&str) -> Option<Expression>) {
+    pub(crate) fn replace_names(&mut self, condition: &dyn Fn(&str) -> Option<Arc<Expression>>) {
         if let Kind::Expression(expression) = &mut self.kind {
             expression.replace_names(condition);
         }
@@ -185,12 +185,12 @@ impl Requirement {
 }
 
 impl Expression {
-    fn replace_names(&mut self, condition: &dyn Fn(&str) -> Option<Self>) {
+    fn replace_names(&mut self, condition: &dyn Fn(&str) -> Option<Arc<Self>>) {
         match self {
             Self::Permission(name) => {
                 if let Some(body) = condition(name.name.as_str()) {
                     let name = Name { name: name.name.as_str().into(), at: name.at };
-                    *self = Self::Condition(name, Box::new(body));
+                    *self = Self::Condition(name, body);
                 }
             }
             Self::Not(inner) => inner.replace_names(condition),
@@ -203,11 +203,20 @@ impl Expression {
 
     /// Everything the expression is made of, itself first; what a condition says included.
     pub fn walk(&self) -> impl Iterator<Item = &Self> {
+        self.walk_into(|_| true)
+    }
+
+    /// The same without what those conditions say that `enters` does not want to be entered.
+    pub(crate) fn walk_into(
+        &self,
+        mut enters: impl FnMut(&Arc<Self>) -> bool,
+    ) -> impl Iterator<Item = &Self> {
         let mut pending = vec![self];
         std::iter::from_fn(move || {
             let next = pending.pop()?;
             match next {
-                Self::Not(inner) | Self::Condition(_, inner) => pending.push(inner),
+                Self::Not(inner) => pending.push(inner),
+                Self::Condition(_, inner) if enters(inner) => pending.push(inner),
                 Self::All(terms) | Self::Any(terms) => pending.extend(terms.iter().rev()),
                 _ => {}
             }

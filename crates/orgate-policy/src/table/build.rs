@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Edge, NONE, Node, Table, UNCOVERED};
+use super::{Edge, NONE, Node, Table, Won};
 use crate::{
     HostPattern, PathOptions,
     key::{Methods, RuleKey},
@@ -24,8 +24,8 @@ pub(super) struct Builder<'r> {
 }
 
 struct Leaf {
-    named: Box<[u16]>,
-    any: u16,
+    named: Box<[Won]>,
+    any: Won,
 }
 
 impl<'r> Builder<'r> {
@@ -41,7 +41,7 @@ impl<'r> Builder<'r> {
         }
     }
 
-    pub(super) fn insert(&mut self, rule: u16, key: &'r RuleKey, numbers: &MethodNumbers) {
+    pub(super) fn insert(&mut self, rule: Won, key: &'r RuleKey, numbers: &MethodNumbers) {
         let mut node = self.root(key.host());
         for segment in key.pattern().segments() {
             node = self.step(node, segment);
@@ -103,21 +103,20 @@ impl<'r> Builder<'r> {
         let place = if pattern.has_rest() { &mut node.rest } else { &mut node.leaf };
         if *place == NONE {
             *place = next;
-            self.leaves.push(Leaf { named: vec![UNCOVERED; self.row].into(), any: UNCOVERED });
+            self.leaves.push(Leaf { named: vec![Won::NOTHING; self.row].into(), any: Won::NOTHING });
         }
         *place
     }
 
     pub(super) fn finish(self, methods: MethodNumbers, paths: PathOptions) -> Table {
-        let empty = Edge { label: [0; WORDS], len: 0, parent: NONE, child: NONE, node: Node::EMPTY };
+        let free = Edge { key: Edge::FREE, label: [0; WORDS], node: Node::EMPTY, parameter: Node::EMPTY };
         let mut table = Table {
             paths,
             methods,
             roots: Roots::new(self.hosts.into_iter()),
             nodes: self.nodes,
-            edges: vec![empty; (self.edges.len() * 2).next_power_of_two().max(2)],
+            edges: vec![free; (self.edges.len() * 2).next_power_of_two().max(2)],
             long_labels: HashMap::new(),
-            longest_label: 0,
             leaves: self.leaves.into_iter().flat_map(Leaf::resolve).collect(),
             row: self.row,
         };
@@ -130,12 +129,12 @@ impl<'r> Builder<'r> {
 
 impl Leaf {
     /// Fills what the rules leave open: HEAD is answered by GET's rule, and the rest by `ANY`'s.
-    fn resolve(mut self) -> Box<[u16]> {
-        let get = self.named.get(GET).copied().unwrap_or(UNCOVERED);
-        if let Some(head) = self.named.get_mut(HEAD).filter(|head| **head == UNCOVERED) {
+    fn resolve(mut self) -> Box<[Won]> {
+        let get = self.named.get(GET).copied().unwrap_or(Won::NOTHING);
+        if let Some(head) = self.named.get_mut(HEAD).filter(|head| **head == Won::NOTHING) {
             *head = get;
         }
-        for entry in self.named.iter_mut().filter(|entry| **entry == UNCOVERED) {
+        for entry in self.named.iter_mut().filter(|entry| **entry == Won::NOTHING) {
             *entry = self.any;
         }
         self.named
@@ -145,19 +144,19 @@ impl Leaf {
 impl Table {
     fn link(&mut self, parent: u32, text: &str, child: u32) {
         let Some(node) = self.nodes.get(child as usize).copied() else { return };
+        let parameter = self.nodes.get(node.parameter as usize).copied().unwrap_or(Node::EMPTY);
         let label = Label::of(text.as_bytes());
+        let key = label.key(parent);
         let mask = self.edges.len() - 1;
-        let mut at = label.place(parent) & mask;
-        while self.edges.get(at).is_some_and(|edge| edge.child != NONE) {
+        let mut at = label.place(key) & mask;
+        while self.edges.get(at).is_some_and(|edge| edge.key != Edge::FREE) {
             at = (at + 1) & mask;
         }
-        self.longest_label = self.longest_label.max(text.len());
         if text.len() > WORDS * 8 {
-            self.long_labels.insert(child, text.into());
+            self.long_labels.insert(at, text.into());
         }
         if let Some(edge) = self.edges.get_mut(at) {
-            let len = u32::try_from(text.len()).unwrap_or(NONE);
-            *edge = Edge { label: label.words, len, parent, child, node };
+            *edge = Edge { key, label: label.words, node, parameter };
         }
     }
 }

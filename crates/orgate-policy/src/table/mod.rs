@@ -4,8 +4,9 @@
 //! ambiguous sets refused at load, what it finds first is the most specific rule that covers the method. A host whose
 //! trie has no such rule leaves the request to the next broader one ([`Roots`]).
 //!
-//! A walk allocates nothing and touches one cache line for each segment as long as it does not have to go back: an edge
-//! holds its label and a copy of the node that it leads to. Only where case is folded, a path with capitals is copied.
+//! A walk allocates nothing and touches one cache line for each literal as long as it does not have to go back: an edge
+//! holds its label and copies of the node that it leads to and of that node's child by a parameter. Only where case is
+//! folded, a path with capitals is copied.
 //! How often a walk may have to go back is bounded at load ([`Table::worst_case`]).
 
 mod build;
@@ -25,8 +26,6 @@ use crate::{
 
 /// No node, no leaf, no edge.
 const NONE: u32 = u32::MAX;
-/// The entry of a method that no rule of the leaf covers.
-const UNCOVERED: u16 = u16::MAX;
 
 /// The tries. Immutable once built.
 #[derive(Debug)]
@@ -37,12 +36,10 @@ pub(crate) struct Table {
     nodes: Vec<Node>,
     /// Every literal edge of every node, in one open-addressing table.
     edges: Vec<Edge>,
-    /// The labels that do not fit into an edge, by the node that the edge leads to.
-    long_labels: HashMap<u32, Box<str>>,
-    /// The bytes of the longest label; a longer segment is no literal.
-    longest_label: usize,
-    /// Rule numbers by leaf and method, one row of methods for each leaf.
-    leaves: Vec<u16>,
+    /// The labels that do not fit into an edge, by the place of the edge.
+    long_labels: HashMap<usize, Box<str>>,
+    /// What wins by leaf and method, one row of methods for each leaf.
+    leaves: Vec<Won>,
     /// The length of a row.
     row: usize,
 }
@@ -61,38 +58,47 @@ struct Node {
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Edge {
+    /// Parent and length of the label ([`Label::key`]); [`Edge::FREE`] where there is no edge.
+    key: u64,
     label: [u64; WORDS],
-    /// The length of the label; only with it are two labels of equal words the same.
-    len: u32,
-    parent: u32,
-    child: u32,
+    /// Where it leads.
     node: Node,
+    /// The child of `node` by a parameter, if there is one.
+    parameter: Node,
+}
+
+/// A rule that wins, and its terms, both by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Won {
+    pub(crate) rule: u16,
+    pub(crate) terms: u16,
 }
 
 /// What a walk found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
-    Rule(u16),
+    Rule(Won),
     /// A rule has this path, but none covers the method.
     MethodNotCovered,
     Nothing,
 }
 
 impl Table {
-    /// Builds the tries. `keys` are numbered in order; no two may cover one method of one path shape of one host.
+    /// Builds the tries. `keys`, each with the number of its terms, are numbered in order; no two may cover one method of one path shape of one host.
     pub(crate) fn build<'r>(
-        keys: impl Iterator<Item = &'r RuleKey>,
+        keys: impl Iterator<Item = (&'r RuleKey, u16)>,
         methods: MethodNumbers,
         paths: PathOptions,
     ) -> Self {
         let mut builder = Builder::new(methods.count());
-        for (rule, key) in (0u16..).zip(keys) {
-            builder.insert(rule, key, &methods);
+        for (rule, (key, terms)) in (0u16..).zip(keys) {
+            builder.insert(Won { rule, terms }, key, &methods);
         }
         builder.finish(methods, paths)
     }
 
     /// The rule that wins `target`.
+    #[inline]
     pub(crate) fn find(&self, target: &RequestTarget<'_>) -> Walk {
         if self.paths.fold_case && target.path().bytes().any(|byte| byte.is_ascii_uppercase()) {
             let folded = target.path().to_ascii_lowercase();
@@ -102,44 +108,62 @@ impl Table {
     }
 
     /// The rule that wins `target`, its path being written as literals are held.
+    #[inline]
     fn find_path(&self, target: &RequestTarget<'_>, path: &[u8]) -> Walk {
         let mut walker = Walker::new(self, target, path);
         if self.roots.are_one() {
             return match walker.walk(EVERYWHERE) {
-                Some(rule) => Walk::Rule(rule),
+                Some(won) => Walk::Rule(won),
                 None => walker.nothing(),
             };
         }
         for root in self.roots.of(target.host()) {
-            if let Some(rule) = walker.walk(root) {
-                return Walk::Rule(rule);
+            if let Some(won) = walker.walk(root) {
+                return Walk::Rule(won);
             }
         }
         walker.nothing()
     }
 
-    /// The child of `parent` by a literal.
+    /// The edge from `parent` by a literal.
     #[inline]
-    fn child(&self, parent: u32, label: &Label<'_>) -> Option<&Edge> {
-        let mask = self.edges.len().checked_sub(1)?;
-        let mut at = label.place(parent) & mask;
+    fn edge(&self, parent: u32, label: &Label<'_>) -> Option<&Edge> {
+        let key = label.key(parent);
+        let mask = self.edges.len().wrapping_sub(1);
+        let mut at = label.place(key) & mask;
         loop {
             let edge = self.edges.get(at)?;
-            let same =
-                edge.parent == parent && edge.label == label.words && edge.len as usize == label.bytes.len();
-            if same && (label.bytes.len() <= WORDS * 8 || self.long_label(edge.child) == Some(label.bytes)) {
+            if edge.fits(key, label) && (label.bytes.len() <= WORDS * 8 || self.is_long(at, label.bytes)) {
                 return Some(edge);
             }
-            if edge.child == NONE {
+            if edge.key == Edge::FREE {
                 return None;
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn long_label(&self, child: u32) -> Option<&[u8]> {
-        self.long_labels.get(&child).map(|label| label.as_bytes())
+    #[cold]
+    fn is_long(&self, at: usize, bytes: &[u8]) -> bool {
+        self.long_labels.get(&at).is_some_and(|long| long.as_bytes() == bytes)
     }
+}
+
+impl Edge {
+    const FREE: u64 = u64::MAX;
+
+    /// Whether it is of this key and label, as far as it holds the label. In words, and all of them at once: what is
+    /// compared as an array goes through memory.
+    #[inline]
+    fn fits(&self, key: u64, label: &Label<'_>) -> bool {
+        let ([a, b, c], [d, e, f]) = (self.label, label.words);
+        (self.key ^ key) | (a ^ d) | (b ^ e) | (c ^ f) == 0
+    }
+}
+
+impl Won {
+    /// The entry of a method that no rule of the leaf covers.
+    const NOTHING: Self = Self { rule: u16::MAX, terms: u16::MAX };
 }
 
 impl Node {
@@ -184,7 +208,7 @@ mod tests {
                 }))
                 .collect();
             let spec = spec(&keys);
-            let table = Table::build(spec.rules.iter().map(|rule| &rule.key), MethodNumbers::default(), PathOptions::default());
+            let table = Table::build(spec.rules.iter().map(|rule| (&rule.key, 0)), MethodNumbers::default(), PathOptions::default());
             let (most, _) = Shapes::new(&spec).worst_case();
             for (host, path) in paths {
                 let path = format!("/{}", path.join("/"));
@@ -202,7 +226,7 @@ mod tests {
             .collect();
         let spec = spec(&keys);
         let table = Table::build(
-            spec.rules.iter().map(|rule| &rule.key),
+            spec.rules.iter().map(|rule| (&rule.key, 0)),
             MethodNumbers::default(),
             PathOptions::default(),
         );
@@ -212,29 +236,36 @@ mod tests {
 
     #[test]
     fn labels_are_compared_whole_whatever_their_length() {
-        let names =
-            ["a", "aaaaaaaa", "aaaaaaaaa", &"a".repeat(32), &"a".repeat(33), &"a".repeat(40), "b", "é"];
-        let long = [format!("{}x", "a".repeat(32)), format!("{}y", "a".repeat(32)), "a".repeat(300)];
+        let same: Vec<String> = [1, 8, 9, 16, 17, 24, 25, 32, 40].map(|length| "a".repeat(length)).into();
+        let names: Vec<&str> = same.iter().map(String::as_str).chain(["b", "é"]).collect();
+        // Alike in all that stands in an edge, and in the first place of the search.
+        let inner = |byte: &str| format!("{}{byte}{}", "a".repeat(20), "a".repeat(19));
         let keys: Vec<String> = names
             .iter()
             .map(|name| (*name).to_owned())
-            .chain(long)
+            .chain([format!("{}x", "a".repeat(32)), format!("{}y", "a".repeat(32)), "a".repeat(300)])
+            .chain([inner("x"), inner("y")])
             .map(|name| format!("GET /{name}"))
             .collect();
         let spec = spec(&keys);
         let table = Table::build(
-            spec.rules.iter().map(|rule| &rule.key),
+            spec.rules.iter().map(|rule| (&rule.key, 0)),
             MethodNumbers::default(),
             PathOptions::default(),
         );
         let found = |path: &str| table.find(&RequestTarget::parse("GET", path).unwrap());
         for (number, key) in (0u16..).zip(&keys).filter(|(_, key)| key.is_ascii()) {
-            assert_eq!(found(key.strip_prefix("GET ").unwrap()), Walk::Rule(number), "{key}");
+            assert_eq!(
+                found(key.strip_prefix("GET ").unwrap()),
+                Walk::Rule(Won { rule: number, terms: 0 }),
+                "{key}"
+            );
         }
-        assert_eq!(found("/%C3%A9"), Walk::Rule(7));
-        for length in (2..400).filter(|length| ![8, 9, 32, 33, 40, 300].contains(length)) {
+        assert_eq!(found("/%C3%A9"), Walk::Rule(Won { rule: 10, terms: 0 }));
+        for length in (2..400).filter(|length| ![8, 9, 16, 17, 24, 25, 32, 40, 300].contains(length)) {
             assert_eq!(found(&format!("/{}", "a".repeat(length))), Walk::Nothing, "{length}");
         }
         assert_eq!(found(&format!("/{}z", "a".repeat(32))), Walk::Nothing);
+        assert_eq!(found(&format!("/{}", inner("z"))), Walk::Nothing);
     }
 }

@@ -1,6 +1,6 @@
 //! The walk through one trie.
 
-use super::{NONE, Table, UNCOVERED, Walk};
+use super::{NONE, Table, Walk, Won};
 use crate::{
     label::Label,
     target::{MAX_SEGMENTS, RequestTarget},
@@ -21,6 +21,7 @@ pub(super) struct Walker<'w> {
 }
 
 impl<'w> Walker<'w> {
+    #[inline]
     pub(super) fn new(table: &'w Table, target: &'w RequestTarget<'w>, path: &'w [u8]) -> Self {
         let slash = table.paths.distinct_slash && target.ends_in_slash();
         Self {
@@ -37,53 +38,49 @@ impl<'w> Walker<'w> {
 
     /// Walks from a root: as deep as the literals lead, and where they lead nowhere back to the deepest node that has
     /// something else to offer.
-    pub(super) fn walk(&mut self, root: u32) -> Option<u16> {
+    pub(super) fn walk(&mut self, root: u32) -> Option<Won> {
         let table = self.table;
-        // The nodes passed, by depth; and the depths at which a parameter or a rest was left for later, as bits.
-        let mut passed = [NONE; MAX_SEGMENTS + 1];
-        let (mut parameters, mut rests, mut depth) = (0u64, 0u64, 0usize);
-        let (mut number, mut here) = (root, *table.nodes.get(root as usize)?);
+        // Where the walk stands, and the node's child by a parameter, if that stands beside it.
+        let (mut here, mut beside, mut depth) = (table.nodes.get(root as usize)?, None, 0usize);
+        // The nodes passed, by depth; and the depths at which the parameter was taken, as bits.
+        let (mut passed, mut parameters) = ([None; MAX_SEGMENTS + 1], 0u64);
         loop {
             self.visit();
             if depth == self.segments {
-                if let Some(rule) = self.leaf(here.leaf).or_else(|| self.leaf(here.rest)) {
-                    return Some(rule);
+                if let Some(won) = self.leaf(here.leaf) {
+                    return Some(won);
                 }
             } else {
-                *passed.get_mut(depth)? = number;
-                rests |= u64::from(here.rest != NONE) << depth;
+                *passed.get_mut(depth)? = Some(here);
                 let (start, end) = self.target.bounds(depth).unwrap_or_default();
                 if here.edges != NONE
-                    && end - start <= table.longest_label
-                    && let Some(edge) = table.child(here.edges, &Label::within(self.path, start, end))
+                    && let Some(edge) = table.edge(here.edges, &Label::within(self.path, start, end))
                 {
-                    parameters |= u64::from(here.parameter != NONE) << depth;
-                    (number, here) = (edge.child, edge.node);
+                    (here, beside) = (&edge.node, Some(&edge.parameter));
                     depth += 1;
                     continue;
                 }
                 if start < end && here.parameter != NONE {
-                    (number, here) = (here.parameter, *table.nodes.get(here.parameter as usize)?);
+                    (here, beside) = (beside.or_else(|| table.nodes.get(here.parameter as usize))?, None);
+                    parameters |= 1 << depth;
                     depth += 1;
                     continue;
                 }
             }
             loop {
-                depth = (parameters | rests).checked_ilog2()? as usize;
-                let node = table.nodes.get(*passed.get(depth)? as usize)?;
-                if parameters & 1 << depth == 0 {
-                    rests ^= 1 << depth;
-                    if let Some(rule) = self.leaf(node.rest) {
-                        return Some(rule);
-                    }
-                    continue;
+                if let Some(won) = self.leaf(here.rest) {
+                    return Some(won);
                 }
-                parameters ^= 1 << depth;
-                if depth < self.target.len() {
-                    (number, here) = (node.parameter, *table.nodes.get(node.parameter as usize)?);
+                depth = depth.checked_sub(1)?;
+                here = (*passed.get(depth)?)?;
+                let taken = parameters & 1 << depth;
+                if taken == 0 && here.parameter != NONE && depth < self.target.len() {
+                    (here, beside) = (table.nodes.get(here.parameter as usize)?, None);
+                    parameters |= 1 << depth;
                     depth += 1;
                     break;
                 }
+                parameters ^= taken;
             }
         }
     }
@@ -101,12 +98,12 @@ impl<'w> Walker<'w> {
     }
 
     #[inline]
-    fn leaf(&mut self, leaf: u32) -> Option<u16> {
+    fn leaf(&mut self, leaf: u32) -> Option<Won> {
         if leaf == NONE {
             return None;
         }
         self.seen = true;
-        let rule = *self.table.leaves.get(leaf as usize * self.table.row + self.method)?;
-        (rule != UNCOVERED).then_some(rule)
+        let won = *self.table.leaves.get(leaf as usize * self.table.row + self.method)?;
+        (won != Won::NOTHING).then_some(won)
     }
 }

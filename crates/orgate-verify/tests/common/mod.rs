@@ -125,6 +125,12 @@ impl Bench {
         self.0.verify_at(token, UnixTime::from_seconds(now))
     }
 
+    /// What comes of an answer of the issuer about an opaque token.
+    pub(crate) fn introspected(&self, answer: &str) -> Result<Verified, VerifyError> {
+        let (index, _) = self.0.issuers().next().unwrap();
+        self.0.introspected_at(index, answer.as_bytes(), UnixTime::from_seconds(NOW))
+    }
+
     #[track_caller]
     pub(crate) fn refuses(&self, token: &str, kind: VerifyErrorKind, what: &str) -> VerifyError {
         match self.verify(token) {

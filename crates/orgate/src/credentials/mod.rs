@@ -9,28 +9,35 @@ mod bearer;
 mod cookie;
 pub(crate) mod csrf;
 mod header;
+mod query;
+mod websocket_protocol;
 
-use http::HeaderMap;
+use std::borrow::Cow;
 
-use crate::{TokenOptions, TokenSource};
+use http::{
+    HeaderMap, HeaderValue,
+    uri::{InvalidUri, PathAndQuery},
+};
+
+use crate::{RequestHead, TokenOptions, TokenSource};
 
 /// What a request offers as proof of who is asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credential<'a> {
-    /// A signed token, unverified.
+    /// A token, unverified.
     Token(UnverifiedToken<'a>),
 }
 
 /// The text of a token, as received. Its `Debug` form does not show it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct UnverifiedToken<'a>(&'a str);
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnverifiedToken<'a>(Cow<'a, str>);
 
-impl<'a> UnverifiedToken<'a> {
+impl UnverifiedToken<'_> {
     /// The text.
     #[must_use]
-    pub fn as_str(self) -> &'a str {
-        self.0
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -50,27 +57,32 @@ pub(crate) enum CredentialError {
 }
 
 /// A credential, with what follows from how it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Presented<'a> {
     pub(crate) credential: Credential<'a>,
     /// Whether a browser may have added it by itself, for whichever page.
     pub(crate) by_cookie: bool,
 }
 
-/// The credential of a request; `None` if no source is present.
+/// The credential of a request as it was sent; `None` if no source is present.
 ///
 /// # Errors
 /// [`CredentialError`] if there are several, or one that cannot be read.
 pub(crate) fn extract<'a>(
-    headers: &'a HeaderMap,
+    sent: &RequestHead<'a>,
     options: &TokenOptions,
 ) -> Result<Option<Presented<'a>>, CredentialError> {
+    let RequestHead { method, headers, path_and_query, .. } = *sent;
     let mut found = None;
     for source in &options.sources {
         let token = match source {
-            TokenSource::Bearer => bearer::extract(headers)?,
-            TokenSource::Cookie(name) => cookie::extract(headers, name)?,
-            TokenSource::Header(name) => header::extract(headers, name)?,
+            TokenSource::Bearer => bearer::extract(headers)?.map(Cow::Borrowed),
+            TokenSource::Cookie(name) => cookie::extract(headers, name)?.map(Cow::Borrowed),
+            TokenSource::Header(name) => header::extract(headers, name)?.map(Cow::Borrowed),
+            TokenSource::Query(name) => query::extract(path_and_query, name)?,
+            TokenSource::WebSocketProtocol(marker) => {
+                websocket_protocol::extract(method, headers, marker)?.map(Cow::Borrowed)
+            }
         };
         let Some(token) = token else { continue };
         if found.is_some() {
@@ -94,13 +106,56 @@ pub(crate) fn remove(headers: &mut HeaderMap, options: &TokenOptions) {
             TokenSource::Bearer => bearer::remove(headers),
             TokenSource::Cookie(name) => cookie::remove(headers, name),
             TokenSource::Header(name) => drop(headers.remove(name)),
+            // These never go on, whatever the policy says of the others.
+            TokenSource::Query(_) | TokenSource::WebSocketProtocol(_) => {}
         }
     }
 }
 
-/// Whether `text` can be a token: `b64token` of RFC 6750 §2.1, without the padding that a JWS never has.
+/// The target without the credential that its query may hold; `None` if it holds none.
+///
+/// # Errors
+/// If what is left is no target.
+pub(crate) fn without_query(
+    target: &PathAndQuery,
+    options: &TokenOptions,
+) -> Result<Option<PathAndQuery>, InvalidUri> {
+    let mut left = None;
+    for source in &options.sources {
+        if let TokenSource::Query(name) = source
+            && let Some(shorter) = query::without(left.as_ref().unwrap_or(target), name)
+        {
+            left = Some(PathAndQuery::try_from(shorter)?);
+        }
+    }
+    Ok(left)
+}
+
+/// The marker that is offered as a subprotocol, if the request offers one.
+pub(crate) fn offered_marker(headers: &HeaderMap, options: &TokenOptions) -> Option<HeaderValue> {
+    options.sources.iter().find_map(|source| match source {
+        TokenSource::WebSocketProtocol(marker) if websocket_protocol::offers(headers, marker) => {
+            HeaderValue::from_str(marker).ok()
+        }
+        _ => None,
+    })
+}
+
+/// Takes out what is no subprotocol, whether or not anybody looked at it.
+pub(crate) fn remove_markers(headers: &mut HeaderMap, options: &TokenOptions) {
+    for source in &options.sources {
+        if let TokenSource::WebSocketProtocol(marker) = source {
+            websocket_protocol::remove(headers, marker);
+        }
+    }
+}
+
+/// Whether `text` can be a token: `b64token` of RFC 6750 §2.1, without the padding for what has the parts of a JWS, which
+/// never has any.
 fn is_token(text: &str) -> bool {
     let fits =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !text.is_empty() && text.bytes().all(fits)
+    let bare =
+        if text.bytes().filter(|byte| *byte == b'.').count() < 2 { text.trim_end_matches('=') } else { text };
+    !bare.is_empty() && bare.bytes().all(fits)
 }

@@ -6,8 +6,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderName, HeaderValue, Response};
+use http::Response;
 use pin_project_lite::pin_project;
+
+use crate::Additions;
 
 type Waiting<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
 
@@ -22,7 +24,7 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F, B, E> {
-        Forward { #[pin] future: F, would: Option<(HeaderName, HeaderValue)> },
+        Forward { #[pin] future: F, additions: Option<Additions> },
         Rejected { response: Option<Response<B>> },
         Waiting { future: Waiting<B, E> },
     }
@@ -31,12 +33,12 @@ pin_project! {
 impl<F, B, E> ResponseFuture<F, B, E> {
     #[cfg(feature = "axum")]
     pub(crate) fn forward(future: F) -> Self {
-        Self::telling(future, None)
+        Self { kind: Kind::Forward { future, additions: None } }
     }
 
-    /// The same with one header more in the response.
-    pub(super) fn telling(future: F, would: Option<(HeaderName, HeaderValue)>) -> Self {
-        Self { kind: Kind::Forward { future, would } }
+    /// The same with more in the response.
+    pub(super) fn adding(future: F, additions: Additions) -> Self {
+        Self { kind: Kind::Forward { future, additions: Some(additions) } }
     }
 
     pub(crate) fn rejected(response: Response<B>) -> Self {
@@ -56,10 +58,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Forward { future, would } => {
+            KindProjection::Forward { future, additions } => {
                 let mut answered = ready!(future.poll(cx));
-                if let (Ok(response), Some((name, value))) = (&mut answered, would.take()) {
-                    response.headers_mut().insert(name, value);
+                if let (Ok(response), Some(additions)) = (&mut answered, additions.take()) {
+                    additions.add_to(response);
                 }
                 Poll::Ready(answered)
             }

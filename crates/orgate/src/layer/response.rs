@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use http::Response;
 
-use crate::{PreflightAnswer, Rejection};
+use crate::{GateAnswer, Rejection};
 
 /// Makes the response to a refused request.
 pub trait RejectionResponse<B>: Clone {
     /// The response to `rejection`.
     fn response(&self, rejection: &Rejection) -> Response<B>;
 
-    /// The response to a CORS preflight that the gate answers itself; it has no body.
-    fn preflight(&self, answer: &PreflightAnswer) -> Response<B>;
+    /// The response that the gate makes itself: to a CORS preflight, or the document about the resource.
+    fn answer(&self, answer: &GateAnswer) -> Response<B>;
 }
 
 /// Problem details with the challenge of RFC 6750, as the table in [`crate::rejection`] says: the same answer as at
@@ -24,17 +24,17 @@ impl<B: From<Bytes>> RejectionResponse<B> for DefaultRejection {
         rejection.response(None).map(B::from)
     }
 
-    fn preflight(&self, answer: &PreflightAnswer) -> Response<B> {
+    fn answer(&self, answer: &GateAnswer) -> Response<B> {
         answer.response().map(B::from)
     }
 }
 
-impl<B: Default, F: Fn(&Rejection) -> Response<B> + Clone> RejectionResponse<B> for F {
+impl<B: From<Bytes>, F: Fn(&Rejection) -> Response<B> + Clone> RejectionResponse<B> for F {
     fn response(&self, rejection: &Rejection) -> Response<B> {
         self(rejection)
     }
 
-    fn preflight(&self, answer: &PreflightAnswer) -> Response<B> {
-        answer.response().map(|_| B::default())
+    fn answer(&self, answer: &GateAnswer) -> Response<B> {
+        answer.response().map(B::from)
     }
 }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, uri::PathAndQuery};
+use http::{Method, Request, Response, Uri, uri::PathAndQuery};
 use tower_service::Service;
 use tracing::{debug, error};
 
@@ -15,7 +15,10 @@ use super::{
     RejectionResponse, ResponseFuture,
     body::{self, Unread},
 };
-use crate::{Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict, clock, head::authority};
+use crate::{
+    Additions, CertificateThumbprint, Checked, Code, Gate, Need, Permit, Rejection, RequestHead, Verdict,
+    clock, head::authority,
+};
 
 /// A service behind a [`Gate`]; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -59,12 +62,12 @@ where
         };
         match self.gate.check_now(&head(&request, &path_and_query), clock::now()) {
             Checked::Done(Verdict::Forward(permit)) => match self.admit(&mut request, permit) {
-                Ok(would) => ResponseFuture::telling(inner.call(request), would),
+                Ok(additions) => ResponseFuture::adding(inner.call(request), additions),
                 Err(rejection) => ResponseFuture::rejected(self.reject(*rejection)),
             },
             Checked::Done(Verdict::Reject(rejection)) => ResponseFuture::rejected(self.reject(rejection)),
             Checked::Done(Verdict::Answer(answer)) => {
-                ResponseFuture::rejected(self.rejection.preflight(&answer))
+                ResponseFuture::rejected(self.rejection.answer(&answer))
             }
             Checked::Needs(need) => {
                 let limit = if let Need::Body { limit } = need { Some(limit) } else { None };
@@ -92,20 +95,15 @@ impl<S, R> GateService<S, R> {
     ///
     /// # Errors
     /// The refusal of a request whose path or method would have to be another one where it is too late for that.
-    fn admit<B>(
-        &self,
-        request: &mut Request<B>,
-        permit: Permit,
-    ) -> Result<Option<(HeaderName, HeaderValue)>, Box<Rejection>> {
-        if permit.parts.policy().normalizes() {
+    fn admit<B>(&self, request: &mut Request<B>, permit: Permit) -> Result<Additions, Box<Rejection>> {
+        if permit.parts.changes_targets() {
             put_in_form(request, permit.path_and_query())?;
         }
         put_method(request, &permit)?;
-        permit.strip_credential(request.headers_mut());
+        let additions = permit.strip_credential(request.headers_mut());
         self.gate.tell_forwarded(&permit, request.method());
-        let would = permit.would_header();
         admit(request, permit);
-        Ok(would)
+        Ok(additions)
     }
 
     /// The way of a request that has to wait: for keys, for an answer about its caller, or for its own body, of which at
@@ -132,12 +130,14 @@ impl<S, R> GateService<S, R> {
         }
         let verdict = {
             let peer = parts.extensions.get::<SocketAddr>().copied();
+            let client_certificate = parts.extensions.get::<CertificateThumbprint>().copied();
             let head = RequestHead {
                 method: &parts.method,
                 authority: authority(&parts.uri, &parts.headers),
                 path_and_query: &path_and_query,
                 headers: &parts.headers,
                 peer,
+                client_certificate,
             };
             match &bytes {
                 _ if oversized => self.gate.check_oversized(&head, limit.unwrap_or_default()),
@@ -148,18 +148,16 @@ impl<S, R> GateService<S, R> {
         let mut request = Request::from_parts(parts, body);
         match verdict {
             Verdict::Forward(permit) => {
-                let would = match self.admit(&mut request, permit) {
-                    Ok(would) => would,
+                let additions = match self.admit(&mut request, permit) {
+                    Ok(additions) => additions,
                     Err(rejection) => return Ok(self.reject(*rejection)),
                 };
                 let mut response = self.inner.call(request).await?;
-                if let Some((name, value)) = would {
-                    response.headers_mut().insert(name, value);
-                }
+                additions.add_to(&mut response);
                 Ok(response)
             }
             Verdict::Reject(rejection) => Ok(self.reject(rejection)),
-            Verdict::Answer(answer) => Ok(self.rejection.preflight(&answer)),
+            Verdict::Answer(answer) => Ok(self.rejection.answer(&answer)),
         }
     }
 }
@@ -187,24 +185,42 @@ fn path_and_query<B>(request: &Request<B>) -> Option<PathAndQuery> {
     request.uri().path_and_query().cloned()
 }
 
-/// Gives the request the path that was judged.
+/// Gives the request the target that was judged.
 ///
-/// SECURITY: where a router has chosen a route already, it did so by the path that was sent, and another one was judged.
+/// SECURITY: where a router has chosen a route already, it did so by the path that was sent. Another query is no other
+/// route, and is put in the place of the one that was sent wherever that is kept.
 fn put_in_form<B>(request: &mut Request<B>, judged: &PathAndQuery) -> Result<(), Box<Rejection>> {
-    if path_and_query(request).as_ref() == Some(judged) {
-        return Ok(());
-    }
+    let Some(sent) = path_and_query(request).filter(|sent| sent != judged) else { return Ok(()) };
     let refused = || {
         let detail = "the path is not in the one form that it has, and it is too late to put it there";
         Box::new(Rejection::new(Code::BadRequestTarget).with_detail(detail))
     };
-    if is_routed(request) {
-        return Err(refused());
+    if sent.path() != judged.path() {
+        if is_routed(request) {
+            return Err(refused());
+        }
+        *request.uri_mut() = with_target(request.uri(), judged.clone()).ok_or_else(refused)?;
+        return Ok(());
     }
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = Some(judged.clone());
-    *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| refused())?;
+    // A router may have taken a prefix off.
+    let own = with_query(request.uri().path(), judged.query()).ok_or_else(refused)?;
+    *request.uri_mut() = with_target(request.uri(), own).ok_or_else(refused)?;
+    #[cfg(feature = "axum")]
+    if let Some(original) = request.extensions_mut().get_mut::<axum::extract::OriginalUri>() {
+        original.0 = with_target(&original.0, judged.clone()).ok_or_else(refused)?;
+    }
     Ok(())
+}
+
+fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    let text = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    PathAndQuery::try_from(text).ok()
+}
+
+fn with_target(uri: &Uri, target: PathAndQuery) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).ok()
 }
 
 /// Gives the request the method that was judged, so that whoever is inside need not read the header that says it.
@@ -240,6 +256,7 @@ fn head<'r, B>(request: &'r Request<B>, path_and_query: &'r PathAndQuery) -> Req
         path_and_query,
         headers: request.headers(),
         peer: request.extensions().get::<SocketAddr>().copied(),
+        client_certificate: request.extensions().get::<CertificateThumbprint>().copied(),
     }
 }
 

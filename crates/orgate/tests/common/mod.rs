@@ -37,11 +37,18 @@ pub struct Keys {
     /// What a refresh brings; nothing means that the issuer is out of reach.
     published: Mutex<Option<String>>,
     pub refreshes: AtomicUsize,
+    /// When the issuer may be asked again.
+    pub pause: Mutex<Option<std::time::Duration>>,
 }
 
 impl Keys {
     pub fn publish(&self, keys: &[&TestKey]) {
         *self.published.lock().unwrap() = Some(jwks(keys.iter().copied()));
+    }
+
+    /// What a refresh brings.
+    pub fn published(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.published.lock().unwrap()
     }
 
     pub fn load(&self) {
@@ -65,6 +72,10 @@ impl KeySource for Keys {
             self.load();
             Ok(())
         })
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        *self.pause.lock().unwrap()
     }
 
     fn status(&self) -> KeySourceStatus {
@@ -137,6 +148,7 @@ pub fn check(gate: &Gate, request: &str, headers: &[(&str, &str)], now: i64) -> 
         path_and_query: &PathAndQuery::try_from(path).unwrap(),
         headers: &map,
         peer: None,
+        client_certificate: None,
     };
     match gate.check_now(&head, UnixTime::from_seconds(now)) {
         Checked::Done(verdict) => verdict_text(&verdict),

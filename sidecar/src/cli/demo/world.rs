@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     doors::ProxyDoor,
-    identity_headers::IdentityHeaders,
     metrics::Metrics,
     serve::{self, Handler, Limits, Listener, Routed, Shutdown},
     upstream::{Upstream, UpstreamSettings},
@@ -114,11 +113,7 @@ async fn load(policy: &Path) -> Result<Gate, String> {
 }
 
 fn door(gate: &Gate, upstream: &str) -> Result<ProxyDoor, String> {
-    let identity = gate.identity();
-    let headers =
-        IdentityHeaders::new(&identity.prefix, &identity.also_strip).map_err(|error| error.to_string())?;
-    let upstream = Upstream::new(upstream, UpstreamSettings::default(), Arc::new(headers))
-        .map_err(|error| error.to_string())?;
+    let upstream = Upstream::new(upstream, UpstreamSettings::default()).map_err(|error| error.to_string())?;
     let metrics = Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule));
     Ok(ProxyDoor::new(gate.clone(), upstream, Arc::new(metrics)))
 }

@@ -75,6 +75,11 @@ pub(super) fn schema(names: &Names) -> Value {
                 "prefix": text(HEADER),
                 "also_strip": one_or_many(text(HEADER)),
                 "forward_token": {"enum": ["keep", "strip"], "description": "Whether the application sees the token; it does by default."},
+                "sign": object("The caller once more as a signed token.", json!({
+                    "issuer": {"type": "string", "description": "Its `iss`."},
+                    "audience": one_or_many(json!({"type": "string", "minLength": 1})),
+                }), &["issuer", "audience"]),
+                "publish": {"type": "boolean", "description": "Whether its keys are served at /.well-known/orgate-identity/jwks.json."},
             }), &[]),
             "deny": object("How refusals look.", json!({
                 "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
@@ -94,6 +99,12 @@ pub(super) fn schema(names: &Names) -> Value {
                 "trailing_slash": {"enum": ["ignore", "distinct"], "description": "Whether `/x` and `/x/` are one path or two."},
                 "normalize": {"type": "boolean", "description": "Whether a path in another form than the usual one goes on in that."},
             }), &[]),
+            "resource": object("What the application is to OAuth clients (RFC 9728).", json!({
+                "url": {"type": "string", "description": "Its identifier, without query and fragment: `https://api.example.com`."},
+                "name": {"type": "string"},
+                "documentation": {"type": "string"},
+                "scopes": one_or_many(json!({"type": "string"})),
+            }), &["url"]),
             "lint": {
                 "type": "object",
                 "description": "How warnings count.",
@@ -137,7 +148,7 @@ fn issuer() -> Value {
             "keys": {
                 "description": "Where its keys are; `discover` by default.",
                 "anyOf": [
-                    {"const": "discover"},
+                    {"enum": ["discover", "none"]},
                     object(
                         "At this address.",
                         json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
@@ -167,6 +178,13 @@ fn issuer() -> Value {
                 "client_id": {"type": "string"},
                 "secret": secret(),
                 "cache": text(DURATION),
+                "opaque": {
+                    "description": "Whether it is asked about opaque tokens and API keys as well: all, or those that begin so.",
+                    "anyOf": [
+                        {"type": "boolean"},
+                        object("Those that begin so.", json!({"prefix": one_or_many(text(r"^[A-Za-z0-9_~+/-]{2,64}$"))}), &["prefix"]),
+                    ],
+                },
             }), &["url", "client_id", "secret"]),
             "claims": {
                 "type": "object",
@@ -195,6 +213,16 @@ fn token() -> Value {
                 {"const": "bearer"},
                 object("A header that holds the token alone.", json!({"header": text(HEADER)}), &["header"]),
                 object("A cookie that holds the token.", json!({"cookie": {"type": "string"}}), &["cookie"]),
+                object(
+                    "A parameter of the query; it never goes on.",
+                    json!({"query": text(r"^[A-Za-z0-9_-]{1,64}$")}),
+                    &["query"],
+                ),
+                object(
+                    "The subprotocol of a WebSocket behind which the token is offered.",
+                    json!({"websocket_protocol": {"type": "string"}}),
+                    &["websocket_protocol"],
+                ),
             ]})),
             "several": {"enum": ["refuse", "first"], "description": "What a request with several tokens gets."},
             "exchange": object("A session cookie that is exchanged for a token.", json!({

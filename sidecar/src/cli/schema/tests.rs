@@ -143,13 +143,14 @@ issuers:
     typ: at+jwt
     leeway: 30s
     claims: {role: {from: [r], strip: \"org:\", rename: {a: [b]}}, claims.team: /t/team}
-token: {from: [bearer, {header: x-token}, {cookie: t}], several: first, csrf: {origins: [https://a.example]}}
+token: {from: [bearer, {header: x-token}, {cookie: t}, {query: t}, {websocket_protocol: b}], several: first, csrf: {origins: [https://a.example]}}
 permissions: {read: Read things, write: null}
 roles:
   member: {grants: read}
   owner: {grants: [write], extends: [member]}
 bind: {tenant: [org.id, claims.t], header.x-org: org.id}
 conditions: {same: path.t == claims.t}
+resource: {url: https://api.example, name: A, documentation: https://a.example/docs, scopes: [read]}
 identity: {prefix: X-Who, also_strip: [x-org-id]}
 deny: {body: flat, unmatched: 404, hide: true, disclose: none, redirect: {login: /login}}
 rules:

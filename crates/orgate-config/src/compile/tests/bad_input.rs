@@ -310,6 +310,69 @@ fn sections_with_too_many_entries_are_not_read() {
 }
 
 #[test]
+fn a_section_that_is_far_too_long_is_not_read_to_its_end() {
+    for (section, most, line) in [
+        ("issuers", 32, &(|n| format!("  i{n}: {{audience: a}}\n")) as &dyn Fn(usize) -> String),
+        ("authenticators", 64, &|n| format!("  a{n}: {{type: webhook}}\n")),
+        ("roles", 256, &|n| format!("  r{n}: {{grants: [read]}}\n")),
+        ("bind", 256, &|n| format!("  b{n}: org.id\n")),
+        ("permissions", 1_024, &|n| format!("  - p{n}\n")),
+        ("conditions", 4_096, &|n| format!("  c{n}: sub == sub\n")),
+        ("rules", 20_000, &|n| format!("  GET /{n}: public\n")),
+    ] {
+        let text = format!("version: 1\n{section}:\n{}", numbered(900 * 1024, line));
+        let findings = compile("a.yaml", text.as_bytes(), &environment).unwrap_err();
+        let found: Vec<_> = findings.iter().map(|one| (one.code, one.message.as_str())).collect();
+        assert!(matches!(found.as_slice(), [("E090", _)]), "{section}: {found:?}");
+        let told = format!("at most {most} are allowed");
+        assert!(
+            found[0].1.starts_with("the policy has more than ") && found[0].1.ends_with(&told),
+            "{found:?}"
+        );
+        assert!(findings.values() < 12 * most.max(128), "{section}: {}", findings.values());
+    }
+}
+
+#[test]
+fn of_what_is_too_large_together_nothing_is_read() {
+    let policy = b"version: 1\ninclude: ['f/*.yaml']\nrules: {GET /: public}\n";
+    let including = |count: usize, bytes: usize| {
+        let lines = rules(bytes, |n| format!("  GET /a{n}: public\n"));
+        let fragments = (0..count).map(|n| format!("base: /f{n}\n{lines}")).collect();
+        compile_with("a.yaml", policy, &environment, &Fragments(fragments)).unwrap_err()
+    };
+    let findings = including(10, 900 * 1024);
+    assert!(findings.iter().map(|finding| finding.code).eq(["E003"]) && findings.values() < 20);
+    // The rules of all files are counted together.
+    let findings = including(4, 300 * 1024);
+    assert!(findings.iter().map(|finding| finding.code).eq(["E090"]) && findings.values() < 50_000);
+}
+
+#[test]
+fn of_thousands_of_rules_one_kind_of_mistake_is_told_before_the_next_is_looked_for() {
+    let policy = |count: usize| {
+        let text = rules(0, |_| String::new())
+            + "  GET /a/{x}/c: public\n  GET /a/b/{y}: deny\n  GET /z: raed\n  GET /t/{tenant}: deny\n"
+            + &(4..count).map(|n| format!("  GET /r/{n}: public\n")).collect::<String>();
+        read_of("a.yaml", &text)
+    };
+    let (_, codes, _) = policy(2_000);
+    assert_eq!(codes, ["E042", "E031", "W052"]);
+    let (_, codes, last) = policy(2_001);
+    assert_eq!(
+        (codes, last.as_str()),
+        (vec!["E031"], "… how so many rules go together is looked at when this is mended")
+    );
+    let unreadable = (0..2_001).map(|n| format!("  GET /r/{n}: public\n")).collect::<String>();
+    let (_, codes, last) =
+        read_of("a.yaml", &format!("version: 1\nrules:\n{unreadable}  GET /a: read and\n  GET /z: raed\n"));
+    assert_eq!(
+        (codes, last.as_str()),
+        (vec!["E021"], "… how so many rules go together is looked at when this is mended")
+    );
+}
+
+#[test]
 fn a_condition_is_not_written_out_where_it_would_be_too_much() {
     let body = vec!["sub == claims.a"; 63].join(" and ");
     let rule = vec!["c"; 64].join(" or ");

@@ -255,3 +255,55 @@ fn a_session_cookie_can_be_exchanged() {
           |                   ^^
         ");
 }
+
+fn asked_about(main: &str, other: &str) -> String {
+    let issuer = |name: &str, opaque: &str| {
+        format!(
+            "  {name}: {{issuer: \"https://{name}.example\", audience: api, profile: orgate, introspect: {{url: \"https://{name}.example/i\", client_id: gate, secret: {{env: S}}, {opaque}}}}}\n"
+        )
+    };
+    format!("issuers:\n{}{}", issuer("main", main), issuer("other", other))
+}
+
+#[test]
+fn an_issuer_is_asked_about_its_opaque_tokens() {
+    let text = asked_about("opaque: true, cache: 5s", "opaque: {prefix: [sk_, pk_]}");
+    let file = accepted(&format!("version: 1\n{text}rules: {{GET /a: read}}\n"));
+    let opaque = |number: usize| file.issuers[number].introspect.clone().unwrap().opaque.unwrap();
+    assert_eq!((opaque(0).prefixes, opaque(0).cache.as_secs()), (Vec::new(), 5));
+    // Rules that want the rights of now ask each time all the same.
+    assert_eq!(file.issuers[1].introspect.as_ref().unwrap().cache.as_secs(), 0);
+    assert_eq!((opaque(1).prefixes, opaque(1).cache.as_secs()), (vec!["sk_".into(), "pk_".into()], 30));
+    let only = "issuer: https://a.example, audience: api, profile: orgate, keys: none, introspect: {url: https://a.example/i, client_id: g, secret: {env: S}, opaque: true}";
+    assert_eq!(findings_of_issuer(only), "nothing; 1 rule, 4 roles, 7 permissions");
+    for (main, other, code, message) in [
+        ("opaque: true", "opaque: true", "E060", "two issuers are asked about all opaque tokens"),
+        ("opaque: {prefix: sk_}", "opaque: {prefix: sk_}", "E060", "begin with `sk_` are named twice"),
+        (
+            "opaque: {prefix: sk_live_}",
+            "opaque: {prefix: sk_}",
+            "E060",
+            "`sk_` and `sk_live_` could be of both",
+        ),
+        (
+            "opaque: {prefix: sk_}",
+            "opaque: {prefix: sk_live_}",
+            "E060",
+            "`sk_live_` and `sk_` could be of both",
+        ),
+        ("opaque: {prefix: [a_, a_]}", "opaque: false", "E060", "begin with `a_` are named twice"),
+        ("opaque: {prefix: s}", "opaque: false", "E013", "`s` is nothing that a token begins with"),
+        ("opaque: {prefix: a.b}", "opaque: false", "E013", "`a.b` is nothing that a token begins with"),
+        ("opaque: {prefix: \"\"}", "opaque: false", "E013", "`` is nothing that a token begins with"),
+        ("opaque: {}", "opaque: false", "E011", "has no `prefix`"),
+        ("opaque: sk_", "opaque: false", "E012", "expected `true` or `{prefix: sk_}`"),
+    ] {
+        let found = findings_with(&asked_about(main, other));
+        assert!(found.contains(code) && found.contains(message), "{main} {other}: {found}");
+    }
+    for introspect in ["", ", introspect: {url: https://a.example/i, client_id: g, secret: {env: S}}"] {
+        let found =
+            findings_of_issuer(&format!("issuer: https://a.example, audience: api, keys: none{introspect}"));
+        assert!(found.contains("without keys, no token of the issuer can be proven"), "{found}");
+    }
+}

@@ -39,7 +39,7 @@ fn a_token_may_be_in_a_cookie() {
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                  ^
           = help: put it in quotes to make it a text
-        error[E013]: a place is a header or a cookie
+        error[E013]: a place is one header, cookie, parameter or marker
          --> orgate.yaml:3:86
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                      ^^^^^^^^^^^^^^^^^^^^^^
@@ -49,6 +49,61 @@ fn a_token_may_be_in_a_cookie() {
         3 | token: {from: [{cookie: t}, {cookie: t}, {cookie: "a b"}, {cookie: ""}, {cookie: 7}, {cookie: a, header: b}], several: last}
           |                                                                                                                        ^^^^
         "#);
+}
+
+#[test]
+fn a_token_may_be_in_the_query_or_among_subprotocols() {
+    let text = "version: 1\nrules: {GET /a: public}\ntoken: {from: [{query: access_token}, {websocket_protocol: v1.bearer}]}\n";
+    let file = accepted(text);
+    let expected = [
+        TokenSource::Query("access_token".to_owned()),
+        TokenSource::WebSocketProtocol("v1.bearer".to_owned()),
+    ];
+    assert_eq!(file.token.from, expected);
+    // Whoever reviews it is told.
+    assert_eq!(file.warnings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["W054"]);
+    for (from, message) in [
+        ("{query: \"a b\"}", "`a b` is no name of a parameter"),
+        ("{query: a.b}", "`a.b` is no name of a parameter"),
+        ("{query: \"\"}", "`` is no name of a parameter"),
+        ("{query: 7}", "expected a text"),
+        ("{websocket_protocol: \"a, b\"}", "`a, b` is no name of a subprotocol"),
+        ("{websocket_protocol: b, query: c}", "a place is one header, cookie, parameter or marker"),
+        ("{header: Sec-WebSocket-Protocol}", "a token cannot travel alone in `sec-websocket-protocol`"),
+        ("[{query: t}, {query: t}]", "the same place is named twice"),
+        ("query", "expected `bearer`"),
+    ] {
+        let found = findings_with(&format!("token: {{from: {from}}}\n"));
+        assert!(found.contains(message), "{from}: {found}");
+    }
+}
+
+#[test]
+fn the_application_is_named_as_a_resource() {
+    let file =
+        |resource: &str| accepted(&format!("version: 1\nresource: {resource}\nrules: {{GET /a: public}}\n"));
+    assert_eq!(file("{url: https://api.example}").resource.unwrap().url, "https://api.example");
+    let whole = file(
+        "{url: http://localhost:3000/v1, name: A B, documentation: \"https://a.example/?d\", scopes: [read, \"org:x\"]}",
+    );
+    let whole = whole.resource.unwrap();
+    assert_eq!((whole.url.as_str(), whole.name.as_deref()), ("http://localhost:3000/v1", Some("A B")));
+    assert_eq!((whole.documentation.as_deref(), whole.scopes.len()), (Some("https://a.example/?d"), 2));
+    for (resource, message) in [
+        ("{}", "has no `url`"),
+        ("https://api.example", "expected a map"),
+        ("{url: http://api.example}", "is not protected by https"),
+        ("{url: api.example}", "is no https URL"),
+        ("{url: \"https://api.example/#x\"}", "is no https URL"),
+        ("{url: \"https://api.example/?x=y\"}", "has a query"),
+        ("{url: https://api.example, scopes: [\"a b\"]}", "`a b` is no scope"),
+        ("{url: https://api.example, scopes: [\"a\\\"b\"]}", "is no scope"),
+        ("{url: https://api.example, documentation: docs}", "`docs` is no https URL"),
+        ("{url: https://api.example, scope: read}", "did you mean `scopes`?"),
+    ] {
+        let found = findings_with(&format!("resource: {resource}\n"));
+        assert!(found.contains(message), "{resource}: {found}");
+    }
 }
 
 #[test]

@@ -106,11 +106,11 @@ fn options_that_make_no_sense_are_errors() {
         3 | token: {from: [bearer, bearer, beare, 7, {header: Authorization}, {header: "a b"}, {}]}
           |                        ^^^^^^
           = help: leave one away
-        error[E013]: `token.from`: expected `bearer`, `{header: NAME}` or `{cookie: NAME}`, found `beare`
+        error[E013]: `token.from`: expected `bearer`, `{header: NAME}`, `{cookie: NAME}`, `{query: NAME}` or `{websocket_protocol: MARKER}`, found `beare`
          --> orgate.yaml:3:32
         3 | token: {from: [bearer, bearer, beare, 7, {header: Authorization}, {header: "a b"}, {}]}
           |                                ^^^^^
-        error[E012]: `token.from`: expected `bearer`, `{header: NAME}` or `{cookie: NAME}`, found an integer
+        error[E012]: `token.from`: expected `bearer`, `{header: NAME}`, `{cookie: NAME}`, `{query: NAME}` or `{websocket_protocol: MARKER}`, found an integer
          --> orgate.yaml:3:39
         3 | token: {from: [bearer, bearer, beare, 7, {header: Authorization}, {header: "a b"}, {}]}
           |                                       ^

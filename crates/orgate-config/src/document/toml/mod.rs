@@ -25,7 +25,7 @@ use crate::{
 /// How many tokens a key or value may have: a quote, a sign behind it, a space, a comment, the end of its line.
 const TOKENS: usize = 3;
 
-pub(super) fn tree(file: FileId, text: &str, most: Most, diagnostics: &mut Diagnostics) -> Option<Node> {
+pub(super) fn tree(file: FileId, text: &str, most: Most<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     let source = Source::new(text);
     let most_tokens = most.values.saturating_mul(TOKENS);
     let tokens: Vec<_> = source.lex().take(most_tokens.saturating_add(1)).collect();
@@ -90,7 +90,7 @@ type Target = Option<(usize, Key)>;
 struct Reader<'t, 'd> {
     source: Source<'t>,
     places: &'d Places<'t>,
-    most: Most,
+    most: Most<'d>,
     diagnostics: &'d mut Diagnostics,
     tables: Tables,
     /// The keys of the path that is being read.

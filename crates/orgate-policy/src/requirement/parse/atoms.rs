@@ -208,17 +208,21 @@ fn permission(token: Token<'_>) -> Result<Expression, SyntaxError> {
     if is_foreign_joint(text) {
         return Err(token.error(format!("`{text}` is no word of the language")).help(JOINTS));
     }
-    if text.contains("==") || text.contains("!=") {
+    let reserved = is_reserved(text);
+    if text.contains('=') && (text.contains("==") || text.contains("!=")) {
         return Err(token
             .error(format!("`{text}` is no word of the language"))
             .help("put spaces around `==` and `!=`"));
     }
-    if matches!(operand(token), Ok(value) if !matches!(value, Operand::Text(_) | Operand::Bool(_))) {
+    // Whatever can be compared is kept for that.
+    if reserved
+        && matches!(operand(token), Ok(value) if !matches!(value, Operand::Text(_) | Operand::Bool(_)))
+    {
         return Err(token
             .error(format!("`{text}` is a value and needs something to compare it with"))
             .help(format!("write `{text} == …`")));
     }
-    if is_reserved(text) {
+    if reserved {
         return Err(token.error(format!("`{text}` cannot be the name of a permission")));
     }
     match Permission::parse(text) {

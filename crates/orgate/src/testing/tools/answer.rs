@@ -4,7 +4,7 @@ use orgate_config::PolicyFile;
 use orgate_policy::{Access, Found};
 
 use super::Question;
-use crate::{Code, Rejection, judge::judge};
+use crate::{Code, Rejection, judge::judge, resource::metadata_of};
 
 /// The answer to one request.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ impl Answer {
             }
             _ => judge(&file.policy, &target, subject.as_ref(), &facts, file.deny.into()),
         };
+        let metadata = file.resource.as_ref().map(|resource| metadata_of(&resource.url));
+        let judged = judged.map_err(|rejection| rejection.naming(metadata.as_ref()));
         let rejection = judged.as_ref().err();
         let rule = match &found {
             Some(Found::Rule(found)) => Some(AnswerRule {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orgate_claims::{Principal, UnixTime};
 use orgate_config::{KeyLocation, PolicyFile};
 use orgate_remote::{HttpClient, KeySettings, Location, RemoteKeys};
-use orgate_verify::{KeySource, TrustedIssuer, Verifier, VerifyErrorKind};
+use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifyErrorKind};
 
 use crate::{Code, from_file};
 
@@ -47,6 +47,11 @@ pub async fn prove(file: &PolicyFile, token: &str, now: UnixTime) -> Result<Prov
                 let keys = from_file::secret_keys(&issuer.name, &issuer.trust, source, &environment)
                     .map_err(|error| unproven(Code::KeysUnavailable, error.to_string()))?;
                 issuers.push((issuer.trust.clone(), keys));
+                continue;
+            }
+            KeyLocation::Nowhere => {
+                let no_keys: Arc<dyn KeySource> = Arc::new(StaticKeys::new(KeySet::empty()));
+                issuers.push((issuer.trust.clone(), no_keys));
                 continue;
             }
             // No policy file has such an issuer.

@@ -1,0 +1,46 @@
+//! What the application is told follows the policy that judged the request, also where it was read again.
+
+use orgate_testkit::{TestKey, jwks};
+
+use super::{door::Directory, *};
+use crate::{doors::ProxyDoor, metrics::Metrics};
+
+fn policy(identity: &str) -> String {
+    format!(
+        "version: 1
+issuers:
+  main: {{issuer: https://issuer.example, audience: app, profile: orgate, keys: {{file: keys.json}}}}
+identity: {identity}
+rules:
+  GET /open: public
+"
+    )
+}
+
+#[tokio::test]
+async fn a_prefix_that_a_reload_brings_is_stripped_at_once() {
+    let directory = Directory::new();
+    directory.write("keys.json", &jwks([TestKey::es256()]));
+    let path = directory.write("orgate.yaml", &policy("{prefix: X-Old, also_strip: [x-a]}"));
+    let gate = orgate::Gate::load(&path).await.expect("a policy");
+    let recorder = Recorder::ok().await;
+    let upstream = Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default())
+        .expect("an upstream");
+    let door = ProxyDoor::new(gate.clone(), upstream, Arc::new(Metrics::new([])));
+    let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+    let address = listener.address();
+    tokio::spawn(serve::serve(listener, door, Limits::default(), Shutdown::new()));
+
+    let request = "GET /open HTTP/1.1\r\nHost: a\r\nX-Old-Sub: o\r\nX-New-Sub: n\r\nX-A: a\r\nX-B: b\r\n\r\n";
+    let sent_on = async |number: usize| {
+        let mut client = Client::new(TcpStream::connect(address).await.expect("a connection"));
+        client.send(request).await;
+        assert_eq!(client.answer().await.status(), 200);
+        let head = recorder.seen().get(number).expect("a request").head.clone();
+        ["x-old-sub", "x-new-sub", "x-a", "x-b"].map(|name| only_header(&head, name).is_some())
+    };
+    assert_eq!(sent_on(0).await, [false, true, false, true]);
+    directory.write("orgate.yaml", &policy("{prefix: X-New, also_strip: [x-b]}"));
+    gate.reload(&path).await.expect("a policy");
+    assert_eq!(sent_on(1).await, [true, false, true, false]);
+}
