@@ -16,6 +16,7 @@ pub mod identity_headers;
 pub mod metrics;
 pub mod problem;
 pub mod serve;
+mod socket;
 pub mod telemetry;
 pub mod upstream;
 

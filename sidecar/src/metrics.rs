@@ -28,6 +28,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     rules: ArcSwap<HashMap<Arc<str>, Counter>>,
     policy_stale: Gauge,
+    certificate_stale: Gauge,
     duration: Histogram,
     would_deny: Family<RequestLabels, Counter>,
     shadow: Family<ShadowLabels, Counter>,
@@ -126,6 +127,12 @@ impl Metrics {
             "Whether the policy file was changed into one that does not stand, so that the last good one is enforced",
             policy_stale.clone(),
         );
+        let certificate_stale = Gauge::default();
+        registry.register(
+            "certificate_stale",
+            "Whether the files of TLS were changed into ones that do not stand, so that the last good ones are served",
+            certificate_stale.clone(),
+        );
         let policy_info = Family::default();
         registry.register("policy_info", "The policy that is enforced, by its digest", policy_info.clone());
         let decisions_lost = Counter::default();
@@ -152,6 +159,7 @@ impl Metrics {
             requests,
             rules,
             policy_stale,
+            certificate_stale,
             duration,
             would_deny,
             shadow,
@@ -184,6 +192,11 @@ impl Metrics {
     /// Says whether the policy file changed into something that is not enforced, because it does not stand.
     pub fn policy_stale(&self, stale: bool) {
         self.policy_stale.set(i64::from(stale));
+    }
+
+    /// Says whether the files of TLS changed into something that is not served, because it does not stand.
+    pub fn certificate_stale(&self, stale: bool) {
+        self.certificate_stale.set(i64::from(stale));
     }
 
     /// Counts a request; `rule` is its key in the policy or empty.

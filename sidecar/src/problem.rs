@@ -15,6 +15,8 @@ pub enum Refusal {
     RequestTimeout,
     /// The body of a signed delivery is larger than it may be.
     ContentTooLarge,
+    /// The head has more fields than are read.
+    HeadTooLarge,
     /// An expectation other than `100-continue`.
     ExpectationFailed,
     /// The upstream could not be reached or did not speak HTTP.
@@ -33,6 +35,7 @@ impl Refusal {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamMissing => StatusCode::SERVICE_UNAVAILABLE,
@@ -47,6 +50,7 @@ impl Refusal {
             Self::BadRequest => "bad_request",
             Self::RequestTimeout => "request_timeout",
             Self::ContentTooLarge => "content_too_large",
+            Self::HeadTooLarge => "head_too_large",
             Self::ExpectationFailed => "expectation_failed",
             Self::UpstreamFailed | Self::UpstreamMissing | Self::UpstreamTimeout => "upstream_unavailable",
         }
@@ -57,6 +61,7 @@ impl Refusal {
             Self::BadRequest => "Bad request",
             Self::RequestTimeout => "The request was not sent in time",
             Self::ContentTooLarge => "Content too large",
+            Self::HeadTooLarge => "Too many headers",
             Self::ExpectationFailed => "Expectation failed",
             Self::UpstreamFailed => "The upstream failed",
             Self::UpstreamMissing => "No upstream is available",

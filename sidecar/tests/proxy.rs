@@ -13,9 +13,12 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
+    sync::Arc,
 };
 
 use common::{Directory, Running, ends, get, orgate};
+use orgate_testkit::Certificate;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::aws_lc_rs};
 
 const PUBLIC: &str = "version: 1\nissuers: {main: {issuer: https://issuer.example, audience: app, profile: orgate, \
                       keys: {file: missing.json}}}\nrules:\n  GET /public: public\n  GET /me: authenticated\n";
@@ -132,6 +135,81 @@ fn flags_can_come_from_the_environment() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("absent.yaml"));
+}
+
+/// A request over TLS, to a server that `authority` vouches for; what is wrong with the handshake, if it fails.
+fn get_over_tls(address: &str, authority: &Certificate, path: &str) -> Result<String, std::io::Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().to_vec().into()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let session = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = StreamOwned::new(session, TcpStream::connect(address)?);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn tls_is_announced_and_its_certificate_is_read_again_on_sighup() {
+    let (first, second) = (Certificate::authority("first"), Certificate::authority("second"));
+    let certificate = first.issue("localhost");
+    let directory = Directory::with(&[
+        ("orgate.yaml", PUBLIC),
+        ("server.pem", &certificate.pem()),
+        ("server.key", &certificate.key_pem()),
+    ]);
+    let tls = ["--tls-cert", "server.pem", "--tls-key", "server.key"];
+    let running = Running::start(orgate(&directory.0, &proxy_arguments("http://127.0.0.1:1", &tls)));
+    assert!(get_over_tls(running.address("proxy"), &first, "/me").unwrap().starts_with("HTTP/1.1 401 "));
+    assert!(get_over_tls(running.address("proxy"), &second, "/me").is_err());
+
+    std::fs::write(directory.0.join("server.key"), second.key_pem()).unwrap();
+    running.signal("HUP");
+    while !get(running.address("admin"), "/metrics").contains("orgate_certificate_stale 1\n") {
+        std::thread::yield_now();
+    }
+    assert!(get_over_tls(running.address("proxy"), &first, "/me").unwrap().starts_with("HTTP/1.1 401 "));
+
+    let certificate = second.issue("localhost");
+    std::fs::write(directory.0.join("server.key"), certificate.key_pem()).unwrap();
+    std::fs::write(directory.0.join("server.pem"), certificate.pem()).unwrap();
+    running.signal("HUP");
+    while get_over_tls(running.address("proxy"), &second, "/me").is_err() {
+        std::thread::yield_now();
+    }
+    while !get(running.address("admin"), "/metrics").contains("orgate_certificate_stale 0\n") {
+        std::thread::yield_now();
+    }
+    running.signal("TERM");
+    assert_eq!(running.ends_with().0, 0);
+}
+
+#[test]
+fn flags_of_tls_that_are_not_whole_are_2_and_open_nothing() {
+    let certificate = Certificate::authority("a");
+    let directory = Directory::with(&[
+        ("orgate.yaml", PUBLIC),
+        ("a.pem", &certificate.pem()),
+        ("a.key", &certificate.key_pem()),
+    ]);
+    for (flags, expected) in [
+        (&["--tls-cert", "a.pem"][..], "--tls-key"),
+        (&["--tls-key", "a.key"], "--tls-cert"),
+        (&["--tls-client-ca", "a.pem"], "--tls-cert"),
+        (&["--tls-cert", "a.pem", "--tls-key", "a.key", "--tls-client-auth", "optional"], "--tls-client-ca"),
+        (&["--tls-cert", "absent.pem", "--tls-key", "a.key"], "absent.pem"),
+        (&["--tls-cert", "a.pem", "--tls-key", "a.pem"], "no private key"),
+        (&["--tls-cert", "a.pem", "--tls-key", "a.key", "--tls-client-ca", "a.key"], "no certificate"),
+    ] {
+        let (code, out, err) = ends(&directory.0, &proxy_arguments("http://127.0.0.1:1", flags));
+        assert_eq!((code, out.as_str()), (2, ""), "{flags:?}: {err}");
+        assert!(err.contains(expected), "{flags:?}: {err}");
+    }
 }
 
 #[test]

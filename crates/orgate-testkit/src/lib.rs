@@ -1,6 +1,7 @@
 //! What the tests of orgate share: keys, tokens of every kind of wrong, and servers that record or misbehave.
 //!
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
+//! * [`Certificate`] is one for TLS, with its key and its authority.
 //! * [`Upstream`] is an application that keeps every request it received.
 //! * [`Introspector`] is an issuer that is asked about opaque tokens.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
@@ -15,6 +16,7 @@
     reason = "a test may panic, and so may what only tests use"
 )]
 
+mod certificates;
 mod dpop;
 mod introspector;
 mod keys;
@@ -25,6 +27,7 @@ mod unfit;
 mod upstream;
 mod vectors;
 
+pub use certificates::Certificate;
 pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
 pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};

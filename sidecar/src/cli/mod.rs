@@ -29,6 +29,7 @@ mod shadow;
 mod signals;
 mod snippet;
 mod test;
+mod tls;
 mod token;
 
 use std::process::ExitCode;

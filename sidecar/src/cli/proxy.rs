@@ -12,13 +12,16 @@ use tracing::{info, warn};
 
 #[cfg(feature = "issuer")]
 use super::token;
-use super::{Common, Failure, output, reload, runtime, signals};
+use super::{
+    Common, Failure, output, reload, runtime, signals,
+    tls::{TlsOptions, UpstreamTlsOptions},
+};
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
     decision_log::{DecisionLog, Paths},
     doors::ProxyDoor,
     metrics::Metrics,
-    serve::{self, Limits, Listener, Shutdown},
+    serve::{self, Limits, Listener, Shutdown, Tls},
     upstream::{Upstream, UpstreamSettings},
 };
 
@@ -45,7 +48,7 @@ SIGTERM and SIGINT finish the requests under way and stop; a second one stops at
 file is read again when it changes, on SIGHUP, and on `POST /-/reload` at the admin listener, which answers what changed,
 or 422 with what is wrong; a policy that does not stand replaces nothing.")]
 pub(crate) struct Options {
-    /// The application, as http://HOST:PORT.
+    /// The application: http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT for HTTP/2 in cleartext, or unix:/PATH.
     #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
     upstream: String,
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
@@ -61,6 +64,10 @@ pub(crate) struct Options {
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
     require_keys: bool,
+    #[command(flatten)]
+    tls: TlsOptions,
+    #[command(flatten)]
+    upstream_tls: UpstreamTlsOptions,
     /// Write every decision to this file, one JSON object a line; `-` is standard output. It holds roles, permissions and
     /// organizations, and no token, header, query or id of a caller. Of refusals ten a second are written for each rule
     /// and code, and the rest is counted.
@@ -110,12 +117,17 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let gate = Gate::load_with(&path, load)
         .await
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
-    let upstream = upstream_of(&options.upstream)?;
+    let upstream = upstream_of(&options)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
     let decisions = decision_log(&options, &metrics)?;
+    let tls = options.tls.load()?;
 
-    let proxy = Listener::bind("proxy", &options.listen, "--listen").await.map_err(Failure::could_not_run)?;
+    let mut proxy =
+        Listener::bind("proxy", &options.listen, "--listen").await.map_err(Failure::could_not_run)?;
+    if let Some(tls) = &tls {
+        proxy = proxy.with_tls(tls.clone());
+    }
     if development.is_some() && !proxy.address().ip().is_loopback() {
         let help = "listen on 127.0.0.1, or leave --dev-issuer away";
         return Err(Failure::could_not_run(format!(
@@ -149,9 +161,9 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let administered =
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
     let flusher = tokio::spawn(flush_every_second(door.clone(), decisions.clone()));
-    let follower = tokio::spawn(reload::follow((gate, metrics), (path, read), hangup, asking));
+    let follower = tokio::spawn(follow((gate, metrics), (path, read), tls, hangup, asking));
     let reminder = development.map(|_| tokio::spawn(remind_every_minute()));
-    serve::serve(proxy, door.clone(), Limits::of_this_process(), shutdown).await;
+    serve::serve(proxy, door.clone(), Limits::of_this_process().with_http2(), shutdown).await;
     follower.abort();
     if let Some(reminder) = reminder {
         reminder.abort();
@@ -169,8 +181,10 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn upstream_of(url: &str) -> Result<Arc<Upstream>, Failure> {
-    let upstream = Upstream::new(url, UpstreamSettings::default()).map_err(Failure::could_not_run)?;
+fn upstream_of(options: &Options) -> Result<Arc<Upstream>, Failure> {
+    let url = &*options.upstream;
+    let settings = UpstreamSettings { tls: options.upstream_tls.load()?, ..UpstreamSettings::default() };
+    let upstream = Upstream::new(url, settings).map_err(Failure::could_not_run)?;
     if !upstream.is_loopback() {
         warn!(
             upstream = url,
@@ -225,6 +239,34 @@ fn development_keys(options: &Options) -> Result<Option<String>, Failure> {
 #[cfg(not(feature = "issuer"))]
 fn development_keys(_: &Options) -> Result<Option<String>, Failure> {
     Ok(None)
+}
+
+/// Keeps policy and certificates at what their files say, until the task is dropped.
+async fn follow(
+    (gate, metrics): (Gate, Arc<Metrics>),
+    policy: (PathBuf, reload::Looked),
+    tls: Option<Tls>,
+    hangup: Arc<Notify>,
+    asking: reload::Asking,
+) {
+    let (of_policy, of_tls) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let certificates = async {
+        let Some(tls) = tls else { return };
+        let metrics = Arc::clone(&metrics);
+        tls.follow(Arc::clone(&of_tls), move |stale| metrics.certificate_stale(stale)).await;
+    };
+    let signals = async {
+        loop {
+            hangup.notified().await;
+            of_policy.notify_one();
+            of_tls.notify_one();
+        }
+    };
+    tokio::join!(
+        signals,
+        certificates,
+        reload::follow((gate, Arc::clone(&metrics)), policy, Arc::clone(&of_policy), asking),
+    );
 }
 
 /// Nobody forgets for long that anybody with a file of this machine can be anybody.

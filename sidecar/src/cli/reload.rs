@@ -31,7 +31,7 @@ pub(crate) type Asking = mpsc::Receiver<oneshot::Sender<Reloaded>>;
 
 /// What tells that a file is another one than before, by its name and every byte; nothing where it cannot be read. Times
 /// tell too little: tools that copy files keep them, and two changes may have one.
-type Looked = Option<u64>;
+pub(crate) type Looked = Option<u64>;
 
 /// The same of all files of a policy, its own first, and of those that its `include:` matches now.
 type Stamp = Vec<Looked>;

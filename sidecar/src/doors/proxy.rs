@@ -129,7 +129,8 @@ impl Handler for ProxyDoor {
     fn refuse(&self, defect: Defect, _: Connection) -> Response<ProxyBody> {
         let id = self.0.ids.next();
         let asked = Asked { started: Instant::now(), id: &id, method: "", host: None, target: None };
-        let outcome = Outcome::Refused { rule: "", code: "bad_request", status: 400 };
+        let refusal = defect.refusal();
+        let outcome = Outcome::Refused { rule: "", code: refusal.code(), status: refusal.status().as_u16() };
         self.0.note(asked, &outcome, Findings::default());
         serve::refusal(defect, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
     }
@@ -234,8 +235,9 @@ impl Inner {
         };
         let sent = match self.teller.tell(&permit, principal.as_ref(), asserted) {
             Ok((names, identity)) => {
-                let outbound = Outbound::new(request, target, names, identity, connection.peer, id.header());
-                self.upstream.forward(outbound.overriding(overriding)).await
+                let until = principal.as_ref().and_then(|principal| principal.expires_at());
+                let outbound = Outbound::new(request, target, names, identity, connection, id.header());
+                self.upstream.forward(outbound.overriding(overriding).until(until)).await
             }
             Err(error) => Err(error),
         };

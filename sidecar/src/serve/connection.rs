@@ -1,26 +1,18 @@
-//! One accepted connection and the loop of its exchanges.
+//! One accepted connection: what it is spoken over, and in which version of HTTP.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{io, net::SocketAddr};
 
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::{
-    Handler, Limits, Listener, Shutdown,
-    wire::{FirstDefect, Wire},
+    Handler, Limits, Listener, Shared, Shutdown, http1, http2,
+    preface::{self, Early},
+    tls::{Secured, Tls},
 };
+use crate::socket::Socket;
 
-/// What is known of a connection before its first byte.
+/// What is known of a connection before its first request.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Connection {
@@ -30,60 +22,64 @@ pub struct Connection {
     pub local: SocketAddr,
     /// The other end, as the operating system names it; never taken from a header.
     pub peer: SocketAddr,
+    /// What the handshake has shown, over TLS.
+    pub tls: Option<Secured>,
 }
 
 impl Connection {
     pub(super) fn new(listener: &Listener, peer: SocketAddr) -> Self {
-        Self { listener: listener.name(), local: listener.address(), peer }
+        Self { listener: listener.name(), local: listener.address(), peer, tls: None }
     }
 
+    /// Serves the connection until it ends.
     pub(super) async fn run<H: Handler>(
         self,
-        stream: TcpStream,
+        (stream, tls): (TcpStream, Option<Tls>),
         handler: H,
-        limits: Arc<Limits>,
+        shared: Shared,
         shutdown: Shutdown,
     ) {
-        let first_defect = Arc::new(FirstDefect::default());
-        let wire = Wire::new(stream, Arc::clone(&first_defect), limits.header, limits.stall);
-        let messages = AtomicU64::new(0);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let message = messages.fetch_add(1, Ordering::Relaxed);
-            let answer = match first_defect.of(message) {
-                None => Ok(handler.handle(request, self)),
-                Some(defect) => Err(handler.refuse(defect, self)),
-            };
-            async move {
-                match answer {
-                    Ok(answer) => Ok::<_, Infallible>(answer.await),
-                    Err(refusal) => Ok(refusal),
-                }
-            }
-        });
-
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                // Counts from the end of the exchange before; the time for the head itself is kept by the wire.
-                .header_read_timeout(limits.idle)
-                .max_headers(limits.header_fields)
-                .max_header_size(limits.header_bytes)
-                .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
-                .half_close(false)
-                .serve_connection(TokioIo::new(wire), service)
-        );
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = shutdown.draining() => {
-                connection.as_mut().graceful_shutdown();
-                connection.as_mut().await
-            }
+        // In a box, which is given back before anything is served.
+        let begun =
+            Box::pin(tokio::time::timeout(shared.limits.header, self.begin(stream, tls, &shared.limits)));
+        let begun = tokio::select! {
+            biased;
+            begun = begun => begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            () = shutdown.draining() => return,
         };
-        if let Err(error) = ended {
-            debug!(listener = self.listener, %error, "connection ended");
+        match begun {
+            Ok(Begun { connection, socket, early, is_http2: false }) => {
+                http1::serve(connection, (socket, early), handler, shared.limits, shutdown).await;
+            }
+            Ok(Begun { connection, socket, early, is_http2: true }) => {
+                http2::serve(connection, (socket, early), handler, shared, shutdown).await;
+            }
+            Err(error) => debug!(listener = self.listener, %error, "a client did not begin"),
         }
+    }
+
+    /// Finds out what is spoken: over TLS the handshake says it, in cleartext the first bytes.
+    async fn begin(self, mut stream: TcpStream, tls: Option<Tls>, limits: &Limits) -> io::Result<Begun> {
+        let early = Early::default();
+        let Some(tls) = tls else {
+            let (is_http2, early) = match limits.http2 {
+                Some(_) => preface::is_http2(&mut stream).await?,
+                None => (false, early),
+            };
+            return Ok(Begun { connection: self, socket: Socket::Plain(stream), early, is_http2 });
+        };
+        let (socket, secured, is_http2) = tls.accept(stream).await?;
+        if is_http2 && limits.http2.is_none() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Begun { connection: Self { tls: Some(secured), ..self }, socket, early, is_http2 })
     }
 }
 
-/// Room for the largest head, and what streaming needs.
-const MIN_BUFFER: usize = 64 * 1024;
+/// A connection that is ready for its first request.
+struct Begun {
+    connection: Connection,
+    socket: Socket,
+    early: Early,
+    is_http2: bool,
+}

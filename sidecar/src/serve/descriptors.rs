@@ -5,7 +5,7 @@
 
 use tracing::warn;
 
-use super::Limits;
+use super::{Http2Limits, Limits};
 
 /// Descriptors that connections never take: listeners, databases, the admin listener.
 const RESERVED: u64 = 96;
@@ -25,6 +25,18 @@ impl Limits {
                 warn!(%error, "cannot raise the limit of open files");
                 limits
             }
+        }
+    }
+
+    /// The same for a listener that serves HTTP/2 as well, where one connection may hold many exchanges, and so many
+    /// descriptors to the other side.
+    #[must_use]
+    pub fn with_http2(self) -> Self {
+        let third = (self.connections * 2 / 3).max(8);
+        Self {
+            connections: third,
+            http2: Some(Http2Limits { exchanges: third, ..Http2Limits::default() }),
+            ..self
         }
     }
 
@@ -52,6 +64,10 @@ mod tests {
         assert_eq!(connections(1024), 464);
         assert!(connections(1_048_576) > 10_000);
         let limits = Limits::of_this_process();
+        let shared = limits.clone().with_http2();
+        let exchanges = shared.http2.expect("it is served").exchanges;
+        // A descriptor for each connection, and one to the upstream for each that is HTTP/1.1 and for each stream.
+        assert!(shared.connections * 2 + exchanges <= (limits.connections * 2).max(24));
         assert!(limits.connections >= 8 && limits.connections <= Limits::default().connections);
     }
 }

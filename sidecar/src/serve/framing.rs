@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-/// Why a request head, or the end of the message before it, can be read in two ways.
+/// Why a request head, or the end of the message before it, can be read in two ways, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -31,6 +31,18 @@ pub enum Defect {
     Imitation,
     /// The chunked body before this request has no clear end.
     Chunks,
+    /// The target is no path.
+    Path,
+    /// `:scheme` is not that of HTTP.
+    Scheme,
+    /// `:authority` and `Host` differ.
+    Authority,
+    /// A field's value begins or ends with a space.
+    Space,
+    /// The head has more fields than are read.
+    Fields,
+    /// CONNECT asks for a tunnel.
+    Connect,
 }
 
 impl Defect {
@@ -71,6 +83,12 @@ impl fmt::Display for Defect {
             Self::LengthAndCoding => "both `Content-Length` and `Transfer-Encoding` are present",
             Self::Imitation => "a header imitates `Content-Length` or `Transfer-Encoding`",
             Self::Chunks => "the chunked body has no clear end",
+            Self::Path => "the request target is no path",
+            Self::Scheme => "the request target has a scheme that is not served",
+            Self::Authority => "`:authority` and `Host` are not the same",
+            Self::Space => "the value of a header begins or ends with a space",
+            Self::Fields => "there are too many headers",
+            Self::Connect => "the methods TRACE and CONNECT are not served",
         })
     }
 }
@@ -238,8 +256,13 @@ impl Head {
             self.chunked = true;
             return if valid { Ok(()) } else { Err(Defect::Coding) };
         }
-        if imitates(name, LENGTH) || imitates(name, CODING) { Err(Defect::Imitation) } else { Ok(()) }
+        if imitates_framing(name) { Err(Defect::Imitation) } else { Ok(()) }
     }
+}
+
+/// Whether `name` is, or may be taken for, one of the fields that frame a message.
+pub(super) fn imitates_framing(name: &[u8]) -> bool {
+    imitates(name, LENGTH) || imitates(name, CODING)
 }
 
 /// Whether `name` is `real` once everything but letters and digits is taken for a hyphen.
@@ -253,7 +276,7 @@ fn imitates(name: &[u8], real: &[u8]) -> bool {
 }
 
 /// One to eighteen digits and nothing else, so that no sum or shift of it can overflow.
-fn decimal(text: &[u8]) -> Option<u64> {
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 {
         return None;
     }

@@ -12,7 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use tower_service::Service;
 
 use super::{Connection, Defect};
-use crate::problem;
+use crate::problem::{self, Refusal};
 
 /// Answers requests; cloned for each connection.
 pub trait Handler: Clone + Send + 'static {
@@ -75,9 +75,20 @@ where
     }
 }
 
-/// 400 and the end of the connection.
+impl Defect {
+    /// What the client is told.
+    #[must_use]
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Fields => Refusal::HeadTooLarge,
+            _ => Refusal::BadRequest,
+        }
+    }
+}
+
+/// 400, or 431, and the end of the connection.
 pub(crate) fn refusal(defect: Defect, request_id: Option<&str>) -> Response<Bytes> {
-    let mut response = problem::refusal(problem::Refusal::BadRequest, Some(&defect.to_string()), request_id);
+    let mut response = problem::refusal(defect.refusal(), Some(&defect.to_string()), request_id);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -4,12 +4,15 @@ use std::{fmt, io, net::SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::Tls;
+
 /// A socket that is bound and accepts nothing yet.
 #[derive(Debug)]
 pub struct Listener {
     name: &'static str,
     socket: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -21,7 +24,13 @@ impl Listener {
         let fail = |source| BindError { address: address.to_owned(), flag, source };
         let socket = TcpListener::bind(address).await.map_err(fail)?;
         let resolved = socket.local_addr().map_err(fail)?;
-        Ok(Self { name, socket, address: resolved })
+        Ok(Self { name, socket, address: resolved, tls: None })
+    }
+
+    /// The same, but clients have to speak TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// The name in `listening NAME URL`.
@@ -39,7 +48,12 @@ impl Listener {
     /// The address as a URL without a path.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {

@@ -4,14 +4,19 @@
 //! heads of at most 64 KiB and 100 fields; a head in time; a bound on connections; messages with two readings refused
 //! (see [`Defect`]); accept errors wait and go on; a shutdown that finishes what it began.
 //!
-//! HTTP/1.1 in cleartext. HTTP/2, TLS and Unix sockets would be further kinds of connection in this folder.
+//! HTTP/1.1, and HTTP/2 where a listener has limits for it, each in cleartext or over TLS.
 
 mod connection;
 mod descriptors;
 mod framing;
 mod handler;
+mod http1;
+mod http2;
 mod listener;
+mod preface;
 mod shutdown;
+pub mod tls;
+mod tunnel;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -24,8 +29,11 @@ pub use self::{
     connection::Connection,
     framing::Defect,
     handler::{Handler, Routed, RoutedBody},
+    http2::Http2Limits,
     listener::{BindError, Listener},
     shutdown::Shutdown,
+    tls::Tls,
+    tunnel::{CanSwitch, Switched, Tunnel},
 };
 
 /// What one listener allows its clients.
@@ -46,6 +54,16 @@ pub struct Limits {
     pub header_fields: usize,
     /// Bytes of a head.
     pub header_bytes: usize,
+    /// HTTP/2, where it is served.
+    pub http2: Option<Http2Limits>,
+}
+
+/// What the connections of a listener have in common.
+#[derive(Clone, Debug)]
+struct Shared {
+    limits: Arc<Limits>,
+    /// The streams of HTTP/2 that may be served at a time.
+    exchanges: Arc<Semaphore>,
 }
 
 impl Default for Limits {
@@ -59,6 +77,7 @@ impl Default for Limits {
             drain: Duration::from_secs(30),
             header_fields: 100,
             header_bytes: 64 * 1024,
+            http2: None,
         }
     }
 }
@@ -66,7 +85,9 @@ impl Default for Limits {
 /// Serves `listener` until `shutdown`: then stops accepting, closes idle connections, lets exchanges under way finish
 /// for at most [`Limits::drain`], and aborts what is left. Returns when no connection is left.
 pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, shutdown: Shutdown) {
-    let limits = Arc::new(limits);
+    let exchanges = Arc::new(Semaphore::new(limits.http2.map_or(0, |http2| http2.exchanges)));
+    let shared = Shared { limits: Arc::new(limits), exchanges };
+    let limits = &shared.limits;
     let slots = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut trouble = Backoff::default();
@@ -88,7 +109,12 @@ pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, s
             Ok((stream, peer)) => {
                 trouble = Backoff::default();
                 let connection = Connection::new(&listener, peer);
-                let served = connection.run(stream, handler.clone(), Arc::clone(&limits), shutdown.clone());
+                let served = connection.run(
+                    (stream, listener.tls().cloned()),
+                    handler.clone(),
+                    shared.clone(),
+                    shutdown.clone(),
+                );
                 connections.spawn(async move {
                     served.await;
                     drop(slot);

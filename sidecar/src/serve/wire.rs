@@ -4,47 +4,46 @@
 //! - a peer that takes none of the answer for [`Limits::stall`](super::Limits) is gone;
 //! - a connection closed while the peer is still sending a body is closed by FIN and drained for a moment, because a
 //!   close with unread bytes becomes a reset, and a reset can destroy the answer that explains it (RFC 9112 §9.6);
-//! - every byte read passes the [`Scanner`].
+//! - every byte read passes what follows the messages of the connection ([`Follow`]), which can end it.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::framing::{Defect, Scanner};
+use super::{Limits, preface::Early};
 use crate::deadline::Deadline;
 
-/// The first message of a connection that has two readings; shared with the service of that connection.
-#[derive(Debug, Default)]
-pub(super) struct FirstDefect(AtomicU64);
+/// Reads along, one connection from its first byte, and changes none.
+pub(super) trait Follow: Unpin {
+    /// Takes the next bytes that the peer sent.
+    fn feed(&mut self, bytes: &[u8]);
 
-impl FirstDefect {
-    /// The defect of message number `message`. Messages after a defect have it as well: their place is not known.
-    pub(super) fn of(&self, message: u64) -> Option<Defect> {
-        // The socket and the service of a connection live in one task; the atomic only satisfies the type system.
-        let (at, defect) = Defect::unpack(self.0.load(Ordering::Relaxed))?;
-        (at <= message).then_some(defect)
-    }
+    /// Takes note of bytes that were sent to the peer.
+    fn sent(&mut self, _bytes: usize) {}
 
-    fn set(&self, message: u64, defect: Defect) {
-        self.0.store(defect.pack(message), Ordering::Relaxed);
+    /// Whether the peer has begun a head, or the connection, and not finished it.
+    fn awaits_head(&self) -> bool;
+
+    /// Whether bytes of a body may still be on their way.
+    fn inside_body(&self) -> bool;
+
+    /// Whether the connection shall end, for what the peer sent.
+    fn is_too_much(&self) -> bool {
+        false
     }
 }
 
 /// A client's socket.
 #[derive(Debug)]
-pub(super) struct Wire<T> {
+pub(super) struct Wire<T, F> {
     io: T,
-    scanner: Scanner,
-    first_defect: Arc<FirstDefect>,
+    early: Early,
+    follow: F,
     head: Deadline,
     stall: Deadline,
     linger: Deadline,
@@ -52,18 +51,24 @@ pub(super) struct Wire<T> {
     finished: bool,
 }
 
-impl<T> Wire<T> {
-    pub(super) fn new(io: T, first_defect: Arc<FirstDefect>, header: Duration, stall: Duration) -> Self {
+impl<T, F> Wire<T, F> {
+    /// `io` behind `early`, which was read from it before.
+    pub(super) fn new(io: T, early: Early, follow: F, limits: &Limits) -> Self {
         Self {
             io,
-            scanner: Scanner::new(),
-            first_defect,
-            head: Deadline::new(header),
-            stall: Deadline::new(stall),
+            early,
+            follow,
+            head: Deadline::new(limits.header),
+            stall: Deadline::new(limits.stall),
             linger: Deadline::new(LINGER),
             lingered: 0,
             finished: false,
         }
+    }
+
+    /// The stream itself, with nobody reading along.
+    pub(super) fn into_inner(self) -> T {
+        self.io
     }
 
     fn taken<V>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<V>>) -> Poll<io::Result<V>> {
@@ -77,7 +82,7 @@ impl<T> Wire<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
+impl<T: AsyncRead + Unpin, F: Follow> AsyncRead for Wire<T, F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,28 +90,36 @@ impl<T: AsyncRead + Unpin> AsyncRead for Wire<T> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
-            let fresh = buf.filled().get(before..).unwrap_or_default();
-            let known = this.scanner.defect().is_some();
-            this.scanner.feed(fresh);
-            if let (false, Some((message, defect))) = (known, this.scanner.defect()) {
-                this.first_defect.set(message, defect);
+        let poll = match this.early.is_empty() {
+            true => Pin::new(&mut this.io).poll_read(cx, buf),
+            false => {
+                this.early.give(buf);
+                Poll::Ready(Ok(()))
             }
-            if !this.scanner.awaits_head() {
+        };
+        if let Poll::Ready(result) = poll {
+            this.follow.feed(buf.filled().get(before..).unwrap_or_default());
+            if !this.follow.awaits_head() {
                 this.head.disarm();
+            }
+            if this.follow.is_too_much() {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             return Poll::Ready(result);
         }
-        if this.scanner.awaits_head() && this.head.poll_elapsed(cx).is_ready() {
+        if this.follow.awaits_head() && this.head.poll_elapsed(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin, F: Follow> AsyncWrite for Wire<T, F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(sent)) = poll {
+            self.follow.sent(sent);
+        }
         self.taken(cx, poll)
     }
 
@@ -116,6 +129,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        if let Poll::Ready(Ok(sent)) = poll {
+            self.follow.sent(sent);
+        }
         self.taken(cx, poll)
     }
 
@@ -135,7 +151,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<T> {
             ready!(this.taken(cx, poll))?;
             this.finished = true;
         }
-        if !this.scanner.inside_body() {
+        if !this.follow.inside_body() {
             return Poll::Ready(Ok(()));
         }
         let mut space = [0_u8; 8 * 1024];

@@ -22,7 +22,7 @@ rules:
 
 pub(super) struct Guarded {
     pub(super) recorder: Recorder,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     pub(super) metrics: Arc<Metrics>,
     _directory: Directory,
 }
@@ -53,26 +53,35 @@ impl Drop for Directory {
 }
 
 impl Guarded {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(Directory::new(), POLICY).await
     }
 
     pub(super) async fn with(directory: Directory, policy: &str) -> Self {
+        Self::over(directory, policy, None).await
+    }
+
+    /// In front of another upstream than one that records.
+    pub(super) async fn before(upstream: SocketAddr) -> Self {
+        Self::over(Directory::new(), POLICY, Some(upstream)).await
+    }
+
+    async fn over(directory: Directory, policy: &str, upstream: Option<SocketAddr>) -> Self {
         directory.write("keys.json", &jwks([TestKey::es256()]));
         let policy = directory.write("orgate.yaml", policy);
         let gate = orgate::Gate::load(&policy).await.expect("a policy");
         let recorder = Recorder::ok().await;
-        let upstream = Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default())
-            .expect("an upstream");
+        let upstream = format!("http://{}", upstream.unwrap_or(recorder.address));
+        let upstream = Upstream::new(&upstream, UpstreamSettings::default()).expect("an upstream");
         let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
         let door = ProxyDoor::new(gate, upstream, Arc::clone(&metrics));
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         let address = listener.address();
-        tokio::spawn(serve::serve(listener, door, Limits::default(), Shutdown::new()));
+        tokio::spawn(serve::serve(listener, door, Limits::default().with_http2(), Shutdown::new()));
         Self { recorder, address, metrics, _directory: directory }
     }
 
-    async fn connect(&self) -> Client {
+    pub(super) async fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).await.expect("a connection"))
     }
 
@@ -89,8 +98,15 @@ impl Guarded {
 }
 
 pub(super) fn token(issuer: &str) -> String {
+    token_for(issuer, 300)
+}
+
+/// One that ends in so many seconds.
+pub(super) fn token_for(issuer: &str, seconds: i64) -> String {
     let now = orgate::clock::now().seconds();
-    TestKey::es256().mint(&access_token_claims(issuer, "app", now))
+    let mut claims = access_token_claims(issuer, "app", now);
+    claims["exp"] = (now + seconds).into();
+    TestKey::es256().mint(&claims)
 }
 
 fn with_token(line: &str) -> String {

@@ -6,10 +6,14 @@ mod door;
 mod failures;
 mod framing;
 mod headers;
+mod http2;
 mod identity;
 mod lifecycle;
 mod modes;
 mod senders;
+mod tls;
+mod upgrades;
+mod upstreams;
 
 use std::{
     net::SocketAddr,
@@ -22,20 +26,23 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
     problem,
-    serve::{self, Connection, Defect, Handler, Limits, Listener, Shutdown},
+    serve::{self, Connection, Defect, Handler, Limits, Listener, Shutdown, Tls},
     upstream::{Outbound, ResponseBody, Upstream, UpstreamSettings},
 };
 
-/// Forwards everything as `usr_ann` of `org_acme`.
+/// Forwards everything as `usr_ann` of `org_acme`, and keeps over which connection it came.
 #[derive(Clone)]
-struct OpenDoor(Arc<Upstream>);
+struct OpenDoor {
+    upstream: Arc<Upstream>,
+    connections: Arc<Mutex<Vec<Connection>>>,
+}
 
 impl Handler for OpenDoor {
     type Body = Either<ResponseBody, Full<Bytes>>;
@@ -45,7 +52,8 @@ impl Handler for OpenDoor {
         request: Request<Incoming>,
         connection: Connection,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<> {
-        let upstream = Arc::clone(&self.0);
+        let upstream = Arc::clone(&self.upstream);
+        self.connections.lock().expect("unpoisoned").push(connection);
         async move {
             let target = request.uri().path_and_query().cloned().expect("origin form");
             let identity =
@@ -55,7 +63,7 @@ impl Handler for OpenDoor {
                 target,
                 Arc::new(IdentityHeaders::new("X-Orgate", &[]).expect("names")),
                 Some(identity),
-                connection.peer,
+                connection,
                 HeaderValue::from_static("req_1"),
             );
             match upstream.forward(outbound).await {
@@ -76,6 +84,7 @@ struct Sidecar {
     address: SocketAddr,
     shutdown: Shutdown,
     upstream: Arc<Upstream>,
+    connections: Arc<Mutex<Vec<Connection>>>,
     served: tokio::task::JoinHandle<()>,
 }
 
@@ -85,13 +94,35 @@ impl Sidecar {
     }
 
     async fn with(upstream: SocketAddr, settings: UpstreamSettings, limits: Limits) -> Self {
+        Self::over(upstream, settings, limits, None).await
+    }
+
+    async fn over(
+        upstream: SocketAddr,
+        settings: UpstreamSettings,
+        limits: Limits,
+        tls: Option<Tls>,
+    ) -> Self {
         let upstream = Upstream::new(&format!("http://{upstream}"), settings).expect("an upstream");
-        let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+        Self::with_upstream(upstream, limits, tls).await
+    }
+
+    async fn to(url: &str, settings: UpstreamSettings) -> Self {
+        let upstream = Upstream::new(url, settings).expect("an upstream");
+        Self::with_upstream(upstream, Limits::default().with_http2(), None).await
+    }
+
+    async fn with_upstream(upstream: Arc<Upstream>, limits: Limits, tls: Option<Tls>) -> Self {
+        let mut listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+        if let Some(tls) = tls {
+            listener = listener.with_tls(tls);
+        }
         let address = listener.address();
         let shutdown = Shutdown::new();
-        let served =
-            tokio::spawn(serve::serve(listener, OpenDoor(Arc::clone(&upstream)), limits, shutdown.clone()));
-        Self { address, shutdown, upstream, served }
+        let connections = Arc::default();
+        let door = OpenDoor { upstream: Arc::clone(&upstream), connections: Arc::clone(&connections) };
+        let served = tokio::spawn(serve::serve(listener, door, limits, shutdown.clone()));
+        Self { address, shutdown, upstream, connections, served }
     }
 
     async fn connect(&self) -> Client {
@@ -116,9 +147,14 @@ impl Sidecar {
     }
 }
 
+/// A socket, or TLS over one.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// One end of a raw HTTP/1.1 conversation.
 struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
@@ -154,8 +190,8 @@ fn only_header(head: &str, name: &str) -> Option<String> {
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+    fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -229,6 +229,11 @@ impl ResponseBody {
         body
     }
 
+    /// None, of an answer that switches protocols.
+    pub(super) fn none(inner: Incoming) -> Self {
+        Self { inner, idle: Deadline::new(Duration::ZERO), lease: None, sending: None }
+    }
+
     fn finish(&mut self) {
         let Some(lease) = self.lease.take() else { return };
         if self.sending.as_ref().is_none_or(|sending| sending.is_complete()) {

@@ -5,25 +5,24 @@
 //! request was written, which hyper tells by handing the request back: it then goes out on a new connection.
 //! A request that was begun is never sent again, whatever its method.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
-    uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body as _;
-use hyper::{body::Incoming, client::conn::TrySendError};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use orgate_claims::UnixTime;
 
 use super::{
-    HostHeader, ResponseBody, Upstream,
+    HostHeader, ResponseBody, Upstream, UpstreamError,
     body::{RequestBody, Sending},
     hop_by_hop,
-    pool::{ConnectError, Lease},
+    pool::{Lease, Sender},
+    upgrade, versions,
 };
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
-    problem::Refusal,
+    serve::{Connection, Switched, Tunnel},
 };
 
 /// A judged request, ready to go.
@@ -34,10 +33,12 @@ pub struct Outbound<'o> {
     /// What only the gate may say, by the policy that judged it.
     names: Arc<IdentityHeaders>,
     identity: Option<Identity<'o>>,
-    peer: SocketAddr,
+    client: Connection,
     request_id: HeaderValue,
     /// What says the method that was judged, where that is not the one of the request line.
     overriding: Option<(HeaderName, HeaderValue)>,
+    /// When a protocol that is switched to has to end.
+    until: Option<UnixTime>,
 }
 
 /// The body that the client sent.
@@ -49,6 +50,17 @@ pub enum ClientBody {
     Read(Bytes),
     /// Read in part; the rest as it comes.
     Begun(Bytes, Incoming),
+}
+
+impl ClientBody {
+    fn is_empty(&self) -> bool {
+        let nothing = |body: &Incoming| body.is_end_stream() || body.size_hint().exact() == Some(0);
+        match self {
+            Self::Streaming(body) => nothing(body),
+            Self::Read(bytes) => bytes.is_empty(),
+            Self::Begun(begun, rest) => begun.is_empty() && nothing(rest),
+        }
+    }
 }
 
 impl From<Incoming> for ClientBody {
@@ -70,15 +82,29 @@ impl<'o> Outbound<'o> {
         target: PathAndQuery,
         names: Arc<IdentityHeaders>,
         identity: Option<Identity<'o>>,
-        peer: SocketAddr,
+        client: Connection,
         request_id: HeaderValue,
     ) -> Self {
-        Self { request: request.map(Into::into), target, names, identity, peer, request_id, overriding: None }
+        Self {
+            request: request.map(Into::into),
+            target,
+            names,
+            identity,
+            client,
+            request_id,
+            overriding: None,
+            until: None,
+        }
     }
 
     /// With the header by which the upstream serves the method that was judged. All others of its kind are removed.
     pub(crate) fn overriding(self, overriding: Option<(HeaderName, HeaderValue)>) -> Self {
         Self { overriding, ..self }
+    }
+
+    /// With the end of a connection that is switched to another protocol: that of what the caller has proved.
+    pub(crate) fn until(self, until: Option<UnixTime>) -> Self {
+        Self { until, ..self }
     }
 }
 
@@ -88,26 +114,37 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, names, identity, peer, request_id, overriding } = outbound;
+        let Outbound { request, target, names, identity, client, request_id, overriding, until } = outbound;
         let (mut parts, client_body) = request.into_parts();
-        let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-        self.rewrite(&mut parts.headers, &names, peer, request_id, chunked)?;
+        let is_empty = client_body.is_empty();
+        let chunked = match parts.version {
+            // It has no coding to say that the length is not known.
+            Version::HTTP_2 => {
+                !is_empty
+                    && !matches!(client_body, ClientBody::Read(_))
+                    && !parts.headers.contains_key(header::CONTENT_LENGTH)
+            }
+            _ => parts.headers.contains_key(header::TRANSFER_ENCODING),
+        };
+        // HTTP/2 has no `Upgrade`.
+        let protocol = upgrade::asked_for(&parts).filter(|_| self.pool.connector().speaks_http1());
+        let sent = Sent { names: &names, client: &client, version: parts.version, chunked };
+        self.rewrite(&mut parts.headers, request_id, &sent)?;
         if let Some(identity) = &identity {
             names.set(&mut parts.headers, identity).map_err(|_| UpstreamError::Identity)?;
         }
         if let Some((name, value)) = overriding {
             parts.headers.insert(name, value);
         }
+        if let Some(protocol) = &protocol {
+            parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            parts.headers.insert(header::UPGRADE, protocol.clone());
+        }
         parts.uri = Uri::from(target);
         parts.version = Version::HTTP_11;
         parts.extensions = http::Extensions::new();
 
         let idle = self.settings.timeouts.body_idle;
-        let is_empty = match &client_body {
-            ClientBody::Streaming(body) => body.is_end_stream(),
-            ClientBody::Read(bytes) => bytes.is_empty(),
-            ClientBody::Begun(begun, rest) => begun.is_empty() && rest.is_end_stream(),
-        };
         let sending = (!is_empty).then(Arc::<Sending>::default);
         let body = match (&sending, client_body) {
             (None, _) => RequestBody::empty(),
@@ -120,25 +157,46 @@ impl Upstream {
             }
         };
 
-        let (lease, response) = self.send(Request::from_parts(parts, body), sending.as_deref()).await?;
+        let (lease, response) =
+            self.send(Request::from_parts(parts, body), protocol.is_some(), sending.as_deref()).await?;
         let (mut parts, incoming) = response.into_parts();
+        // Dropping the lease ends the connection.
+        let switched = upgrade::is_switched(protocol.as_ref(), &parts).map_err(UpstreamError::Unfit)?;
         if let Some(problem) = unfit(&parts) {
-            // Dropping the lease ends the connection.
             return Err(UpstreamError::Unfit(problem));
         }
         hop_by_hop::clean_response(&mut parts.headers);
+        if let (true, Some(protocol)) = (switched, protocol) {
+            self.switch(&mut parts, protocol, lease, until)?;
+            return Ok(Response::from_parts(parts, ResponseBody::none(incoming)));
+        }
         // The server side speaks the client's version whatever the upstream spoke.
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, ResponseBody::new(incoming, idle, lease, sending)))
     }
 
+    /// Prepares the answer that switches protocols.
+    fn switch(
+        &self,
+        parts: &mut http::response::Parts,
+        protocol: HeaderValue,
+        lease: Lease,
+        until: Option<UnixTime>,
+    ) -> Result<(), UpstreamError> {
+        let upstream = parts.extensions.remove::<OnUpgrade>().ok_or(UpstreamError::Closed)?;
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(header::UPGRADE, protocol);
+        let idle = self.settings.timeouts.tunnel_idle;
+        parts.extensions.insert(Switched::to(Tunnel { upstream, held: Box::new(lease), idle, until }));
+        Ok(())
+    }
+
     fn rewrite(
         &self,
         headers: &mut HeaderMap,
-        names: &IdentityHeaders,
-        peer: SocketAddr,
         request_id: HeaderValue,
-        chunked: bool,
+        &Sent { names, client, version, chunked }: &Sent<'_>,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
         let original_host = headers.get(header::HOST).cloned();
@@ -153,12 +211,14 @@ impl Upstream {
             headers.insert(header::HOST, forwarded);
             headers.insert(X_FORWARDED_HOST, host);
         }
-        let client = HeaderValue::try_from(peer.ip().to_canonical().to_string())
+        let address = HeaderValue::try_from(client.peer.ip().to_canonical().to_string())
             .map_err(|_| UpstreamError::Identity)?;
-        headers.insert(X_FORWARDED_FOR, client);
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(X_FORWARDED_FOR, address);
+        let scheme = if client.tls.is_some() { "https" } else { "http" };
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
         headers.insert(X_REQUEST_ID, request_id);
-        headers.append(header::VIA, HeaderValue::from_static("1.1 orgate"));
+        let via = if version == Version::HTTP_2 { "2 orgate" } else { "1.1 orgate" };
+        headers.append(header::VIA, HeaderValue::from_static(via));
         if chunked {
             // Said aloud, because hyper otherwise sends a GET of unknown length without its body.
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -173,16 +233,17 @@ impl Upstream {
     async fn send(
         &self,
         request: Request<RequestBody>,
+        alone: bool,
         sending: Option<&Sending>,
     ) -> Result<(Lease, Response<Incoming>), UpstreamError> {
         let mut request = request;
-        if let Some(lease) = self.pool.idle().await {
+        if let Some(lease) = self.pool.ready(alone).await {
             match self.exchange(lease, request, sending).await? {
                 Exchanged::Done(done) => return Ok(done),
                 Exchanged::NothingSent(unsent) => request = unsent,
             }
         }
-        let lease = self.pool.connect().await.map_err(UpstreamError::from_connect)?;
+        let lease = self.pool.connect(alone).await.map_err(UpstreamError::from_connect)?;
         match self.exchange(lease, request, sending).await? {
             Exchanged::Done(done) => Ok(done),
             Exchanged::NothingSent(_) => Err(UpstreamError::Closed),
@@ -192,19 +253,19 @@ impl Upstream {
     async fn exchange(
         &self,
         mut lease: Lease,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         sending: Option<&Sending>,
     ) -> Result<Exchanged, UpstreamError> {
-        let Some(sender) = lease.sender() else { return Ok(Exchanged::NothingSent(request)) };
-        let mut answer = std::pin::pin!(sender.try_send_request(request));
-        let first_byte = self.settings.timeouts.first_byte;
-        let answered = loop {
-            let frames = sending.map_or(0, Sending::frames);
-            match tokio::time::timeout(first_byte, answer.as_mut()).await {
-                Ok(answered) => break answered,
-                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
-                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
-                Err(_) => return Err(UpstreamError::FirstByteTimeout),
+        let answered = match lease.sender() {
+            None => return Ok(Exchanged::NothingSent(request)),
+            Some(Sender::Http1(sender)) => {
+                versions::as_http1(&mut request).ok_or(UpstreamError::Host)?;
+                self.answered(sender.try_send_request(request), sending).await?
+            }
+            Some(Sender::Http2(sender)) => {
+                let scheme = self.pool.connector().scheme();
+                versions::as_http2(&mut request, scheme).ok_or(UpstreamError::Host)?;
+                self.answered(sender.try_send_request(request), sending).await?
             }
         };
         match answered {
@@ -215,6 +276,34 @@ impl Upstream {
             },
         }
     }
+
+    /// Waits for the head of the response, at most as long as nothing moves.
+    async fn answered<T>(
+        &self,
+        answer: impl Future<Output = T>,
+        sending: Option<&Sending>,
+    ) -> Result<T, UpstreamError> {
+        let mut answer = std::pin::pin!(answer);
+        let first_byte = self.settings.timeouts.first_byte;
+        loop {
+            let frames = sending.map_or(0, Sending::frames);
+            match tokio::time::timeout(first_byte, answer.as_mut()).await {
+                Ok(answered) => return Ok(answered),
+                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
+                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
+                Err(_) => return Err(UpstreamError::FirstByteTimeout),
+            }
+        }
+    }
+}
+
+/// How a request came.
+struct Sent<'s> {
+    names: &'s IdentityHeaders,
+    client: &'s Connection,
+    version: Version,
+    /// Whether it has a body of a length that is not known.
+    chunked: bool,
 }
 
 enum Exchanged {
@@ -224,9 +313,6 @@ enum Exchanged {
 
 /// What a response may not be, because the client's side could not frame it or would frame it differently.
 fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Some("it switched protocols without being asked");
-    }
     let lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
     let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
     match (lengths, codings.next(), codings.next()) {
@@ -239,96 +325,6 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
         _ => None,
     }
 }
-
-/// Why there is no response.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum UpstreamError {
-    /// No connection.
-    Connect(io::Error),
-    /// No connection in time.
-    ConnectTimeout,
-    /// No response in time.
-    FirstByteTimeout,
-    /// The connection ended before a response.
-    Closed,
-    /// The response was not HTTP, or too large a head.
-    Invalid(hyper::Error),
-    /// The response was HTTP that must not be passed on.
-    Unfit(&'static str),
-    /// The client did not send its body in time.
-    ClientLate,
-    /// The client's body was malformed, or the client went away.
-    ClientBroken,
-    /// The identity could not be put in headers.
-    Identity,
-}
-
-impl UpstreamError {
-    fn from_connect(error: ConnectError) -> Self {
-        match error {
-            ConnectError::Timeout => Self::ConnectTimeout,
-            ConnectError::Refused(error) => Self::Connect(error),
-            ConnectError::Handshake(error) => Self::Invalid(error),
-        }
-    }
-
-    fn from_exchange(error: TrySendError<Request<RequestBody>>, sending: Option<&Sending>) -> Self {
-        match sending {
-            Some(body) if body.client_was_late() => return Self::ClientLate,
-            Some(body) if body.client_broke_off() => return Self::ClientBroken,
-            _ => {}
-        }
-        let error = error.into_error();
-        if error.is_parse() { Self::Invalid(error) } else { Self::Closed }
-    }
-
-    /// What the client is told.
-    #[must_use]
-    pub fn refusal(&self) -> Refusal {
-        match self {
-            Self::Connect(_) | Self::Closed | Self::Invalid(_) | Self::Unfit(_) | Self::Identity => {
-                Refusal::UpstreamFailed
-            }
-            Self::ConnectTimeout | Self::FirstByteTimeout => Refusal::UpstreamTimeout,
-            Self::ClientLate => Refusal::RequestTimeout,
-            Self::ClientBroken => Refusal::BadRequest,
-        }
-    }
-
-    /// One word for metrics and logs.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Connect(_) => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::FirstByteTimeout => "first_byte_timeout",
-            Self::Closed => "closed",
-            Self::Invalid(_) | Self::Unfit(_) => "invalid_response",
-            Self::ClientLate => "client_timeout",
-            Self::ClientBroken => "client_body",
-            Self::Identity => "identity",
-        }
-    }
-}
-
-impl fmt::Display for UpstreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(error) => write!(f, "no connection to the upstream: {error}"),
-            Self::ConnectTimeout => f.write_str("no connection to the upstream in time"),
-            Self::FirstByteTimeout => f.write_str("no response from the upstream in time"),
-            Self::Closed => f.write_str("the upstream closed the connection without a response"),
-            Self::Invalid(error) => write!(f, "the upstream's response is not valid: {error}"),
-            Self::Unfit(problem) => write!(f, "the upstream's response cannot be passed on: {problem}"),
-            Self::ClientLate => f.write_str("the client stopped sending its body"),
-            Self::ClientBroken => f.write_str("the client's body is malformed or broke off"),
-            Self::Identity => f.write_str("the identity cannot be put in headers"),
-        }
-    }
-}
-
-impl std::error::Error for UpstreamError {}
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

@@ -33,6 +33,11 @@ pub(super) fn clean_trailers(trailers: &mut HeaderMap, identity: Option<&Identit
     remove_hop_by_hop(trailers);
 }
 
+/// Whether the list in header `name` has `member`.
+pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
+    list(headers, name).any(|other| other.eq_ignore_ascii_case(member))
+}
+
 /// Whether the client understands trailers: `TE: trailers` (RFC 9110 §10.1.4).
 pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
     list(headers, &header::TE).any(|member| {

@@ -1,21 +1,30 @@
 //! The application behind the gate, as the sidecar reaches it.
 //!
 //! [`Upstream::forward`] is the only way to it, and it takes an [`Outbound`], which only a permit of the gate makes.
-//! HTTP/1.1 over TCP. Other transports are other ways to a connection in `pool`; the rest does not change with them.
+//! It is reached over TCP, with TLS or without, or over a Unix-domain socket, and speaks HTTP/1.1 or HTTP/2; what that changes
+//! stands in `connect` and `versions`.
 
+mod address;
 mod body;
+mod connect;
+mod error;
 mod forward;
 mod hop_by_hop;
 mod pool;
+mod shared;
+mod tls;
+mod upgrade;
+mod versions;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::Uri;
-
-use self::pool::Pool;
+use self::{address::Address, connect::Connector, pool::Pool};
 pub use self::{
+    address::InvalidUpstream,
     body::{ResponseBody, UpstreamGone},
-    forward::{ClientBody, Outbound, UpstreamError},
+    error::UpstreamError,
+    forward::{ClientBody, Outbound},
+    tls::{UpstreamTls, UpstreamTlsFiles},
 };
 
 /// How long to wait for an upstream.
@@ -30,6 +39,8 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// How long an unused connection is kept. Must be below the upstream's own, or requests meet closing connections.
     pub idle: Duration,
+    /// How long a connection that was switched to another protocol may be silent.
+    pub tunnel_idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -39,6 +50,7 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(60),
             body_idle: Duration::from_secs(60),
             idle: Duration::from_secs(30),
+            tunnel_idle: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -53,11 +65,13 @@ pub struct UpstreamSettings {
     pub max_idle: usize,
     /// Which `Host` the upstream sees.
     pub host: HostHeader,
+    /// Who is believed over TLS; the authorities of the system where there is none.
+    pub tls: Option<UpstreamTls>,
 }
 
 impl Default for UpstreamSettings {
     fn default() -> Self {
-        Self { timeouts: Timeouts::default(), max_idle: 256, host: HostHeader::Preserve }
+        Self { timeouts: Timeouts::default(), max_idle: 256, host: HostHeader::Preserve, tls: None }
     }
 }
 
@@ -82,15 +96,18 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The upstream at `url` (`http://host:port`). Nothing is connected yet. Needs a tokio runtime.
+    /// The upstream at `url`: `http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`. Nothing is connected
+    /// yet. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`InvalidUpstream`] if the URL has another scheme, or more than a host and a port.
+    /// [`InvalidUpstream`] if the URL has another scheme, or more than a place, or if nobody can be believed over TLS.
     pub fn new(url: &str, settings: UpstreamSettings) -> Result<Arc<Self>, InvalidUpstream> {
         let address = Address::parse(url)?;
-        let own_host = http::HeaderValue::try_from(address.to_string())
-            .map_err(|_| InvalidUpstream { url: url.to_owned(), problem: "the host is not valid" })?;
-        let pool = Pool::new(address, settings.timeouts, settings.max_idle);
+        let own_host = http::HeaderValue::try_from(address.host())
+            .map_err(|_| InvalidUpstream::new(url, "the host is not valid"))?;
+        let connector = Connector::new(address, settings.tls.as_ref())
+            .map_err(|problem| InvalidUpstream::new(url, problem))?;
+        let pool = Pool::new(connector, settings.timeouts, settings.max_idle);
         tokio::spawn(Pool::sweep(Arc::downgrade(&pool), settings.timeouts.idle / 4));
         Ok(Arc::new(Self { pool, settings, own_host }))
     }
@@ -110,110 +127,6 @@ impl Upstream {
     /// Whether only this machine can be meant by its address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.pool.address().is_loopback()
-    }
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    host: Box<str>,
-    port: u16,
-    bracketed: bool,
-}
-
-impl Address {
-    pub(crate) fn parse(url: &str) -> Result<Self, InvalidUpstream> {
-        let fail = |problem| InvalidUpstream { url: url.to_owned(), problem };
-        let uri: Uri = url.parse().map_err(|_| fail("it is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(fail("TLS to the upstream is not supported")),
-            _ => return Err(fail("it must begin with `http://`")),
-        }
-        let authority = uri.authority().ok_or_else(|| fail("it has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(fail("it must not contain a user name"));
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(fail(
-                "it must not have a path: requests are forwarded with exactly the path that was judged",
-            ));
-        }
-        let host = authority.host();
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let port = match authority.as_str().strip_prefix(host).unwrap_or_default() {
-            "" => Some(80),
-            port => port.strip_prefix(':').and_then(|port| port.parse().ok()),
-        };
-        let Some(port) = port.filter(|port| *port > 0 && !host.is_empty()) else {
-            return Err(fail("it has no valid host and port"));
-        };
-        Ok(Self { host: bare.unwrap_or(host).into(), port, bracketed: bare.is_some() })
-    }
-
-    /// Whether only this machine can be meant. A host name other than `localhost` is not looked up.
-    pub(crate) fn is_loopback(&self) -> bool {
-        &*self.host == "localhost"
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bracketed {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
-
-/// A URL that cannot be an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidUpstream {
-    url: String,
-    problem: &'static str,
-}
-
-impl fmt::Display for InvalidUpstream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, problem } = self;
-        write!(f, "`{url}` cannot be an upstream: {problem}\nhelp: give it as `http://127.0.0.1:3000`")
-    }
-}
-
-impl std::error::Error for InvalidUpstream {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_and_a_port_are_an_upstream() {
-        let shown = |url| Address::parse(url).map(|address| (address.to_string(), address.is_loopback()));
-        assert_eq!(shown("http://127.0.0.1:3000"), Ok(("127.0.0.1:3000".to_owned(), true)));
-        assert_eq!(shown("http://localhost/"), Ok(("localhost:80".to_owned(), true)));
-        assert_eq!(shown("http://[::1]:3000"), Ok(("[::1]:3000".to_owned(), true)));
-        assert_eq!(shown("http://app.internal:8080"), Ok(("app.internal:8080".to_owned(), false)));
-    }
-
-    #[test]
-    fn anything_else_is_not() {
-        for url in [
-            "127.0.0.1:3000",
-            "https://127.0.0.1:3000",
-            "ftp://a",
-            "http://a/path",
-            "http://a?x",
-            "http://u@a",
-            "http://a:0",
-            "http://a:x",
-            "http://a:99999",
-            "http://:80",
-            "",
-        ] {
-            let error = Address::parse(url).expect_err(url).to_string();
-            assert!(error.contains("help: "), "{error}");
-        }
+        self.pool.connector().address().is_loopback()
     }
 }

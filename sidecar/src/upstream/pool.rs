@@ -1,8 +1,10 @@
 //! Connections to one upstream, kept for the next request.
 //!
-//! Last in, first out, so that a few connections stay warm and the rest age out. A connection comes back only when
+//! HTTP/1.1: last in, first out, so that a few connections stay warm and the rest age out. A connection comes back only when
 //! both bodies of its exchange are at their end; anything else ends it: an abandoned [`Lease`] aborts the task that
 //! drives the connection, and with it the socket and what is left of the request body.
+//!
+//! HTTP/2: connections that are shared (see [`shared`](super::shared)); an abandoned lease ends one stream.
 //!
 //! Our own rather than the pool of hyper-util: that one races a new connection against every wait for an idle one.
 
@@ -15,20 +17,27 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1::SendRequest;
+use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::AbortHandle, time::Instant};
+use tokio::{task::AbortHandle, time::Instant};
 use tracing::debug;
 
-use super::{Address, Timeouts, body::RequestBody};
+use super::{
+    Timeouts,
+    body::RequestBody,
+    connect::{Connector, Unconnected},
+    shared::{Place, Shared},
+};
+use crate::socket::Socket;
 
 /// Idle and leased connections to one address.
 #[derive(Debug)]
 pub(super) struct Pool {
-    address: Address,
+    connector: Connector,
     timeouts: Timeouts,
     max_idle: usize,
     idle: Mutex<Vec<Idle>>,
+    shared: Shared,
     active: AtomicUsize,
 }
 
@@ -39,7 +48,7 @@ struct Idle {
 }
 
 struct PooledConnection {
-    sender: SendRequest<RequestBody>,
+    sender: http1::SendRequest<RequestBody>,
     driver: AbortHandle,
 }
 
@@ -54,37 +63,51 @@ impl fmt::Debug for PooledConnection {
 pub(super) enum ConnectError {
     Timeout,
     Refused(io::Error),
+    Tls(io::Error),
     Handshake(hyper::Error),
 }
 
+impl From<Unconnected> for ConnectError {
+    fn from(error: Unconnected) -> Self {
+        match error {
+            Unconnected::Refused(error) => Self::Refused(error),
+            Unconnected::Tls(error) => Self::Tls(error),
+        }
+    }
+}
+
 impl Pool {
-    pub(super) fn new(address: Address, timeouts: Timeouts, max_idle: usize) -> Arc<Self> {
+    pub(super) fn new(connector: Connector, timeouts: Timeouts, max_idle: usize) -> Arc<Self> {
         Arc::new(Self {
-            address,
+            connector,
             timeouts,
             max_idle,
             idle: Mutex::new(Vec::new()),
+            shared: Shared::default(),
             active: AtomicUsize::new(0),
         })
     }
 
-    pub(super) fn address(&self) -> &Address {
-        &self.address
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
-    /// Idle connections and connections in use.
+    /// Idle connections and exchanges under way.
     pub(super) fn counts(&self) -> (usize, usize) {
-        (self.lock().len(), self.active.load(Ordering::Relaxed))
+        (self.lock().len() + self.shared.idle(), self.active.load(Ordering::Relaxed))
     }
 
     #[cfg(test)]
     pub(super) fn live(&self) -> usize {
         let idle = self.lock().iter().filter(|idle| !idle.connection.sender.is_closed()).count();
-        idle + self.active.load(Ordering::Relaxed)
+        idle + self.shared.idle() + self.active.load(Ordering::Relaxed)
     }
 
-    /// An idle connection that is ready for a request.
-    pub(super) async fn idle(self: &Arc<Self>) -> Option<Lease> {
+    /// A connection that is ready for a request; with `alone`, one of HTTP/1.1.
+    pub(super) async fn ready(self: &Arc<Self>, alone: bool) -> Option<Lease> {
+        if let (false, Some((sender, place))) = (alone, self.shared.find()) {
+            return Some(self.lease(Leased::Shared { sender, _place: place }));
+        }
         loop {
             let Idle { mut connection, since } = self.lock().pop()?;
             if since.elapsed() >= self.timeouts.idle || connection.sender.is_closed() {
@@ -95,37 +118,37 @@ impl Pool {
             let ready = connection.sender.is_ready()
                 || matches!(tokio::time::timeout(NOTICE, connection.sender.ready()).await, Ok(Ok(())));
             if ready {
-                return Some(self.lease(connection));
+                return Some(self.lease(Leased::Alone(connection)));
             }
             connection.driver.abort();
         }
     }
 
-    /// A new connection.
-    pub(super) async fn connect(self: &Arc<Self>) -> Result<Lease, ConnectError> {
+    /// A new connection; with `alone`, one of HTTP/1.1. While one of HTTP/2 is being made, others wait for it.
+    pub(super) async fn connect(self: &Arc<Self>, alone: bool) -> Result<Lease, ConnectError> {
         let connecting = async {
-            let stream = TcpStream::connect((&*self.address.host, self.address.port))
-                .await
-                .map_err(ConnectError::Refused)?;
-            stream.set_nodelay(true).map_err(ConnectError::Refused)?;
-            hyper::client::conn::http1::Builder::new()
-                .max_headers(MAX_FIELDS)
-                .max_header_size(MAX_HEAD)
-                .max_buf_size(MAX_HEAD)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(ConnectError::Handshake)
+            let turn = match self.shared.is_in_use(self.connector.address()) && !alone {
+                true => Some(self.shared.turn().await),
+                false => None,
+            };
+            if let (true, Some((sender, place))) = (turn.is_some(), self.shared.find()) {
+                return Ok(Leased::Shared { sender, _place: place });
+            }
+            let (socket, is_http2) = self.connector.connect(alone).await?;
+            match is_http2 {
+                true => self
+                    .shared
+                    .add(socket)
+                    .await
+                    .map(|(sender, place)| Leased::Shared { sender, _place: place }),
+                false => alone_over(socket).await.map(Leased::Alone),
+            }
+            .map_err(ConnectError::Handshake)
         };
-        let (sender, connection) = tokio::time::timeout(self.timeouts.connect, connecting)
+        let leased = tokio::time::timeout(self.timeouts.connect, connecting)
             .await
             .map_err(|_| ConnectError::Timeout)??;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "upstream connection ended");
-            }
-        })
-        .abort_handle();
-        Ok(self.lease(PooledConnection { sender, driver }))
+        Ok(self.lease(leased))
     }
 
     /// Ends connections that were idle too long or were closed, until the pool is gone.
@@ -142,12 +165,13 @@ impl Pool {
                 }
                 keep
             });
+            pool.shared.sweep(limit);
         }
     }
 
-    fn lease(self: &Arc<Self>, connection: PooledConnection) -> Lease {
+    fn lease(self: &Arc<Self>, leased: Leased) -> Lease {
         self.active.fetch_add(1, Ordering::Relaxed);
-        Lease { pool: Arc::clone(self), connection: Some(connection) }
+        Lease { pool: Arc::clone(self), leased: Some(leased) }
     }
 
     fn take_back(&self, connection: PooledConnection) {
@@ -173,22 +197,54 @@ impl Drop for Pool {
     }
 }
 
-/// A connection in use. Dropped without [`Lease::give_back`], it ends.
+/// A connection of HTTP/1.1.
+async fn alone_over(socket: Socket) -> Result<PooledConnection, hyper::Error> {
+    let (sender, connection) = http1::Builder::new()
+        .max_headers(MAX_FIELDS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(socket))
+        .await?;
+    let driver = tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            debug!(%error, "upstream connection ended");
+        }
+    })
+    .abort_handle();
+    Ok(PooledConnection { sender, driver })
+}
+
+/// A connection in use, or a part of one. Dropped without [`Lease::give_back`], it ends.
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Arc<Pool>,
-    connection: Option<PooledConnection>,
+    leased: Option<Leased>,
+}
+
+#[derive(Debug)]
+enum Leased {
+    Alone(PooledConnection),
+    Shared { sender: http2::SendRequest<RequestBody>, _place: Place },
+}
+
+/// The sending half of a leased connection.
+pub(super) enum Sender<'l> {
+    Http1(&'l mut http1::SendRequest<RequestBody>),
+    Http2(&'l mut http2::SendRequest<RequestBody>),
 }
 
 impl Lease {
     /// The sending half.
-    pub(super) fn sender(&mut self) -> Option<&mut SendRequest<RequestBody>> {
-        self.connection.as_mut().map(|connection| &mut connection.sender)
+    pub(super) fn sender(&mut self) -> Option<Sender<'_>> {
+        self.leased.as_mut().map(|leased| match leased {
+            Leased::Alone(connection) => Sender::Http1(&mut connection.sender),
+            Leased::Shared { sender, .. } => Sender::Http2(sender),
+        })
     }
 
     /// The exchange is complete: the connection may serve the next.
     pub(super) fn give_back(mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(Leased::Alone(connection)) = self.leased.take() {
             self.pool.take_back(connection);
         }
     }
@@ -197,7 +253,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.active.fetch_sub(1, Ordering::Relaxed);
-        if let Some(connection) = self.connection.take() {
+        if let Some(Leased::Alone(connection)) = self.leased.take() {
             connection.driver.abort();
         }
     }

@@ -74,7 +74,7 @@ impl Running {
             }
             let words: Vec<&str> = line.split_whitespace().collect();
             let ["listening", name, url] = words[..] else { panic!("{line:?}") };
-            listening.push((name.to_owned(), url.strip_prefix("http://").unwrap().to_owned()));
+            listening.push((name.to_owned(), url.split_once("://").unwrap().1.to_owned()));
         }
     }
 
