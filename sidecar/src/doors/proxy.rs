@@ -161,7 +161,7 @@ impl Inner {
             path_and_query: &target,
             headers: &parts.headers,
             peer: Some(connection.peer),
-            client_certificate: None,
+            client_certificate: connection.tls.and_then(|tls| tls.client_certificate),
         };
         let (verdict, body) = match self.gate.check_now(&head, clock::now()) {
             Checked::Done(verdict) => (verdict, Body::Unread(body)),

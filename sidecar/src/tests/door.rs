@@ -58,15 +58,25 @@ impl Guarded {
     }
 
     pub(super) async fn with(directory: Directory, policy: &str) -> Self {
-        Self::over(directory, policy, None).await
+        Self::over(directory, policy, None, None).await
     }
 
     /// In front of another upstream than one that records.
     pub(super) async fn before(upstream: SocketAddr) -> Self {
-        Self::over(Directory::new(), POLICY, Some(upstream)).await
+        Self::over(Directory::new(), POLICY, Some(upstream), None).await
     }
 
-    async fn over(directory: Directory, policy: &str, upstream: Option<SocketAddr>) -> Self {
+    /// With TLS on its listener.
+    pub(super) async fn with_tls(directory: Directory, policy: &str, tls: Tls) -> Self {
+        Self::over(directory, policy, None, Some(tls)).await
+    }
+
+    async fn over(
+        directory: Directory,
+        policy: &str,
+        upstream: Option<SocketAddr>,
+        tls: Option<Tls>,
+    ) -> Self {
         directory.write("keys.json", &jwks([TestKey::es256()]));
         let policy = directory.write("orgate.yaml", policy);
         let gate = orgate::Gate::load(&policy).await.expect("a policy");
@@ -76,6 +86,10 @@ impl Guarded {
         let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
         let door = ProxyDoor::new(gate, upstream, Arc::clone(&metrics));
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
+        let listener = match tls {
+            Some(tls) => listener.with_tls(tls),
+            None => listener,
+        };
         let address = listener.address();
         tokio::spawn(serve::serve(listener, door, Limits::default().with_http2(), Shutdown::new()));
         Self { recorder, address, metrics, _directory: directory }

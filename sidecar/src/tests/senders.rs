@@ -2,11 +2,14 @@
 
 use orgate::SenderOptions;
 use orgate_claims::UnixTime;
-use orgate_testkit::{TestKey, access_token_claims, dpop_claims, dpop_proof, thumbprint};
+use orgate_testkit::{
+    Certificate, TestKey, access_token_claims, b64url, dpop_claims, dpop_proof, thumbprint,
+};
 use serde_json::json;
 
 use super::{
     door::{Directory, Guarded},
+    tls::{Folder, handshake, trusting},
     *,
 };
 
@@ -70,4 +73,26 @@ async fn a_proof_with_the_nonce_passes_once_and_ends_at_the_proxy() {
     let renewed = guarded.ask(&request(&token, &proof("3", Some(&before)))).await;
     assert_eq!(renewed.status(), 200);
     assert!(renewed.header("dpop-nonce").is_some_and(|next| next != before), "{}", renewed.head);
+}
+
+#[tokio::test]
+async fn a_token_bound_to_a_certificate_passes_with_that_certificate_alone() {
+    let bound = POLICY.replace("dpop: {mode: allowed, nonce: {file: nonces}}", "mtls: allowed");
+    let (folder, authority, clients) =
+        (Folder::new(), Certificate::authority("test"), Certificate::authority("clients"));
+    let files = folder.with_clients(&authority.issue("localhost"), &clients, false);
+    let guarded = Guarded::with_tls(Directory::new(), &bound, Tls::load(files).expect("it stands")).await;
+    let (own, other) = (clients.issue("billing"), clients.issue("billing"));
+    let mut claims = access_token_claims("https://issuer.example", "app", orgate::clock::now().seconds());
+    let thumbprint = b64url(orgate::CertificateThumbprint::of_der(own.der()).to_bytes());
+    claims["cnf"] = json!({"x5t#S256": thumbprint});
+    let token = TestKey::es256().mint(&claims);
+    let request = format!("GET /docs HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    for (shown, status) in [(Some(&own), 200), (Some(&other), 401), (None, 401), (Some(&own), 200)] {
+        let stream = handshake(guarded.address, &trusting(&authority, shown, &[])).await.expect("TLS");
+        let mut client = Client::new(stream);
+        client.send(&request).await;
+        assert_eq!(client.answer().await.status(), status, "{}", shown.is_some());
+    }
+    assert_eq!(guarded.recorder.seen().len(), 2);
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest;
+use orgate::CertificateThumbprint;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs::default_provider},
@@ -52,8 +52,8 @@ pub struct ClientCertificates {
 /// What a handshake has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Secured {
-    /// SHA-256 of the certificate that the client proved to have, as `x5t#S256` says it (RFC 8705 §3.1).
-    pub client_certificate: Option<[u8; 32]>,
+    /// The certificate that the client proved to have, as `x5t#S256` says it (RFC 8705 §3.1).
+    pub client_certificate: Option<CertificateThumbprint>,
 }
 
 /// TLS of one listener, as its files say. Cheap to clone.
@@ -84,14 +84,10 @@ impl Tls {
         let stream = TlsAcceptor::from(self.0.config.load_full()).accept(stream).await?;
         let (_, session) = stream.get_ref();
         let leaf = session.peer_certificates().and_then(<[_]>::first);
-        let secured = Secured { client_certificate: leaf.and_then(|leaf| sha256(leaf)) };
+        let secured = Secured { client_certificate: leaf.map(|leaf| CertificateThumbprint::of_der(leaf)) };
         let is_http2 = session.alpn_protocol() == Some(HTTP2);
         Ok((Socket::Tls(Box::new(stream.into())), secured, is_http2))
     }
-}
-
-fn sha256(certificate: &[u8]) -> Option<[u8; 32]> {
-    digest::digest(&digest::SHA256, certificate).as_ref().try_into().ok()
 }
 
 fn config(files: &TlsFiles, contents: &follow::Contents) -> Result<ServerConfig, TlsError> {
