@@ -131,7 +131,8 @@ async fn what_the_issuer_says_is_judged_as_a_tokens_claims_are() {
         ("sub", Value::Null, "401 malformed_claim"),
         ("org_permissions", json!("read"), "401 malformed_claim"),
         ("token_type", json!("refresh_token"), "401 invalid_token"),
-        ("cnf", json!({"x5t#S256": "abc"}), "401 invalid_token"),
+        ("cnf", json!({"x5t#S256": "abc"}), "401 malformed_claim"),
+        ("cnf", json!({"x5t#S256": "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"}), "401 invalid_token"),
         ("org_permissions", json!(["read"]), "200 usr_ann of org_acme by https://issuer.example"),
     ];
     for (number, (name, value, expected)) in rows.into_iter().enumerate() {

@@ -74,6 +74,7 @@ fn may_hold_variables(path: &[&str]) -> bool {
             | ["issuers", _, "introspect", "url" | "client_id"]
             | ["token", "exchange", "url"]
             | ["token", "public_url"]
+            | ["identity", "sign", "issuer" | "audience"]
             | ["resource", "url" | "documentation"]
             | ["cors", "preflight", "answer", "origins"]
     )

@@ -148,12 +148,7 @@ fn read(
         return None;
     }
     let mut map = MapReader::new(&root, "", diagnostics)?;
-    for read in ["version", "min_orgate"] {
-        let _ = map.optional(read).node();
-    }
-    for key in LATER {
-        map.unsupported(key);
-    }
+    pass_over(&mut map);
     let directory = Path::new(around.name).parent().unwrap_or(Path::new(""));
     let start = Span { end_line: map.span().line, end_column: map.span().column, ..map.span() };
     let mut sections = rules::Sections {
@@ -231,6 +226,16 @@ fn read(
         digest,
         warnings,
     })
+}
+
+/// Keys that were read before, and those of a later version.
+fn pass_over(map: &mut MapReader<'_, '_>) {
+    for read in ["version", "min_orgate"] {
+        let _ = map.optional(read).node();
+    }
+    for key in LATER {
+        map.unsupported(key);
+    }
 }
 
 /// Reads a map whose keys are names that the file chooses.
