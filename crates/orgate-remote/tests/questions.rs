@@ -232,7 +232,7 @@ async fn what_is_no_answer_says_nothing_of_a_token() {
     ] {
         let shown = format!("{reply:?}");
         stub.set("/introspect", reply);
-        assert!(introspection.ask("t", false).await.is_err(), "{}", &shown[..60]);
+        assert!(introspection.ask("t", false).await.is_err(), "{shown}");
     }
     stub.set("/introspect", Reply::json(r#" {"active":false}"#));
     assert_eq!(&*introspection.ask("t", false).await.unwrap(), br#" {"active":false}"#);
