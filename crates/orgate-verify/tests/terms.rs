@@ -335,7 +335,7 @@ fn what_an_issuer_says_of_an_opaque_token_is_judged_as_a_token_is() {
         assert_eq!(bench.introspected(answer).unwrap_err().kind(), Malformed, "{answer}");
     }
     // What it is bound to goes where the binding of every token goes.
-    said["cnf"] = json!({"jkt": "abc"});
+    said["cnf"] = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"});
     assert!(bench.introspected(&said.to_string()).unwrap().principal().confirmation().is_some());
 }
 
