@@ -7,10 +7,12 @@ mod check;
 #[cfg(feature = "issuer")]
 mod demo;
 mod diff;
+mod doors;
 mod exit;
 mod explain;
 mod fmt;
 mod generate;
+mod guard;
 mod help;
 mod import;
 mod init;
@@ -26,6 +28,7 @@ mod proxy;
 mod reload;
 mod replay;
 mod schema;
+mod serve;
 mod shadow;
 mod signals;
 mod snippet;
@@ -108,6 +111,8 @@ enum Verb {
     Demo(demo::Options),
     /// Run the reverse proxy that enforces a policy file.
     Proxy(proxy::Options),
+    /// Answer other proxies, which ask whether a request may go on.
+    Serve(serve::Options),
     /// Run the companion issuer: sign-in, organizations, tokens.
     #[cfg(feature = "issuer")]
     Issuer(issuer::Options),
@@ -154,7 +159,7 @@ impl Verb {
             // What it shows is its output; a line for each refusal would bury it.
             #[cfg(feature = "issuer")]
             Self::Demo(_) => "warn",
-            Self::Proxy(_) => "info",
+            Self::Proxy(_) | Self::Serve(_) => "info",
             #[cfg(feature = "issuer")]
             Self::Issuer(_) => "info",
             _ => "warn",
@@ -175,6 +180,7 @@ pub fn run() -> ExitCode {
             #[cfg(feature = "issuer")]
             Verb::Demo(options) => demo::run(&options, &common),
             Verb::Proxy(options) => proxy::run(options, &common),
+            Verb::Serve(options) => serve::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
             Verb::Check(options) => check::run(&options, &common),
