@@ -1,5 +1,6 @@
 //! The doors, each asked in its own way.
 
+mod deciding;
 mod explain;
 mod layer;
 mod proxy;
@@ -39,12 +40,14 @@ pub(crate) enum Seen {
 
 /// The reason of a tool that is told of callers, and not what they send.
 const ONLY_DESCRIBED: &str = "the credential is not a bearer token";
+/// The reason of a door that is asked in the headers of a request.
+const TWO_FAMILIES: &str = "the client speaks in headers that are the front's";
 /// The reason of a tool for people, who mistype methods.
 const MISTYPED: &str = "a method in lower case is taken for a mistake";
 
 /// Whether a request that the policy allows may be left out for this reason.
 pub(crate) fn may_pass_over(reason: &str) -> bool {
-    reason == ONLY_DESCRIBED
+    [ONLY_DESCRIBED, TWO_FAMILIES].contains(&reason)
 }
 
 /// Everything that is asked.
@@ -52,6 +55,7 @@ pub(crate) struct Stand {
     runtime: Runtime,
     application: Upstream,
     proxy: Running,
+    doors: Running,
     layer: layer::Application,
     folder: std::path::PathBuf,
 }
@@ -74,18 +78,34 @@ impl Stand {
             ])
             .folder(folder.path())
             .ready();
+        let free = "127.0.0.1:0";
+        let doors = orgate()
+            .args(["serve", "--forward-auth", free, "--ext-authz", free, "--authzen", free, "--admin", free])
+            .folder(folder.path())
+            .ready();
         let layer = runtime.block_on(layer::Application::start(folder.path()));
-        Self { runtime, application, proxy, layer, folder: folder.path().to_owned() }
+        Self { runtime, application, proxy, doors, layer, folder: folder.path().to_owned() }
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        vec!["proxy", "proxy, HTTP/2", "layer", "explain"]
+        vec![
+            "proxy",
+            "proxy, HTTP/2",
+            "layer",
+            "explain",
+            "forward auth",
+            "auth_request",
+            "ext_authz, HTTP",
+            "AuthZEN",
+        ]
     }
 
     /// Puts the policy that stands in the folder now in force behind every door.
     pub(crate) fn reload(&mut self, chapter: &str) {
-        let answer = request("POST", &format!("{}/-/reload", self.proxy.url("admin")), &[], None);
-        assert_eq!(answer.status, 200, "{chapter}: {}", answer.body);
+        for running in [&self.proxy, &self.doors] {
+            let answer = request("POST", &format!("{}/-/reload", running.url("admin")), &[], None);
+            assert_eq!(answer.status, 200, "{chapter}: {}", answer.body);
+        }
         self.layer = self.runtime.block_on(layer::Application::start(&self.folder));
     }
 
@@ -97,6 +117,10 @@ impl Stand {
             ("proxy, HTTP/2", self.passed_on(self.runtime.block_on(proxy::http2(&proxy, asked)))),
             ("layer", self.layer.ask(asked)),
             ("explain", explain::ask(&self.folder, asked)),
+            ("forward auth", deciding::forwarded(&self.doors.url("forward-auth"), asked)),
+            ("auth_request", deciding::original(&self.doors.url("forward-auth"), asked)),
+            ("ext_authz, HTTP", deciding::ext_authz(&self.doors.url("ext-authz"), asked)),
+            ("AuthZEN", deciding::authzen(&self.doors.url("authzen"), asked)),
         ]
     }
 
