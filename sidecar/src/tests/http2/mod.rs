@@ -327,10 +327,5 @@ async fn the_answer_to_head_has_the_length_of_a_body_and_none() {
     assert_eq!((head.status, head.body.len()), (401, 0));
     let length = |answer: &Answer2| answer.headers.get("content-length").cloned();
     assert_eq!(length(&head), length(&refused));
-    assert_eq!(
-        length(&refused).as_ref().map(|length| length.as_bytes()),
-        Some(&b"283"[..]),
-        "{:?}",
-        refused.body
-    );
+    assert_eq!(length(&refused), Some(refused.body.len().into()));
 }
