@@ -9,7 +9,7 @@
 )]
 
 use orgate_e2e::{Folder, clock, orgate, request_to};
-use orgate_testkit::{Introspector, Upstream, access_token_claims};
+use orgate_testkit::{Answer, Introspector, Upstream, access_token_claims};
 
 const ISSUER: &str = "https://id.example.com/p/proj_demo";
 
@@ -47,7 +47,13 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
     assert_eq!(seen[0].header("x-orgate-org-id"), Some("org_acme"));
     assert_eq!(seen[0].header("x-orgate-auth"), Some("token"));
 
-    assert_eq!(ask("/docs?page=2&access_token=sk_S3cretOfAnn", &[]).verdict(), "200");
+    upstream.answer(Answer::status(200).header("cache-control", "public, max-age=60"));
+    let by_header = ask("/docs", &[("authorization", "Bearer sk_S3cretOfAnn")]);
+    assert_eq!(by_header.header("cache-control"), Some("public, max-age=60"));
+    let _ = upstream.take_requests();
+    let by_query = ask("/docs?page=2&access_token=sk_S3cretOfAnn", &[]);
+    assert_eq!(by_query.verdict(), "200");
+    assert_eq!(by_query.header("cache-control"), Some("private, max-age=60"));
     assert_eq!(ask("/open?access_token=sk_S3cretOfAnn", &[]).verdict(), "200");
     assert_eq!(ask("/admin?access_token=sk_S3cretOfAnn", &[]).verdict(), "403 missing_permission");
     assert_eq!(ask("/docs?access_token=sk_S3cretOfAnn&access_token=b", &[]).verdict(), "400 bad_request");

@@ -23,6 +23,7 @@
 //! ```
 
 mod authenticate;
+mod cache_control;
 pub mod clock;
 mod code;
 mod credentials;
