@@ -317,6 +317,13 @@ impl Gate {
         &self.inner.replays
     }
 
+    /// The same with room for so few proofs of one key.
+    #[cfg(test)]
+    pub(crate) fn remembering(mut self, proofs: usize) -> Self {
+        Arc::get_mut(&mut self.inner).unwrap().replays = Replays::of(proofs);
+        self
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.inner.limits
     }
