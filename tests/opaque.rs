@@ -95,6 +95,15 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
     assert_eq!(ask("/docs", &[("authorization", "Bearer sk_S3cretOfAnn")]).verdict(), "200");
     assert_eq!(issuer.asked(), ["sk_S3cretOfAnn", "sk_S3cretOfEve", "sk_S3cretOfBob"]);
 
+    let metrics = request_to(&running.url("admin"), "GET", "/metrics", &[]).body;
+    for (name, value) in [("asked", 3), ("failures", 1), ("throttled", 0), ("shared", 0)] {
+        let line = format!("orgate_introspection_{name}_total{{issuer=\"{ISSUER}\"}} {value}\n");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    let reused = format!("orgate_introspection_reused_total{{issuer=\"{ISSUER}\"}} ");
+    let reused = metrics.split_once(&reused).unwrap().1.lines().next().unwrap();
+    assert!(reused.parse::<u32>().unwrap() >= 4, "{reused}");
+
     let told = running.terminate();
     let decisions = std::fs::read_to_string(folder.path().join("decisions.log")).unwrap();
     assert!(decisions.lines().count() >= 8 && decisions.contains("/docs"), "{decisions}");

@@ -196,7 +196,7 @@ impl Gate {
         ) {
             let standing = brought.standing.as_ref();
             match standing.filter(|(generation, ..)| *generation == parts.generation()) {
-                None if token.stands_at(clock::monotonic()) => {}
+                None if token.stands_at(clock::monotonic()) => parts.note_reused(issuer),
                 None => return Checked::Needs(Need::LiveStatus(issuer)),
                 Some((_, standing, at)) => {
                     match standing {

@@ -287,6 +287,8 @@ impl Gate {
                 keys_loaded: status.loaded,
                 last_error: status.last_error,
                 figures: status.figures,
+                #[cfg(feature = "remote")]
+                introspection: parts.introspection(index).map(|asked| asked.figures()),
             })
         });
         GateStatus {

@@ -103,6 +103,7 @@ impl Gate {
     ) -> Result<Arc<VerifiedToken>, Refusal> {
         let memory = &self.inner.opaque;
         if let Some(error) = memory.refused.recognize(text, parts.verifier(), parts.generation(), now) {
+            parts.note_reused(issuer);
             return Err(refused(&error));
         }
         let Some(heard) = heard.filter(|heard| *heard.token == *text) else {

@@ -523,6 +523,8 @@ async fn an_issuers_yes_is_used_again_as_the_policy_says_and_its_no_never() {
         refused(401, "revoked"),
         "of this very token"
     );
+    let counted = gate.status().issuers[0].introspection.unwrap();
+    assert_eq!((counted.asked, counted.failures, counted.reused), (6, 2, 3));
     // A policy that is read again begins anew.
     gate.reload(directory.0.join("orgate.yaml")).await.unwrap();
     assert_eq!(answer(&gate, "DELETE /docs", &first, "").await, refused(401, "revoked"));

@@ -95,6 +95,12 @@ async fn ask(gate: &Gate, request: &str, token: &str) -> String {
     format!("{status} {}", code.unwrap_or(&body))
 }
 
+/// How often the issuer was asked, how often it gave no answer, and how often what it said was used again.
+fn figures(gate: &Gate) -> (u64, u64, u64) {
+    let counted = gate.status().issuers[0].introspection.unwrap();
+    (counted.asked, counted.failures, counted.reused)
+}
+
 #[tokio::test]
 async fn an_opaque_token_gives_the_principal_that_a_jwt_gives() {
     let issuer = Introspector::start().await;
@@ -114,6 +120,7 @@ async fn an_opaque_token_gives_the_principal_that_a_jwt_gives() {
         assert_eq!(ask(&gate, request, &jwt).await, expected, "{request}");
     }
     assert_eq!(issuer.asked(), ["opaque-of-ann"], "once, and never about a JWT");
+    assert_eq!(figures(&gate), (1, 0, 3));
 }
 
 #[tokio::test]
@@ -209,6 +216,7 @@ async fn a_no_is_remembered_and_an_issuer_that_is_down_says_nothing() {
         assert_eq!(ask(&gate, "GET /docs", "made-up").await, "401 invalid_token");
     }
     assert_eq!(issuer.asked(), ["made-up"]);
+    assert_eq!(figures(&gate), (2, 0, 4), "a no is used again as well");
     issuer.down(true);
     issuer.knows("good", claims(ISSUER, &["read"]));
     let response = answered(&gate, "GET /docs", "good").await;
@@ -218,6 +226,7 @@ async fn a_no_is_remembered_and_an_issuer_that_is_down_says_nothing() {
     );
     assert!(!response.headers().contains_key("www-authenticate"));
     assert!(ask(&gate, "GET /docs", "cached").await.starts_with("200 "), "what is in hand goes on");
+    assert_eq!(figures(&gate), (3, 1, 5));
     issuer.down(false);
     assert!(ask(&gate, "GET /docs", "good").await.starts_with("200 "), "silence is not remembered");
 }
