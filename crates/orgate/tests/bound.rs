@@ -10,20 +10,21 @@
     reason = "a test may panic"
 )]
 
+mod common;
+
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use common::{ISSUER, gate_in};
 use http::{Request, Response};
 use http_body_util::Full;
 use orgate::{CertificateThumbprint, Gate};
 use orgate_testkit::{
-    Folder, Introspector, Reply, Stub, TestKey, access_token_claims, b64url, dpop_claims, dpop_proof, jwks,
+    Folder, Introspector, Reply, Stub, TestKey, access_token_claims, b64url, dpop_claims, dpop_proof,
     thumbprint,
 };
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
-
-const ISSUER: &str = "https://issuer.example";
 
 /// The key that tokens are bound to.
 fn ours() -> &'static TestKey {
@@ -63,13 +64,8 @@ fn claims(cnf: Value) -> Value {
 /// A gate of one issuer with `issuer` in its part of the policy.
 async fn gate(issuer: &str, rest: &str) -> (Gate, Folder) {
     let folder = Folder::new();
-    folder.write("keys.json", &jwks([TestKey::es256()]));
     folder.write("secret", "s3cret-of-the-gate");
-    let text = format!(
-        "version: 1\nissuers:\n  main: {{issuer: {ISSUER}, audience: api, profile: orgate, keys: {{file: keys.json}}{issuer}}}\n{rest}"
-    );
-    let gate = Gate::load(folder.write("orgate.yaml", &text)).await.unwrap_or_else(|error| panic!("{error}"));
-    gate.ready().await;
+    let gate = gate_in(&folder, issuer, rest).await;
     (gate, folder)
 }
 

@@ -13,13 +13,13 @@ mod common;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{Keys, NOW, RULES, parts, policy, token, token_at};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, uri::PathAndQuery};
+use common::{Keys, NOW, RULES, Sent, parts, policy, token, token_at};
+use http::{HeaderValue, Response, StatusCode};
 use orgate::{
-    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead,
-    ResourceOptions, TokenOptions, TokenSource, Verdict,
+    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, ResourceOptions,
+    TokenOptions, TokenSource, Verdict,
 };
-use orgate_claims::{IssuerUrl, UnixTime};
+use orgate_claims::IssuerUrl;
 use orgate_testkit::TestKey;
 use orgate_verify::{
     Binding::{self, Allowed, Off, Required},
@@ -35,23 +35,7 @@ fn gate(edit: impl FnOnce(GateParts) -> GateParts) -> Gate {
 }
 
 fn refused(gate: &Gate, request: &str, headers: &[(&str, &str)]) -> Rejection {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-    }
-    let head = RequestHead {
-        method: &Method::from_bytes(method.as_bytes()).unwrap(),
-        authority: Some("app.example"),
-        path_and_query: &PathAndQuery::try_from(path).unwrap(),
-        headers: &map,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
-        Checked::Done(Verdict::Reject(rejection)) => rejection,
-        other => panic!("{request}: {other:?}"),
-    }
+    Sent::new(request, headers).refused_at(gate, NOW)
 }
 
 #[test]
@@ -236,18 +220,8 @@ fn challenges_say_where_the_document_about_the_resource_is() {
 }
 
 /// What the gate itself answers, if it does.
-fn answered(gate: &Gate, method: &Method, path: &'static str) -> Option<Response<Bytes>> {
-    let headers = HeaderMap::new();
-    let path_and_query = &PathAndQuery::from_static(path);
-    let head = RequestHead {
-        method,
-        authority: Some("app.example"),
-        path_and_query,
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+fn answered(gate: &Gate, request: &str) -> Option<Response<Bytes>> {
+    match Sent::new(request, &[]).checked_at(gate, NOW) {
         Checked::Done(Verdict::Answer(answer)) => Some(answer.response()),
         _ => None,
     }
@@ -261,7 +235,7 @@ fn the_document_about_the_resource_is_answered_before_the_policy() {
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource?x=y",
     ] {
-        let answer = answered(&gate, &Method::GET, path).unwrap();
+        let answer = answered(&gate, &format!("GET {path}")).unwrap();
         assert_eq!(
             (answer.status(), &answer.headers()["access-control-allow-origin"]),
             (StatusCode::OK, &HeaderValue::from_static("*"))
@@ -284,13 +258,13 @@ fn the_document_about_the_resource_is_answered_before_the_policy() {
         "/.well-known/oauth-protected-resource/",
         "/.well-known/oauth-protected-resources",
     ] {
-        assert!(answered(&gate, &Method::GET, path).is_none(), "{path}");
+        assert!(answered(&gate, &format!("GET {path}")).is_none(), "{path}");
     }
-    assert!(answered(&gate, &Method::POST, "/.well-known/oauth-protected-resource").is_none());
-    let preflight = answered(&gate, &Method::OPTIONS, "/.well-known/oauth-protected-resource/v1").unwrap();
+    assert!(answered(&gate, "POST /.well-known/oauth-protected-resource").is_none());
+    let preflight = answered(&gate, "OPTIONS /.well-known/oauth-protected-resource/v1").unwrap();
     assert_eq!((preflight.status(), preflight.body().len()), (StatusCode::NO_CONTENT, 0));
     let off = self::gate(|parts| parts);
-    assert!(answered(&off, &Method::GET, "/.well-known/oauth-protected-resource").is_none());
+    assert!(answered(&off, "GET /.well-known/oauth-protected-resource").is_none());
 }
 
 #[test]
@@ -355,7 +329,7 @@ fn the_document_says_how_tokens_are_sent_and_what_they_are_bound_to() {
             ResourceOptions { url: "https://api.example".to_owned(), ..ResourceOptions::default() };
         let token = TokenOptions { sources, ..TokenOptions::default() };
         let gate = Gate::new(parts.token(token).resource(resource));
-        let answer = answered(&gate, &Method::GET, "/.well-known/oauth-protected-resource").unwrap();
+        let answer = answered(&gate, "GET /.well-known/oauth-protected-resource").unwrap();
         let mut document: Value = serde_json::from_slice(answer.body()).unwrap();
         assert_eq!(document["authorization_servers"].as_array().unwrap().len(), terms.len());
         document
