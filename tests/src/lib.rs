@@ -10,13 +10,13 @@
 )]
 
 pub mod clock;
-mod folder;
 mod http;
 mod process;
 pub mod sign_in;
 
+pub use orgate_testkit::Folder;
+
 pub use self::{
-    folder::Folder,
     http::{Response, request, request_to},
     process::{Finished, Program, Running, example, orgate},
 };
