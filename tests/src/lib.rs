@@ -11,6 +11,7 @@
 
 pub mod clock;
 mod folder;
+pub mod front;
 mod http;
 mod process;
 pub mod sign_in;
