@@ -23,6 +23,7 @@ use crate::{
     doors::{Hall, ProxyDoor},
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
+    status::{Connections, Snapshot},
     upstream::Upstream,
 };
 
@@ -32,7 +33,7 @@ pub(crate) struct GuardOptions {
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Where /healthz, /readyz, /metrics, /-/policy and /-/reload are.
+    /// Where /status, a page for people, /healthz, /readyz, /metrics, /-/policy and /-/reload are.
     #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
     admin: String,
     /// End with exit code 2 if the keys of an issuer cannot be fetched within 10 seconds. Without it requests are served,
@@ -305,6 +306,15 @@ impl Administered for Status {
         let mode = if parts.observes() { "observe" } else { "enforce" };
         let rules = parts.policy().rule_count();
         Some(json!({"digest": parts.policy_digest(), "files": files, "rules": rules, "mode": mode}))
+    }
+
+    fn status(&self) -> Option<Snapshot> {
+        let readiness = readiness(&self.gate, self.shutdown.is_draining());
+        let upstreams = self.upstream.iter().map(|upstream| {
+            let (idle, active) = upstream.connections();
+            Connections { name: "the application".to_owned(), idle, active }
+        });
+        Some(Snapshot::of((&self.gate, &self.hall, &self.metrics), &readiness, upstreams.collect()))
     }
 
     fn key_set(&self) -> Option<String> {

@@ -22,6 +22,7 @@ mod log;
 mod lsp;
 mod matrix;
 mod output;
+mod paragraphs;
 mod policy_file;
 mod proxy;
 mod reload;
@@ -37,7 +38,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::exit::Failure;
 use crate::telemetry::{self, ColorChoice, LogFormat};
@@ -170,7 +171,8 @@ impl Verb {
 #[must_use]
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
-    let Cli { common, verb } = Cli::parse();
+    let mut matches = paragraphs::command().get_matches();
+    let Cli { common, verb } = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     let filter = common.log.as_deref().unwrap_or_else(|| verb.default_log());
     let result = telemetry::init(filter, common.log_format, common.color)
         .map_err(Failure::could_not_run)

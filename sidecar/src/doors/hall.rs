@@ -1,11 +1,14 @@
 //! What all doors open from: the gate, and what is told of every request, whichever door it came to: metrics, the two
 //! logs, the names of requests, and to the application who is calling.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Response, header, request::Parts, uri::PathAndQuery};
-use orgate::{Gate, Permit, Principal, Rejection};
+use orgate::{Gate, Permit, Principal, Rejection, clock};
 
 use super::{
     request_id::{RequestId, RequestIds},
@@ -17,6 +20,7 @@ use crate::{
     decision_log::{Decision, DecisionLog},
     identity_headers::{Identity, IdentityHeaders},
     metrics::Metrics,
+    recent::Recent,
     serve::{self, Defect},
     upstream::UpstreamError,
 };
@@ -26,6 +30,8 @@ use crate::{
 pub struct Hall {
     gate: Gate,
     metrics: Arc<Metrics>,
+    recent: Recent,
+    started: Instant,
     log: AccessLog,
     decisions: Option<DecisionLog>,
     teller: Teller,
@@ -72,7 +78,8 @@ impl Hall {
     #[must_use]
     pub fn new(gate: Gate, metrics: Arc<Metrics>, decisions: Option<DecisionLog>) -> Arc<Self> {
         let (log, teller, ids) = (AccessLog::default(), Teller::new(), RequestIds::new());
-        Arc::new(Self { gate, metrics, log, decisions, teller, ids })
+        let (recent, started) = (Recent::default(), Instant::now());
+        Arc::new(Self { gate, metrics, recent, started, log, decisions, teller, ids })
     }
 
     /// The keys that sign assertions, as a key set; `None` where the policy has none signed.
@@ -81,8 +88,21 @@ impl Hall {
         self.teller.key_set(self.gate.parts().identity_options())
     }
 
-    /// What is done every second: summaries of what was held back, and a new key for assertions where its time has come.
+    /// What became of the requests of late.
+    #[must_use]
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// How long it has been open.
+    #[must_use]
+    pub fn up(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What is done every second: figures, summaries of what was held back, and a new key for assertions where its time has come.
     pub fn tick(&self) {
+        self.recent.tick();
         self.log.flush();
         self.teller.rotate();
         if let Some(decisions) = &self.decisions {
@@ -143,6 +163,8 @@ impl Hall {
         let Asked { started, id, method, host, target } = asked;
         let duration = started.elapsed();
         self.metrics.request(outcome.rule(), outcome.code(), duration);
+        self.recent.count(outcome);
+        self.recent.remember(method, outcome, id.as_str(), clock::now());
         self.log.record(&Record { method, request_id: id.as_str(), duration, outcome });
         if let Some(decisions) = &self.decisions {
             let Findings { caller, shadow, policy } = findings;
