@@ -437,3 +437,22 @@ async fn what_is_no_call_of_envoy_is_no_200() {
         format!("POST {CHECK} HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nTE: trailers\r\n\r\n");
     assert_eq!(code(&say(open.ext_authz, &line).await), "403 no_rule");
 }
+
+#[tokio::test]
+async fn an_observed_policy_refuses_nobody_and_says_what_it_would() {
+    let observed = format!("{POLICY}mode: observe\nuntil: 2999-01-01\n");
+    let open = open(&observed).await;
+    let answer = forward_auth(&open, "/nginx", "/docs", "").await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(answer.header("x-orgate-would").as_deref(), Some("401 no_credential"));
+    assert_eq!(answer.header("x-orgate-sub").as_deref(), Some(""));
+    let (told, message) = verdict(&open, &check("GET", b"/docs", &[], &[])).await;
+    assert_eq!(told, "allow");
+    let added = options(&fields(&message, 3)[0], 6);
+    assert!(
+        added.contains(&("x-orgate-would".to_owned(), "401 no_credential".to_owned(), false)),
+        "{added:?}"
+    );
+    // A request with two readings is nobody's business to let pass.
+    assert_eq!(verdict(&open, &check("GET", b"/docs/../open", &[], &[])).await.0, "400 bad_request_target");
+}
