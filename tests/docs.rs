@@ -59,6 +59,7 @@ fn every_snippet_says_what_executes_it() {
         "examples/axum-layer",
         "examples/hyper-service",
         "proxy",
+        "serve",
         "explain",
         "explained",
         "cases",
@@ -187,6 +188,22 @@ fn the_proxy_command_starts() {
     let url = running.url("proxy");
     assert_eq!(request("GET", &format!("{url}/docs"), &[], None).verdict(), "401 no_credential");
     assert_eq!(request("GET", &format!("{url}/elsewhere"), &[], None).verdict(), "403 no_rule");
+}
+
+#[test]
+fn the_decision_door_answers_as_the_proxy_does() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", &snippet("policy"));
+    let running = orgate()
+        .args(arguments("serve"))
+        .args(["--forward-auth", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .folder(folder.path())
+        .ready();
+    let url = running.url("forward-auth");
+    let ask = |target: &str| {
+        request("GET", &url, &[("x-original-method", "GET"), ("x-original-uri", target)], None).verdict()
+    };
+    assert_eq!((ask("/docs"), ask("/elsewhere")), ("401 no_credential".to_owned(), "403 no_rule".to_owned()));
 }
 
 #[test]

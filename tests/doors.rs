@@ -183,6 +183,7 @@ fn nobody_is_somebody_else(world: &World, kind: Kind) {
     let spoofed = [
         ("X-Orgate-Sub", "root"),
         ("x-orgate-ROLE", "owner"),
+        ("X-Orgate-Sub", "admin"),
         ("X_Orgate_Sub", "root"),
         ("X.Orgate.Org.Id", "org_evil"),
         ("X-Orgate_Permissions", "delete_org"),
@@ -191,7 +192,7 @@ fn nobody_is_somebody_else(world: &World, kind: Kind) {
         // nginx removes names that it is told, and not all that begin alike.
         ("X-Orgate-Anything", "root"),
     ];
-    let spoofed = if kind == Kind::Nginx { &spoofed[..7] } else { &spoofed[..] };
+    let spoofed = if kind == Kind::Nginx { &spoofed[..8] } else { &spoofed[..] };
     assert_eq!(request_to(&url, "GET", "/open", spoofed).status, 200, "{kind:?}\n{}", front.log());
     assert_eq!(identity(&world.seen()), [], "{kind:?}");
     let token = ann();
@@ -397,9 +398,128 @@ async fn authzen_says_the_same_and_believes_no_subject() {
         assert_eq!(told, decisions, "{semantic:?}");
     }
     assert_eq!(evaluate(&url, "evaluation", &json!({})).verdict(), "400 bad_request");
+    // A rule for all hosts does not decide for one that nobody named.
+    let hosts = World::with(&format!("{POLICY}  GET admin.example/open: delete_org\n")).await;
+    let mut asked = asking("GET", "/open", json!({}));
+    let url_of_hosts = hosts.gate.url("authzen");
+    for (host, decision) in [(None, false), (Some("app.example"), true), (Some("ADMIN.example"), false)] {
+        asked["resource"]["properties"] = host.map_or(json!({}), |host| json!({"host": host}));
+        let told = evaluate(&url_of_hosts, "evaluation", &asked).json();
+        assert_eq!(told["decision"], decision, "{host:?}: {told}");
+    }
     let metadata = request("GET", &format!("{url}/.well-known/authzen-configuration"), &[], None).json();
     assert_eq!(metadata["access_evaluation_endpoint"], format!("{url}/access/v1/evaluation"));
     assert_eq!(metadata["policy_decision_point"], url);
     assert_eq!(request("GET", &format!("{url}/access/v1/evaluation"), &[], None).status, 405);
     assert_eq!(request("GET", &format!("{url}/elsewhere"), &[], None).status, 404);
+}
+
+/// The code blocks of the page, by the comment before each.
+fn blocks() -> Vec<(String, String)> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/doors.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (mut found, mut label, mut lines) = (Vec::new(), None, page.lines());
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->")) {
+            label = Some(name.to_owned());
+        } else if line.starts_with("```") {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            let label = label.take().unwrap_or_else(|| panic!("nothing executes {body:?}"));
+            found.push((label, body.join("\n") + "\n"));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_is_printed_and_what_is_answered() {
+    let world = World::with(
+        "version: 1\nissuers:\n  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}\n\
+         rules:\n  DELETE /orgs/{org_slug}: delete_org\n",
+    )
+    .await;
+    let run = |words: &[&str]| orgate().args(words).folder(&world.policy);
+    let mut labels = Vec::new();
+    for (label, body) in blocks() {
+        match label.split_once(": ").unwrap() {
+            ("printed", target) => {
+                assert_eq!(body.trim_end(), run(&["snippet", target]).finish().stdout.trim_end())
+            }
+            ("part of", target) => {
+                assert!(run(&["snippet", target]).finish().stdout.contains(&body), "{body}")
+            }
+            ("executed", "serve") => {
+                let words: Vec<&str> = body.split_whitespace().skip(1).collect();
+                let free: Vec<&str> = words
+                    .iter()
+                    .map(|word| if word.starts_with("127.") { "127.0.0.1:0" } else { word })
+                    .collect();
+                let running = run(&free).ready();
+                for name in ["forward-auth", "ext-authz", "authzen", "admin"] {
+                    assert!(running.url(name).starts_with("http://127.0.0.1:"));
+                }
+            }
+            ("executed", "evaluation") => {
+                let token = ann();
+                let body = body.replace("TOKEN", token.strip_prefix("Bearer ").unwrap());
+                let url = world.gate.url("authzen");
+                let answer = evaluate(&url, "evaluation", &serde_json::from_str(&body).unwrap()).json();
+                let (_, shown) =
+                    blocks().into_iter().find(|(label, _)| label == "executed: decision").unwrap();
+                let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+                assert_eq!(answer["decision"], shown["decision"]);
+                for (name, value) in shown["context"].as_object().unwrap() {
+                    assert_eq!(&answer["context"][name], value, "{answer}");
+                }
+            }
+            ("executed", "decision") => {}
+            other => panic!("{other:?}"),
+        }
+        labels.push(label);
+    }
+    assert_eq!(labels.len(), 8, "{labels:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serving_process_lives_as_the_proxy_does() {
+    let world = World::start().await;
+    let (url, admin) = (world.gate.url("forward-auth"), world.gate.url("admin"));
+    let ask = |target: &str| traefik(&url, "GET", target, &[]).verdict();
+    assert_eq!(ask("/new"), "403 no_rule");
+    std::fs::write(world.policy.join("orgate.yaml"), format!("{POLICY}  GET /new: public\n")).unwrap();
+    let reloaded = request("POST", &format!("{admin}/-/reload"), &[], Some(""));
+    assert_eq!(reloaded.status, 200, "{}", reloaded.body);
+    assert_eq!(ask("/new"), "200");
+    let told = request("GET", &format!("{admin}/metrics"), &[], None).body;
+    for line in [
+        "orgate_requests_total{rule=\"\",code=\"no_rule\"} 1",
+        "orgate_requests_total{rule=\"GET /new\",code=\"allowed\"} 1",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let ready = request("GET", &format!("{admin}/readyz"), &[], None);
+    assert!(ready.status == 503 && ready.body.contains("https://away.example"), "{}", ready.body);
+    let World { gate, policy, _folder, .. } = world;
+    assert_eq!(gate.terminate().code, Some(0));
+    let log = std::fs::read_to_string(policy.join("decisions.log")).unwrap();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["decision"].as_str(), line["host"].as_str())).collect();
+    assert_eq!(told, [(Some("deny"), Some("app.example")), (Some("allow"), Some("app.example"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_has_the_doors_that_it_is_told_to_have() {
+    let world = World::start().await;
+    let any = "127.0.0.1:0";
+    let app = world.app.url();
+    let proxy = ["proxy", "--upstream", &app, "--listen", any, "--admin", any];
+    let plain = orgate().args(proxy).folder(&world.policy).ready();
+    assert_eq!(request("GET", &format!("{}/open", plain.url("proxy")), &[], None).status, 200);
+    let finished = plain.terminate();
+    assert!(!finished.stdout.contains("listening forward-auth"), "{}", finished.stdout);
+    let with =
+        orgate().args(proxy).args(["--forward-auth", any, "--authzen", any]).folder(&world.policy).ready();
+    assert_eq!(traefik(&with.url("forward-auth"), "GET", "/open", &[]).status, 200);
+    assert!(with.url("authzen").starts_with("http://"));
+    assert_eq!(with.terminate().code, Some(0));
 }

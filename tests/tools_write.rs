@@ -155,13 +155,39 @@ fn the_snippet_for_kubernetes_is_what_the_proxy_takes() {
 }
 
 #[test]
-fn there_is_no_snippet_for_what_is_not_served() {
+fn a_snippet_has_the_names_of_the_policy() {
     let folder = Folder::new();
-    for target in ["nginx", "envoy", "traefik", "caddy"] {
-        let finished = run(&folder, &["snippet", target]);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{target}");
-        assert!(finished.stderr.contains("does not have"), "{}", finished.stderr);
+    let identity = "identity: {prefix: X-My-Gate, forward_token: strip, also_strip: [X-Org-Id]}\n";
+    folder.write("orgate.yaml", &format!("{HEAD}{identity}rules:\n  GET /a: public\n"));
+    for (target, lines) in [
+        (
+            "nginx",
+            &[
+                "proxy_set_header X-My-Gate-Org-Id $x_my_gate_org_id;",
+                "proxy_set_header x-org-id \"\";",
+                "proxy_set_header Authorization \"\";",
+                "proxy_pass http://[::1]:9;",
+                "proxy_pass http://127.0.0.1:3999;",
+            ][..],
+        ),
+        ("caddy", &["request_header -*Gate*", "request_header -x_org_id", "request_header -Authorization"]),
+        ("traefik", &["middlewares: [orgate-clean, orgate, orgate-strip]", "x-org-id: \"\""]),
+        ("envoy", &["address: ::1, port_value: 9}"]),
+        ("envoy-http", &["{prefix: \"x-my-gate-\"}, {exact: cookie}"]),
+    ] {
+        let finished = run(&folder, &["snippet", target, "--gate", "[::1]:9", "--port", "3999"]);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        for line in lines {
+            let line = line.replace("http://[::1]:9;", "http://[::1]:9/nginx;");
+            assert!(finished.stdout.contains(&*line), "{line} is not in\n{}", finished.stdout);
+        }
+        assert!(!finished.stdout.contains('<'), "{}", finished.stdout);
+        if target.starts_with(['t', 'e']) {
+            orgate_config::document::parse("snippet.yaml", &finished.stdout)
+                .unwrap_or_else(|error| panic!("{error}\n{}", finished.stdout));
+        }
     }
+    assert_eq!(run(&folder, &["snippet", "nginx", "--gate", "nowhere"]).code, Some(2));
     assert_eq!(run(&folder, &["snippet", "k8s", "--name", "a\nb"]).code, Some(2));
 }
 

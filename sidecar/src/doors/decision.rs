@@ -89,6 +89,21 @@ impl Hall {
             peer: None,
             client_certificate: None,
         };
+        let asked = Asked {
+            started: begun.started,
+            id: &begun.id,
+            method: method.as_str(),
+            host: host.as_deref(),
+            target: Some(target.as_str()),
+        };
+        // SECURITY: a rule for all hosts must not decide because nobody said which one is meant.
+        let is_nowhere =
+            host.is_none() && self.gate().parts().policy().rules().any(|(rule, _)| is_of_a_host(rule));
+        if is_nowhere {
+            let rejection = Rejection::new(Code::BadRequest).with_detail(NO_HOST);
+            self.note_rejection(asked, &rejection);
+            return Decision::Deny(rejection.into());
+        }
         let verdict = match (self.gate().check_now(&head, clock::now()), body) {
             (Checked::Done(verdict), _) => verdict,
             (Checked::Needs(Need::Body { limit }), Some(body)) if body.len() > limit => {
@@ -96,13 +111,6 @@ impl Hall {
             }
             (Checked::Needs(Need::Body { .. }), Some(body)) => self.gate().check_body(&head, body).await,
             (Checked::Needs(_), _) => self.gate().check(&head).await,
-        };
-        let asked = Asked {
-            started: begun.started,
-            id: &begun.id,
-            method: method.as_str(),
-            host: host.as_deref(),
-            target: Some(target.as_str()),
         };
         match verdict {
             Verdict::Forward(permit) if permit.path_and_query().as_str() != target.as_str() => {
@@ -188,6 +196,11 @@ impl Hall {
     }
 }
 
+/// Whether the key of a rule, such as `GET api.example/docs`, names a host.
+fn is_of_a_host(rule: &str) -> bool {
+    rule.split_once(' ').is_some_and(|(_, pattern)| !pattern.trim_start().starts_with('/'))
+}
+
 /// What a front is told that would take an answer for a yes, where the gate has an answer of its own.
 pub(super) fn unanswerable(id: &RequestId) -> Response<Bytes> {
     let code = Code::Denied;
@@ -219,6 +232,7 @@ pub(super) fn named<B>(mut response: Response<B>, id: HeaderValue) -> Response<B
     response
 }
 
+const NO_HOST: &str = "the policy has rules for hosts, and nobody says which host the request is for";
 const REWRITTEN: &str = "the request would have to go on with another target (without the token in its query, or with its path \
                          in normal form), and whoever asks here sends it on as it is";
 const UNANSWERABLE: &str =

@@ -25,10 +25,7 @@ use super::{
     original,
     reading::{Unclear, only_reading},
 };
-use crate::{
-    problem::Refusal,
-    serve::{Connection, Defect, Handler},
-};
+use crate::serve::{Connection, Defect, Handler};
 
 /// The path below which answers are for nginx.
 pub const NGINX: &str = "/nginx";
@@ -68,7 +65,7 @@ async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<Bytes> {
     let has_body = !body.is_end_stream();
     let path = parts.uri.path();
     let for_nginx = path.strip_prefix(NGINX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let question = only_reading(&parts).and_then(|_| question(parts.headers, &hall.gate().parts()));
+    let question = only_reading(&parts).and_then(|_| question(parts.headers));
     let told = match question {
         Ok(question) => decided(hall, &question, &begun).await,
         Err(unclear) => Told {
@@ -91,21 +88,9 @@ struct Told {
     refused: Option<(StatusCode, &'static str)>,
 }
 
-fn question(headers: HeaderMap, parts: &GateParts) -> Result<Question, Unclear> {
+fn question(headers: HeaderMap) -> Result<Question, Unclear> {
     let original::Original { method, host, target } = original::read(&headers)?;
-    // SECURITY: a rule for another host must not decide because nobody said which host is meant.
-    if host.is_none() && parts.policy().rules().any(|(rule, _)| is_of_a_host(rule)) {
-        return Err(Unclear::Head(
-            Refusal::BadRequest,
-            "the policy has rules for hosts, and no `X-Original-Host` says which one is meant",
-        ));
-    }
     Ok(Question { method, host, target, headers, body: None })
-}
-
-/// Whether the key of a rule, such as `GET api.example/docs`, names a host.
-fn is_of_a_host(rule: &str) -> bool {
-    rule.split_once(' ').is_some_and(|(_, pattern)| !pattern.trim_start().starts_with('/'))
 }
 
 async fn decided(hall: &Hall, question: &Question, begun: &Begun) -> Told {

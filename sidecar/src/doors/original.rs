@@ -14,7 +14,7 @@ use crate::problem::Refusal;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Original {
     pub(super) method: Method,
-    /// `None` where the family has no place for it.
+    /// `None` where the family has no place for it, and nobody said it.
     pub(super) host: Option<String>,
     pub(super) target: PathAndQuery,
 }

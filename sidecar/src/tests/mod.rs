@@ -2,6 +2,7 @@
 //! with a door that lets everything through.
 
 mod bodies;
+mod decision_doors;
 mod door;
 mod failures;
 mod framing;

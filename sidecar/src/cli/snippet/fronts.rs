@@ -53,7 +53,7 @@ pub(super) fn snippet(
     let text = match front {
         Front::Nginx => NGINX.replace("<set>\n", &names.nginx()),
         Front::Caddy => CADDY
-            .replace("<remove>\n", &caddy(&names.cleared))
+            .replace("<remove>\n", &caddy(&names.spelled()))
             .replace("<credentials>\n", &caddy(&names.credentials))
             .replace("<names>", &names.told.join(" ")),
         Front::Traefik => names.traefik(),
@@ -130,6 +130,12 @@ impl Names {
         }
         cleared.extend(policy.identity.also_strip.iter().cloned());
         Self { prefix, word, told, cleared, credentials }
+    }
+
+    /// What is cleared, in the spellings that careless readers take for one another.
+    fn spelled(&self) -> Vec<String> {
+        let others = |name: &String| [name.clone(), name.replace('-', "_"), name.replace('-', ".")];
+        self.cleared.iter().flat_map(others).collect()
     }
 
     fn nginx(&self) -> String {
