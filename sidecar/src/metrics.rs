@@ -4,6 +4,7 @@
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
 mod keys;
+mod upstreams;
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::keys::KeyMetrics;
+use crate::upstream::Upstreams;
+use self::{keys::KeyMetrics, upstreams::UpstreamMetrics};
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Metrics {
     shadow: Family<ShadowLabels, Counter>,
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
+    upstreams: UpstreamMetrics,
     keys: KeyMetrics,
     unknown_permissions: Counter,
     forgeries: Counter,
@@ -120,6 +123,7 @@ impl Metrics {
             upstream_connections.clone(),
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
+        let upstreams = UpstreamMetrics::registered(&mut registry);
         let keys = KeyMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
@@ -165,6 +169,7 @@ impl Metrics {
             shadow,
             upstream_connections,
             upstream_errors,
+            upstreams,
             keys,
             unknown_permissions,
             forgeries,
@@ -243,6 +248,11 @@ impl Metrics {
             self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
         }
         self.keys.observe(issuers);
+    }
+
+    /// Sets what is read of upstreams when somebody looks.
+    pub fn upstreams(&self, upstreams: &Upstreams) {
+        self.upstreams.observe(upstreams);
     }
 
     /// Sets what the gate counts of tokens, both since it began.

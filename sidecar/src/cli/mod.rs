@@ -31,6 +31,7 @@ mod snippet;
 mod test;
 mod tls;
 mod token;
+mod upstreams;
 
 use std::process::ExitCode;
 

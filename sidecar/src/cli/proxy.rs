@@ -15,6 +15,7 @@ use super::token;
 use super::{
     Common, Failure, output, reload, runtime, signals,
     tls::{TlsOptions, UpstreamTlsOptions},
+    upstreams::{self, UpstreamOptions},
 };
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
@@ -22,7 +23,7 @@ use crate::{
     doors::ProxyDoor,
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
-    upstream::{Upstream, UpstreamSettings},
+    upstream::{UpstreamSettings, Upstreams},
 };
 
 /// Flags of `orgate proxy`.
@@ -48,9 +49,8 @@ SIGTERM and SIGINT finish the requests under way and stop; a second one stops at
 file is read again when it changes, on SIGHUP, and on `POST /-/reload` at the admin listener, which answers what changed,
 or 422 with what is wrong; a policy that does not stand replaces nothing.")]
 pub(crate) struct Options {
-    /// The application: http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT for HTTP/2 in cleartext, or unix:/PATH.
-    #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
-    upstream: String,
+    #[command(flatten)]
+    upstreams: UpstreamOptions,
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -117,7 +117,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let gate = Gate::load_with(&path, load)
         .await
         .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
-    let upstream = upstream_of(&options)?;
+    let upstreams = upstreams_of(&options)?;
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
     let decisions = decision_log(&options, &metrics)?;
@@ -144,14 +144,14 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     }
 
     let digest = gate.parts().policy_digest().to_owned();
-    info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = options.upstream, "serving");
+    info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = options.upstreams.upstream.join(" "), "serving");
     output::announce(&[&proxy, &admin]);
     let door =
-        ProxyDoor::logging(gate.clone(), Arc::clone(&upstream), Arc::clone(&metrics), decisions.clone());
+        ProxyDoor::logging(gate.clone(), upstreams.clone(), Arc::clone(&metrics), decisions.clone());
     let (ask, asking) = mpsc::channel(1);
     let subject = Arc::new(ProxyStatus {
         gate: gate.clone(),
-        upstream,
+        upstreams,
         door: door.clone(),
         metrics: Arc::clone(&metrics),
         shutdown: shutdown.clone(),
@@ -181,17 +181,11 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn upstream_of(options: &Options) -> Result<Arc<Upstream>, Failure> {
-    let url = &*options.upstream;
+fn upstreams_of(options: &Options) -> Result<Upstreams, Failure> {
     let settings = UpstreamSettings { tls: options.upstream_tls.load()?, ..UpstreamSettings::default() };
-    let upstream = Upstream::new(url, settings).map_err(Failure::could_not_run)?;
-    if !upstream.is_loopback() {
-        warn!(
-            upstream = url,
-            "the upstream is not on this machine: whoever can reach it can go around the proxy"
-        );
-    }
-    Ok(upstream)
+    let upstreams = upstreams::of_flags(&options.upstreams.upstream, &settings)?;
+    upstreams::warn_about(&upstreams);
+    Ok(upstreams)
 }
 
 async fn required_keys(gate: &Gate) -> Result<(), Failure> {
@@ -285,7 +279,7 @@ async fn remind_every_minute() {
 #[derive(Debug)]
 struct ProxyStatus {
     gate: Gate,
-    upstream: Arc<Upstream>,
+    upstreams: Upstreams,
     door: ProxyDoor,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
@@ -294,7 +288,7 @@ struct ProxyStatus {
 
 impl Administered for ProxyStatus {
     fn readiness(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
-        Box::pin(std::future::ready(readiness(&self.gate, self.shutdown.is_draining())))
+        Box::pin(std::future::ready(readiness(&self.gate, &self.upstreams, self.shutdown.is_draining())))
     }
 
     fn metrics(&self) -> String {
@@ -302,7 +296,8 @@ impl Administered for ProxyStatus {
         self.metrics.tokens(status.unknown_permissions, status.forgeries_recognized);
         let issuers =
             status.issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
-        self.metrics.observe(self.upstream.connections(), issuers);
+        self.metrics.observe(self.upstreams.connections(), issuers);
+        self.metrics.upstreams(&self.upstreams);
         self.metrics.render()
     }
 
@@ -331,8 +326,8 @@ impl Administered for ProxyStatus {
     }
 }
 
-/// Ready once every issuer's keys were loaded, and until the process drains.
-fn readiness(gate: &Gate, draining: bool) -> Readiness {
+/// Ready once every issuer's keys were loaded, unless no upstream gets requests, and until the process drains.
+fn readiness(gate: &Gate, upstreams: &Upstreams, draining: bool) -> Readiness {
     let waiting: Vec<_> = gate
         .status()
         .issuers
@@ -347,7 +342,20 @@ fn readiness(gate: &Gate, draining: bool) -> Readiness {
     if draining {
         members.insert("draining".to_owned(), true.into());
     }
-    if members.is_empty() { Readiness::Ready } else { Readiness::NotReady(members) }
+    let down: Vec<_> = upstreams
+        .figures()
+        .filter(|(_, figures)| !figures.is_good)
+        .map(|(place, figures)| json!({"upstream": figures.url, "place": place.to_string(), "healthy": false}))
+        .collect();
+    let is_ready = members.is_empty() && !upstreams.are_down();
+    if !down.is_empty() {
+        members.insert("upstreams".to_owned(), down.into());
+    }
+    match (is_ready, members.is_empty()) {
+        (true, true) => Readiness::Ready,
+        (true, false) => Readiness::Impaired(members),
+        (false, _) => Readiness::NotReady(members),
+    }
 }
 
 const KEYS: Duration = Duration::from_secs(10);

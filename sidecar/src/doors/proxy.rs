@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     problem::{self, Refusal},
     serve::{self, Connection, Defect, Handler},
-    upstream::{ClientBody, Outbound, ResponseBody, Upstream},
+    upstream::{ClientBody, Outbound, ResponseBody, Upstreams},
 };
 
 /// The proxy in front of one application. Cheap to clone.
@@ -36,7 +36,7 @@ pub struct ProxyDoor(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     gate: Gate,
-    upstream: Arc<Upstream>,
+    upstreams: Upstreams,
     metrics: Arc<Metrics>,
     log: AccessLog,
     decisions: Option<DecisionLog>,
@@ -78,22 +78,23 @@ impl<'r> Asked<'r> {
 pub type ProxyBody = Either<ResponseBody, Full<Bytes>>;
 
 impl ProxyDoor {
-    /// A door to `upstream`, guarded by `gate`.
+    /// A door to `upstreams`, guarded by `gate`.
     #[must_use]
-    pub fn new(gate: Gate, upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
-        Self::logging(gate, upstream, metrics, None)
+    pub fn new(gate: Gate, upstreams: impl Into<Upstreams>, metrics: Arc<Metrics>) -> Self {
+        Self::logging(gate, upstreams, metrics, None)
     }
 
     /// The same, with a log of its decisions.
     #[must_use]
     pub fn logging(
         gate: Gate,
-        upstream: Arc<Upstream>,
+        upstreams: impl Into<Upstreams>,
         metrics: Arc<Metrics>,
         decisions: Option<DecisionLog>,
     ) -> Self {
         let (log, teller, ids) = (AccessLog::default(), Teller::new(), RequestIds::new());
-        Self(Arc::new(Inner { gate, upstream, metrics, log, decisions, teller, ids }))
+        let upstreams = upstreams.into();
+        Self(Arc::new(Inner { gate, upstreams, metrics, log, decisions, teller, ids }))
     }
 
     /// The log of its requests, for the task that flushes its summaries.
@@ -237,7 +238,7 @@ impl Inner {
             Ok((names, identity)) => {
                 let until = principal.as_ref().and_then(|principal| principal.expires_at());
                 let outbound = Outbound::new(request, target, names, identity, connection, id.header());
-                self.upstream.forward(outbound.overriding(overriding).until(until)).await
+                self.upstreams.forward(outbound.overriding(overriding).until(until)).await
             }
             Err(error) => Err(error),
         };
