@@ -265,7 +265,7 @@ async fn a_connection_of_http2_that_ended_is_replaced() {
     within(app.served).await.expect("served");
     assert_eq!(sidecar.ask(GET).await.status(), 502);
     let listener = Listener::bind("proxy", &address.to_string(), "--listen").await.expect("the port");
-    let door = OpenDoor { upstream: Arc::clone(&app.upstream), connections: Arc::default() };
+    let door = OpenDoor { upstreams: Arc::clone(&app.upstream).into(), connections: Arc::default() };
     tokio::spawn(serve::serve(listener, door, Limits::default().with_http2(), Shutdown::new()));
     assert_eq!(sidecar.ask(GET).await.text(), "ok");
 }

@@ -76,24 +76,24 @@ impl Member {
             versions::as_http1(&mut request).ok_or(UpstreamError::Host)?;
             request.headers_mut().insert(header::HOST, self.own_host.clone());
         }
-        if let Some(lease) = self.pool.ready(alone).await {
+        let mut pooled = self.pool.ready(alone).await;
+        for _ in 0..MOST_SENT {
+            let lease = match pooled.take() {
+                Some(lease) => lease,
+                None => match self.pool.connect(alone).await {
+                    Ok(lease) => lease,
+                    Err(error) => {
+                        let error = UpstreamError::from_connect(error);
+                        return Err(Failed { error, unsent: Some(request) });
+                    }
+                },
+            };
             match self.exchange(lease, request, sending).await? {
                 Exchanged::Done(done) => return Ok(*done),
                 Exchanged::NothingSent(unsent) => request = *unsent,
             }
         }
-        let lease = match self.pool.connect(alone).await {
-            Ok(lease) => lease,
-            Err(error) => {
-                return Err(Failed { error: UpstreamError::from_connect(error), unsent: Some(request) });
-            }
-        };
-        match self.exchange(lease, request, sending).await? {
-            Exchanged::Done(done) => Ok(*done),
-            Exchanged::NothingSent(unsent) => {
-                Err(Failed { error: UpstreamError::Closed, unsent: Some(*unsent) })
-            }
-        }
+        Err(Failed { error: UpstreamError::Closed, unsent: Some(request) })
     }
 
     async fn exchange(
@@ -172,3 +172,6 @@ fn was_refused(error: &hyper::Error) -> bool {
         cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
     })
 }
+
+/// How often one address is given a request, of which it then looks at one at most.
+const MOST_SENT: usize = 2;
