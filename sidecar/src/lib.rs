@@ -18,6 +18,7 @@ pub mod problem;
 pub mod serve;
 mod socket;
 pub mod telemetry;
+pub mod trust;
 pub mod upstream;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
     health::Admitted,
     hop_by_hop,
     member::{Failed, Member},
+    origin::Said,
     pool::Lease,
     upgrade,
 };
@@ -205,20 +206,17 @@ impl Upstream {
         &Sent { names, client, version, chunked }: &Sent<'_>,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
+        let said = Said::by(client, headers);
         let original_host = headers.get(header::HOST).cloned();
         hop_by_hop::clean_request(headers, names);
 
         // From here on everything is ours.
+        said.tell(headers, client, original_host.as_ref()).map_err(|_| UpstreamError::Identity)?;
         if let Some(host) = original_host {
             // That of the address, where the upstream is to see it, is put there once it is chosen.
             headers.insert(header::HOST, host.clone());
             headers.insert(X_FORWARDED_HOST, host);
         }
-        let address = HeaderValue::try_from(client.peer.ip().to_canonical().to_string())
-            .map_err(|_| UpstreamError::Identity)?;
-        headers.insert(X_FORWARDED_FOR, address);
-        let scheme = if client.tls.is_some() { "https" } else { "http" };
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
         headers.insert(X_REQUEST_ID, request_id);
         let via = if version == Version::HTTP_2 { "2 orgate" } else { "1.1 orgate" };
         headers.append(header::VIA, HeaderValue::from_static(via));
@@ -294,9 +292,7 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
     }
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Addresses that one request is given to; each may take the time for a connection.
 const MOST_TRIED: u32 = 3;

@@ -15,6 +15,7 @@ mod forward;
 mod health;
 mod hop_by_hop;
 mod member;
+mod origin;
 mod place;
 mod pool;
 mod routes;
