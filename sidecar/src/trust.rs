@@ -18,6 +18,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// Whether it is all addresses of a version.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.bits == 0 || self.bits == 96 && self.contains(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+    }
+
     /// Whether `address` is one of them. An address of version 4 is the same within version 6.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

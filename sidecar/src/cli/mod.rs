@@ -20,11 +20,13 @@ mod log;
 mod lsp;
 mod matrix;
 mod output;
+mod peers;
 mod policy_file;
 mod proxy;
 mod reload;
 mod replay;
 mod schema;
+mod settings;
 mod shadow;
 mod signals;
 mod snippet;
@@ -67,17 +69,16 @@ pub(crate) struct Common {
     /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo and the policy tools].
     #[arg(long, global = true, env = "ORGATE_LOG", value_name = "FILTER", help_heading = "Output")]
     pub(crate) log: Option<String>,
-    /// How log lines look.
+    /// How log lines look [default: text].
     #[arg(
         long,
         global = true,
         env = "ORGATE_LOG_FORMAT",
         value_name = "FORMAT",
         value_enum,
-        default_value_t,
         help_heading = "Output"
     )]
-    pub(crate) log_format: LogFormat,
+    pub(crate) log_format: Option<LogFormat>,
     /// When to use colour.
     #[arg(
         long,
@@ -107,7 +108,7 @@ enum Verb {
     #[cfg(feature = "issuer")]
     Demo(demo::Options),
     /// Run the reverse proxy that enforces a policy file.
-    Proxy(proxy::Options),
+    Proxy(Box<proxy::Options>),
     /// Run the companion issuer: sign-in, organizations, tokens.
     #[cfg(feature = "issuer")]
     Issuer(issuer::Options),
@@ -148,6 +149,14 @@ enum Verb {
 }
 
 impl Verb {
+    /// Reads what says how to log, beside the flags.
+    fn prepare(&mut self, common: &Common) -> Result<(Option<String>, Option<LogFormat>), Failure> {
+        match self {
+            Self::Proxy(options) => options.read_settings(common),
+            _ => Ok((None, None)),
+        }
+    }
+
     /// What is logged unless the user says otherwise.
     fn default_log(&self) -> &'static str {
         match self {
@@ -166,14 +175,18 @@ impl Verb {
 #[must_use]
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
-    let Cli { common, verb } = Cli::parse();
-    let filter = common.log.as_deref().unwrap_or_else(|| verb.default_log());
-    let result = telemetry::init(filter, common.log_format, common.color)
-        .map_err(Failure::could_not_run)
+    let Cli { common, mut verb } = Cli::parse();
+    let result = verb
+        .prepare(&common)
+        .and_then(|(level, format)| {
+            let filter = common.log.as_deref().or(level.as_deref()).unwrap_or_else(|| verb.default_log());
+            let format = common.log_format.or(format).unwrap_or_default();
+            telemetry::init(filter, format, common.color).map_err(Failure::could_not_run)
+        })
         .and_then(|()| match verb {
             #[cfg(feature = "issuer")]
             Verb::Demo(options) => demo::run(&options, &common),
-            Verb::Proxy(options) => proxy::run(options, &common),
+            Verb::Proxy(options) => proxy::run(*options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
             Verb::Check(options) => check::run(&options, &common),

@@ -13,7 +13,11 @@ use tracing::{info, warn};
 #[cfg(feature = "issuer")]
 use super::token;
 use super::{
-    Common, Failure, output, reload, runtime, signals,
+    Common, Failure, output,
+    peers::PeerOptions,
+    reload, runtime,
+    settings::{Settings, SettingsFlag},
+    signals,
     tls::{TlsOptions, UpstreamTlsOptions},
     upstreams::{self, UpstreamOptions},
 };
@@ -23,6 +27,7 @@ use crate::{
     doors::ProxyDoor,
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
+    telemetry::LogFormat,
     upstream::{UpstreamSettings, Upstreams},
 };
 
@@ -54,12 +59,19 @@ pub(crate) struct Options {
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Where clients connect; port 0 takes a free one.
-    #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: String,
-    /// Where /healthz, /readyz, /metrics, /-/policy and /-/reload are.
-    #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
-    admin: String,
+    #[command(flatten)]
+    settings: SettingsFlag,
+    /// What the settings file says.
+    #[arg(skip)]
+    read: Settings,
+    /// Where clients connect; port 0 takes a free one [default: 127.0.0.1:8080].
+    #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where /healthz, /readyz, /metrics, /-/policy and /-/reload are [default: 127.0.0.1:9180].
+    #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS")]
+    admin: Option<String>,
+    #[command(flatten)]
+    peers: PeerOptions,
     /// End with exit code 2 if the keys of an issuer cannot be fetched within 10 seconds. Without it the proxy starts,
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
@@ -73,9 +85,9 @@ pub(crate) struct Options {
     /// and code, and the rest is counted.
     #[arg(long, env = "ORGATE_DECISION_LOG", value_name = "FILE")]
     decision_log: Option<PathBuf>,
-    /// How paths are written there: as the rule has them, or with their values.
-    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum, default_value_t)]
-    log_paths: Paths,
+    /// How paths are written there: as the rule has them, or with their values [default: template].
+    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum)]
+    log_paths: Option<Paths>,
     /// Believe the tokens of `orgate token mint` as well. For development: only on a loopback address.
     #[cfg(feature = "issuer")]
     #[arg(long, env = "ORGATE_DEV_ISSUER", value_parser = clap::builder::BoolishValueParser::new())]
@@ -91,6 +103,17 @@ pub(crate) struct Options {
     /// Worker threads [default: one for each core].
     #[arg(long, env = "ORGATE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+}
+
+impl Options {
+    /// Reads the settings file; what it says of logs is told before anything is logged.
+    pub(crate) fn read_settings(
+        &mut self,
+        common: &Common,
+    ) -> Result<(Option<String>, Option<LogFormat>), Failure> {
+        self.read = self.settings.load(common.color.on_stderr())?;
+        Ok((self.read.log.level.clone(), self.read.log.format))
+    }
 }
 
 pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
@@ -121,10 +144,13 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
     metrics.policy(gate.parts().policy_digest());
     let decisions = decision_log(&options, &metrics)?;
-    let tls = options.tls.load()?;
+    let tls = options.tls.load(&options.read.tls)?;
 
-    let mut proxy =
-        Listener::bind("proxy", &options.listen, "--listen").await.map_err(Failure::could_not_run)?;
+    let listeners = &options.read.listeners;
+    let listen = options.listen.as_deref().or(listeners.proxy.as_deref()).unwrap_or("127.0.0.1:8080");
+    let admin = options.admin.as_deref().or(listeners.admin.as_deref()).unwrap_or("127.0.0.1:9180");
+    let mut proxy = Listener::bind("proxy", listen, "--listen").await.map_err(Failure::could_not_run)?;
+    proxy = proxy.trusting(options.peers.or(listeners));
     if let Some(tls) = &tls {
         proxy = proxy.with_tls(tls.clone());
     }
@@ -132,10 +158,10 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
         let help = "listen on 127.0.0.1, or leave --dev-issuer away";
         return Err(Failure::could_not_run(format!(
             "--dev-issuer is for this machine only, and `{}` is reachable from others\nhelp: {help}",
-            options.listen
+            listen
         )));
     }
-    let admin = Listener::bind("admin", &options.admin, "--admin").await.map_err(Failure::could_not_run)?;
+    let admin = Listener::bind("admin", admin, "--admin").await.map_err(Failure::could_not_run)?;
     if options.require_keys {
         tokio::select! {
             keys = required_keys(&gate) => keys?,
@@ -144,7 +170,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     }
 
     let digest = gate.parts().policy_digest().to_owned();
-    info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = options.upstreams.upstream.join(" "), "serving");
+    info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = upstreams::shown(&upstreams), "serving");
     output::announce(&[&proxy, &admin]);
     let door =
         ProxyDoor::logging(gate.clone(), upstreams.clone(), Arc::clone(&metrics), decisions.clone());
@@ -163,7 +189,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let flusher = tokio::spawn(flush_every_second(door.clone(), decisions.clone()));
     let follower = tokio::spawn(follow((gate, metrics), (path, read), tls, hangup, asking));
     let reminder = development.map(|_| tokio::spawn(remind_every_minute()));
-    serve::serve(proxy, door.clone(), Limits::of_this_process().with_http2(), shutdown).await;
+    serve::serve(proxy, door.clone(), options.read.limits(), shutdown).await;
     follower.abort();
     if let Some(reminder) = reminder {
         reminder.abort();
@@ -182,10 +208,12 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
 }
 
 fn upstreams_of(options: &Options) -> Result<Upstreams, Failure> {
-    let settings = UpstreamSettings { tls: options.upstream_tls.load()?, ..UpstreamSettings::default() };
-    let upstreams = upstreams::of_flags(&options.upstreams.upstream, &settings)?;
-    upstreams::warn_about(&upstreams);
-    Ok(upstreams)
+    let settings = UpstreamSettings {
+        tls: options.upstream_tls.load()?,
+        timeouts: options.read.timeouts.upstream,
+        ..UpstreamSettings::default()
+    };
+    upstreams::of(&options.upstreams, &options.read.upstreams, &settings)
 }
 
 async fn required_keys(gate: &Gate) -> Result<(), Failure> {
@@ -215,8 +243,10 @@ async fn flush_every_second(door: ProxyDoor, decisions: Option<DecisionLog>) {
 }
 
 fn decision_log(options: &Options, metrics: &Arc<Metrics>) -> Result<Option<DecisionLog>, Failure> {
-    let Some(path) = &options.decision_log else { return Ok(None) };
-    DecisionLog::open(path, options.log_paths, Arc::clone(metrics)).map(Some).map_err(|error| {
+    let settings = &options.read.log;
+    let Some(path) = options.decision_log.as_ref().or(settings.decisions.as_ref()) else { return Ok(None) };
+    let paths = options.log_paths.or(settings.paths).unwrap_or_default();
+    DecisionLog::open(path, paths, Arc::clone(metrics)).map(Some).map_err(|error| {
         Failure::could_not_run(format!("cannot write the decision log `{}`: {error}", path.display()))
     })
 }

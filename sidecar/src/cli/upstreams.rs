@@ -3,8 +3,8 @@
 use clap::Args;
 use tracing::warn;
 
-use super::Failure;
-use crate::upstream::{Place, Upstream, UpstreamSettings, Upstreams};
+use super::{Failure, settings::UpstreamEntry};
+use crate::upstream::{Place, Upstream, UpstreamSettings, UpstreamTls, Upstreams};
 
 /// Flags of what requests are forwarded to.
 #[derive(Debug, Args)]
@@ -13,8 +13,8 @@ pub(crate) struct UpstreamOptions {
     /// times for several: `/api=URL` for paths below /api, `app.example.com=URL` or `*.example.com=URL` for hosts,
     /// `app.example.com/api=URL` for both; the most particular host wins, then the longest path, and a URL alone gets the
     /// rest. The path is forwarded as it is. Several URLs for one place share its requests.
-    #[arg(long, env = "ORGATE_UPSTREAM", value_name = "[PLACE=]URL", value_delimiter = ' ', required = true)]
-    pub(crate) upstream: Vec<String>,
+    #[arg(long, env = "ORGATE_UPSTREAM", value_name = "[PLACE=]URL", value_delimiter = ' ', required_unless_present = "settings")]
+    upstream: Vec<String>,
 }
 
 /// What one `--upstream` says: for which requests, and where.
@@ -28,7 +28,7 @@ fn place_and_url(text: &str) -> Result<(Place, &str), Failure> {
 }
 
 /// The addresses of each place, in the order in which they were named.
-pub(crate) fn by_place(flags: &[String]) -> Result<Vec<(Place, Vec<&str>)>, Failure> {
+fn by_place(flags: &[String]) -> Result<Vec<(Place, Vec<&str>)>, Failure> {
     let mut places: Vec<(Place, Vec<&str>)> = Vec::new();
     for flag in flags {
         let (place, url) = place_and_url(flag)?;
@@ -40,8 +40,40 @@ pub(crate) fn by_place(flags: &[String]) -> Result<Vec<(Place, Vec<&str>)>, Fail
     Ok(places)
 }
 
+/// The applications that the flags name, or else the settings file; `settings` is what they have in common.
+pub(crate) fn of(
+    flags: &UpstreamOptions,
+    entries: &[UpstreamEntry],
+    settings: &UpstreamSettings,
+) -> Result<Upstreams, Failure> {
+    let upstreams = match flags.upstream.as_slice() {
+        [] => of_settings(entries, settings)?,
+        flags => of_flags(flags, settings)?,
+    };
+    warn_about(&upstreams);
+    Ok(upstreams)
+}
+
+fn of_settings(entries: &[UpstreamEntry], settings: &UpstreamSettings) -> Result<Upstreams, Failure> {
+    let upstreams: Result<Vec<_>, Failure> = entries
+        .iter()
+        .map(|entry| {
+            let mut settings = settings.clone();
+            settings.host = entry.host;
+            settings.checks.clone_from(&entry.checks);
+            if let Some(files) = &entry.tls {
+                settings.tls = Some(UpstreamTls::load(files).map_err(Failure::could_not_run)?);
+            }
+            let urls: Vec<_> = entry.urls.iter().map(String::as_str).collect();
+            let upstream = Upstream::at(&urls, settings).map_err(Failure::could_not_run)?;
+            Ok((entry.place.clone(), upstream))
+        })
+        .collect();
+    Upstreams::new(upstreams?).map_err(Failure::could_not_run)
+}
+
 /// The applications that the flags name, all with the same settings.
-pub(crate) fn of_flags(flags: &[String], settings: &UpstreamSettings) -> Result<Upstreams, Failure> {
+fn of_flags(flags: &[String], settings: &UpstreamSettings) -> Result<Upstreams, Failure> {
     let upstreams: Result<Vec<_>, Failure> = by_place(flags)?
         .into_iter()
         .map(|(place, urls)| {
@@ -52,8 +84,13 @@ pub(crate) fn of_flags(flags: &[String], settings: &UpstreamSettings) -> Result<
     Upstreams::new(upstreams?).map_err(Failure::could_not_run)
 }
 
+/// The addresses of all, for a log line.
+pub(crate) fn shown(upstreams: &Upstreams) -> String {
+    upstreams.figures().map(|(_, figures)| String::from(figures.url)).collect::<Vec<_>>().join(" ")
+}
+
 /// Says at the start what an operator should know of them.
-pub(crate) fn warn_about(upstreams: &Upstreams) {
+fn warn_about(upstreams: &Upstreams) {
     for upstream in upstreams.iter().flat_map(|(_, upstream)| upstream.remote()) {
         warn!(
             upstream,

@@ -11,6 +11,7 @@ mod http2;
 mod identity;
 mod lifecycle;
 mod modes;
+mod origin;
 mod senders;
 mod tls;
 mod upgrades;
@@ -124,6 +125,10 @@ impl Sidecar {
         if let Some(tls) = tls {
             listener = listener.with_tls(tls);
         }
+        Self::listening(listener, upstreams, upstream, limits)
+    }
+
+    fn listening(listener: Listener, upstreams: Upstreams, upstream: Arc<Upstream>, limits: Limits) -> Self {
         let address = listener.address();
         let shutdown = Shutdown::new();
         let connections = Arc::default();

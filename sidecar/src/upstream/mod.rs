@@ -126,6 +126,14 @@ pub struct Upstream {
     retries: AtomicU64,
 }
 
+/// Whether `url` can be an address of an application.
+///
+/// # Errors
+/// [`InvalidUpstream`], which says why not.
+pub fn check_url(url: &str) -> Result<(), InvalidUpstream> {
+    address::Address::parse(url).map(|_| ())
+}
+
 /// How one address of an application is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
