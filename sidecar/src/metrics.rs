@@ -250,6 +250,11 @@ impl Metrics {
         self.keys.observe(issuers);
     }
 
+    /// Says whether the files of TLS to the upstream of a place changed into something that is not used, as it does not stand.
+    pub fn upstream_certificate_stale(&self, place: &str, stale: bool) {
+        self.upstreams.certificate_stale(place, stale);
+    }
+
     /// Sets what is read of upstreams when somebody looks.
     pub fn upstreams(&self, upstreams: &Upstreams) {
         self.upstreams.observe(upstreams);

@@ -30,6 +30,7 @@ mod settings;
 mod shadow;
 mod signals;
 mod snippet;
+mod supervisor;
 mod test;
 mod tls;
 mod token;

@@ -17,7 +17,7 @@ use super::{
     peers::PeerOptions,
     reload, runtime,
     settings::{Settings, SettingsFlag},
-    signals,
+    signals, supervisor,
     tls::{TlsOptions, UpstreamTlsOptions},
     upstreams::{self, UpstreamOptions},
 };
@@ -26,7 +26,7 @@ use crate::{
     decision_log::{DecisionLog, Paths},
     doors::ProxyDoor,
     metrics::Metrics,
-    serve::{self, Limits, Listener, Shutdown, Tls},
+    serve::{self, Limits, Shutdown, Tls},
     telemetry::LogFormat,
     upstream::{UpstreamSettings, Upstreams},
 };
@@ -149,8 +149,8 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let listeners = &options.read.listeners;
     let listen = options.listen.as_deref().or(listeners.proxy.as_deref()).unwrap_or("127.0.0.1:8080");
     let admin = options.admin.as_deref().or(listeners.admin.as_deref()).unwrap_or("127.0.0.1:9180");
-    let mut proxy = Listener::bind("proxy", listen, "--listen").await.map_err(Failure::could_not_run)?;
-    proxy = proxy.trusting(options.peers.or(listeners));
+    let proxy = supervisor::listener("proxy", listen, "--listen").await?;
+    let mut proxy = proxy.trusting(options.peers.or(listeners));
     if let Some(tls) = &tls {
         proxy = proxy.with_tls(tls.clone());
     }
@@ -161,7 +161,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
             listen
         )));
     }
-    let admin = Listener::bind("admin", admin, "--admin").await.map_err(Failure::could_not_run)?;
+    let admin = supervisor::listener("admin", admin, "--admin").await?;
     if options.require_keys {
         tokio::select! {
             keys = required_keys(&gate) => keys?,
@@ -172,6 +172,12 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let digest = gate.parts().policy_digest().to_owned();
     info!(policy = %path.display(), digest, rules = gate.status().rules, upstream = upstreams::shown(&upstreams), "serving");
     output::announce(&[&proxy, &admin]);
+    supervisor::ready();
+    let of_upstreams = Arc::new(Notify::new());
+    let upstream_follower = {
+        let (upstreams, metrics, now) = (upstreams.clone(), Arc::clone(&metrics), Arc::clone(&of_upstreams));
+        tokio::spawn(async move { upstreams::follow_certificates(&upstreams, metrics, now).await })
+    };
     let door =
         ProxyDoor::logging(gate.clone(), upstreams.clone(), Arc::clone(&metrics), decisions.clone());
     let (ask, asking) = mpsc::channel(1);
@@ -187,10 +193,11 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let administered =
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()));
     let flusher = tokio::spawn(flush_every_second(door.clone(), decisions.clone()));
-    let follower = tokio::spawn(follow((gate, metrics), (path, read), tls, hangup, asking));
+    let follower = tokio::spawn(follow((gate, metrics), (path, read), (tls, of_upstreams), hangup, asking));
     let reminder = development.map(|_| tokio::spawn(remind_every_minute()));
     serve::serve(proxy, door.clone(), options.read.limits(), shutdown).await;
     follower.abort();
+    upstream_follower.abort();
     if let Some(reminder) = reminder {
         reminder.abort();
     }
@@ -269,7 +276,7 @@ fn development_keys(_: &Options) -> Result<Option<String>, Failure> {
 async fn follow(
     (gate, metrics): (Gate, Arc<Metrics>),
     policy: (PathBuf, reload::Looked),
-    tls: Option<Tls>,
+    (tls, of_upstreams): (Option<Tls>, Arc<Notify>),
     hangup: Arc<Notify>,
     asking: reload::Asking,
 ) {
@@ -284,6 +291,7 @@ async fn follow(
             hangup.notified().await;
             of_policy.notify_one();
             of_tls.notify_one();
+            of_upstreams.notify_one();
         }
     };
     tokio::join!(

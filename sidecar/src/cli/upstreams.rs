@@ -1,9 +1,13 @@
 //! The flags that name the applications behind the proxy.
 
+use std::sync::Arc;
+
 use clap::Args;
+use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{Failure, settings::UpstreamEntry};
+use crate::metrics::Metrics;
 use crate::upstream::{Place, Upstream, UpstreamSettings, UpstreamTls, Upstreams};
 
 /// Flags of what requests are forwarded to.
@@ -82,6 +86,21 @@ fn of_flags(flags: &[String], settings: &UpstreamSettings) -> Result<Upstreams, 
         })
         .collect();
     Upstreams::new(upstreams?).map_err(Failure::could_not_run)
+}
+
+/// Keeps TLS to the upstreams at what its files say, until the task is dropped; `hangup` asks for a look at once.
+pub(crate) async fn follow_certificates(upstreams: &Upstreams, metrics: Arc<Metrics>, hangup: Arc<Notify>) {
+    let mut followers = tokio::task::JoinSet::new();
+    let mut asked = Vec::new();
+    for (place, tls) in upstreams.tls() {
+        let (now, metrics, place) = (Arc::new(Notify::new()), Arc::clone(&metrics), place.to_string());
+        asked.push(Arc::clone(&now));
+        followers.spawn(tls.follow(now, move |stale| metrics.upstream_certificate_stale(&place, stale)));
+    }
+    loop {
+        hangup.notified().await;
+        asked.iter().for_each(|now| now.notify_one());
+    }
 }
 
 /// The addresses of all, for a log line.

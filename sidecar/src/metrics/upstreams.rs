@@ -16,6 +16,12 @@ pub(super) struct UpstreamMetrics {
     active: Family<AddressLabels, Gauge>,
     ejections: Family<AddressLabels, Counter>,
     retries: Counter,
+    certificate_stale: Family<PlaceLabel, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PlaceLabel {
+    place: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,6 +37,7 @@ impl UpstreamMetrics {
             active: Family::default(),
             ejections: Family::default(),
             retries: Counter::default(),
+            certificate_stale: Family::default(),
         };
         registry.register(
             "upstream_healthy",
@@ -52,7 +59,16 @@ impl UpstreamMetrics {
             "Requests that went to another address of an upstream, as nothing of them had been sent to the first",
             this.retries.clone(),
         );
+        registry.register(
+            "upstream_certificate_stale",
+            "Whether the files of TLS to an upstream were changed into ones that do not stand, so that the last good ones are used",
+            this.certificate_stale.clone(),
+        );
         this
+    }
+
+    pub(super) fn certificate_stale(&self, place: &str, stale: bool) {
+        self.certificate_stale.get_or_create(&PlaceLabel { place: place.into() }).set(i64::from(stale));
     }
 
     pub(super) fn observe(&self, upstreams: &Upstreams) {

@@ -29,6 +29,17 @@ impl Listener {
         Ok(Self { name, socket, address: resolved, tls: None, peers: TrustedPeers::default() })
     }
 
+    /// The listener called `name` over a socket that listens already.
+    ///
+    /// # Errors
+    /// If it is not one of TCP.
+    pub fn given(name: &'static str, socket: std::net::TcpListener) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
+        Ok(Self { name, socket, address, tls: None, peers: TrustedPeers::default() })
+    }
+
     /// The same, but clients have to speak TLS.
     #[must_use]
     pub fn with_tls(self, tls: Tls) -> Self {

@@ -201,6 +201,10 @@ impl Upstream {
         self.members.iter().map(|member| member.pool.live()).sum()
     }
 
+    fn tls(&self) -> Option<&UpstreamTls> {
+        self.settings.tls.as_ref()
+    }
+
     /// The addresses of which not only this machine can be meant.
     pub fn remote(&self) -> impl Iterator<Item = &str> {
         let is_remote = |member: &&Member| !member.pool.connector().address().is_loopback();

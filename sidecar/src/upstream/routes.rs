@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use http::Response;
 
-use super::{Figures, Outbound, Place, ResponseBody, Upstream, UpstreamError};
+use super::{Figures, Outbound, Place, ResponseBody, Upstream, UpstreamError, UpstreamTls};
 
 /// The applications behind the gate. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -82,6 +82,17 @@ impl Upstreams {
     #[must_use]
     pub fn are_down(&self) -> bool {
         self.figures().all(|(_, figures)| !figures.is_good)
+    }
+
+    /// TLS of each place that has files for it, once where several share them.
+    pub fn tls(&self) -> Vec<(&Place, UpstreamTls)> {
+        let mut all: Vec<(&Place, UpstreamTls)> = Vec::new();
+        for (place, upstream) in self.iter() {
+            if let Some(tls) = upstream.tls().filter(|tls| !all.iter().any(|(_, other)| other.is(tls))) {
+                all.push((place, tls.clone()));
+            }
+        }
+        all
     }
 
     /// Requests that were given to another address, since the start.

@@ -102,14 +102,14 @@ fn upstream_entry(
         Some(text) => parsed::<Place>(text, findings),
         None => Some(Place::everywhere()),
     };
+    let checks = health.1.and_then(|node| checks(node, &health.0, findings));
+    let tls = tls.1.and_then(|node| upstream_tls(node, &tls.0, folder, findings));
     let urls = urls?;
     for url in &urls {
         if let Err(problem) = upstream::check_url(url.value) {
             bad(url.span, &problem, findings);
         }
     }
-    let checks = health.1.and_then(|node| checks(node, &health.0, findings));
-    let tls = tls.1.and_then(|node| upstream_tls(node, &tls.0, folder, findings));
     let urls = urls.into_iter().map(owned).collect();
     Some(UpstreamEntry { place: place?, urls, host: host.map(|host| host.value).unwrap_or_default(), checks, tls })
 }
