@@ -1,6 +1,6 @@
 //! One accepted connection: what it is spoken over, and in which version of HTTP.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::net::TcpStream;
 use tracing::debug;
@@ -54,7 +54,10 @@ impl Connection {
         let begun = tokio::select! {
             biased;
             begun = begun => begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-            () = shutdown.draining() => return,
+            () = async {
+                shutdown.draining().await;
+                tokio::time::sleep(FRESH).await;
+            } => return,
         };
         match begun {
             Ok((Begun { connection, socket, early, is_http2: false }, _place)) => {
@@ -97,6 +100,10 @@ impl Connection {
         Ok(Begun { connection: Self { tls: Some(secured), ..self }, socket, early, is_http2 })
     }
 }
+
+/// How long a drain waits for the first request of a connection that was accepted before it: its client has been told that
+/// somebody is there, and would otherwise find the connection reset.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// A connection that is ready for its first request.
 struct Begun {
