@@ -86,7 +86,15 @@ async fn a_process_is_replaced_under_load_and_nobody_is_turned_away() {
     let start = || -> Running {
         let running = orgate()
             .with_socket(&socket)
-            .args(["proxy", "--upstream", &upstream.url(), "--listen", "256.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .args([
+                "proxy",
+                "--upstream",
+                &upstream.url(),
+                "--listen",
+                "256.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+            ])
             .env("NOTIFY_SOCKET", path.to_str().unwrap())
             .folder(folder.path())
             .ready();

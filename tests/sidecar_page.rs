@@ -29,7 +29,10 @@ fn examples() -> Vec<Example> {
     let mut lines = (1..).zip(page.lines());
     while let Some((line, text)) = lines.next() {
         if let Some(language) = text.strip_prefix("```").filter(|language| !language.is_empty()) {
-            assert!(matches!(language, "yaml" | "sh"), "docs/sidecar.md:{line}: nothing executes `{language}`");
+            assert!(
+                matches!(language, "yaml" | "sh"),
+                "docs/sidecar.md:{line}: nothing executes `{language}`"
+            );
             let body: Vec<&str> =
                 lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
             examples.push(Example {
@@ -38,7 +41,8 @@ fn examples() -> Vec<Example> {
                 text: body.join("\n") + "\n",
                 rows: Vec::new(),
             });
-        } else if let Some((request, place)) = text.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
+        } else if let Some((request, place)) = text.strip_prefix("| `").and_then(|row| row.split_once("` | "))
+        {
             let place = place.trim_end_matches(" |").trim_matches('`').to_owned();
             examples.last_mut().unwrap().rows.push((request.to_owned(), place));
         }
@@ -75,12 +79,15 @@ impl Applications {
     /// The same with the addresses at which they really are.
     fn really(&self, text: &str) -> String {
         // All at once, as a real port may be one of the page.
-        let marked = self.running.keys().enumerate().fold(text.to_owned(), |text, (number, url)| {
-            text.replace(url, &format!("<{number}>"))
-        });
-        self.running.values().enumerate().fold(marked, |text, (number, upstream)| {
-            text.replace(&format!("<{number}>"), &upstream.url())
-        })
+        let marked = self
+            .running
+            .keys()
+            .enumerate()
+            .fold(text.to_owned(), |text, (number, url)| text.replace(url, &format!("<{number}>")));
+        self.running
+            .values()
+            .enumerate()
+            .fold(marked, |text, (number, upstream)| text.replace(&format!("<{number}>"), &upstream.url()))
     }
 
     fn proxy(&self, example: &Example) -> Program {

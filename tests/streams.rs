@@ -65,7 +65,8 @@ fn head(reader: &mut impl std::io::BufRead) -> Option<String> {
 }
 
 fn length(head: &str) -> u64 {
-    let line = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+    let line =
+        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
     line.unwrap().trim().parse().unwrap()
 }
 

@@ -20,8 +20,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::upstream::Upstreams;
 use self::{keys::KeyMetrics, upstreams::UpstreamMetrics};
+use crate::upstream::Upstreams;
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -197,6 +197,12 @@ impl Metrics {
     /// Says whether the policy file changed into something that is not enforced, because it does not stand.
     pub fn policy_stale(&self, stale: bool) {
         self.policy_stale.set(i64::from(stale));
+    }
+
+    /// Whether the policy file says something that is not enforced.
+    #[must_use]
+    pub fn is_policy_stale(&self) -> bool {
+        self.policy_stale.get() != 0
     }
 
     /// Says whether the files of TLS changed into something that is not served, because it does not stand.

@@ -48,7 +48,8 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
         let fail = |problem: String| InvalidNetwork { text: text.to_owned(), problem };
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address
             .parse()
             .map_err(|_| fail("it has no address of version 4 or 6, in its usual form".to_owned()))?;
@@ -60,7 +61,9 @@ impl FromStr for Network {
                     fail(format!("behind the `/` stands how many bits count, from 0 to {most}"))
                 })?
             }
-            Some(_) => return Err(fail(format!("behind the `/` stands how many bits count, from 0 to {most}"))),
+            Some(_) => {
+                return Err(fail(format!("behind the `/` stands how many bits count, from 0 to {most}")));
+            }
         };
         let bits = length + 128 - most;
         let first = wide(address) & mask(bits);
@@ -119,7 +122,11 @@ mod tests {
     #[test]
     fn a_network_has_the_addresses_that_begin_as_it_does() {
         for (network, inside, outside) in [
-            ("10.0.0.0/8", &["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"][..], &["11.0.0.0", "9.255.255.255", "::a00:0"][..]),
+            (
+                "10.0.0.0/8",
+                &["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"][..],
+                &["11.0.0.0", "9.255.255.255", "::a00:0"][..],
+            ),
             ("127.0.0.1", &["127.0.0.1", "::ffff:127.0.0.1"], &["127.0.0.2", "::1"]),
             ("192.168.1.128/25", &["192.168.1.128", "192.168.1.255"], &["192.168.1.127"]),
             ("2001:db8::/32", &["2001:db8::1", "2001:db8:ffff::"], &["2001:db9::", "10.0.0.1"]),
@@ -139,7 +146,19 @@ mod tests {
 
     #[test]
     fn what_could_mean_another_network_is_refused_with_the_right_one() {
-        for text in ["", "10", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.0/8/8", "::1/129", "010.0.0.0/8", "[::1]", "a.example", "10.0.0.0/008"] {
+        for text in [
+            "",
+            "10",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "::1/129",
+            "010.0.0.0/8",
+            "[::1]",
+            "a.example",
+            "10.0.0.0/008",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
         let told = |text: &str| text.parse::<Network>().expect_err(text).to_string();

@@ -20,7 +20,9 @@ impl PeerOptions {
     pub(crate) fn or(&self, settings: &ListenerSettings) -> TrustedPeers {
         let networks = if self.trust_peer.is_empty() { &settings.trust_peers } else { &self.trust_peer };
         if networks.iter().any(Network::is_everybody) {
-            warn!("everybody is believed about where requests come from: name the networks of your own proxies");
+            warn!(
+                "everybody is believed about where requests come from: name the networks of your own proxies"
+            );
         }
         TrustedPeers::new(networks, settings.proxy_protocol.unwrap_or(false))
     }

@@ -23,7 +23,9 @@ pub(crate) async fn listener(
 ) -> Result<Listener, Failure> {
     let given = GIVEN.get_or_init(|| given_by(&|name| std::env::var(name).ok(), std::process::id()));
     let Some(number) = number_of(given, name) else {
-        return Listener::bind(name, address, flag).await.map_err(|error: BindError| Failure::could_not_run(error));
+        return Listener::bind(name, address, flag)
+            .await
+            .map_err(|error: BindError| Failure::could_not_run(error));
     };
     take(number)
         .and_then(|socket| Listener::given(name, socket))
@@ -135,7 +137,9 @@ mod tests {
     use super::*;
 
     fn given(variables: &[(&str, &str)]) -> Given {
-        let env = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let env = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
         given_by(&env, 7)
     }
 
@@ -159,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_socket_belongs_to_the_listener_of_its_name_or_of_its_place() {
-        let with = |names: &str| given(&[("LISTEN_PID", "7"), ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", names)]);
+        let with =
+            |names: &str| given(&[("LISTEN_PID", "7"), ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", names)]);
         for (names, proxy, admin) in [
             ("", Some(3), Some(4)),
             ("orgate.socket:orgate.socket", Some(3), Some(4)),

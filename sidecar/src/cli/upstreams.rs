@@ -17,14 +17,21 @@ pub(crate) struct UpstreamOptions {
     /// times for several: `/api=URL` for paths below /api, `app.example.com=URL` or `*.example.com=URL` for hosts,
     /// `app.example.com/api=URL` for both; the most particular host wins, then the longest path, and a URL alone gets the
     /// rest. The path is forwarded as it is. Several URLs for one place share its requests.
-    #[arg(long, env = "ORGATE_UPSTREAM", value_name = "[PLACE=]URL", value_delimiter = ' ', required_unless_present = "settings")]
+    #[arg(
+        long,
+        env = "ORGATE_UPSTREAM",
+        value_name = "[PLACE=]URL",
+        value_delimiter = ' ',
+        required_unless_present = "settings"
+    )]
     upstream: Vec<String>,
 }
 
 /// What one `--upstream` says: for which requests, and where.
 fn place_and_url(text: &str) -> Result<(Place, &str), Failure> {
     // A URL may hold `=` only in a place where it is refused, or in the path of a socket.
-    let named = text.split_once('=').filter(|(place, _)| !place.contains("://") && !place.starts_with("unix:"));
+    let named =
+        text.split_once('=').filter(|(place, _)| !place.contains("://") && !place.starts_with("unix:"));
     match named {
         None => Ok((Place::everywhere(), text)),
         Some((place, url)) => place.parse().map(|place| (place, url)).map_err(Failure::could_not_run),
@@ -103,6 +110,16 @@ pub(crate) async fn follow_certificates(upstreams: &Upstreams, metrics: Arc<Metr
     }
 }
 
+/// The addresses that get no requests, for `/readyz`.
+pub(crate) fn left_alone(upstreams: &Upstreams) -> Vec<serde_json::Value> {
+    let left_alone = upstreams.figures().filter(|(_, figures)| !figures.is_good);
+    left_alone
+        .map(|(place, figures)| {
+            serde_json::json!({"upstream": figures.url, "place": place.to_string(), "healthy": false})
+        })
+        .collect()
+}
+
 /// The addresses of all, for a log line.
 pub(crate) fn shown(upstreams: &Upstreams) -> String {
     upstreams.figures().map(|(_, figures)| String::from(figures.url)).collect::<Vec<_>>().join(" ")
@@ -111,10 +128,7 @@ pub(crate) fn shown(upstreams: &Upstreams) -> String {
 /// Says at the start what an operator should know of them.
 fn warn_about(upstreams: &Upstreams) {
     for upstream in upstreams.iter().flat_map(|(_, upstream)| upstream.remote()) {
-        warn!(
-            upstream,
-            "the upstream is not on this machine: whoever can reach it can go around the proxy"
-        );
+        warn!(upstream, "the upstream is not on this machine: whoever can reach it can go around the proxy");
     }
     if !upstreams.has_default() {
         let places: Vec<_> = upstreams.iter().map(|(place, _)| place.to_string()).collect();

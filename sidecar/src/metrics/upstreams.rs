@@ -73,7 +73,8 @@ impl UpstreamMetrics {
 
     pub(super) fn observe(&self, upstreams: &Upstreams) {
         for (place, figures) in upstreams.figures() {
-            let labels = AddressLabels { place: place.to_string().into(), upstream: Arc::from(&*figures.url) };
+            let labels =
+                AddressLabels { place: place.to_string().into(), upstream: Arc::from(&*figures.url) };
             self.healthy.get_or_create(&labels).set(i64::from(figures.is_good));
             self.active.get_or_create(&labels).set(i64::try_from(figures.active).unwrap_or(i64::MAX));
             self.ejections.get_or_create(&labels).inner().store(figures.ejections, Ordering::Relaxed);

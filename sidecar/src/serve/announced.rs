@@ -52,7 +52,9 @@ fn first(line: &[u8]) -> io::Result<Option<SocketAddr>> {
 }
 
 fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'))
 }
 
 /// Version 2 is bytes: what is meant, of which family, how many follow.
@@ -64,8 +66,12 @@ async fn second(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Sock
     }
     let mut block = vec![0; length];
     stream.read_exact(&mut block).await?;
-    let wide = |at: usize| block.get(at..)?.first_chunk::<16>().map(|bytes| Ipv6Addr::from_bits(u128::from_be_bytes(*bytes)));
-    let narrow = |at: usize| block.get(at..)?.first_chunk::<4>().map(|bytes| Ipv4Addr::from_bits(u32::from_be_bytes(*bytes)));
+    let wide = |at: usize| {
+        block.get(at..)?.first_chunk::<16>().map(|bytes| Ipv6Addr::from_bits(u128::from_be_bytes(*bytes)))
+    };
+    let narrow = |at: usize| {
+        block.get(at..)?.first_chunk::<4>().map(|bytes| Ipv4Addr::from_bits(u32::from_be_bytes(*bytes)))
+    };
     let port = |at: usize| block.get(at..)?.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
     let source = match (command, family) {
         // What it says about itself, or of sockets that have no such address.

@@ -37,7 +37,8 @@ const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello
 async fn host_and_path_say_which_upstream_a_request_is_for() {
     let mut recorders = Vec::new();
     let mut upstreams = Vec::new();
-    for (place, name) in [("/api", "api"), ("/api/v2", "v2"), ("app.example", "app"), ("*.example/api", "tenant")]
+    for (place, name) in
+        [("/api", "api"), ("/api/v2", "v2"), ("app.example", "app"), ("*.example/api", "tenant")]
     {
         let recorder = saying(name).await;
         let upstream = Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default());
@@ -140,7 +141,8 @@ async fn where_nobody_is_requests_go_to_another_address_and_then_no_longer_begin
     assert_eq!(good.seen().len(), 20);
     assert!(good.seen().iter().all(|seen| seen.body.is_empty() || seen.body == b"hello"));
     assert_eq!(sidecar.upstream.retries(), 3);
-    let figures: Vec<_> = sidecar.upstream.figures().map(|of| (of.is_good, of.ejections, of.active)).collect();
+    let figures: Vec<_> =
+        sidecar.upstream.figures().map(|of| (of.is_good, of.ejections, of.active)).collect();
     assert_eq!(figures, [(false, 1, 0), (true, 0, 0)]);
 }
 
@@ -323,7 +325,13 @@ async fn what_the_upstream_did_not_look_at_is_sent_once_more() {
         ("refused", reset as fn(u32, u8) -> Vec<u8>, GET, 200, 2),
         ("going away", |_, _| going_away(0), GET, 200, 2),
         ("failed", |stream, _| reset(stream, INTERNAL_ERROR), GET, 502, 1),
-        ("going away behind it", |stream, _| [going_away(stream), reset(stream, INTERNAL_ERROR)].concat(), GET, 502, 1),
+        (
+            "going away behind it",
+            |stream, _| [going_away(stream), reset(stream, INTERNAL_ERROR)].concat(),
+            GET,
+            502,
+            1,
+        ),
         ("with a body", |stream, _| reset(stream, REFUSED_STREAM), POST, 502, 1),
     ] {
         let (address, requests) = refusing(move |stream| first(stream, REFUSED_STREAM)).await;

@@ -228,7 +228,10 @@ async fn events_arrive_one_by_one() {
         let mut wait = wait.clone();
         async move {
             app.head().await;
-            app.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            app.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )
+            .await;
             for number in 1..=5 {
                 wait.wait_for(|next| *next >= number).await.expect("the test lives");
                 let event = format!("data: {number}\n\n");

@@ -105,7 +105,8 @@ async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
 #[tokio::test]
 async fn a_connection_that_was_accepted_before_a_drain_is_served_once() {
     let recorder = Recorder::ok().await;
-    let sidecar = Sidecar::with(recorder.address, UpstreamSettings::default(), Limits::default().with_http2()).await;
+    let sidecar =
+        Sidecar::with(recorder.address, UpstreamSettings::default(), Limits::default().with_http2()).await;
     let mut fresh = sidecar.connect().await;
     // It is accepted once a later one was served.
     assert_eq!(sidecar.ask(GET).await.status(), 200);

@@ -24,8 +24,8 @@ async fn listening(
     if let Some(tls) = tls {
         listener = listener.with_tls(tls);
     }
-    let upstream =
-        Upstream::new(&format!("http://{}", upstream.address), UpstreamSettings::default()).expect("an upstream");
+    let upstream = Upstream::new(&format!("http://{}", upstream.address), UpstreamSettings::default())
+        .expect("an upstream");
     Sidecar::listening(listener, Arc::clone(&upstream).into(), upstream, Limits::default().with_http2())
 }
 
@@ -87,7 +87,8 @@ async fn over_version_6_everything_is_the_same() {
         app.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
         while app.more().await {}
     });
-    let upstream = Upstream::new(&format!("http://{address}"), UpstreamSettings::default()).expect("an upstream");
+    let upstream =
+        Upstream::new(&format!("http://{address}"), UpstreamSettings::default()).expect("an upstream");
     let listener = Listener::bind("proxy", "[::1]:0", "--listen").await.expect("a port");
     assert!(listener.url().starts_with("http://[::1]:"), "{}", listener.url());
     let sidecar = Sidecar::listening(listener, Arc::clone(&upstream).into(), upstream, Limits::default());
@@ -127,7 +128,9 @@ async fn a_balancer_names_the_client_before_the_first_byte() {
         let (first, rest) = announced.split_at(5);
         client.send(first).await;
         tokio::task::yield_now().await;
-        client.send([rest, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"].concat()).await;
+        client
+            .send([rest, b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"].concat())
+            .await;
         assert_eq!(client.answer().await.status(), 200);
         let seen = recorder.seen().pop().expect("a request");
         assert_eq!(only_header(&seen.head, "x-forwarded-for").as_deref(), Some(expected));
@@ -171,7 +174,11 @@ async fn who_must_not_announce_is_refused_and_who_must_and_does_not_is() {
         }
     }
     let sidecar = trusting("127.0.0.1:0", &recorder, &["127.0.0.1"], true).await;
-    for bytes in [GET.as_bytes(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"PROXY TCP4 x y 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+    for bytes in [
+        GET.as_bytes(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PROXY TCP4 x y 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
         let mut client = sidecar.connect().await;
         client.send(bytes).await;
         assert!(client.is_closed().await, "{}", String::from_utf8_lossy(bytes));
@@ -188,8 +195,8 @@ async fn a_balancer_that_does_not_finish_is_let_go_in_time() {
     let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
     let networks = ["127.0.0.1".parse().expect("a network")];
     let listener = listener.trusting(TrustedPeers::new(&networks, true));
-    let upstream =
-        Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default()).expect("an upstream");
+    let upstream = Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default())
+        .expect("an upstream");
     let limits = Limits { header: Duration::from_millis(100), ..Limits::default() };
     let sidecar = Sidecar::listening(listener, Arc::clone(&upstream).into(), upstream, limits);
     for bytes in ["", "PROXY", "PROXY TCP4 192.0.2.7 "] {

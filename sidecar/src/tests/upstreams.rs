@@ -286,7 +286,8 @@ async fn files_of_an_upstream_that_change_count_for_new_connections_if_they_stan
     tokio::spawn(tls.follow(Arc::clone(&now), move |stale| {
         let _ = told.send(stale);
     }));
-    let statuses = || async { (by_first.ask(GET).await.status(), Box::pin(by_second.ask(GET)).await.status()) };
+    let statuses =
+        || async { (by_first.ask(GET).await.status(), Box::pin(by_second.ask(GET)).await.status()) };
     assert_eq!(statuses().await, (200, 502));
     for broken in ["", "no PEM"] {
         folder.write("ca.pem", broken);

@@ -188,8 +188,7 @@ mod tests {
     }
 
     fn health() -> Health {
-        let ejection =
-            Ejection { after: 3, first: Duration::from_secs(1), longest: Duration::from_secs(3) };
+        let ejection = Ejection { after: 3, first: Duration::from_secs(1), longest: Duration::from_secs(3) };
         Health::new("http://a", Some(ejection))
     }
 

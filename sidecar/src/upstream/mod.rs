@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-use self::{health::Admitted, member::Member};
+pub(crate) use self::hop_by_hop::not_of_the_client;
 pub use self::{
     address::InvalidUpstream,
     body::{ResponseBody, UpstreamGone},
@@ -44,6 +44,7 @@ pub use self::{
     routes::{InvalidRoutes, Upstreams},
     tls::{UpstreamTls, UpstreamTlsFiles},
 };
+use self::{health::Admitted, member::Member};
 
 /// How long to wait for an upstream.
 #[derive(Clone, Copy, Debug)]

@@ -61,7 +61,9 @@ impl Said {
                 IpAddr::V6(address) => format!("for=\"[{address}]\""),
             };
             if let Some(host) = host.and_then(|host| host.to_str().ok()) {
-                let is_token = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'*+^`|#%".contains(&byte));
+                let is_token = host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'*+^`|#%".contains(&byte));
                 let quote = if is_token { "" } else { "\"" };
                 // A host that was read in one way holds neither quotes nor backslashes.
                 element.push_str(&format!(";host={quote}{host}{quote}"));

@@ -64,7 +64,8 @@ impl Host {
             return false;
         };
         if host.starts_with('[') {
-            return address(host).is_some_and(|address| matches!(self, Self::Exact(own) if **own == *address));
+            return address(host)
+                .is_some_and(|address| matches!(self, Self::Exact(own) if **own == *address));
         }
         match self {
             Self::Below(_) => {
@@ -122,7 +123,9 @@ impl FromStr for Place {
                 && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
         };
         if !prefix.split('/').skip(1).all(is_segment) {
-            return Err(fail("its path is no prefix: whole segments of letters, digits, `-`, `.`, `_` and `~`"));
+            return Err(fail(
+                "its path is no prefix: whole segments of letters, digits, `-`, `.`, `_` and `~`",
+            ));
         }
         let place = Self { host, prefix: prefix.into() };
         if text.is_empty() { Err(fail("it is empty")) } else { Ok(place) }
@@ -158,7 +161,10 @@ impl InvalidPlace {
 impl fmt::Display for InvalidPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { text, problem } = self;
-        write!(f, "`{text}` is no place of an upstream: {problem}\nhelp: write `/api`, `app.example.com` or `app.example.com/api`")
+        write!(
+            f,
+            "`{text}` is no place of an upstream: {problem}\nhelp: write `/api`, `app.example.com` or `app.example.com/api`"
+        )
     }
 }
 
@@ -219,11 +225,19 @@ mod tests {
 
     #[test]
     fn the_most_particular_place_comes_first() {
-        let mut places: Vec<_> =
-            ["/", "/a", "*.example", "/a/b", "a.b.example", "*.b.example", "a.b.example/a", "*.example/a/b/c"]
-                .into_iter()
-                .map(place)
-                .collect();
+        let mut places: Vec<_> = [
+            "/",
+            "/a",
+            "*.example",
+            "/a/b",
+            "a.b.example",
+            "*.b.example",
+            "a.b.example/a",
+            "*.example/a/b/c",
+        ]
+        .into_iter()
+        .map(place)
+        .collect();
         places.sort_by_key(Place::order);
         let order: Vec<_> = places.iter().map(Place::to_string).collect();
         assert_eq!(
@@ -244,8 +258,27 @@ mod tests {
     #[test]
     fn what_could_be_written_in_two_ways_is_no_place() {
         for text in [
-            "", "/a//b", "/a%20b", "/a/../b", "/a/.", "/a;b", "/a/*", "/{id}", "//", "a.example:80", "a..b",
-            "*", "*.", "a.*.b", "[::1", "[::g]", "a b", "/a?b", "/ä", "-.", "u@a",
+            "",
+            "/a//b",
+            "/a%20b",
+            "/a/../b",
+            "/a/.",
+            "/a;b",
+            "/a/*",
+            "/{id}",
+            "//",
+            "a.example:80",
+            "a..b",
+            "*",
+            "*.",
+            "a.*.b",
+            "[::1",
+            "[::g]",
+            "a b",
+            "/a?b",
+            "/ä",
+            "-.",
+            "u@a",
         ] {
             if let Ok(place) = text.parse::<Place>() {
                 panic!("{text} is {place:?}");

@@ -27,9 +27,7 @@ impl Upstreams {
     ///
     /// # Errors
     /// If there are none, too many, or two for the same place.
-    pub fn new(
-        upstreams: impl IntoIterator<Item = (Place, Arc<Upstream>)>,
-    ) -> Result<Self, InvalidRoutes> {
+    pub fn new(upstreams: impl IntoIterator<Item = (Place, Arc<Upstream>)>) -> Result<Self, InvalidRoutes> {
         let mut routes: Vec<_> =
             upstreams.into_iter().map(|(place, upstream)| Route { place, upstream }).collect();
         for (number, route) in routes.iter().enumerate() {

@@ -9,24 +9,32 @@ pub(super) fn schema() -> Value {
     let file = |says: &str| text(&format!("{says} Relative to the settings file."));
     let duration = |says: &str| json!({"type": "string", "pattern": "^[0-9]+[smhd]$", "description": says});
     let number = |least: i64, most: i64, says: &str| json!({"type": "integer", "minimum": least, "maximum": most, "description": says});
-    let health = object("What is asked of each address beside all requests.", json!({
-        "path": text("What is asked for; 200 to 399 is a good answer."),
-        "interval": duration("From one check to the next [5s]."),
-        "timeout": duration("How long an answer may take [2s]."),
-        "healthy": number(1, 100, "Good answers in a row that bring an address back [2]."),
-        "unhealthy": number(1, 100, "Bad answers in a row that take it out [3]."),
-    }), &["path"]);
-    let upstream = object("An application.", json!({
-        "at": text("Which requests it gets: `/api`, `app.example.com`, `*.example.com/api` [all that no other gets]."),
-        "url": one_or_many(text("http://, https://, h2c:// or unix:; several share the requests.")),
-        "host": {"enum": ["preserve", "upstream"], "description": "Which `Host` it sees: the client's [preserve], or its own."},
-        "health": health,
-        "tls": object("TLS to it.", json!({
-            "ca": file("Whom to believe; PEM [the system's authorities]."),
-            "cert": file("The certificate that is shown; PEM."),
-            "key": file("Its private key; PEM."),
-        }), &[]),
-    }), &["url"]);
+    let health = object(
+        "What is asked of each address beside all requests.",
+        json!({
+            "path": text("What is asked for; 200 to 399 is a good answer."),
+            "interval": duration("From one check to the next [5s]."),
+            "timeout": duration("How long an answer may take [2s]."),
+            "healthy": number(1, 100, "Good answers in a row that bring an address back [2]."),
+            "unhealthy": number(1, 100, "Bad answers in a row that take it out [3]."),
+        }),
+        &["path"],
+    );
+    let upstream = object(
+        "An application.",
+        json!({
+            "at": text("Which requests it gets: `/api`, `app.example.com`, `*.example.com/api` [all that no other gets]."),
+            "url": one_or_many(text("http://, https://, h2c:// or unix:; several share the requests.")),
+            "host": {"enum": ["preserve", "upstream"], "description": "Which `Host` it sees: the client's [preserve], or its own."},
+            "health": health,
+            "tls": object("TLS to it.", json!({
+                "ca": file("Whom to believe; PEM [the system's authorities]."),
+                "cert": file("The certificate that is shown; PEM."),
+                "key": file("Its private key; PEM."),
+            }), &[]),
+        }),
+        &["url"],
+    );
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "orgate settings",

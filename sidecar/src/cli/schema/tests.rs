@@ -188,7 +188,8 @@ fn what_the_reader_accepts_the_schema_accepts() {
 #[test]
 fn settings_are_judged_as_the_reader_does() {
     let tests = include_str!("../settings/tests.rs");
-    let all = tests.split("const ALL: &str = \"\\\n").nth(1).and_then(|rest| rest.split("\";").next()).unwrap();
+    let all =
+        tests.split("const ALL: &str = \"\\\n").nth(1).and_then(|rest| rest.split("\";").next()).unwrap();
     let schema = settings::schema();
     assert!(accepts(&schema, all) && accepts(&schema, "{}"));
     for (from, to) in [

@@ -71,10 +71,13 @@ fn upstreams(node: &Node, folder: &Path, findings: &mut Diagnostics) -> Vec<Upst
     let field = orgate_config::document::Field::of(node, "upstreams", findings);
     let mut entries: Vec<UpstreamEntry> = Vec::new();
     for (number, node) in field.items().unwrap_or_default().iter().enumerate() {
-        let Some(entry) = upstream_entry(node, &format!("upstreams[{number}]"), folder, findings) else { continue };
+        let Some(entry) = upstream_entry(node, &format!("upstreams[{number}]"), folder, findings) else {
+            continue;
+        };
         if entries.iter().any(|other| other.place == entry.place) {
             let message = format!("there are two upstreams for `{}`", entry.place);
-            let help = "several addresses of one application are one upstream: write them as a list in its `url`";
+            let help =
+                "several addresses of one application are one upstream: write them as a list in its `url`";
             findings.push(Diagnostic::error(codes::BAD_VALUE, message).at(node.span).help(help));
         }
         entries.push(entry);
@@ -111,7 +114,13 @@ fn upstream_entry(
         }
     }
     let urls = urls.into_iter().map(owned).collect();
-    Some(UpstreamEntry { place: place?, urls, host: host.map(|host| host.value).unwrap_or_default(), checks, tls })
+    Some(UpstreamEntry {
+        place: place?,
+        urls,
+        host: host.map(|host| host.value).unwrap_or_default(),
+        checks,
+        tls,
+    })
 }
 
 fn checks(node: &Node, path: &str, findings: &mut Diagnostics) -> Option<Checks> {
@@ -123,7 +132,8 @@ fn checks(node: &Node, path: &str, findings: &mut Diagnostics) -> Option<Checks>
     let unhealthy = map.optional("unhealthy").integer(1..=100);
     map.finish();
     let target = target?;
-    let Some(path) = target.value.parse::<PathAndQuery>().ok().filter(|_| target.value.starts_with('/')) else {
+    let Some(path) = target.value.parse::<PathAndQuery>().ok().filter(|_| target.value.starts_with('/'))
+    else {
         bad(target.span, &format!("`{}` is no path, such as `/healthz`", target.value), findings);
         return None;
     };

@@ -32,7 +32,10 @@ fn everything_that_may_be_said_is_heard() {
     let (settings, told) = read(ALL);
     assert_eq!(told, "");
     let listeners = &settings.listeners;
-    assert_eq!((listeners.proxy.as_deref(), listeners.admin.as_deref()), (Some("[::]:8443"), Some("127.0.0.1:0")));
+    assert_eq!(
+        (listeners.proxy.as_deref(), listeners.admin.as_deref()),
+        (Some("[::]:8443"), Some("127.0.0.1:0"))
+    );
     assert_eq!((listeners.trust_peers.len(), listeners.proxy_protocol), (2, Some(true)));
     let [first, second] = settings.upstreams.as_slice() else { panic!("{:?}", settings.upstreams) };
     assert!(first.place.is_everywhere() && first.checks.is_none() && first.host == HostHeader::Preserve);
@@ -64,7 +67,9 @@ fn everything_that_may_be_said_is_heard() {
 fn an_empty_file_changes_nothing() {
     let (settings, told) = read("{}");
     assert_eq!(told, "");
-    assert!(settings.upstreams.is_empty() && settings.listeners.proxy.is_none() && settings.tls.own.is_none());
+    assert!(
+        settings.upstreams.is_empty() && settings.listeners.proxy.is_none() && settings.tls.own.is_none()
+    );
     let (limits, usual) = (settings.limits(), Limits::of_this_process().with_http2());
     assert_eq!((limits.connections, limits.header, limits.per_peer), (usual.connections, usual.header, None));
 }
@@ -87,9 +92,12 @@ limits: {connections: 2}
 ",
     );
     for expected in [
-        "sidecar.yaml:1:1", "did you mean `listeners`?",
-        "sidecar.yaml:2:", "write `10.0.0.0/8`",
-        "sidecar.yaml:4:", "no prefix",
+        "sidecar.yaml:1:1",
+        "did you mean `listeners`?",
+        "sidecar.yaml:2:",
+        "write `10.0.0.0/8`",
+        "sidecar.yaml:4:",
+        "no prefix",
         "`ftp://x` cannot be an upstream",
         "`http://b/path` cannot be an upstream",
         "two upstreams for `/api`",
