@@ -29,12 +29,19 @@ fn examples() -> Vec<Example> {
     let mut lines = (1..).zip(page.lines());
     while let Some((line, text)) = lines.next() {
         if let Some(language) = text.strip_prefix("```").filter(|language| !language.is_empty()) {
+            let body: Vec<&str> =
+                lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
+            let started = body.iter().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/"));
+            let (language, body) = match (language, started) {
+                // Of units, the command; the socket is handed over in `handover.rs`.
+                ("ini", Some(command)) => ("sh", vec![command]),
+                ("ini", None) => continue,
+                (language, _) => (language, body),
+            };
             assert!(
                 matches!(language, "yaml" | "sh"),
                 "docs/sidecar.md:{line}: nothing executes `{language}`"
             );
-            let body: Vec<&str> =
-                lines.by_ref().map(|(_, text)| text).take_while(|text| *text != "```").collect();
             examples.push(Example {
                 line,
                 is_command: language == "sh",
@@ -91,7 +98,7 @@ impl Applications {
     }
 
     fn proxy(&self, example: &Example) -> Program {
-        let text = self.really(&example.text);
+        let text = self.really(&example.text).replace("/etc/orgate/", "");
         let mut arguments: Vec<String> = match example.is_command {
             true => text.split_whitespace().skip(1).map(str::to_owned).collect(),
             false => {

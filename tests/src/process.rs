@@ -82,13 +82,24 @@ impl Program {
     /// With this socket handed over, as systemd does. Before anything else is said of the program.
     #[must_use]
     pub fn with_socket(self, socket: &TcpListener) -> Self {
+        let program = self.behind("exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"");
+        Self(program.0, Some(socket.try_clone().unwrap().into()))
+    }
+
+    /// With at most so many open files. Before anything else is said of the program.
+    #[must_use]
+    pub fn with_files(self, most: u32) -> Self {
+        self.behind(&format!("ulimit -n {most}; exec \"$0\" \"$@\""))
+    }
+
+    /// Started by this script, which gets it as `$0`.
+    fn behind(self, script: &str) -> Self {
         let mut command = Command::new("sh");
-        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
         command.args(["-c", script]).arg(self.0.get_program());
         for (name, _) in self.0.get_envs() {
             command.env_remove(name);
         }
-        Self(command, Some(socket.try_clone().unwrap().into()))
+        Self(command, None)
     }
 
     /// With these arguments.
