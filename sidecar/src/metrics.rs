@@ -3,6 +3,7 @@
 //! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
+mod introspection;
 mod keys;
 mod upstreams;
 
@@ -13,14 +14,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use orgate::KeyFigures;
+use orgate::{IntrospectionFigures, KeyFigures};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
-use self::{keys::KeyMetrics, upstreams::UpstreamMetrics};
+use self::{introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics};
 use crate::upstream::Upstreams;
 
 /// Everything the admin listener shows under `/metrics`.
@@ -38,6 +39,7 @@ pub struct Metrics {
     upstream_errors: Family<KindLabel, Counter>,
     upstreams: UpstreamMetrics,
     keys: KeyMetrics,
+    introspection: IntrospectionMetrics,
     unknown_permissions: Counter,
     forgeries: Counter,
     policy_info: Family<DigestLabel, Gauge<i64>>,
@@ -125,6 +127,7 @@ impl Metrics {
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         let upstreams = UpstreamMetrics::registered(&mut registry);
         let keys = KeyMetrics::registered(&mut registry);
+        let introspection = IntrospectionMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
             "policy_stale",
@@ -171,6 +174,7 @@ impl Metrics {
             upstream_errors,
             upstreams,
             keys,
+            introspection,
             unknown_permissions,
             forgeries,
             policy_info,
@@ -264,6 +268,11 @@ impl Metrics {
     /// Sets what is read of upstreams when somebody looks.
     pub fn upstreams(&self, upstreams: &Upstreams) {
         self.upstreams.observe(upstreams);
+    }
+
+    /// Sets what is counted of the questions about the tokens of issuers that are asked.
+    pub fn questions(&self, issuers: impl IntoIterator<Item = (String, IntrospectionFigures)>) {
+        self.introspection.observe(issuers);
     }
 
     /// Sets what the gate counts of tokens, both since it began.

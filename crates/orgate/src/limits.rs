@@ -54,6 +54,14 @@ struct Set {
     times: [AtomicU64; WAYS],
 }
 
+impl Set {
+    /// The number of whoever has this tag.
+    fn of(&self, wanted: u64) -> Option<&AtomicU64> {
+        let mut places = self.tags.iter().zip(&self.times);
+        places.find(|(tag, _)| tag.load(Ordering::Acquire) == wanted).map(|(_, time)| time)
+    }
+}
+
 /// One caller of one rule, as a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallerKey {
@@ -128,8 +136,7 @@ impl Limits {
         let at = usize::try_from(key.set % u64::try_from(sets.len()).ok()?.max(1)).ok()?;
         let set = sets.get(at)?;
         loop {
-            let mut places = set.tags.iter().zip(&set.times);
-            if let Some((_, time)) = places.find(|(tag, _)| tag.load(Ordering::Acquire) == key.tag) {
+            if let Some(time) = set.of(key.tag) {
                 return Some(time);
             }
             let least = set.tags.iter().zip(&set.times).min_by_key(|(_, time)| {
@@ -138,6 +145,10 @@ impl Limits {
             });
             let (tag, time) = least?;
             let (owner, known) = (tag.load(Ordering::Acquire), time.load(Ordering::Acquire));
+            // Somebody may have taken a place for the same caller since, and have counted there: then it is the one.
+            if let Some(time) = set.of(key.tag) {
+                return Some(time);
+            }
             // First the number is forgotten, then its owner: nobody inherits what another asked.
             let is_free = known <= now
                 || time.compare_exchange(known, now, Ordering::AcqRel, Ordering::Acquire).is_ok();
