@@ -53,6 +53,8 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
 pub enum Readiness {
     /// Yes.
     Ready,
+    /// Yes, though not all is well; the members are added to the answer of `/readyz`.
+    Impaired(serde_json::Map<String, Value>),
     /// Not now; the members are added to the answer of `/readyz`.
     NotReady(serde_json::Map<String, Value>),
 }
@@ -84,6 +86,10 @@ impl Admin {
             "/healthz" => plain(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => match self.0.readiness().await {
                 Readiness::Ready => plain(StatusCode::OK, TEXT, "ready\n"),
+                Readiness::Impaired(mut members) => {
+                    members.insert("ready".to_owned(), json!(true));
+                    plain(StatusCode::OK, JSON, format!("{}\n", Value::Object(members)))
+                }
                 Readiness::NotReady(mut members) => {
                     members.insert("ready".to_owned(), json!(false));
                     plain(StatusCode::SERVICE_UNAVAILABLE, JSON, format!("{}\n", Value::Object(members)))
@@ -216,6 +222,12 @@ mod tests {
             "{\"issuers\":[{\"error\":\"refused\",\"issuer\":\"https://i.example\"}],\"ready\":false}\n"
         );
         assert_eq!(ask(Readiness::Ready, Method::GET, "/readyz").await, (200, "ready\n".to_owned()));
+        let one_is_down = json!({"upstreams": [{"upstream": "http://a"}]});
+        let impaired = Readiness::Impaired(one_is_down.as_object().cloned().expect("an object"));
+        assert_eq!(
+            ask(impaired, Method::GET, "/readyz").await,
+            (200, "{\"ready\":true,\"upstreams\":[{\"upstream\":\"http://a\"}]}\n".to_owned())
+        );
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod introspection;
 mod keys;
+mod upstreams;
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{introspection::IntrospectionMetrics, keys::KeyMetrics};
+use self::{introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics};
+use crate::upstream::Upstreams;
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Metrics {
     shadow: Family<ShadowLabels, Counter>,
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
+    upstreams: UpstreamMetrics,
     keys: KeyMetrics,
     introspection: IntrospectionMetrics,
     unknown_permissions: Counter,
@@ -122,6 +125,7 @@ impl Metrics {
             upstream_connections.clone(),
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
+        let upstreams = UpstreamMetrics::registered(&mut registry);
         let keys = KeyMetrics::registered(&mut registry);
         let introspection = IntrospectionMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
@@ -168,6 +172,7 @@ impl Metrics {
             shadow,
             upstream_connections,
             upstream_errors,
+            upstreams,
             keys,
             introspection,
             unknown_permissions,
@@ -253,6 +258,16 @@ impl Metrics {
             self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
         }
         self.keys.observe(issuers);
+    }
+
+    /// Says whether the files of TLS to the upstream of a place changed into something that is not used, as it does not stand.
+    pub fn upstream_certificate_stale(&self, place: &str, stale: bool) {
+        self.upstreams.certificate_stale(place, stale);
+    }
+
+    /// Sets what is read of upstreams when somebody looks.
+    pub fn upstreams(&self, upstreams: &Upstreams) {
+        self.upstreams.observe(upstreams);
     }
 
     /// Sets what is counted of the questions about the tokens of issuers that are asked.

@@ -25,6 +25,8 @@ pub enum Refusal {
     UpstreamMissing,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// No upstream is for this host and path.
+    NoUpstream,
 }
 
 impl Refusal {
@@ -40,6 +42,7 @@ impl Refusal {
             Self::UpstreamFailed => StatusCode::BAD_GATEWAY,
             Self::UpstreamMissing => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoUpstream => StatusCode::NOT_FOUND,
         }
     }
 
@@ -53,6 +56,7 @@ impl Refusal {
             Self::HeadTooLarge => "head_too_large",
             Self::ExpectationFailed => "expectation_failed",
             Self::UpstreamFailed | Self::UpstreamMissing | Self::UpstreamTimeout => "upstream_unavailable",
+            Self::NoUpstream => "no_upstream",
         }
     }
 
@@ -66,6 +70,7 @@ impl Refusal {
             Self::UpstreamFailed => "The upstream failed",
             Self::UpstreamMissing => "No upstream is available",
             Self::UpstreamTimeout => "The upstream did not answer in time",
+            Self::NoUpstream => "No upstream is for this host and path",
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::{
     env,
     io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program to be started.
 #[derive(Debug)]
-pub struct Program(Command);
+pub struct Program(Command, Option<OwnedFd>);
 
 /// The binary `orgate`: the one that `ORGATE_BIN` names, else built from the workspace.
 #[must_use]
@@ -74,7 +76,30 @@ impl Program {
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ORGATE_")) {
             command.env_remove(name);
         }
-        Self(command)
+        Self(command, None)
+    }
+
+    /// With this socket handed over, as systemd does. Before anything else is said of the program.
+    #[must_use]
+    pub fn with_socket(self, socket: &TcpListener) -> Self {
+        let program = self.behind("exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"");
+        Self(program.0, Some(socket.try_clone().unwrap().into()))
+    }
+
+    /// With at most so many open files. Before anything else is said of the program.
+    #[must_use]
+    pub fn with_files(self, most: u32) -> Self {
+        self.behind(&format!("ulimit -n {most}; exec \"$0\" \"$@\""))
+    }
+
+    /// Started by this script, which gets it as `$0`.
+    fn behind(self, script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(self.0.get_program());
+        for (name, _) in self.0.get_envs() {
+            command.env_remove(name);
+        }
+        Self(command, None)
     }
 
     /// With these arguments.
@@ -137,8 +162,13 @@ impl Program {
     }
 
     fn spawn(mut self) -> Running {
-        let mut child =
-            self.0.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .0
+            .stdin(self.1.map_or_else(Stdio::null, Stdio::from))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
         Running { child, stdout, stderr, seen: Vec::new(), errors: Vec::new() }
@@ -208,6 +238,13 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends it a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Asks it to end with SIGTERM, and waits for that.

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::Failure;
+use super::{Failure, supervisor};
 use crate::{
     doors::{AuthZenDoor, ExtAuthzDoor, ForwardAuthDoor, Hall},
     serve::{self, Limits, Listener, Shutdown},
@@ -60,7 +60,7 @@ async fn bound(
     flag: &'static str,
 ) -> Result<Option<Listener>, Failure> {
     let Some(address) = address else { return Ok(None) };
-    let listener = Listener::bind(name, address, flag).await.map_err(Failure::could_not_run)?;
+    let listener = supervisor::listener(name, address, flag).await?;
     if !listener.address().ip().is_loopback() {
         warn!(
             listener = name,

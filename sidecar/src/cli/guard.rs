@@ -16,7 +16,9 @@ use tracing::{info, warn};
 
 #[cfg(feature = "issuer")]
 use super::token;
-use super::{Common, Failure, doors::Doors, output, reload, signals};
+use super::{
+    Common, Failure, doors::Doors, output, reload, settings::Settings, signals, supervisor, upstreams,
+};
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
     decision_log::{DecisionLog, Paths},
@@ -24,7 +26,7 @@ use crate::{
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
     status::{Connections, Snapshot},
-    upstream::Upstream,
+    upstream::Upstreams,
 };
 
 /// The flags of a process that enforces a policy file.
@@ -33,9 +35,10 @@ pub(crate) struct GuardOptions {
     /// The policy file [default: ./orgate.yaml, .yml, .toml or .json].
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Where /status, a page for people, /healthz, /readyz, /metrics, /-/policy and /-/reload are.
-    #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
-    admin: String,
+    /// Where /status, a page for people, /healthz, /readyz, /metrics, /-/policy and /-/reload are
+    /// [default: 127.0.0.1:9180].
+    #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS")]
+    admin: Option<String>,
     /// End with exit code 2 if the keys of an issuer cannot be fetched within 10 seconds. Without it requests are served,
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
@@ -45,9 +48,9 @@ pub(crate) struct GuardOptions {
     /// and code, and the rest is counted.
     #[arg(long, env = "ORGATE_DECISION_LOG", value_name = "FILE")]
     decision_log: Option<PathBuf>,
-    /// How paths are written there: as the rule has them, or with their values.
-    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum, default_value_t)]
-    log_paths: Paths,
+    /// How paths are written there: as the rule has them, or with their values [default: template].
+    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum)]
+    log_paths: Option<Paths>,
     /// Believe the tokens of `orgate token mint` as well. For development: only on a loopback address.
     #[cfg(feature = "issuer")]
     #[arg(long, env = "ORGATE_DEV_ISSUER", value_parser = clap::builder::BoolishValueParser::new())]
@@ -70,6 +73,13 @@ impl GuardOptions {
     pub(super) fn threads(&self) -> Option<usize> {
         self.threads.map(usize::from)
     }
+
+    /// Takes from a settings file what no flag says.
+    pub(super) fn settle(&mut self, settings: &Settings) {
+        self.admin = self.admin.take().or_else(|| settings.listeners.admin.clone());
+        self.decision_log = self.decision_log.take().or_else(|| settings.log.decisions.clone());
+        self.log_paths = self.log_paths.or(settings.log.paths);
+    }
 }
 
 /// A process with a policy in force that listens nowhere yet.
@@ -90,7 +100,8 @@ pub(super) struct Guard {
 pub(super) struct Front {
     pub(super) listener: Listener,
     pub(super) tls: Option<Tls>,
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) upstreams: Upstreams,
+    pub(super) limits: Limits,
 }
 
 impl Guard {
@@ -123,8 +134,8 @@ impl Guard {
         let listeners: Vec<&Listener> =
             front.iter().map(|front| &front.listener).chain(doors.listeners()).collect();
         self.refuse_development_for_others(&listeners)?;
-        let admin =
-            Listener::bind("admin", &self.options.admin, "--admin").await.map_err(Failure::could_not_run)?;
+        let admin = self.options.admin.as_deref().unwrap_or("127.0.0.1:9180");
+        let admin = supervisor::listener("admin", admin, "--admin").await?;
         if self.options.require_keys {
             tokio::select! {
                 keys = required_keys(&self.gate) => keys?,
@@ -133,14 +144,16 @@ impl Guard {
         }
         let digest = self.gate.parts().policy_digest().to_owned();
         let rules = self.gate.status().rules;
-        info!(policy = %self.policy.0.display(), digest, rules, "serving");
+        let upstream = front.as_ref().map(|front| upstreams::shown(&front.upstreams));
+        info!(policy = %self.policy.0.display(), digest, rules, upstream, "serving");
         output::announce(&[listeners.as_slice(), &[&admin]].concat());
+        supervisor::ready();
 
         let Self { gate, metrics, hall, policy, is_development, hangup, shutdown, .. } = self;
         let (ask, asking) = mpsc::channel(1);
         let subject = Arc::new(Status {
             gate: gate.clone(),
-            upstream: front.as_ref().map(|front| Arc::clone(&front.upstream)),
+            upstreams: front.as_ref().map(|front| front.upstreams.clone()),
             hall: Arc::clone(&hall),
             metrics: Arc::clone(&metrics),
             shutdown: shutdown.clone(),
@@ -154,15 +167,15 @@ impl Guard {
             admin_shutdown.clone(),
         ));
         let ticker = tokio::spawn(tick_every_second(Arc::clone(&hall)));
-        let tls = front.as_ref().and_then(|front| front.tls.clone());
-        let follower = tokio::spawn(follow((gate, metrics), policy, tls, hangup, asking));
+        let files = front.as_ref().map(|front| (front.tls.clone(), front.upstreams.clone()));
+        let follower = tokio::spawn(follow((gate, metrics), policy, files, hangup, asking));
         let reminder = is_development.then(|| tokio::spawn(remind_every_minute()));
 
         let mut served = JoinSet::new();
         doors.serve(&hall, &shutdown, &mut served);
-        if let Some(Front { listener, upstream, .. }) = front {
-            let door = ProxyDoor::new(Arc::clone(&hall), upstream);
-            served.spawn(serve::serve(listener, door, Limits::of_this_process().with_http2(), shutdown));
+        if let Some(Front { listener, upstreams, limits, .. }) = front {
+            let door = ProxyDoor::new(Arc::clone(&hall), upstreams);
+            served.spawn(serve::serve(listener, door, limits, shutdown));
         }
         while served.join_next().await.is_some() {}
         follower.abort();
@@ -215,9 +228,11 @@ async fn tick_every_second(hall: Arc<Hall>) {
 
 fn decision_log(options: &GuardOptions, metrics: &Arc<Metrics>) -> Result<Option<DecisionLog>, Failure> {
     let Some(path) = &options.decision_log else { return Ok(None) };
-    DecisionLog::open(path, options.log_paths, Arc::clone(metrics)).map(Some).map_err(|error| {
-        Failure::could_not_run(format!("cannot write the decision log `{}`: {error}", path.display()))
-    })
+    DecisionLog::open(path, options.log_paths.unwrap_or_default(), Arc::clone(metrics)).map(Some).map_err(
+        |error| {
+            Failure::could_not_run(format!("cannot write the decision log `{}`: {error}", path.display()))
+        },
+    )
 }
 
 /// The key set of the development issuer, if it is believed.
@@ -238,26 +253,33 @@ fn development_keys(_: &GuardOptions) -> Result<Option<String>, Failure> {
 async fn follow(
     (gate, metrics): (Gate, Arc<Metrics>),
     policy: (PathBuf, reload::Looked),
-    tls: Option<Tls>,
+    files: Option<(Option<Tls>, Upstreams)>,
     hangup: Arc<Notify>,
     asking: reload::Asking,
 ) {
-    let (of_policy, of_tls) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let [of_policy, of_tls, of_upstreams] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let (tls, upstreams) = files.unzip();
     let certificates = async {
-        let Some(tls) = tls else { return };
+        let Some(tls) = tls.flatten() else { return };
         let metrics = Arc::clone(&metrics);
         tls.follow(Arc::clone(&of_tls), move |stale| metrics.certificate_stale(stale)).await;
+    };
+    let towards = async {
+        let Some(upstreams) = upstreams else { return };
+        upstreams::follow_certificates(&upstreams, Arc::clone(&metrics), Arc::clone(&of_upstreams)).await;
     };
     let signals = async {
         loop {
             hangup.notified().await;
             of_policy.notify_one();
             of_tls.notify_one();
+            of_upstreams.notify_one();
         }
     };
     tokio::join!(
         signals,
         certificates,
+        towards,
         reload::follow((gate, Arc::clone(&metrics)), policy, Arc::clone(&of_policy), asking),
     );
 }
@@ -278,7 +300,7 @@ async fn remind_every_minute() {
 #[derive(Debug)]
 struct Status {
     gate: Gate,
-    upstream: Option<Arc<Upstream>>,
+    upstreams: Option<Upstreams>,
     hall: Arc<Hall>,
     metrics: Arc<Metrics>,
     shutdown: Shutdown,
@@ -287,7 +309,7 @@ struct Status {
 
 impl Administered for Status {
     fn readiness(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
-        Box::pin(std::future::ready(readiness(&self.gate, self.shutdown.is_draining())))
+        Box::pin(std::future::ready(self.readiness_now()))
     }
 
     fn metrics(&self) -> String {
@@ -297,8 +319,11 @@ impl Administered for Status {
         self.metrics.questions(asked.filter_map(|(issuer, figures)| Some((issuer, figures?))));
         let issuers =
             status.issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
-        let connections = self.upstream.as_ref().map_or((0, 0), |upstream| upstream.connections());
+        let connections = self.upstreams.as_ref().map_or((0, 0), Upstreams::connections);
         self.metrics.observe(connections, issuers);
+        if let Some(upstreams) = &self.upstreams {
+            self.metrics.upstreams(upstreams);
+        }
         self.metrics.render()
     }
 
@@ -311,9 +336,9 @@ impl Administered for Status {
     }
 
     fn status(&self) -> Option<Snapshot> {
-        let readiness = readiness(&self.gate, self.shutdown.is_draining());
-        let upstreams = self.upstream.iter().map(|upstream| {
-            let (idle, active) = upstream.connections();
+        let readiness = self.readiness_now();
+        let upstreams = self.upstreams.iter().map(|upstreams| {
+            let (idle, active) = upstreams.connections();
             Connections { name: "the application".to_owned(), idle, active }
         });
         Some(Snapshot::of((&self.gate, &self.hall, &self.metrics), &readiness, upstreams.collect()))
@@ -336,8 +361,14 @@ impl Administered for Status {
     }
 }
 
-/// Ready once every issuer's keys were loaded, and until the process drains.
-fn readiness(gate: &Gate, draining: bool) -> Readiness {
+impl Status {
+    fn readiness_now(&self) -> Readiness {
+        readiness(&self.gate, self.upstreams.as_ref(), self.shutdown.is_draining())
+    }
+}
+
+/// Ready once every issuer's keys were loaded, unless no upstream gets requests, and until the process drains.
+fn readiness(gate: &Gate, upstreams: Option<&Upstreams>, draining: bool) -> Readiness {
     let waiting: Vec<_> = gate
         .status()
         .issuers
@@ -352,7 +383,16 @@ fn readiness(gate: &Gate, draining: bool) -> Readiness {
     if draining {
         members.insert("draining".to_owned(), true.into());
     }
-    if members.is_empty() { Readiness::Ready } else { Readiness::NotReady(members) }
+    let is_ready = members.is_empty() && !upstreams.is_some_and(Upstreams::are_down);
+    let left_alone = upstreams.map(upstreams::left_alone).unwrap_or_default();
+    if !left_alone.is_empty() {
+        members.insert("upstreams".to_owned(), left_alone.into());
+    }
+    match (is_ready, members.is_empty()) {
+        (true, true) => Readiness::Ready,
+        (true, false) => Readiness::Impaired(members),
+        (false, _) => Readiness::NotReady(members),
+    }
 }
 
 const KEYS: Duration = Duration::from_secs(10);

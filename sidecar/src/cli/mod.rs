@@ -23,18 +23,22 @@ mod lsp;
 mod matrix;
 mod output;
 mod paragraphs;
+mod peers;
 mod policy_file;
 mod proxy;
 mod reload;
 mod replay;
 mod schema;
 mod serve;
+mod settings;
 mod shadow;
 mod signals;
 mod snippet;
+mod supervisor;
 mod test;
 mod tls;
 mod token;
+mod upstreams;
 
 use std::process::ExitCode;
 
@@ -70,17 +74,16 @@ pub(crate) struct Common {
     /// What to log: a level (error, warn, info, debug, trace), or levels by target [default: info; warn in the demo and the policy tools].
     #[arg(long, global = true, env = "ORGATE_LOG", value_name = "FILTER", help_heading = "Output")]
     pub(crate) log: Option<String>,
-    /// How log lines look.
+    /// How log lines look [default: text].
     #[arg(
         long,
         global = true,
         env = "ORGATE_LOG_FORMAT",
         value_name = "FORMAT",
         value_enum,
-        default_value_t,
         help_heading = "Output"
     )]
-    pub(crate) log_format: LogFormat,
+    pub(crate) log_format: Option<LogFormat>,
     /// When to use colour.
     #[arg(
         long,
@@ -110,7 +113,7 @@ enum Verb {
     #[cfg(feature = "issuer")]
     Demo(demo::Options),
     /// Run the reverse proxy that enforces a policy file.
-    Proxy(proxy::Options),
+    Proxy(Box<proxy::Options>),
     /// Answer other proxies, which ask whether a request may go on.
     Serve(serve::Options),
     /// Run the companion issuer: sign-in, organizations, tokens.
@@ -153,6 +156,14 @@ enum Verb {
 }
 
 impl Verb {
+    /// Reads what says how to log, beside the flags.
+    fn prepare(&mut self, common: &Common) -> Result<(Option<String>, Option<LogFormat>), Failure> {
+        match self {
+            Self::Proxy(options) => options.read_settings(common),
+            _ => Ok((None, None)),
+        }
+    }
+
     /// What is logged unless the user says otherwise.
     fn default_log(&self) -> &'static str {
         match self {
@@ -172,14 +183,19 @@ impl Verb {
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
     let mut matches = paragraphs::command().get_matches();
-    let Cli { common, verb } = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
-    let filter = common.log.as_deref().unwrap_or_else(|| verb.default_log());
-    let result = telemetry::init(filter, common.log_format, common.color)
-        .map_err(Failure::could_not_run)
+    let Cli { common, mut verb } =
+        Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
+    let result = verb
+        .prepare(&common)
+        .and_then(|(level, format)| {
+            let filter = common.log.as_deref().or(level.as_deref()).unwrap_or_else(|| verb.default_log());
+            let format = common.log_format.or(format).unwrap_or_default();
+            telemetry::init(filter, format, common.color).map_err(Failure::could_not_run)
+        })
         .and_then(|()| match verb {
             #[cfg(feature = "issuer")]
             Verb::Demo(options) => demo::run(&options, &common),
-            Verb::Proxy(options) => proxy::run(options, &common),
+            Verb::Proxy(options) => proxy::run(*options, &common),
             Verb::Serve(options) => serve::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),

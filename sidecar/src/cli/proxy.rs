@@ -1,21 +1,21 @@
 //! `orgate proxy`: the policy file, in front of one application.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
-use tracing::warn;
 
 use super::{
     Common, Failure,
     doors::DoorOptions,
     guard::{Front, Guard, GuardOptions},
+    peers::PeerOptions,
     runtime,
+    settings::{Settings, SettingsFlag},
+    supervisor,
     tls::{TlsOptions, UpstreamTlsOptions},
+    upstreams::{self, UpstreamOptions},
 };
-use crate::{
-    serve::Listener,
-    upstream::{Upstream, UpstreamSettings},
-};
+use crate::{telemetry::LogFormat, upstream::UpstreamSettings};
 
 /// Flags of `orgate proxy`.
 #[derive(Debug, Args)]
@@ -40,12 +40,18 @@ SIGTERM and SIGINT finish the requests under way and stop; a second one stops at
 file is read again when it changes, on SIGHUP, and on `POST /-/reload` at the admin listener, which answers what changed,
 or 422 with what is wrong; a policy that does not stand replaces nothing.")]
 pub(crate) struct Options {
-    /// The application: http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT for HTTP/2 in cleartext, or unix:/PATH.
-    #[arg(long, env = "ORGATE_UPSTREAM", value_name = "URL")]
-    upstream: String,
-    /// Where clients connect; port 0 takes a free one.
-    #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: String,
+    #[command(flatten)]
+    upstreams: UpstreamOptions,
+    #[command(flatten)]
+    settings: SettingsFlag,
+    /// What the settings file says.
+    #[arg(skip)]
+    read: Settings,
+    /// Where clients connect; port 0 takes a free one [default: 127.0.0.1:8080].
+    #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[command(flatten)]
+    peers: PeerOptions,
     #[command(flatten)]
     tls: TlsOptions,
     #[command(flatten)]
@@ -54,6 +60,18 @@ pub(crate) struct Options {
     doors: DoorOptions,
     #[command(flatten)]
     guard: GuardOptions,
+}
+
+impl Options {
+    /// Reads the settings file; what it says of logs is told before anything is logged.
+    pub(crate) fn read_settings(
+        &mut self,
+        common: &Common,
+    ) -> Result<(Option<String>, Option<LogFormat>), Failure> {
+        self.read = self.settings.load(common.color.on_stderr())?;
+        self.guard.settle(&self.read);
+        Ok((self.read.log.level.clone(), self.read.log.format))
+    }
 }
 
 pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
@@ -65,26 +83,21 @@ pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
 }
 
 async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
-    let Options { upstream, listen, tls, upstream_tls, doors, guard } = options;
+    let Options { upstreams, listen, peers, tls, upstream_tls, doors, guard, read, .. } = options;
     let guard = Guard::load(guard, common).await?;
-    let upstream = upstream_of(&upstream, &upstream_tls)?;
-    let tls = tls.load()?;
-    let mut listener = Listener::bind("proxy", &listen, "--listen").await.map_err(Failure::could_not_run)?;
+    let settings = UpstreamSettings {
+        tls: upstream_tls.load()?,
+        timeouts: read.timeouts.upstream,
+        ..UpstreamSettings::default()
+    };
+    let upstreams = upstreams::of(&upstreams, &read.upstreams, &settings)?;
+    let tls = tls.load(&read.tls)?;
+    let listen = listen.as_deref().or(read.listeners.proxy.as_deref()).unwrap_or("127.0.0.1:8080");
+    let listener = supervisor::listener("proxy", listen, "--listen").await?;
+    let mut listener = listener.trusting(peers.or(&read.listeners));
     if let Some(tls) = &tls {
         listener = listener.with_tls(tls.clone());
     }
     let doors = doors.bind().await?;
-    guard.serve(Some(Front { listener, tls, upstream }), doors).await
-}
-
-fn upstream_of(url: &str, tls: &UpstreamTlsOptions) -> Result<Arc<Upstream>, Failure> {
-    let settings = UpstreamSettings { tls: tls.load()?, ..UpstreamSettings::default() };
-    let upstream = Upstream::new(url, settings).map_err(Failure::could_not_run)?;
-    if !upstream.is_loopback() {
-        warn!(
-            upstream = url,
-            "the upstream is not on this machine: whoever can reach it can go around the proxy"
-        );
-    }
-    Ok(upstream)
+    guard.serve(Some(Front { listener, tls, upstreams, limits: read.limits() }), doors).await
 }

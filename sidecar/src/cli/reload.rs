@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info};
 
-use super::check;
+use super::{check, supervisor};
 use crate::metrics::Metrics;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -68,7 +68,9 @@ pub(crate) async fn follow(
         let settled = current == seen;
         seen.clone_from(&current);
         if asked || settled && current != enforced {
+            supervisor::reloading();
             let reloaded = reload(&gate, &path, &metrics).await;
+            supervisor::ready();
             if let Some(asker) = answer {
                 // Whoever went away needs no answer.
                 let _ = asker.send(reloaded);

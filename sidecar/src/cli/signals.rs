@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use super::Failure;
+use super::{Failure, supervisor};
 use crate::serve::Shutdown;
 
 /// Turns signals into `shutdown`, and SIGHUP into `reload`, from now on. Call inside the runtime.
@@ -54,6 +54,7 @@ fn stop(shutdown: &Shutdown) {
         shutdown.abort();
     } else {
         info!("stopping when the requests under way are done");
+        supervisor::stopping();
         shutdown.drain();
     }
 }

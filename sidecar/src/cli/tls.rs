@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
+use super::{Failure, settings::TlsSettings};
 use crate::{
     serve::tls::{ClientCertificates, Tls, TlsFiles},
     upstream::{UpstreamTls, UpstreamTlsFiles},
@@ -45,14 +45,17 @@ enum ClientAuth {
 }
 
 impl TlsOptions {
-    /// TLS, if the flags say so.
-    pub(crate) fn load(&self) -> Result<Option<Tls>, Failure> {
-        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        let clients = self.tls_client_ca.as_ref().map(|authorities| ClientCertificates {
-            authorities: authorities.clone(),
-            required: self.tls_client_auth == ClientAuth::Required,
-        });
-        let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), http2: true, clients };
+    /// TLS, if the flags say so, or else the settings.
+    pub(crate) fn load(&self, settings: &TlsSettings) -> Result<Option<Tls>, Failure> {
+        let (own, authorities, required) = match self.tls_cert.clone().zip(self.tls_key.clone()) {
+            Some(own) => (own, &self.tls_client_ca, self.tls_client_auth == ClientAuth::Required),
+            None => match &settings.own {
+                Some(own) => (own.clone(), &settings.client_ca, settings.client_required.unwrap_or(true)),
+                None => return Ok(None),
+            },
+        };
+        let clients = authorities.clone().map(|authorities| ClientCertificates { authorities, required });
+        let files = TlsFiles { certificate: own.0, key: own.1, http2: true, clients };
         Tls::load(files).map(Some).map_err(Failure::could_not_run)
     }
 }

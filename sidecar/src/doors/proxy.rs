@@ -24,7 +24,7 @@ use crate::{
     assertion::{Asserted, PUBLISHED_AT},
     problem::{self, Refusal},
     serve::{Connection, Defect, Handler},
-    upstream::{ClientBody, Outbound, ResponseBody, Upstream},
+    upstream::{ClientBody, Outbound, ResponseBody, Upstreams},
 };
 
 /// The proxy in front of one application. Cheap to clone.
@@ -34,17 +34,17 @@ pub struct ProxyDoor(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     hall: Arc<Hall>,
-    upstream: Arc<Upstream>,
+    upstreams: Upstreams,
 }
 
 /// The body of an answer: the upstream's, or a refusal.
 pub type ProxyBody = Either<ResponseBody, Full<Bytes>>;
 
 impl ProxyDoor {
-    /// A door from `hall` to `upstream`.
+    /// A door from `hall` to `upstreams`.
     #[must_use]
-    pub fn new(hall: Arc<Hall>, upstream: Arc<Upstream>) -> Self {
-        Self(Arc::new(Inner { hall, upstream }))
+    pub fn new(hall: Arc<Hall>, upstreams: impl Into<Upstreams>) -> Self {
+        Self(Arc::new(Inner { hall, upstreams: upstreams.into() }))
     }
 }
 
@@ -166,7 +166,7 @@ impl Inner {
             Ok((names, identity)) => {
                 let until = principal.as_ref().and_then(|principal| principal.expires_at());
                 let outbound = Outbound::new(request, target, names, identity, connection, id.header());
-                self.upstream.forward(outbound.overriding(overriding).until(until)).await
+                self.upstreams.forward(outbound.overriding(overriding).until(until)).await
             }
             Err(error) => Err(error),
         };

@@ -13,11 +13,12 @@ use std::{
 use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, sync::Notify};
 use tracing::debug;
 
 use super::{
     Connection, Defect, Handler, Limits, Shutdown,
+    connection::FRESH,
     framing::Scanner,
     preface::Early,
     tunnel::{CanSwitch, Switched, Tunnel},
@@ -40,6 +41,9 @@ pub(super) async fn serve<H: Handler>(
     let notes = Arc::clone(&noted);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let message = messages.fetch_add(1, Ordering::Relaxed);
+        if message == 0 {
+            notes.begun.notify_one();
+        }
         // Nothing but a request with `Upgrade` has one.
         let upgrade =
             request.extensions_mut().remove::<OnUpgrade>().map(|client| (client, Arc::clone(&notes)));
@@ -81,8 +85,17 @@ pub(super) async fn serve<H: Handler>(
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
         () = shutdown.draining() => {
-            served.as_mut().graceful_shutdown();
-            served.as_mut().await
+            let ended = tokio::select! {
+                ended = served.as_mut() => Some(ended),
+                _ = tokio::time::timeout(FRESH, noted.begun.notified()) => None,
+            };
+            match ended {
+                Some(ended) => ended,
+                None => {
+                    served.as_mut().graceful_shutdown();
+                    served.as_mut().await
+                }
+            }
         }
     };
     match (ended, noted.upgrade()) {
@@ -123,6 +136,8 @@ impl Upgrade {
 struct Noted {
     /// The first message that has two readings; shared with the service of the connection.
     first_defect: AtomicU64,
+    /// There was a first request.
+    begun: Notify,
     /// The last request that asked for another protocol.
     upgrade: Mutex<Option<Upgrade>>,
 }

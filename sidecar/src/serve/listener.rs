@@ -5,6 +5,7 @@ use std::{fmt, io, net::SocketAddr};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Tls;
+use crate::trust::TrustedPeers;
 
 /// A socket that is bound and accepts nothing yet.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     tls: Option<Tls>,
+    peers: TrustedPeers,
 }
 
 impl Listener {
@@ -24,13 +26,30 @@ impl Listener {
         let fail = |source| BindError { address: address.to_owned(), flag, source };
         let socket = TcpListener::bind(address).await.map_err(fail)?;
         let resolved = socket.local_addr().map_err(fail)?;
-        Ok(Self { name, socket, address: resolved, tls: None })
+        Ok(Self { name, socket, address: resolved, tls: None, peers: TrustedPeers::default() })
+    }
+
+    /// The listener called `name` over a socket that listens already.
+    ///
+    /// # Errors
+    /// If it is not one of TCP.
+    pub fn given(name: &'static str, socket: std::net::TcpListener) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
+        Ok(Self { name, socket, address, tls: None, peers: TrustedPeers::default() })
     }
 
     /// The same, but clients have to speak TLS.
     #[must_use]
     pub fn with_tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// The same, but these peers are believed about where requests come from.
+    #[must_use]
+    pub fn trusting(self, peers: TrustedPeers) -> Self {
+        Self { peers, ..self }
     }
 
     /// The name in `listening NAME URL`.
@@ -54,6 +73,10 @@ impl Listener {
 
     pub(super) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
+    }
+
+    pub(super) fn peers(&self) -> &TrustedPeers {
+        &self.peers
     }
 
     pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {

@@ -6,7 +6,9 @@
 //!
 //! HTTP/1.1, and HTTP/2 where a listener has limits for it, each in cleartext or over TLS.
 
+mod announced;
 mod connection;
+mod crowd;
 mod descriptors;
 mod framing;
 mod handler;
@@ -24,6 +26,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::{debug, info, warn};
 
+use self::crowd::Crowd;
 pub(crate) use self::handler::refusal;
 pub use self::{
     connection::Connection,
@@ -42,6 +45,8 @@ pub use self::{
 pub struct Limits {
     /// Connections at a time; more wait in the operating system's queue.
     pub connections: usize,
+    /// Connections of one peer at a time; more are closed.
+    pub per_peer: Option<usize>,
     /// From the first byte of a head to its last.
     pub header: Duration,
     /// How long a connection may be idle between two requests.
@@ -64,12 +69,15 @@ struct Shared {
     limits: Arc<Limits>,
     /// The streams of HTTP/2 that may be served at a time.
     exchanges: Arc<Semaphore>,
+    /// The peers, where their connections are counted.
+    crowd: Option<Crowd>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            per_peer: None,
             header: Duration::from_secs(10),
             // Above the 60 seconds of common load balancers, which must be the ones to close.
             idle: Duration::from_secs(75),
@@ -86,7 +94,8 @@ impl Default for Limits {
 /// for at most [`Limits::drain`], and aborts what is left. Returns when no connection is left.
 pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, shutdown: Shutdown) {
     let exchanges = Arc::new(Semaphore::new(limits.http2.map_or(0, |http2| http2.exchanges)));
-    let shared = Shared { limits: Arc::new(limits), exchanges };
+    let crowd = limits.per_peer.map(Crowd::of);
+    let shared = Shared { limits: Arc::new(limits), exchanges, crowd };
     let limits = &shared.limits;
     let slots = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
@@ -110,7 +119,7 @@ pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, s
                 trouble = Backoff::default();
                 let connection = Connection::new(&listener, peer);
                 let served = connection.run(
-                    (stream, listener.tls().cloned()),
+                    (stream, listener.tls().cloned(), listener.peers().clone()),
                     handler.clone(),
                     shared.clone(),
                     shutdown.clone(),

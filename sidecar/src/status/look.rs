@@ -49,6 +49,7 @@ fn reasons(readiness: &Readiness) -> Vec<String> {
     let Readiness::NotReady(members) = readiness else { return Vec::new() };
     let word = |name: &String| match name.as_str() {
         "issuers" => "keys of an issuer were never loaded".to_owned(),
+        "upstreams" => "an upstream gets no requests".to_owned(),
         "draining" => "the process is ending".to_owned(),
         other => other.to_owned(),
     };

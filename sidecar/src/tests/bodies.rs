@@ -220,3 +220,39 @@ async fn a_body_is_asked_for_only_when_it_is_wanted() {
     assert_eq!(client.answer().await.status(), 200);
     assert_eq!(only_header(&recorder.only().head, "expect"), None);
 }
+
+#[tokio::test]
+async fn events_arrive_one_by_one() {
+    let (next, wait) = tokio::sync::watch::channel(0);
+    let address = upstream(move |mut app, _| {
+        let mut wait = wait.clone();
+        async move {
+            app.head().await;
+            app.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )
+            .await;
+            for number in 1..=5 {
+                wait.wait_for(|next| *next >= number).await.expect("the test lives");
+                let event = format!("data: {number}\n\n");
+                app.send(format!("{:x}\r\n{event}\r\n", event.len())).await;
+            }
+            app.send("0\r\n\r\n").await;
+            while app.more().await {}
+        }
+    })
+    .await;
+    let sidecar = Sidecar::before(address).await;
+    let mut client = sidecar.connect().await;
+    client.send(GET).await;
+    let head = client.head().await;
+    assert_eq!(only_header(&head, "content-type").as_deref(), Some("text/event-stream"));
+    for number in 1..=5 {
+        // Nothing comes before it is asked for, and each comes before the next is.
+        next.send(number).expect("the upstream lives");
+        let event = client.until(b"\n\n\r\n").await;
+        assert!(event.ends_with(format!("data: {number}\n\n\r\n").as_bytes()), "{event:?}");
+        assert!(client.buffer.is_empty() || number == 5);
+    }
+    sidecar.settled(1).await;
+}

@@ -280,3 +280,28 @@ async fn requests_are_counted_by_rule_and_code() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+/// The body waits until somebody wants it, and nobody wants that of a request that is refused.
+#[tokio::test]
+async fn who_expects_to_be_asked_for_a_body_is_judged_first() {
+    let guarded = Guarded::new().await;
+    let body = "Content-Length: 5\r\n";
+    for (line, expectations, status) in [
+        ("POST /me", "Expect: 100-continue\r\n", 401),
+        ("POST /me", "Expect: 100-Continue\r\n", 401),
+        ("POST /nowhere", "Expect: 100-continue\r\n", 403),
+        ("POST /public", "Expect: 100-continue\r\nExpect: 100-continue\r\n", 417),
+        ("POST /public", "Expect: 100-continue, 100-continue\r\n", 417),
+        ("POST /public", "Expect: 200-ok\r\n", 417),
+        ("POST /public", "Expect:\r\n", 417),
+    ] {
+        let answer = guarded.ask(&format!("{line} HTTP/1.1\r\nHost: a\r\n{expectations}{body}\r\n")).await;
+        assert_eq!(answer.status(), status, "{line} {expectations}: {}", answer.head);
+        assert_eq!(answer.header("connection").as_deref(), Some("close"), "the body was never asked for");
+    }
+    guarded.saw_nothing();
+    // Without a body there is nothing to ask for.
+    let answer = guarded.ask("GET /public HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n").await;
+    assert_eq!((answer.status(), answer.text()), (200, "ok"));
+    assert_eq!(only_header(&guarded.recorder.only().head, "expect"), None);
+}

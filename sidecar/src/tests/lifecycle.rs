@@ -101,6 +101,29 @@ async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     within(sidecar.served).await.expect("served");
 }
 
+/// It was accepted, so its client must not find it reset.
+#[tokio::test]
+async fn a_connection_that_was_accepted_before_a_drain_is_served_once() {
+    let recorder = Recorder::ok().await;
+    let sidecar =
+        Sidecar::with(recorder.address, UpstreamSettings::default(), Limits::default().with_http2()).await;
+    let mut fresh = sidecar.connect().await;
+    // It is accepted once a later one was served.
+    assert_eq!(sidecar.ask(GET).await.status(), 200);
+    sidecar.shutdown.drain();
+    within(async {
+        while TcpStream::connect(sidecar.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    fresh.send(GET).await;
+    let answer = fresh.answer().await;
+    assert_eq!((answer.status(), answer.header("connection").as_deref()), (200, Some("close")));
+    assert!(fresh.is_closed().await);
+    within(sidecar.served).await.expect("served");
+}
+
 #[tokio::test]
 async fn a_second_word_ends_what_is_under_way() {
     let (started, mut start) = tokio::sync::mpsc::channel(1);

@@ -1,6 +1,7 @@
 //! The transport from socket to socket: a raw client, a raw upstream, and the real serving and forwarding in between,
 //! with a door that lets everything through.
 
+mod balance;
 mod bodies;
 mod decision_doors;
 mod door;
@@ -11,6 +12,7 @@ mod http2;
 mod identity;
 mod lifecycle;
 mod modes;
+mod origin;
 mod senders;
 mod tls;
 mod upgrades;
@@ -35,13 +37,13 @@ use crate::{
     identity_headers::{Identity, IdentityHeaders},
     problem,
     serve::{self, Connection, Defect, Handler, Limits, Listener, Shutdown, Tls},
-    upstream::{Outbound, ResponseBody, Upstream, UpstreamSettings},
+    upstream::{Outbound, ResponseBody, Upstream, UpstreamSettings, Upstreams},
 };
 
 /// Forwards everything as `usr_ann` of `org_acme`, and keeps over which connection it came.
 #[derive(Clone)]
 struct OpenDoor {
-    upstream: Arc<Upstream>,
+    upstreams: Upstreams,
     connections: Arc<Mutex<Vec<Connection>>>,
 }
 
@@ -53,7 +55,7 @@ impl Handler for OpenDoor {
         request: Request<Incoming>,
         connection: Connection,
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<> {
-        let upstream = Arc::clone(&self.upstream);
+        let upstreams = self.upstreams.clone();
         self.connections.lock().expect("unpoisoned").push(connection);
         async move {
             let target = request.uri().path_and_query().cloned().expect("origin form");
@@ -67,7 +69,7 @@ impl Handler for OpenDoor {
                 connection,
                 HeaderValue::from_static("req_1"),
             );
-            match upstream.forward(outbound).await {
+            match upstreams.forward(outbound).await {
                 Ok(response) => response.map(Either::Left),
                 Err(error) => problem::refusal(error.refusal(), Some(error.kind()), None)
                     .map(|body| Either::Right(Full::new(body))),
@@ -114,14 +116,24 @@ impl Sidecar {
     }
 
     async fn with_upstream(upstream: Arc<Upstream>, limits: Limits, tls: Option<Tls>) -> Self {
+        let upstreams = Arc::clone(&upstream).into();
+        Self::among(upstreams, upstream, limits, tls).await
+    }
+
+    /// Before several, of which `upstream` is the one that is looked at.
+    async fn among(upstreams: Upstreams, upstream: Arc<Upstream>, limits: Limits, tls: Option<Tls>) -> Self {
         let mut listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         if let Some(tls) = tls {
             listener = listener.with_tls(tls);
         }
+        Self::listening(listener, upstreams, upstream, limits)
+    }
+
+    fn listening(listener: Listener, upstreams: Upstreams, upstream: Arc<Upstream>, limits: Limits) -> Self {
         let address = listener.address();
         let shutdown = Shutdown::new();
         let connections = Arc::default();
-        let door = OpenDoor { upstream: Arc::clone(&upstream), connections: Arc::clone(&connections) };
+        let door = OpenDoor { upstreams, connections: Arc::clone(&connections) };
         let served = tokio::spawn(serve::serve(listener, door, limits, shutdown.clone()));
         Self { address, shutdown, upstream, connections, served }
     }

@@ -88,7 +88,13 @@ pub(super) async fn handshake(
     address: SocketAddr,
     config: &Arc<ClientConfig>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
+    handshake_over(TcpStream::connect(address).await?, config).await
+}
+
+pub(super) async fn handshake_over(
+    stream: TcpStream,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("localhost").expect("a name");
     within(TlsConnector::from(Arc::clone(config)).connect(name, stream)).await
 }

@@ -265,7 +265,38 @@ async fn a_connection_of_http2_that_ended_is_replaced() {
     within(app.served).await.expect("served");
     assert_eq!(sidecar.ask(GET).await.status(), 502);
     let listener = Listener::bind("proxy", &address.to_string(), "--listen").await.expect("the port");
-    let door = OpenDoor { upstream: Arc::clone(&app.upstream), connections: Arc::default() };
+    let door = OpenDoor { upstreams: Arc::clone(&app.upstream).into(), connections: Arc::default() };
     tokio::spawn(serve::serve(listener, door, Limits::default().with_http2(), Shutdown::new()));
     assert_eq!(sidecar.ask(GET).await.text(), "ok");
+}
+
+#[tokio::test]
+async fn files_of_an_upstream_that_change_count_for_new_connections_if_they_stand() {
+    let (recorder, folder) = (Recorder::ok().await, Folder::new());
+    let (first, second) = (Certificate::authority("first"), Certificate::authority("second"));
+    let of_first = behind_tls(recorder.address, Folder::new().files(&first.issue("localhost"))).await;
+    let of_second = behind_tls(recorder.address, Folder::new().files(&second.issue("localhost"))).await;
+    let mut settings = believing(&folder, &first, None);
+    settings.timeouts.idle = Duration::ZERO;
+    let tls = settings.tls.clone().expect("TLS");
+    let by_first = Sidecar::to(&https(&of_first), settings.clone()).await;
+    let by_second = Sidecar::to(&https(&of_second), settings).await;
+    let now = Arc::new(tokio::sync::Notify::new());
+    let (told, mut stale) = mpsc::unbounded_channel();
+    tokio::spawn(tls.follow(Arc::clone(&now), move |stale| {
+        let _ = told.send(stale);
+    }));
+    let statuses =
+        || async { (by_first.ask(GET).await.status(), Box::pin(by_second.ask(GET)).await.status()) };
+    assert_eq!(statuses().await, (200, 502));
+    for broken in ["", "no PEM"] {
+        folder.write("ca.pem", broken);
+        now.notify_one();
+        assert_eq!(within(stale.recv()).await, Some(true), "{broken}");
+    }
+    assert_eq!(statuses().await, (200, 502));
+    folder.write("ca.pem", &second.pem());
+    // Without being asked.
+    assert_eq!(within(stale.recv()).await, Some(false));
+    assert_eq!(Box::pin(by_second.ask(GET)).await.status(), 200);
 }

@@ -98,6 +98,15 @@ impl RequestBody {
         Self::Streaming(Streaming { begun: None, inner, idle: Deadline::new(idle), sending, identity })
     }
 
+    /// The same once more, where all of it is in hand.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(bytes, sending) => Some(Self::Whole(bytes.clone(), Arc::clone(sending))),
+            Self::Streaming(_) => None,
+        }
+    }
+
     /// The same behind `begun`.
     pub(super) fn begun_with(mut self, begun: Bytes) -> Self {
         if let Self::Streaming(streaming) = &mut self {

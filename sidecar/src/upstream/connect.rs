@@ -76,7 +76,8 @@ impl Connector {
         let Some((tls, name)) = &self.tls else {
             return Ok((Socket::Plain(stream), self.address.speaks == Speaks::Http2));
         };
-        let config = if http1 { &tls.http1 } else { &tls.either };
+        let configs = tls.configs();
+        let config = if http1 { &configs.http1 } else { &configs.either };
         let handshake = TlsConnector::from(config.clone()).connect(name.clone(), stream);
         let stream = handshake.await.map_err(Unconnected::Tls)?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);

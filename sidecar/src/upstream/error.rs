@@ -37,6 +37,10 @@ pub enum UpstreamError {
     Tls(io::Error),
     /// The host of the request cannot be said in the upstream's version of HTTP.
     Host,
+    /// Each address of the application is left alone at the moment.
+    NoneHealthy,
+    /// No application is for this host and path.
+    NoPlace,
 }
 
 impl UpstreamError {
@@ -73,6 +77,8 @@ impl UpstreamError {
             | Self::Unfit(_)
             | Self::Identity => Refusal::UpstreamFailed,
             Self::ConnectTimeout | Self::FirstByteTimeout => Refusal::UpstreamTimeout,
+            Self::NoneHealthy => Refusal::UpstreamMissing,
+            Self::NoPlace => Refusal::NoUpstream,
             Self::ClientLate => Refusal::RequestTimeout,
             Self::ClientBroken | Self::Host => Refusal::BadRequest,
         }
@@ -92,6 +98,27 @@ impl UpstreamError {
             Self::Identity => "identity",
             Self::Tls(_) => "tls",
             Self::Host => "host",
+            Self::NoneHealthy => "none_healthy",
+            Self::NoPlace => "no_place",
+        }
+    }
+
+    /// Whether it speaks of the address that was asked, and not of the client or of us.
+    pub(super) fn is_of_address(&self) -> bool {
+        match self {
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::Closed
+            | Self::Invalid(_)
+            | Self::Unfit(_)
+            | Self::Tls(_) => true,
+            Self::ClientLate
+            | Self::ClientBroken
+            | Self::Identity
+            | Self::Host
+            | Self::NoneHealthy
+            | Self::NoPlace => false,
         }
     }
 }
@@ -109,6 +136,8 @@ impl fmt::Display for UpstreamError {
             Self::ClientBroken => f.write_str("the client's body is malformed or broke off"),
             Self::Identity => f.write_str("the identity cannot be put in headers"),
             Self::Tls(error) => write!(f, "no TLS with the upstream: {error}"),
+            Self::NoneHealthy => f.write_str("every address of the upstream is left alone at the moment"),
+            Self::NoPlace => f.write_str("no upstream is for this host and path"),
             Self::Host => {
                 f.write_str("the host cannot be said in the version of HTTP that the upstream speaks")
             }

@@ -1,11 +1,9 @@
 //! One request to the upstream and its response back.
 //!
-//! The head is rewritten in place, the target is the one that was judged, byte for byte, and bodies stream. A request
-//! goes out once. The single exception is a pooled connection that turned out to be closed before a byte of the
-//! request was written, which hyper tells by handing the request back: it then goes out on a new connection.
-//! A request that was begun is never sent again, whatever its method.
+//! The head is rewritten in place, the target is the one that was judged, byte for byte, and bodies stream. Where a request
+//! may go out a second time, and that it never does once it was begun, says [`member`](super::member).
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
@@ -14,11 +12,14 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 use orgate_claims::UnixTime;
 
 use super::{
-    HostHeader, ResponseBody, Upstream, UpstreamError,
+    ResponseBody, Tried, Upstream, UpstreamError,
     body::{RequestBody, Sending},
+    health::Admitted,
     hop_by_hop,
-    pool::{Lease, Sender},
-    upgrade, versions,
+    member::{Failed, Member},
+    origin::Said,
+    pool::Lease,
+    upgrade,
 };
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
@@ -102,6 +103,11 @@ impl<'o> Outbound<'o> {
         Self { overriding, ..self }
     }
 
+    /// The host that the client asked, and the target that was judged.
+    pub(super) fn place(&self) -> (Option<&[u8]>, &str) {
+        (self.request.headers().get(header::HOST).map(HeaderValue::as_bytes), self.target.path())
+    }
+
     /// With the end of a connection that is switched to another protocol: that of what the caller has proved.
     pub(crate) fn until(self, until: Option<UnixTime>) -> Self {
         Self { until, ..self }
@@ -127,7 +133,7 @@ impl Upstream {
             _ => parts.headers.contains_key(header::TRANSFER_ENCODING),
         };
         // HTTP/2 has no `Upgrade`.
-        let protocol = upgrade::asked_for(&parts).filter(|_| self.pool.connector().speaks_http1());
+        let protocol = upgrade::asked_for(&parts).filter(|_| self.speaks_http1());
         let sent = Sent { names: &names, client: &client, version: parts.version, chunked };
         self.rewrite(&mut parts.headers, request_id, &sent)?;
         if let Some(identity) = &identity {
@@ -157,14 +163,15 @@ impl Upstream {
             }
         };
 
-        let (lease, response) =
+        let (Delivered { member, admitted, lease }, response) =
             self.send(Request::from_parts(parts, body), protocol.is_some(), sending.as_deref()).await?;
         let (mut parts, incoming) = response.into_parts();
-        // Dropping the lease ends the connection.
-        let switched = upgrade::is_switched(protocol.as_ref(), &parts).map_err(UpstreamError::Unfit)?;
-        if let Some(problem) = unfit(&parts) {
-            return Err(UpstreamError::Unfit(problem));
-        }
+        let switched = upgrade::is_switched(protocol.as_ref(), &parts)
+            .and_then(|switched| unfit(&parts).map_or(Ok(switched), Err))
+            // Dropping the lease ends the connection.
+            .map_err(UpstreamError::Unfit)
+            .inspect_err(|error| member.health.failed(admitted, error))?;
+        member.health.succeeded();
         hop_by_hop::clean_response(&mut parts.headers);
         if let (true, Some(protocol)) = (switched, protocol) {
             self.switch(&mut parts, protocol, lease, until)?;
@@ -199,23 +206,17 @@ impl Upstream {
         &Sent { names, client, version, chunked }: &Sent<'_>,
     ) -> Result<(), UpstreamError> {
         let trailers = hop_by_hop::takes_trailers(headers);
+        let said = Said::by(client, headers);
         let original_host = headers.get(header::HOST).cloned();
         hop_by_hop::clean_request(headers, names);
 
         // From here on everything is ours.
+        said.tell(headers, client, original_host.as_ref()).map_err(|_| UpstreamError::Identity)?;
         if let Some(host) = original_host {
-            let forwarded = match self.settings.host {
-                HostHeader::Preserve => host.clone(),
-                HostHeader::Upstream => self.own_host.clone(),
-            };
-            headers.insert(header::HOST, forwarded);
+            // That of the address, where the upstream is to see it, is put there once it is chosen.
+            headers.insert(header::HOST, host.clone());
             headers.insert(X_FORWARDED_HOST, host);
         }
-        let address = HeaderValue::try_from(client.peer.ip().to_canonical().to_string())
-            .map_err(|_| UpstreamError::Identity)?;
-        headers.insert(X_FORWARDED_FOR, address);
-        let scheme = if client.tls.is_some() { "https" } else { "http" };
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
         headers.insert(X_REQUEST_ID, request_id);
         let via = if version == Version::HTTP_2 { "2 orgate" } else { "1.1 orgate" };
         headers.append(header::VIA, HeaderValue::from_static(via));
@@ -230,71 +231,41 @@ impl Upstream {
         Ok(())
     }
 
+    /// Gives the request to the address that has least to do, and to others where nothing of it can have been acted on.
     async fn send(
         &self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         alone: bool,
         sending: Option<&Sending>,
-    ) -> Result<(Lease, Response<Incoming>), UpstreamError> {
-        let mut request = request;
-        if let Some(lease) = self.pool.ready(alone).await {
-            match self.exchange(lease, request, sending).await? {
-                Exchanged::Done(done) => return Ok(done),
-                Exchanged::NothingSent(unsent) => request = unsent,
+    ) -> Result<(Delivered<'_>, Response<Incoming>), UpstreamError> {
+        let mut tried = Tried::default();
+        let mut last = None;
+        while let Some((member, admitted)) = self.pick(&mut tried) {
+            if last.is_some() {
+                self.retries.fetch_add(1, Ordering::Relaxed);
             }
+            let (error, unsent) = match member.send(request, alone, sending).await {
+                Ok((lease, response)) => return Ok((Delivered { member, admitted, lease }, response)),
+                Err(Failed { error, unsent }) => (error, unsent),
+            };
+            if error.is_of_address() {
+                member.health.failed(admitted, &error);
+            }
+            match unsent {
+                Some(unsent) if tried.count() < MOST_TRIED => request = unsent,
+                _ => return Err(error),
+            }
+            last = Some(error);
         }
-        let lease = self.pool.connect(alone).await.map_err(UpstreamError::from_connect)?;
-        match self.exchange(lease, request, sending).await? {
-            Exchanged::Done(done) => Ok(done),
-            Exchanged::NothingSent(_) => Err(UpstreamError::Closed),
-        }
+        Err(last.unwrap_or(UpstreamError::NoneHealthy))
     }
+}
 
-    async fn exchange(
-        &self,
-        mut lease: Lease,
-        mut request: Request<RequestBody>,
-        sending: Option<&Sending>,
-    ) -> Result<Exchanged, UpstreamError> {
-        let answered = match lease.sender() {
-            None => return Ok(Exchanged::NothingSent(request)),
-            Some(Sender::Http1(sender)) => {
-                versions::as_http1(&mut request).ok_or(UpstreamError::Host)?;
-                self.answered(sender.try_send_request(request), sending).await?
-            }
-            Some(Sender::Http2(sender)) => {
-                let scheme = self.pool.connector().scheme();
-                versions::as_http2(&mut request, scheme).ok_or(UpstreamError::Host)?;
-                self.answered(sender.try_send_request(request), sending).await?
-            }
-        };
-        match answered {
-            Ok(response) => Ok(Exchanged::Done((lease, response))),
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => Ok(Exchanged::NothingSent(unsent)),
-                None => Err(UpstreamError::from_exchange(error, sending)),
-            },
-        }
-    }
-
-    /// Waits for the head of the response, at most as long as nothing moves.
-    async fn answered<T>(
-        &self,
-        answer: impl Future<Output = T>,
-        sending: Option<&Sending>,
-    ) -> Result<T, UpstreamError> {
-        let mut answer = std::pin::pin!(answer);
-        let first_byte = self.settings.timeouts.first_byte;
-        loop {
-            let frames = sending.map_or(0, Sending::frames);
-            match tokio::time::timeout(first_byte, answer.as_mut()).await {
-                Ok(answered) => return Ok(answered),
-                // A long upload is progress, and a slow client is its own fault (see `RequestBody`).
-                Err(_) if sending.is_some_and(|body| body.waits_for_client() || body.frames() != frames) => {}
-                Err(_) => return Err(UpstreamError::FirstByteTimeout),
-            }
-        }
-    }
+/// A request that was answered, and by whom.
+struct Delivered<'u> {
+    member: &'u Member,
+    admitted: Admitted,
+    lease: Lease,
 }
 
 /// How a request came.
@@ -304,11 +275,6 @@ struct Sent<'s> {
     version: Version,
     /// Whether it has a body of a length that is not known.
     chunked: bool,
-}
-
-enum Exchanged {
-    Done((Lease, Response<Incoming>)),
-    NothingSent(Request<RequestBody>),
 }
 
 /// What a response may not be, because the client's side could not frame it or would frame it differently.
@@ -326,7 +292,7 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
     }
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Addresses that one request is given to; each may take the time for a connection.
+const MOST_TRIED: u32 = 3;

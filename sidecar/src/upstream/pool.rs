@@ -39,6 +39,7 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
     shared: Shared,
     active: AtomicUsize,
+    connecting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -85,6 +86,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             shared: Shared::default(),
             active: AtomicUsize::new(0),
+            connecting: AtomicUsize::new(0),
         })
     }
 
@@ -95,6 +97,11 @@ impl Pool {
     /// Idle connections and exchanges under way.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.lock().len() + self.shared.idle(), self.active.load(Ordering::Relaxed))
+    }
+
+    /// Exchanges under way, and requests for which a connection is being made.
+    pub(super) fn load(&self) -> usize {
+        self.active.load(Ordering::Relaxed).saturating_add(self.connecting.load(Ordering::Relaxed))
     }
 
     #[cfg(test)]
@@ -126,6 +133,7 @@ impl Pool {
 
     /// A new connection; with `alone`, one of HTTP/1.1. While one of HTTP/2 is being made, others wait for it.
     pub(super) async fn connect(self: &Arc<Self>, alone: bool) -> Result<Lease, ConnectError> {
+        let _connecting = Connecting::on(&self.connecting);
         let connecting = async {
             let turn = match self.shared.is_in_use(self.connector.address()) && !alone {
                 true => Some(self.shared.turn().await),
@@ -194,6 +202,22 @@ impl Drop for Pool {
         for Idle { connection, .. } in self.lock().drain(..) {
             connection.driver.abort();
         }
+    }
+}
+
+/// A connection that is being made.
+struct Connecting<'c>(&'c AtomicUsize);
+
+impl<'c> Connecting<'c> {
+    fn on(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

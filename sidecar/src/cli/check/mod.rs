@@ -16,7 +16,7 @@ use orgate_config::{
 };
 use serde_json::{Value, json};
 
-use super::{Common, Failure, output, policy_file::environment};
+use super::{Common, Failure, output, policy_file::environment, settings};
 
 /// Flags of `orgate check`.
 #[derive(Debug, Args)]
@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// The policy file, where no FILE is named.
     #[arg(long, env = "ORGATE_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// A settings file of the proxy, to be checked as well.
+    #[arg(long, env = "ORGATE_SETTINGS", value_name = "FILE")]
+    settings: Option<PathBuf>,
     /// An OpenAPI document of the application, to be compared with the rules.
     #[arg(long, env = "ORGATE_OPENAPI", value_name = "FILE")]
     openapi: Option<PathBuf>,
@@ -96,7 +99,13 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
     if options.fix {
         files.iter().try_for_each(|path| fix::run(path))?;
     }
-    let checked: Vec<Checked> = files.iter().map(|path| check(path, options)).collect::<Result<_, _>>()?;
+    let mut checked: Vec<Checked> =
+        files.iter().map(|path| check(path, options)).collect::<Result<_, _>>()?;
+    if let Some(path) = &options.settings {
+        let (settings, findings) = settings::check(path)?;
+        let size = format!("{} upstreams", settings.upstreams.len());
+        checked.push(Checked { findings, rules: 0, size });
+    }
     match options.format {
         Format::Text if common.quiet && checked.iter().all(|one| one.findings.is_empty()) => {}
         Format::Text => output::result(&text(&checked, common.color.on_stdout())),

@@ -1,6 +1,7 @@
 //! `orgate schema`: the policy file as a JSON Schema, so that editors complete and check it.
 
 mod policy;
+mod settings;
 mod tests_file;
 
 use std::path::PathBuf;
@@ -20,13 +21,15 @@ Examples:
       with the permissions and roles of this policy, so that an editor completes them
   orgate schema --of tests --for orgate.yaml > orgate.test.schema.json
       for the tests beside the policy
+  orgate schema --for settings > sidecar.schema.json
+      for the settings file of the proxy
 
 An editor sees misspelt keys and values of the wrong kind; `orgate check` sees everything.
 
 Exit codes: 0 done · 1 something is wrong in the policy · 2 could not run")]
 pub(crate) struct Options {
-    /// A policy whose permissions and roles are offered.
-    #[arg(long = "for", env = "ORGATE_FOR", value_name = "POLICY")]
+    /// A policy whose permissions and roles are offered; or `settings`, for the settings file of the proxy.
+    #[arg(long = "for", env = "ORGATE_FOR", value_name = "POLICY|settings")]
     policy: Option<PathBuf>,
     /// Which file the schema is of.
     #[arg(long, env = "ORGATE_OF", value_name = "FILE", value_enum, default_value_t)]
@@ -42,6 +45,8 @@ enum Of {
     Fragment,
     /// The tests of a policy.
     Tests,
+    /// The settings of the proxy.
+    Settings,
 }
 
 /// The names of one policy.
@@ -52,6 +57,11 @@ struct Names {
 }
 
 pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
+    let for_settings = options.policy.as_deref() == Some(std::path::Path::new("settings"));
+    if for_settings || options.of == Of::Settings {
+        output::json(&settings::schema());
+        return Ok(());
+    }
     let names = match &options.policy {
         None => Names::default(),
         Some(path) => {
@@ -64,6 +74,7 @@ pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
         Of::Policy => policy::schema(&names),
         Of::Fragment => policy::fragment(&names),
         Of::Tests => tests_file::schema(&names),
+        Of::Settings => settings::schema(),
     });
     Ok(())
 }

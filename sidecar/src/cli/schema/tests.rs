@@ -47,6 +47,7 @@ fn the_schema_has_the_keys_of_the_reader_and_no_others() {
     for (schema, sources) in [
         (policy::schema(&Names::default()), &["compile"][..]),
         (tests_file::schema(&Names::default()), &["cases.rs", "cases"]),
+        (settings::schema(), &["../../../sidecar/src/cli/settings"]),
     ] {
         let mut known = BTreeSet::new();
         properties(&schema, &mut known);
@@ -77,6 +78,7 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
                 "string" => value.is_string(),
                 "boolean" => value.is_boolean(),
                 "null" => value.is_null(),
+                "integer" => value.is_i64(),
                 other => panic!("{other}"),
             })
         }
@@ -84,6 +86,8 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
         "required" => value.as_object().is_none_or(|object| {
             want.as_array().unwrap().iter().all(|key| object.contains_key(key.as_str().unwrap()))
         }),
+        "minimum" => value.as_i64().is_none_or(|value| value >= want.as_i64().unwrap()),
+        "maximum" => value.as_i64().is_none_or(|value| value <= want.as_i64().unwrap()),
         "minLength" => value.as_str().is_none_or(|text| !text.is_empty()),
         "minProperties" => value.as_object().is_none_or(|object| !object.is_empty()),
         "additionalProperties" => value.as_object().is_none_or(|object| {
@@ -178,6 +182,31 @@ fn what_the_reader_accepts_the_schema_accepts() {
     let tests = "principals:\n  ann: {role: owner, org: {id: acme, slug: a}}\ncases:\n  GET /a: [ann]\n  GET /b: {allow: [], deny: {ann: org_mismatch}}\n";
     assert!(accepts(&tests_file::schema(&names), tests));
     assert!(!accepts(&tests_file::schema(&names), &tests.replace("owner", "ownr")));
+}
+
+/// The same file is read in the tests of the reader.
+#[test]
+fn settings_are_judged_as_the_reader_does() {
+    let tests = include_str!("../settings/tests.rs");
+    let all =
+        tests.split("const ALL: &str = \"\\\n").nth(1).and_then(|rest| rest.split("\";").next()).unwrap();
+    let schema = settings::schema();
+    assert!(accepts(&schema, all) && accepts(&schema, "{}"));
+    for (from, to) in [
+        ("listeners:", "listener:"),
+        ("proxy_protocol: true", "proxy_protocol: \"yes\""),
+        ("url: http:", "uri: http:"),
+        ("healthy: 1", "healthy: 0"),
+        ("healthy: 1", "healthy: few"),
+        ("path: /healthz, ", ""),
+        ("client_auth: optional", "client_auth: sometimes"),
+        ("format: json", "format: xml"),
+        ("connections: 10", "connections: 2"),
+        ("drain: 8s", "drian: 8s"),
+    ] {
+        assert!(all.contains(from), "{from}");
+        assert!(!accepts(&schema, &all.replacen(from, to, 1)), "{to}");
+    }
 }
 
 #[test]

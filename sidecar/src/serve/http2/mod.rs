@@ -52,7 +52,7 @@ pub(super) async fn serve<H: Handler>(
     shared: Shared,
     shutdown: Shutdown,
 ) {
-    let Shared { limits, exchanges } = shared;
+    let Shared { limits, exchanges, .. } = shared;
     let Some(bounds) = limits.http2 else { return };
     let wire = Wire::new(socket, early, Frames::new(Instant::now()), &limits);
     let activity = Arc::new(Activity::default());

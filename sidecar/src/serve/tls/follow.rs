@@ -51,39 +51,53 @@ impl Contents {
         self.authorities.as_ref().map_or(Ok(&[]), bytes)
     }
 
-    /// A number that is another one for other contents, and that tells nothing of them.
     pub(super) fn stamp(&self) -> u64 {
-        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        KEY.hash_one(self)
+        stamp(self)
     }
+}
+
+/// A number that is another one for other contents, and that tells nothing of them.
+pub(crate) fn stamp(contents: &impl Hash) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(contents)
 }
 
 fn bytes(content: &Content) -> Result<&[u8], TlsError> {
     content.as_deref().map_err(TlsError::clone)
 }
 
+/// Reads contents again and again and gives those to `take` that are not what `served` is the stamp of, once they have stood
+/// still, or at once when asked.
+pub(crate) async fn follow<C: Hash + Send + 'static>(
+    mut served: u64,
+    now: Arc<Notify>,
+    read: impl Fn() -> C + Clone + Send + 'static,
+    take: impl Fn(&C) + Send,
+) {
+    let mut seen = served;
+    loop {
+        let asked = tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+            () = now.notified() => true,
+        };
+        let Ok(contents) = tokio::task::spawn_blocking(read.clone()).await else { return };
+        let current = stamp(&contents);
+        let settled = current == seen;
+        seen = current;
+        if asked || settled && current != served {
+            served = current;
+            take(&contents);
+        }
+    }
+}
+
 impl Tls {
     /// Keeps the certificates at what the files say, until the task is dropped, and tells `stale` whether they are not.
     pub async fn follow(self, now: Arc<Notify>, stale: impl Fn(bool) + Send) {
-        let mut served = self.0.begun_with;
-        let mut seen = served;
-        loop {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => false,
-                () = now.notified() => true,
-            };
-            let files = self.0.files.clone();
-            let Ok(contents) = tokio::task::spawn_blocking(move || Contents::of(&files)).await else {
-                return;
-            };
-            let current = contents.stamp();
-            let settled = current == seen;
-            seen = current;
-            if asked || settled && current != served {
-                served = current;
-                stale(!self.take(&contents));
-            }
-        }
+        let files = self.0.files.clone();
+        let read = move || Contents::of(&files);
+        let tls = &self;
+        follow(self.0.begun_with, now, read, move |contents| stale(!tls.take(contents))).await;
     }
 
     /// Whether they stand, and are served from now on.

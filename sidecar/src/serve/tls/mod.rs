@@ -6,7 +6,7 @@
 //! Where clients show certificates, no session is resumed: a resumed one is not verified again, and the authorities, or the
 //! certificate's time, may have changed since.
 
-mod follow;
+pub(crate) mod follow;
 
 use std::{
     fmt, io,
