@@ -20,7 +20,13 @@ fn plain(rules: Vec<Rule>) -> Policy {
     let role = |name: &str| RoleName::parse(name).unwrap();
     let rules = (1u32..).zip(rules).map(|(line, (methods, path, requirement))| {
         let key = RuleKey::parse(&format!("{methods} {path}")).unwrap();
-        RuleSpec::new(key, Requirement::parse(requirement).unwrap(), Place { file: 0, line, column: 3 })
+        let (requirement, unbound) = match requirement.strip_suffix(", unbound") {
+            Some(requirement) => (requirement, vec!["org_id".to_owned()]),
+            None => (requirement, Vec::new()),
+        };
+        let requirement = Requirement::parse(requirement).unwrap();
+        let place = Place { file: 0, line, column: 3 };
+        RuleSpec { unbound, ..RuleSpec::new(key, requirement, place) }
     });
     let table = [("member", &["read"][..]), ("owner", &["read", "write"])];
     Policy::compile(PolicySpec {
@@ -125,6 +131,18 @@ fn methods_are_told_once() {
     differs(&[("GET|POST", "/a", "read")], &[("GET", "/a", "read"), ("POST", "/a", "read")], &[]);
     differs(&[], &[("GET|POST", "/a", "read")], &["Loosened GET|POST /a [\"member\", \"owner\"] - -> read"]);
     differs(&[any], &[], &["Tightened ANY /a [\"member\", \"owner\"] read -> -"]);
+}
+
+#[test]
+fn who_gets_into_other_organizations_is_told_apart_from_who_gets_into_their_own() {
+    let of = |requirement| [("GET", "/orgs/{org_id}", requirement)];
+    differs(&of("write"), &of("write, unbound"), &["Unbound GET /orgs/{org_id} [\"owner\"] write -> write"]);
+    // The parameter is compared in the requirement instead: only their own, and now readers as well.
+    differs(
+        &of("write"),
+        &of("read and path.org_id == org.id, unbound"),
+        &["Loosened GET /orgs/{org_id} [\"member\"] write -> read and path.org_id == org.id"],
+    );
 }
 
 #[test]
