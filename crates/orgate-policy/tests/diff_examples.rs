@@ -25,14 +25,16 @@ fn plain(rules: Vec<Rule>) -> Policy {
             None => (requirement, Vec::new()),
         };
         let requirement = Requirement::parse(requirement).unwrap();
-        let place = Place { file: 0, line, column: 3 };
-        RuleSpec { unbound, ..RuleSpec::new(key, requirement, place) }
+        let mut rule = RuleSpec::new(key, requirement, Place { file: 0, line, column: 3 });
+        rule.unbound = unbound;
+        rule
     });
     let table = [("member", &["read"][..]), ("owner", &["read", "write"])];
     Policy::compile(PolicySpec {
         rules: rules.collect(),
         permissions: ["read", "write"].map(permission).into(),
         known_roles: ["member", "owner"].map(role).into(),
+        authenticators: vec!["ci".into()],
         role_table: table
             .map(|(name, held)| (role(name), held.iter().map(|held| permission(held)).collect()))
             .into(),
@@ -143,6 +145,23 @@ fn who_gets_into_other_organizations_is_told_apart_from_who_gets_into_their_own(
         &of("read and path.org_id == org.id, unbound"),
         &["Loosened GET /orgs/{org_id} [\"member\"] write -> read and path.org_id == org.id"],
     );
+}
+
+#[test]
+fn whoever_holds_a_role_has_a_token_and_an_organization() {
+    let of = |requirement| [("GET", "/a", requirement)];
+    differs(&[], &of("via(ci)"), &["Loosened GET /a [] - -> via(ci)"]);
+    differs(&of("org"), &of("authenticated"), &["Loosened GET /a [] org -> authenticated"]);
+}
+
+#[test]
+fn values_that_cannot_be_are_nobodys() {
+    let of = |requirement| [("GET", "/a", requirement)];
+    differs(&[], &of("claims.a == \"x\" and claims.b == \"x\" and claims.a != claims.b"), &[]);
+    // What has another type is neither equal nor unequal.
+    let requirement = "claims.a == \"x\" and not claims.a != true";
+    let told = format!("Loosened GET /a [\"member\", \"owner\"] - -> {requirement}");
+    differs(&[], &of(requirement), &[&told]);
 }
 
 #[test]
