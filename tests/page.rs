@@ -1,4 +1,4 @@
-//! The page of `orgate matrix` in a real browser.
+//! The page of `orgate matrix`, and the one at `/status`, in a real browser.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,8 @@ use std::{
     time::Duration,
 };
 
-use orgate_e2e::{Folder, orgate};
+use orgate_e2e::{Folder, orgate, request};
+use orgate_testkit::{TestKey, jwks};
 use serde_json::{Value, json};
 
 const POLICY: &str = "\
@@ -108,20 +109,23 @@ fn visit(folder: &Folder, hash: &str, size: &str) -> Value {
     assert!(page.stdout.contains("</script>\n</body>"));
     let played = page.stdout.replace("</body>", &format!("{PERSON}</body>"));
     let path = folder.write("page.html", &played);
-    let dom = (1..=3)
-        .find_map(|attempt| {
-            let mut browser = browser();
-            browser
-                .arg(format!("--user-data-dir={}", folder.path().join(format!("profile{attempt}")).display()))
-                .arg(format!("--window-size={size}"))
-                .args(["--virtual-time-budget=3000", "--dump-dom"])
-                .arg(format!("file://{}{hash}", path.display()));
-            within_a_minute(browser)
-        })
-        .expect("the browser ends within a minute, at the third attempt at the latest");
+    let dom = look(folder, &format!("file://{}{hash}", path.display()), size);
     let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
     let title = title.unwrap_or_else(|| panic!("{dom}")).replace("&lt;", "<").replace("&amp;", "&");
     serde_json::from_str(&title).unwrap_or_else(|error| panic!("{error}: {title}"))
+}
+
+/// What stands in a page after three seconds, as its scripts left it.
+fn look(folder: &Folder, url: &str, size: &str) -> String {
+    let dom = (1..=3).find_map(|attempt| {
+        let mut browser = browser();
+        browser
+            .arg(format!("--user-data-dir={}", folder.path().join(format!("profile{attempt}")).display()))
+            .arg(format!("--window-size={size}"))
+            .args(["--virtual-time-budget=3000", "--dump-dom", url]);
+        within_a_minute(browser)
+    });
+    dom.expect("the browser ends within a minute, at the third attempt at the latest")
 }
 
 #[test]
@@ -153,4 +157,63 @@ fn the_page_fits_a_telephone() {
     let seen = visit(&folder, "#open=1", "500,900");
     assert_eq!(seen["fromAddress"], json!(["GET /healthz"]));
     assert_eq!(seen["wide"], false);
+}
+
+/// How wide the page at `/status` is, and what can be reached in it by keyboard.
+const LOOK: &str = r#"<script>
+addEventListener('load', () => {
+  const reachable = [...document.querySelectorAll('input, a')].filter(one => one.offsetParent !== null);
+  document.title = JSON.stringify({
+    wide: document.documentElement.scrollWidth > innerWidth,
+    styled: getComputedStyle(document.querySelector('svg')).height !== 'auto',
+    reachable: reachable.filter(one => one.tabIndex >= 0).length,
+    bars: document.querySelectorAll('rect.refused').length,
+  });
+});
+</script>"#;
+
+#[test]
+fn the_status_page_shows_the_last_refusals_and_looks_again_by_itself() {
+    let folder = Folder::new();
+    folder.write(
+        "orgate.yaml",
+        &POLICY.replace("profile: orgate}", "profile: orgate, keys: {file: keys.json}}"),
+    );
+    folder.write("keys.json", &jwks([TestKey::es256()]));
+    let free = "127.0.0.1:0";
+    let running = orgate()
+        .args(["proxy", "--upstream", "http://127.0.0.1:1", "--listen", free, "--admin", free])
+        .folder(folder.path())
+        .ready();
+    let (proxy, admin) = (running.url("proxy"), running.url("admin"));
+    for path in ["/docs", "/nowhere", "/healthz"] {
+        assert_ne!(request("GET", &format!("{proxy}{path}"), &[], None).status, 200);
+    }
+    let page = || request("GET", &format!("{admin}/status"), &[], None).body;
+    while !page().contains("<rect class=\"refused\"") {
+        std::thread::yield_now(); // until the second is over
+    }
+    let dom = look(&folder, &format!("{admin}/status"), "1280,900");
+    for part in [
+        "<title>orgate: ready</title>",
+        "data-looks=\"1\"",
+        "no_credential",
+        "GET without a rule",
+        "upstream_unavailable",
+        "<dt>refused</dt><dd>2</dd>",
+        "<dt>not answered</dt><dd>1</dd>",
+        "6 rules, enforced",
+    ] {
+        assert!(dom.contains(part), "{part} is not in\n{dom}");
+    }
+    for size in ["1280,900", "500,900"] {
+        let base = format!("<head>\n<base href=\"{admin}/\">{LOOK}");
+        let path = folder.write("status.html", &page().replacen("<head>", &base, 1));
+        let dom = look(&folder, &format!("file://{}", path.display()), size);
+        let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap();
+        let seen: Value = serde_json::from_str(title).unwrap_or_else(|error| panic!("{error}: {title}"));
+        assert_eq!(seen["wide"], false, "{size}");
+        assert_eq!((&seen["styled"], &seen["reachable"]), (&json!(true), &json!(4)), "{size}");
+        assert!(seen["bars"].as_u64().unwrap() > 0, "{size}");
+    }
 }

@@ -39,7 +39,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("orgate-issuer", &["orgate-claims", "orgate-config", "orgate-policy", "orgate-verify"]),
     ("orgate-sidecar", &["orgate", "orgate-claims", "orgate-config", "orgate-issuer", "orgate-policy"]),
     ("orgate-testkit", &["orgate-claims"]),
-    ("orgate-e2e", &["orgate-config", "orgate-testkit"]),
+    ("orgate-e2e", &["orgate", "orgate-config", "orgate-testkit"]),
     ("example-axum-layer", &["orgate"]),
     ("example-hyper-service", &["orgate"]),
     ("example-embedded-issuer", &["orgate-issuer"]),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     assertion,
     serve::{self, Connection, Defect, Handler},
+    status::{self, Snapshot},
 };
 
 /// What came of reading a policy again: what changed, or what is wrong with it; `None` where there is none.
@@ -28,6 +29,11 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
 
     /// The policy that is enforced, under `/-/policy`; `None` where there is none.
     fn policy(&self) -> Option<Value> {
+        None
+    }
+
+    /// How the process is doing, under `/status`; `None` where there is no such page.
+    fn status(&self) -> Option<Snapshot> {
         None
     }
 
@@ -51,7 +57,7 @@ pub enum Readiness {
     NotReady(serde_json::Map<String, Value>),
 }
 
-/// `/healthz`, `/readyz`, `/metrics`, `/-/policy` and `/-/reload` of one process.
+/// `/status`, `/healthz`, `/readyz`, `/metrics`, `/-/policy` and `/-/reload` of one process.
 #[derive(Clone, Debug)]
 pub struct Admin(Arc<dyn Administered>);
 
@@ -70,6 +76,9 @@ impl Admin {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET is served here\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
+        }
+        if let Some(page) = status::answer(path, || self.0.status()) {
+            return page.map(Full::new);
         }
         match path {
             "/healthz" => plain(StatusCode::OK, TEXT, "ok\n"),
@@ -129,7 +138,11 @@ impl Handler for Admin {
 }
 
 fn nothing() -> Response<Full<Bytes>> {
-    plain(StatusCode::NOT_FOUND, TEXT, "here are /healthz, /readyz, /metrics, /-/policy and /-/reload\n")
+    plain(
+        StatusCode::NOT_FOUND,
+        TEXT,
+        "here are /status, /healthz, /readyz, /metrics, /-/policy and /-/reload\n",
+    )
 }
 
 fn plain(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -98,6 +98,17 @@ impl IdentityHeaders {
         name.starts_with(&self.prefix) || self.also_strip.iter().any(|other| other == name)
     }
 
+    /// Every name under which something may be said, empty where nothing is: so that whoever copies what is said leaves
+    /// nothing of a client's own in its place.
+    pub(crate) fn cover(&self, headers: &mut HeaderMap) {
+        let Names { subject, organization, slug, role, permissions, issuer, method, assertion } = &self.names;
+        let ours = [subject, organization, slug, role, permissions, issuer, method, assertion];
+        let others = self.also_strip.iter().filter_map(|name| HeaderName::try_from(name).ok());
+        for name in ours.into_iter().cloned().chain(others) {
+            headers.entry(name).or_insert(HeaderValue::from_static(""));
+        }
+    }
+
     /// Sets the headers of `identity`, replacing others of these names.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ mod flood;
 pub mod identity_headers;
 pub mod metrics;
 pub mod problem;
+pub mod recent;
 pub mod serve;
 mod socket;
+pub mod status;
 pub mod telemetry;
 pub mod upstream;
 

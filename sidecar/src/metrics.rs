@@ -198,6 +198,12 @@ impl Metrics {
         self.policy_stale.set(i64::from(stale));
     }
 
+    /// Whether the policy file says something that is not enforced.
+    #[must_use]
+    pub fn is_policy_stale(&self) -> bool {
+        self.policy_stale.get() != 0
+    }
+
     /// Says whether the files of TLS changed into something that is not served, because it does not stand.
     pub fn certificate_stale(&self, stale: bool) {
         self.certificate_stale.set(i64::from(stale));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, request::Parts};
@@ -83,11 +83,39 @@ impl<S: Sync> FromRequestParts<S> for OrgContext {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let principal = Principal::from_request_parts(parts, state).await?;
+        let principal = <Principal as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         let permit = parts.extensions.get::<Arc<Permit>>().cloned().ok_or_else(no_gate)?;
         match principal.organization().cloned() {
             Some(organization) => Ok(Self { permit, principal, organization }),
             None => Err(Denied(Rejection::new(Code::NoActiveOrganization)).into_response()),
+        }
+    }
+}
+
+/// `Option<Principal>`, for rules that let callers without a credential in (`optional`, `public`): `None` for those, and 500
+/// if no gate stands in front of the handler.
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        match parts.extensions.get::<Arc<Permit>>() {
+            None => Err(no_gate()),
+            Some(_) => Ok(parts.extensions.get::<Self>().cloned()),
+        }
+    }
+}
+
+/// `Option<OrgContext>`: `None` for a caller without an organization, and where there is no caller.
+impl<S: Sync> OptionalFromRequestParts<S> for OrgContext {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        let principal = <Principal as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await?;
+        match principal {
+            Some(principal) if principal.organization().is_some() => {
+                <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
+            }
+            _ => Ok(None),
         }
     }
 }

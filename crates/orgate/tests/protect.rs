@@ -36,7 +36,9 @@ fn app() -> Router {
         .route("/me", get(|caller: Principal| async move { caller.to_string() }))
         .route(
             "/feed",
-            get(|caller: Option<axum::Extension<Principal>>| async move { caller.is_some().to_string() }),
+            get(|caller: Option<Principal>, org: Option<OrgContext>| async move {
+                format!("{} {}", caller.is_some(), org.is_some())
+            }),
         )
         .route("/orgs/{org_id}", delete(remove))
         .route("/forgotten", get(|| async { "nobody wrote a rule" }))
@@ -63,8 +65,8 @@ async fn handlers_are_given_the_caller_and_the_organization() {
         (200, "bye org_acme (acme)".to_owned())
     );
     assert_eq!(ask("GET", "/me", Some(&[])).await, (200, "usr_ann in org_acme".to_owned()));
-    assert_eq!(ask("GET", "/feed", None).await, (200, "false".to_owned()));
-    assert_eq!(ask("GET", "/feed", Some(&[])).await, (200, "true".to_owned()));
+    assert_eq!(ask("GET", "/feed", None).await, (200, "false false".to_owned()));
+    assert_eq!(ask("GET", "/feed", Some(&[])).await, (200, "true true".to_owned()));
 }
 
 #[tokio::test]
@@ -87,7 +89,7 @@ async fn a_route_that_no_rule_speaks_of_is_closed_and_so_is_the_fallback() {
 #[tokio::test]
 async fn without_a_gate_the_extractors_fail_loudly() {
     let bare = app();
-    for path in ["/me", "/docs"] {
+    for path in ["/me", "/docs", "/feed"] {
         let response =
             bare.clone().oneshot(Request::builder().uri(path).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

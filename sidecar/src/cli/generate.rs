@@ -1,9 +1,9 @@
 //! `orgate completions` and `orgate man`: made of the command line itself, so that they cannot be out of date.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::{Cli, Failure, output};
+use super::{Failure, output, paragraphs};
 
 /// Flags of `orgate completions`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct Man {
 
 pub(crate) fn completions(options: &Completions) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "orgate", &mut script);
+    clap_complete::generate(options.shell, &mut paragraphs::command(), "orgate", &mut script);
     output::result(&String::from_utf8_lossy(&script));
     Ok(())
 }
@@ -45,7 +45,7 @@ pub(crate) fn man(options: &Man) -> Result<(), Failure> {
 }
 
 fn page(verb: Option<&str>) -> Result<String, Failure> {
-    let mut command = Cli::command();
+    let mut command = paragraphs::command();
     command.build();
     let page = match verb {
         None => clap_mangen::Man::new(command),
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn there_is_a_page_for_the_program_and_for_every_verb() {
         assert!(page(None).unwrap().contains(".TH orgate 1"));
-        for verb in Cli::command().get_subcommands().map(clap::Command::get_name) {
+        for verb in paragraphs::command().get_subcommands().map(clap::Command::get_name) {
             assert!(page(Some(verb)).unwrap().contains(".SH SYNOPSIS"), "{verb}");
         }
         assert!(page(Some("chek")).unwrap_err().to_string().contains("did you mean `check`?"));
@@ -83,7 +83,7 @@ mod tests {
     fn the_completions_know_the_verbs() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "orgate", &mut script);
+            clap_complete::generate(shell, &mut paragraphs::command(), "orgate", &mut script);
             assert!(String::from_utf8(script).unwrap().contains("explain"), "{shell}");
         }
     }

@@ -1,10 +1,10 @@
 //! `orgate help`: a verb, a finding or a refusal, in full.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use orgate::Code;
 use orgate_config::codes;
 
-use super::{Cli, Failure, output};
+use super::{Failure, output, paragraphs};
 
 /// Flags of `orgate help`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn text(topic: Option<&str>) -> Result<String, Failure> {
-    let mut command = Cli::command();
+    let mut command = paragraphs::command();
     command.build();
     let Some(topic) = topic else {
         let more = "\n`orgate help VERB` shows a verb, `orgate help CODE` explains a finding (E042) or a refusal (org_mismatch).\n";

@@ -7,10 +7,12 @@ mod check;
 #[cfg(feature = "issuer")]
 mod demo;
 mod diff;
+mod doors;
 mod exit;
 mod explain;
 mod fmt;
 mod generate;
+mod guard;
 mod help;
 mod import;
 mod init;
@@ -20,11 +22,13 @@ mod log;
 mod lsp;
 mod matrix;
 mod output;
+mod paragraphs;
 mod policy_file;
 mod proxy;
 mod reload;
 mod replay;
 mod schema;
+mod serve;
 mod shadow;
 mod signals;
 mod snippet;
@@ -34,7 +38,7 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::exit::Failure;
 use crate::telemetry::{self, ColorChoice, LogFormat};
@@ -107,6 +111,8 @@ enum Verb {
     Demo(demo::Options),
     /// Run the reverse proxy that enforces a policy file.
     Proxy(proxy::Options),
+    /// Answer other proxies, which ask whether a request may go on.
+    Serve(serve::Options),
     /// Run the companion issuer: sign-in, organizations, tokens.
     #[cfg(feature = "issuer")]
     Issuer(issuer::Options),
@@ -153,7 +159,7 @@ impl Verb {
             // What it shows is its output; a line for each refusal would bury it.
             #[cfg(feature = "issuer")]
             Self::Demo(_) => "warn",
-            Self::Proxy(_) => "info",
+            Self::Proxy(_) | Self::Serve(_) => "info",
             #[cfg(feature = "issuer")]
             Self::Issuer(_) => "info",
             _ => "warn",
@@ -165,7 +171,8 @@ impl Verb {
 #[must_use]
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
-    let Cli { common, verb } = Cli::parse();
+    let mut matches = paragraphs::command().get_matches();
+    let Cli { common, verb } = Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     let filter = common.log.as_deref().unwrap_or_else(|| verb.default_log());
     let result = telemetry::init(filter, common.log_format, common.color)
         .map_err(Failure::could_not_run)
@@ -173,6 +180,7 @@ pub fn run() -> ExitCode {
             #[cfg(feature = "issuer")]
             Verb::Demo(options) => demo::run(&options, &common),
             Verb::Proxy(options) => proxy::run(options, &common),
+            Verb::Serve(options) => serve::run(options, &common),
             #[cfg(feature = "issuer")]
             Verb::Issuer(options) => issuer::run(options, &common),
             Verb::Check(options) => check::run(&options, &common),

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, header, request::Parts, uri::PathAndQuery};
 
+use orgate::Code;
+
 use crate::problem::Refusal;
 
 /// Why a head has no single reading.
@@ -12,6 +14,16 @@ pub(super) enum Unclear {
     Target(&'static str),
     /// Anything else.
     Head(Refusal, &'static str),
+}
+
+impl Unclear {
+    /// The code of the refusal.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Target(_) => Code::BadRequestTarget.as_str(),
+            Self::Head(refusal, _) => refusal.code(),
+        }
+    }
 }
 
 /// The target of the request, if host, target and expectation can each be read in one way (RFC 9112 §3.2).
@@ -52,17 +64,21 @@ fn only_host(headers: &HeaderMap) -> Result<&str, Unclear> {
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return unclear("there must be exactly one `Host`");
     };
-    let Ok(host) = host.to_str() else { return unclear("`Host` is not a host") };
+    match host.to_str() {
+        Ok(host) if is_host(host) => Ok(host),
+        _ => unclear("`Host` is not a host"),
+    }
+}
+
+/// Whether `text` is one host, with or without a port.
+pub(super) fn is_host(text: &str) -> bool {
     // As an authority, so that it has one reading; user information and lists would give it a second.
     let plain = |authority: &http::uri::Authority| {
         let name = authority.host();
         let rest = authority.as_str().strip_prefix(name).unwrap_or("@");
         !name.is_empty() && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
     };
-    if host.contains([',', ' ', '\t']) || !host.parse().is_ok_and(|authority| plain(&authority)) {
-        return unclear("`Host` is not a host");
-    }
-    Ok(host)
+    !text.contains([',', ' ', '\t']) && text.parse().is_ok_and(|authority| plain(&authority))
 }
 
 /// Digits alone: `u16` would take `+80`.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use orgate_testkit::{TestKey, access_token_claims, jwks};
 
 use super::*;
-use crate::{doors::ProxyDoor, metrics::Metrics};
+use crate::{
+    doors::{Hall, ProxyDoor},
+    metrics::Metrics,
+};
 
 const POLICY: &str = r"
 version: 1
@@ -84,7 +87,7 @@ impl Guarded {
         let upstream = format!("http://{}", upstream.unwrap_or(recorder.address));
         let upstream = Upstream::new(&upstream, UpstreamSettings::default()).expect("an upstream");
         let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
-        let door = ProxyDoor::new(gate, upstream, Arc::clone(&metrics));
+        let door = ProxyDoor::new(Hall::new(gate, Arc::clone(&metrics), None), upstream);
         let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
         let listener = match tls {
             Some(tls) => listener.with_tls(tls),

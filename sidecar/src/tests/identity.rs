@@ -4,7 +4,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orgate_testkit::{TestKey, access_token_claims, jwks};
 
 use super::{door::Directory, *};
-use crate::{doors::ProxyDoor, metrics::Metrics};
+use crate::{
+    doors::{Hall, ProxyDoor},
+    metrics::Metrics,
+};
 
 fn policy(identity: &str) -> String {
     format!(
@@ -27,7 +30,7 @@ async fn a_prefix_that_a_reload_brings_is_stripped_at_once() {
     let recorder = Recorder::ok().await;
     let upstream = Upstream::new(&format!("http://{}", recorder.address), UpstreamSettings::default())
         .expect("an upstream");
-    let door = ProxyDoor::new(gate.clone(), upstream, Arc::new(Metrics::new([])));
+    let door = ProxyDoor::new(Hall::new(gate.clone(), Arc::new(Metrics::new([])), None), upstream);
     let listener = Listener::bind("proxy", "127.0.0.1:0", "--listen").await.expect("a port");
     let address = listener.address();
     tokio::spawn(serve::serve(listener, door, Limits::default(), Shutdown::new()));

@@ -46,6 +46,16 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The names among `headers` under which a client may say nothing, of a request that another proxy sends on: identity,
+/// reroute and override. What that proxy writes itself stays, in the spelling in which it writes it.
+pub(crate) fn not_of_the_client<'h>(
+    headers: &'h HeaderMap,
+    identity: &IdentityHeaders,
+) -> impl Iterator<Item = &'h HeaderName> {
+    let of_front = |name: &HeaderName| OF_FRONTS.contains(&name.as_str());
+    headers.keys().filter(move |name| is_of_the_gate(name, identity) && !of_front(name))
+}
+
 fn is_of_the_gate(name: &HeaderName, identity: &IdentityHeaders) -> bool {
     let name = fold_name(name);
     identity.owns_folded(&name)
@@ -103,6 +113,18 @@ const HOP_BY_HOP: [&str; 9] = [
 
 static PROTECTED: [HeaderName; 4] =
     [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
+
+/// What proxies write of a request's origin, spelled as they do.
+const OF_FRONTS: [&str; 8] = [
+    "forwarded",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
 
 /// Folded.
 const NEVER_IN_TRAILERS: [&str; 12] = [

@@ -18,6 +18,7 @@ mod versions;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use self::hop_by_hop::not_of_the_client;
 use self::{address::Address, connect::Connector, pool::Pool};
 pub use self::{
     address::InvalidUpstream,

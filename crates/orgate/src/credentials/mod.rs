@@ -169,7 +169,7 @@ pub(crate) fn remove_markers(headers: &mut HeaderMap, options: &TokenOptions) {
 
 /// Whether `text` can be a token: `b64token` of RFC 6750 §2.1, without the padding for what has the parts of a JWS, which
 /// never has any.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let fits =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     let bare =

@@ -15,7 +15,7 @@ use super::{
     files,
 };
 use crate::{
-    doors::ProxyDoor,
+    doors::{Hall, ProxyDoor},
     metrics::Metrics,
     serve::{self, Handler, Limits, Listener, Routed, Shutdown},
     upstream::{Upstream, UpstreamSettings},
@@ -115,7 +115,7 @@ async fn load(policy: &Path) -> Result<Gate, String> {
 fn door(gate: &Gate, upstream: &str) -> Result<ProxyDoor, String> {
     let upstream = Upstream::new(upstream, UpstreamSettings::default()).map_err(|error| error.to_string())?;
     let metrics = Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule));
-    Ok(ProxyDoor::new(gate.clone(), upstream, Arc::new(metrics)))
+    Ok(ProxyDoor::new(Hall::new(gate.clone(), Arc::new(metrics), None), upstream))
 }
 
 /// A folder that only this user can read, removed when dropped.

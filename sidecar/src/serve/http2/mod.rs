@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::{HeaderValue, Method, header};
+use http_body::Body;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tracing::debug;
@@ -58,6 +60,7 @@ pub(super) async fn serve<H: Handler>(
     let most_fields = limits.header_fields;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut open = streams.begin();
+        let is_head = request.method() == Method::HEAD;
         let read = reading::as_http1(request, most_fields);
         let (handler, exchanges) = (handler.clone(), Arc::clone(&exchanges));
         async move {
@@ -70,7 +73,10 @@ pub(super) async fn serve<H: Handler>(
                 Err(defect) => handler.refuse(defect, connection),
             };
             reading::clean_answer(answer.headers_mut());
-            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, open)))
+            if is_head {
+                tell_length(&mut answer);
+            }
+            Ok::<_, Infallible>(answer.map(|body| Answer::new(body, is_head, open)))
         }
     });
 
@@ -106,6 +112,16 @@ pub(super) async fn serve<H: Handler>(
     };
     if let Err(error) = ended {
         debug!(listener = connection.listener, %error, "connection ended");
+    }
+}
+
+/// The length of a body that a client of HEAD does not get, where it is known; the parser tells that of HTTP/1.1 itself.
+fn tell_length<B: Body>(answer: &mut hyper::Response<B>) {
+    let length = answer.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length
+        && !answer.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 

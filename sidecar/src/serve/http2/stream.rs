@@ -82,13 +82,15 @@ pin_project! {
         body: B,
         // What is left of a larger part.
         rest: Bytes,
+        // The answer to HEAD, which has none (RFC 9110 §9.3.2).
+        without: bool,
         open: Open,
     }
 }
 
 impl<B> Answer<B> {
-    pub(super) fn new(body: B, open: Open) -> Self {
-        Self { body, rest: Bytes::new(), open }
+    pub(super) fn new(body: B, without: bool, open: Open) -> Self {
+        Self { body, rest: Bytes::new(), without, open }
     }
 }
 
@@ -102,6 +104,7 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         let poll = match this.rest.is_empty() {
+            true if *this.without => Poll::Ready(None),
             true => this.body.poll_frame(cx),
             false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.rest))))),
         };
@@ -124,10 +127,13 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.without || self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.without {
+            return SizeHint::with_exact(0);
+        }
         let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
         let (body, mut hint) = (self.body.size_hint(), SizeHint::new());
         hint.set_lower(body.lower().saturating_add(rest));

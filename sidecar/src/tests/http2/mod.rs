@@ -317,3 +317,15 @@ async fn the_gate_judges_requests_of_either_version_alike() {
     assert!(head.starts_with("GET /orgs/org_acme/things?x=1 HTTP/1.1\r\n"), "{head}");
     assert_eq!(only_header(&head, "x-orgate-sub").as_deref(), Some("usr_ann"));
 }
+
+#[tokio::test]
+async fn the_answer_to_head_has_the_length_of_a_body_and_none() {
+    let guarded = Guarded::new().await;
+    let mut sender = connect(guarded.address).await;
+    let refused = ask(&mut sender, request("GET", "/me"), "").await;
+    let head = ask(&mut sender, request("HEAD", "/me"), "").await;
+    assert_eq!((head.status, head.body.len()), (401, 0));
+    let length = |answer: &Answer2| answer.headers.get("content-length").cloned();
+    assert_eq!(length(&head), length(&refused));
+    assert_eq!(length(&refused), Some(refused.body.len().into()));
+}

@@ -7,7 +7,7 @@ use orgate_config::{KeyLocation, PolicyFile};
 use orgate_remote::{HttpClient, KeySettings, Location, RemoteKeys};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifyErrorKind};
 
-use crate::{Code, from_file};
+use crate::{Code, credentials::is_token, from_file};
 
 /// Whoever a token was proven to speak of.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub struct Unproven {
 /// [`Unproven`], also if the keys cannot be had.
 pub async fn prove(file: &PolicyFile, token: &str, now: UnixTime) -> Result<Proven, Unproven> {
     let unproven = |code: Code, detail: String| Unproven { code, detail };
+    if !is_token(token) {
+        return Err(unproven(Code::BadRequest, "a bearer token has no such characters".to_owned()));
+    }
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     for issuer in &file.issuers {
