@@ -10,6 +10,7 @@
 )]
 
 pub mod clock;
+pub mod front;
 mod http;
 mod process;
 pub mod sign_in;

@@ -7,9 +7,10 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, uri::PathAndQuery};
 use orgate::{
-    Additions, Checked, Code, GateAnswer, Need, Permit, Rejection, RequestHead, Verdict, clock, rejection,
+    Additions, Checked, Code, GateAnswer, GateParts, Need, Permit, Rejection, RequestHead, Verdict, clock,
+    rejection,
 };
 
 use super::{
@@ -191,6 +192,20 @@ impl Hall {
 pub(super) fn unanswerable(id: &RequestId) -> Response<Bytes> {
     let code = Code::Denied;
     rejection::problem(code.status(), code.as_str(), code.title(), Some(UNANSWERABLE), Some(id.as_str()))
+}
+
+/// Names the real refusal, status and code, in `X-Orgate-Refused`, where the answer has another status.
+pub(super) fn told_as<B>(
+    mut response: Response<B>,
+    parts: &GateParts,
+    (status, code): (StatusCode, &str),
+) -> Response<B> {
+    let name = format!("{}-refused", parts.identity_options().prefix).to_ascii_lowercase();
+    let value = format!("{} {code}", status.as_u16());
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        response.headers_mut().insert(name, value);
+    }
+    response
 }
 
 /// A failure of our own.

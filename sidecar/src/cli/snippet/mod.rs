@@ -1,10 +1,13 @@
 //! `orgate snippet`: the lines that put orgate in front of an application elsewhere.
 //!
-//! Only what this version serves is printed. nginx, Envoy, Traefik and Caddy ask a decision door, and there is none yet:
-//! for them the answer is what works today, and exit code 2.
+//! A container beside the application, or the configuration of a proxy that asks a decision door; the latter is run by
+//! tests as it is printed.
+
+mod fronts;
 
 use clap::{Args, ValueEnum};
 
+use self::fronts::Front;
 use super::{Common, Failure, output, policy_file::PolicyFlag};
 
 /// Flags of `orgate snippet`.
@@ -15,11 +18,15 @@ Examples:
       a Deployment with `orgate proxy` beside the application, and the policy in a ConfigMap
   orgate snippet k8s --name shop --image registry.example/shop:7 --port 3000
       for an application that listens on port 3000 of its loopback
+  orgate snippet nginx > /etc/nginx/conf.d/app.conf
+      nginx, which asks `orgate serve`; caddy, traefik, envoy and envoy-http likewise
+  orgate snippet envoy --gate 127.0.0.1:9191 --port 3000
+      Envoy, which asks `orgate serve --ext-authz 127.0.0.1:9191`
 
-The application must listen on 127.0.0.1 only, so that nothing reaches it around the proxy. The proxy removes every
-identity header that a client sends and writes its own.
+The application must listen on 127.0.0.1 only, so that nothing reaches it around the proxy, which removes every
+identity header that a client sends and writes those of the gate.
 
-Exit codes: 0 printed · 1 something is wrong in the policy · 2 there is no snippet for this yet")]
+Exit codes: 0 printed · 1 something is wrong in the policy · 2 could not run")]
 pub(crate) struct Options {
     /// Where orgate is to run.
     #[arg(value_name = "TARGET", value_enum)]
@@ -38,19 +45,24 @@ pub(crate) struct Options {
     /// The port on which the application listens on its loopback.
     #[arg(long, env = "ORGATE_PORT", value_name = "PORT", default_value = "3000", value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
+    /// Where the proxy asks [default: 127.0.0.1:9181, for Envoy 127.0.0.1:9191].
+    #[arg(long, env = "ORGATE_GATE", value_name = "ADDRESS", value_parser = word)]
+    gate: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Target {
     /// A Deployment, a Service and a ConfigMap of Kubernetes.
     K8s,
-    /// Not yet.
+    /// nginx with auth_request, for the inside of `http { }`.
     Nginx,
-    /// Not yet.
+    /// Envoy with ext_authz over gRPC: a whole configuration.
     Envoy,
-    /// Not yet.
+    /// The same over HTTP.
+    EnvoyHttp,
+    /// Traefik with forwardAuth: dynamic configuration.
     Traefik,
-    /// Not yet.
+    /// A Caddyfile with forward_auth.
     Caddy,
 }
 
@@ -72,21 +84,20 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(options: &Options, common: &Common) -> Result<(), Failure> {
-    let name = match options.target {
+    let front = match options.target {
         Target::K8s => {
             output::result(&kubernetes(options, common)?);
             return Ok(());
         }
-        Target::Nginx => "nginx",
-        Target::Envoy => "Envoy",
-        Target::Traefik => "Traefik",
-        Target::Caddy => "Caddy",
+        Target::Nginx => Front::Nginx,
+        Target::Envoy => Front::Envoy,
+        Target::EnvoyHttp => Front::EnvoyHttp,
+        Target::Traefik => Front::Traefik,
+        Target::Caddy => Front::Caddy,
     };
-    let help =
-        "let it forward to `orgate proxy`, and that to the application; `orgate snippet k8s` shows the flags";
-    Err(Failure::could_not_run(format!(
-        "{name} asks a decision door, which this version does not have\nhelp: {help}"
-    )))
+    let policy = options.policy.load(common)?;
+    output::result(&fronts::snippet(front, &policy, options.gate.as_deref(), options.port)?);
+    Ok(())
 }
 
 fn kubernetes(options: &Options, common: &Common) -> Result<String, Failure> {

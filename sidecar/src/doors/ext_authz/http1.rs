@@ -1,4 +1,5 @@
-//! `ext_authz` over HTTP: the request itself, without its body. 200 is a yes; any other answer goes to the client as it is.
+//! `ext_authz` over HTTP: the request itself, without its body. 200 is a yes, 5xx an error, and any other answer goes to the
+//! client as it is.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -40,7 +41,10 @@ pub(super) async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<
 async fn decided(hall: &Hall, question: &Question, begun: &Begun) -> Response<Bytes> {
     match hall.decide(question, begun).await {
         Decision::Allow(grant) => allowed(*grant, question),
-        Decision::Deny(rejection) => rejection.response(Some(begun.id.as_str())),
+        Decision::Deny(rejection) => {
+            let response = rejection.response(Some(begun.id.as_str()));
+            understood(response, hall, rejection.code().as_str())
+        }
         Decision::Answer(answer) => {
             let response = answer.response();
             match response.status() {
@@ -49,8 +53,18 @@ async fn decided(hall: &Hall, question: &Question, begun: &Begun) -> Response<By
                 _ => response,
             }
         }
-        Decision::Fault(refusal) => decision::fault(refusal, &begun.id),
+        Decision::Fault(refusal) => understood(decision::fault(refusal, &begun.id), hall, refusal.code()),
     }
+}
+
+/// SECURITY: to Envoy 5xx is an error, and an error is a yes where the filter has `failure_mode_allow`. A no is 403.
+fn understood(mut response: Response<Bytes>, hall: &Hall, code: &str) -> Response<Bytes> {
+    let status = response.status();
+    if !status.is_server_error() {
+        return response;
+    }
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    decision::told_as(response, &hall.gate().parts(), (status, code))
 }
 
 fn allowed(grant: Grant, question: &Question) -> Response<Bytes> {
