@@ -9,7 +9,7 @@
 )]
 
 use orgate_claims::{Permission, RoleName};
-use orgate_policy::{Change, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+use orgate_policy::{Change, ChangeKind, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
 
 /// A rule: methods, path, requirement.
 type Rule = (&'static str, String, &'static str);
@@ -152,6 +152,34 @@ fn whoever_holds_a_role_has_a_token_and_an_organization() {
     let of = |requirement| [("GET", "/a", requirement)];
     differs(&[], &of("via(ci)"), &["Loosened GET /a [] - -> via(ci)"]);
     differs(&of("org"), &of("authenticated"), &["Loosened GET /a [] org -> authenticated"]);
+}
+
+#[test]
+fn a_token_that_shows_a_change_is_told_with_what_holds_of_it_and_no_more() {
+    let told = |old: &'static str, new: &'static str| {
+        let [old, new] =
+            [old, new].map(|requirement| plain(vec![rule_of("GET", "/orgs/{org_id}", requirement)]));
+        let diff = old.diff(&new).unwrap();
+        let [change] = diff.changes.as_slice() else { panic!("{diff:?}") };
+        let token = change.counterexample.clone().unwrap();
+        assert_eq!((token.permissions, &change.who), (vec!["write".to_owned()], &Vec::<String>::new()));
+        (change.kind, token.conditions, token.own)
+    };
+    let (some, none) = (vec!["claims.team == \"a\"".to_owned()], Vec::new());
+    let (strict, wide) = ("write and read, unbound", "write and (read or claims.team == \"a\"), unbound");
+    assert_eq!(told(strict, wide), (ChangeKind::Loosened, some.clone(), None));
+    assert_eq!(told(wide, strict), (ChangeKind::Tightened, some, None));
+    for condition in
+        ["write and (read or fresh(15m)), unbound", "write and (read or claims.team != \"a\"), unbound"]
+    {
+        assert_eq!(
+            told("write, unbound", condition),
+            (ChangeKind::Tightened, none.clone(), None),
+            "{condition}"
+        );
+    }
+    let narrow = told("write and not read, unbound", "write and not read");
+    assert_eq!(narrow, (ChangeKind::Tightened, none, Some(false)), "of another organization");
 }
 
 #[test]
