@@ -187,6 +187,57 @@ impl fmt::Debug for Key {
 mod tests {
     use super::*;
 
+    fn options() -> SignedIdentity {
+        SignedIdentity { issuer: "https://gate.example".into(), audience: vec!["notes".to_owned()] }
+    }
+
+    fn part(token: &str, at: usize) -> Value {
+        let part = token.split('.').nth(at).expect("three parts");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+    }
+
+    #[test]
+    fn an_assertion_says_who_asks_what_and_when_and_nothing_that_is_not_known() {
+        let signer = Signer::new(Instant::now()).expect("randomness");
+        let request = Asserted { method: "PUT", path: "/a", request_id: "r1" };
+        let signed = |identity: &Identity<'_>| {
+            signer.sign(&options(), identity, request, UnixTime::from_seconds(1_700_000_000)).expect("signed")
+        };
+        let whole = Identity {
+            subject: "usr_ann",
+            organization: Some("org_acme"),
+            slug: Some("acme"),
+            roles: vec!["owner", "billing"],
+            permissions: vec!["write", "read", "write"],
+            issuer: "https://issuer.example",
+            method: "token",
+            assertion: None,
+        };
+        let token = signed(&whole);
+        let kid = signer.0.load().current.public["kid"].clone();
+        assert_eq!(part(&token, 0), json!({"alg": "ES256", "kid": kid, "typ": "orgate-identity+jwt"}));
+        assert_eq!(
+            part(&token, 1),
+            json!({
+                "iss": "https://gate.example", "aud": ["notes"], "sub": "usr_ann", "auth": "token",
+                "auth_iss": "https://issuer.example", "htm": "PUT", "htu": "/a", "jti": "r1",
+                "iat": 1_700_000_000, "exp": 1_700_000_060,
+                "org_id": "org_acme", "org_slug": "acme", "org_role": ["billing", "owner"],
+                "org_permissions": ["read", "write"],
+            })
+        );
+        let one = part(&signed(&Identity { roles: vec!["owner"], ..whole.clone() }), 1);
+        assert_eq!(one["org_role"], "owner");
+        let homeless =
+            Identity { organization: None, slug: None, roles: Vec::new(), permissions: Vec::new(), ..whole };
+        let homeless = part(&signed(&homeless), 1);
+        assert!(
+            ["org_id", "org_slug", "org_role"].iter().all(|name| homeless.get(name).is_none()),
+            "{homeless}"
+        );
+        assert_eq!(homeless["org_permissions"], json!([]));
+    }
+
     #[test]
     fn a_key_is_published_a_day_before_it_signs_and_a_day_after() {
         let start = Instant::now();

@@ -9,7 +9,7 @@
 )]
 
 use orgate_claims::{Permission, RoleName};
-use orgate_policy::{Change, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+use orgate_policy::{Change, ChangeKind, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
 
 /// A rule: methods, path, requirement.
 type Rule = (&'static str, String, &'static str);
@@ -20,13 +20,21 @@ fn plain(rules: Vec<Rule>) -> Policy {
     let role = |name: &str| RoleName::parse(name).unwrap();
     let rules = (1u32..).zip(rules).map(|(line, (methods, path, requirement))| {
         let key = RuleKey::parse(&format!("{methods} {path}")).unwrap();
-        RuleSpec::new(key, Requirement::parse(requirement).unwrap(), Place { file: 0, line, column: 3 })
+        let (requirement, unbound) = match requirement.strip_suffix(", unbound") {
+            Some(requirement) => (requirement, vec!["org_id".to_owned()]),
+            None => (requirement, Vec::new()),
+        };
+        let requirement = Requirement::parse(requirement).unwrap();
+        let mut rule = RuleSpec::new(key, requirement, Place { file: 0, line, column: 3 });
+        rule.unbound = unbound;
+        rule
     });
     let table = [("member", &["read"][..]), ("owner", &["read", "write"])];
     Policy::compile(PolicySpec {
         rules: rules.collect(),
         permissions: ["read", "write"].map(permission).into(),
         known_roles: ["member", "owner"].map(role).into(),
+        authenticators: vec!["ci".into()],
         role_table: table
             .map(|(name, held)| (role(name), held.iter().map(|held| permission(held)).collect()))
             .into(),
@@ -125,6 +133,63 @@ fn methods_are_told_once() {
     differs(&[("GET|POST", "/a", "read")], &[("GET", "/a", "read"), ("POST", "/a", "read")], &[]);
     differs(&[], &[("GET|POST", "/a", "read")], &["Loosened GET|POST /a [\"member\", \"owner\"] - -> read"]);
     differs(&[any], &[], &["Tightened ANY /a [\"member\", \"owner\"] read -> -"]);
+}
+
+#[test]
+fn who_gets_into_other_organizations_is_told_apart_from_who_gets_into_their_own() {
+    let of = |requirement| [("GET", "/orgs/{org_id}", requirement)];
+    differs(&of("write"), &of("write, unbound"), &["Unbound GET /orgs/{org_id} [\"owner\"] write -> write"]);
+    // The parameter is compared in the requirement instead: only their own, and now readers as well.
+    differs(
+        &of("write"),
+        &of("read and path.org_id == org.id, unbound"),
+        &["Loosened GET /orgs/{org_id} [\"member\"] write -> read and path.org_id == org.id"],
+    );
+}
+
+#[test]
+fn whoever_holds_a_role_has_a_token_and_an_organization() {
+    let of = |requirement| [("GET", "/a", requirement)];
+    differs(&[], &of("via(ci)"), &["Loosened GET /a [] - -> via(ci)"]);
+    differs(&of("org"), &of("authenticated"), &["Loosened GET /a [] org -> authenticated"]);
+}
+
+#[test]
+fn a_token_that_shows_a_change_is_told_with_what_holds_of_it_and_no_more() {
+    let told = |old: &'static str, new: &'static str| {
+        let [old, new] =
+            [old, new].map(|requirement| plain(vec![rule_of("GET", "/orgs/{org_id}", requirement)]));
+        let diff = old.diff(&new).unwrap();
+        let [change] = diff.changes.as_slice() else { panic!("{diff:?}") };
+        let token = change.counterexample.clone().unwrap();
+        assert_eq!((token.permissions, &change.who), (vec!["write".to_owned()], &Vec::<String>::new()));
+        (change.kind, token.conditions, token.own)
+    };
+    let (some, none) = (vec!["claims.team == \"a\"".to_owned()], Vec::new());
+    let (strict, wide) = ("write and read, unbound", "write and (read or claims.team == \"a\"), unbound");
+    assert_eq!(told(strict, wide), (ChangeKind::Loosened, some.clone(), None));
+    assert_eq!(told(wide, strict), (ChangeKind::Tightened, some, None));
+    for condition in
+        ["write and (read or fresh(15m)), unbound", "write and (read or claims.team != \"a\"), unbound"]
+    {
+        assert_eq!(
+            told("write, unbound", condition),
+            (ChangeKind::Tightened, none.clone(), None),
+            "{condition}"
+        );
+    }
+    let narrow = told("write and not read, unbound", "write and not read");
+    assert_eq!(narrow, (ChangeKind::Tightened, none, Some(false)), "of another organization");
+}
+
+#[test]
+fn values_that_cannot_be_are_nobodys() {
+    let of = |requirement| [("GET", "/a", requirement)];
+    differs(&[], &of("claims.a == \"x\" and claims.b == \"x\" and claims.a != claims.b"), &[]);
+    // What has another type is neither equal nor unequal.
+    let requirement = "claims.a == \"x\" and not claims.a != true";
+    let told = format!("Loosened GET /a [\"member\", \"owner\"] - -> {requirement}");
+    differs(&[], &of(requirement), &[&told]);
 }
 
 #[test]

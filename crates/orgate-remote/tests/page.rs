@@ -38,12 +38,14 @@ fn every_event_has_its_test() {
 #[test]
 fn every_number_has_its_name() {
     let page = read("docs/keys.md");
-    let source = read("sidecar/src/metrics/keys.rs");
-    let numbers = rows(&page, "Numbers");
-    assert_eq!(numbers.len(), source.matches("registry.register(").count());
-    for number in numbers {
-        let name = number[0].trim_matches('`').strip_prefix("orgate_").unwrap();
-        let registered = format!("\"{}\"", name.strip_suffix("_total").unwrap_or(name));
-        assert!(source.contains(&registered), "{name}");
+    for (heading, file) in [("Numbers", "keys"), ("Questions about tokens", "introspection")] {
+        let source = read(&format!("sidecar/src/metrics/{file}.rs"));
+        let numbers = rows(&page, heading);
+        assert_eq!(numbers.len(), source.matches("registry.register(").count(), "{heading}");
+        for number in numbers {
+            let name = number[0].trim_matches('`').strip_prefix("orgate_").unwrap();
+            let registered = format!("\"{}\"", name.strip_suffix("_total").unwrap_or(name));
+            assert!(source.contains(&registered), "{name}");
+        }
     }
 }

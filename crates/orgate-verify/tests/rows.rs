@@ -89,7 +89,7 @@ rows! {
 }
 
 /// Rows, or parts of rows, that are held in another file.
-const ELSEWHERE: [(&str, &str, &[&str]); 15] = [
+const ELSEWHERE: [(&str, &str, &[&str]); 20] = [
     (
         "A2 Wycheproof, RFC 7515, RFC 7520, ed25519-speccheck",
         "src/vectors/tests.rs",
@@ -116,7 +116,10 @@ const ELSEWHERE: [(&str, &str, &[&str]); 15] = [
     (
         "A10 other places",
         "../orgate/tests/credentials.rs",
-        &["each_source_is_read_and_two_credentials_are_refused"],
+        &[
+            "each_source_is_read_and_two_credentials_are_refused",
+            "what_stands_where_nobody_looks_is_no_credential",
+        ],
     ),
     ("A11 statuses", "../orgate/tests/gate.rs", &["what_a_token_lacks_is_told_by_its_code"]),
     (
@@ -150,6 +153,35 @@ const ELSEWHERE: [(&str, &str, &[&str]); 15] = [
             "a_cached_token_is_read_again_under_another_policy",
             "one_byte_of_difference_is_another_token",
         ],
+    ),
+    (
+        "A13 what is kept and what is not",
+        "../orgate/tests/token_cache.rs",
+        &[
+            "the_times_of_a_token_are_judged_on_each_hit",
+            "the_decision_is_made_anew_on_each_hit",
+            "of_many_requests_at_once_each_is_decided_by_its_own_token",
+        ],
+    ),
+    (
+        "A13 bounds",
+        "../orgate/tests/forgeries.rs",
+        &["what_is_wrong_otherwise_is_not_remembered", "a_flood_of_forgeries_leaves_good_tokens_alone"],
+    ),
+    (
+        "A12 where keys may be",
+        "../orgate-remote/src/address.rs",
+        &["a_document_may_not_point_to_the_address_of_another_machine"],
+    ),
+    (
+        "A12 names that lead inside",
+        "../orgate-remote/src/resolve.rs",
+        &["a_name_that_leads_inside_has_no_address"],
+    ),
+    (
+        "A12 a rotation under load",
+        "../orgate/tests/chaos.rs",
+        &["a_rotation_refuses_nobody_and_what_was_removed_is_refused"],
     ),
     (
         "A13 failures",

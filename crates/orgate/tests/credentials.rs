@@ -75,6 +75,45 @@ fn each_source_is_read_and_two_credentials_are_refused() {
 }
 
 #[test]
+fn what_stands_where_nobody_looks_is_no_credential() {
+    let keys = Arc::new(Keys::default());
+    keys.publish(&[TestKey::es256()]);
+    keys.load();
+    let gate = Gate::new(parts(&RULES, &keys));
+    let good = token(&["read"]);
+    let bearer = format!("Bearer {good}");
+    for name in [
+        "x-authorization",
+        "x-forwarded-authorization",
+        "proxy-authorization",
+        "authorization_",
+        "x-api-token",
+    ] {
+        for value in [&bearer, &good] {
+            assert_eq!(check(&gate, "GET /docs", &[(name, value)], NOW), "401 no_credential", "{name}");
+        }
+    }
+    for name in ["token", "access_token", "__Host-token", "authorization"] {
+        assert_eq!(
+            check(&gate, &format!("GET /docs?{name}={good}"), &[], NOW),
+            "401 no_credential",
+            "{name}"
+        );
+        let cookie = format!("{name}={good}");
+        assert_eq!(check(&gate, "GET /docs", &[("cookie", &cookie)], NOW), "401 no_credential", "{name}");
+    }
+    let handshake = [("upgrade", "websocket"), ("sec-websocket-protocol", &*format!("bearer, {good}"))];
+    assert_eq!(check(&gate, "GET /docs", &handshake, NOW), "401 no_credential");
+    // However many there are, and however long.
+    let many = vec![("authorization", &*bearer); 400];
+    assert_eq!(check(&gate, "GET /docs", &many, NOW), "400 bad_request");
+    for length in [16 * 1024, 64 * 1024, 512 * 1024] {
+        let long = format!("Bearer {}.a.b", "a".repeat(length));
+        assert_eq!(check(&gate, "GET /docs", &[("authorization", &long)], NOW), "401 invalid_token");
+    }
+}
+
+#[test]
 fn with_first_the_first_that_is_present_decides_valid_or_not() {
     let gate = gate(|options| options.first_of_several = true);
     for (headers, expected) in [

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{NOW, RULES, check, gate, parts, token, token_at};
+use common::{NOW, RULES, check, gate, parts, token, token_at, with_token};
 use orgate::Gate;
 use orgate_testkit::TestKey;
 
@@ -91,6 +91,31 @@ fn the_times_of_a_token_are_judged_on_each_hit() {
     ] {
         assert_eq!((at(&gate, &token, seconds).as_str(), verified(&gate)), (expected, times), "{seconds}");
     }
+}
+
+#[test]
+fn of_many_requests_at_once_each_is_decided_by_its_own_token() {
+    let (gate, _) = gate();
+    // Of one subject, with one name, and other permissions.
+    let token = |permissions: &[&str]| token_at(NOW, permissions, |claims| claims["jti"] = "1".into());
+    let (reader, writer) = (token(&["read"]), token(&["write"]));
+    let cases = [
+        ("GET /docs", &reader, "allow GET /docs"),
+        ("POST /docs", &reader, "403 missing_permission"),
+        ("GET /docs", &writer, "403 missing_permission"),
+        ("POST /docs", &writer, "allow POST /docs"),
+    ];
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let gate = &gate;
+            scope.spawn(move || {
+                for number in 0..12 {
+                    let (request, token, expected) = cases[(thread + number) % cases.len()];
+                    assert_eq!(with_token(gate, request, token), expected, "{request}");
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -80,3 +80,73 @@ fn identity<'p>(principal: &'p Principal, permit: &'p Permit) -> Identity<'p> {
         assertion: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+    use orgate::{Checked, Gate, RequestHead, SignedIdentity, Verdict};
+    use orgate_testkit::{Folder, TestKey, access_token_claims, jwks};
+
+    use super::*;
+
+    const POLICY: &str = "version: 1
+issuers:
+  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}
+identity: {sign: {issuer: https://gate.example.com, audience: notes}}
+rules:
+  GET /me: authenticated
+";
+
+    #[tokio::test]
+    async fn what_cannot_be_signed_is_not_told() {
+        let folder = Folder::new();
+        folder.write("keys.json", &jwks([TestKey::es256()]));
+        let gate = Gate::load(folder.write("orgate.yaml", POLICY)).await.expect("a policy");
+        gate.ready().await;
+        let now = clock::now();
+        let token =
+            TestKey::es256().mint(&access_token_claims("https://issuer.example", "app", now.seconds()));
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().expect("a header"));
+        let head = RequestHead {
+            method: &Method::GET,
+            authority: None,
+            path_and_query: &"/me".parse().expect("a target"),
+            headers: &headers,
+            peer: None,
+            client_certificate: None,
+        };
+        let Checked::Done(Verdict::Forward(permit)) = gate.check_now(&head, now) else { panic!("refused") };
+        let caller = permit.principal();
+        let request = Asserted { method: "GET", path: "/me", request_id: "r" };
+        let told = |teller: &Teller| {
+            let told = teller.tell(&permit, caller.as_ref(), request).map(|(_, identity)| identity);
+            told.map(|identity| identity.expect("a caller").assertion.is_some())
+        };
+        let mut teller = Teller::new();
+        assert!(matches!(told(&teller), Ok(true)));
+        teller.signer = None;
+        assert!(
+            matches!(told(&teller), Err(UpstreamError::Identity)),
+            "an application that asks for it gets it"
+        );
+        let nobody = teller.tell(&permit, None, request).map(|(_, identity)| identity.is_none());
+        assert!(matches!(nobody, Ok(true)), "where nobody is asked for there is nothing to sign");
+    }
+
+    #[test]
+    fn keys_are_shown_where_something_is_signed_and_published_where_the_policy_says_so() {
+        let sign = || Some(SignedIdentity { issuer: "https://gate.example".into(), audience: Vec::new() });
+        let teller = Teller::new();
+        for (sign, publish, shown, published) in [
+            (None, false, false, false),
+            (None, true, false, false),
+            (sign(), false, true, false),
+            (sign(), true, true, true),
+        ] {
+            let options = IdentityOptions { sign, publish, ..IdentityOptions::default() };
+            assert_eq!(teller.key_set(&options).is_some(), shown, "{options:?}");
+            assert_eq!(teller.published(&options).is_some(), published, "{options:?}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What the application is told follows the policy that judged the request, also where it was read again.
 
-use orgate_testkit::{TestKey, jwks};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use orgate_testkit::{TestKey, access_token_claims, jwks};
 
 use super::{door::Directory, *};
 use crate::{
@@ -46,4 +47,37 @@ async fn a_prefix_that_a_reload_brings_is_stripped_at_once() {
     directory.write("orgate.yaml", &policy("{prefix: X-New, also_strip: [x-b]}"));
     gate.reload(&path).await.expect("a policy");
     assert_eq!(sent_on(1).await, [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn an_assertion_is_for_the_method_and_the_path_that_the_application_serves() {
+    let directory = Directory::new();
+    directory.write("keys.json", &jwks([TestKey::es256()]));
+    let policy = "version: 1
+issuers:
+  main: {issuer: https://issuer.example, audience: app, profile: orgate, keys: {file: keys.json}}
+identity: {sign: {issuer: https://gate.example, audience: notes}}
+paths: {profile: rails}
+rules:
+  POST|DELETE /notes/{id}: authenticated
+";
+    let guarded = door::Guarded::with(directory, policy).await;
+    let now = orgate::clock::now().seconds();
+    let token = TestKey::es256().mint(&access_token_claims("https://issuer.example", "app", now));
+    for (more, method) in [("", "POST"), ("X-HTTP-Method-Override: DELETE\r\n", "DELETE")] {
+        let mut client = Client::new(TcpStream::connect(guarded.address).await.expect("a connection"));
+        let request = format!(
+            "POST /notes/1?x=2 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nX-Orgate-Assertion: a.b.c\r\n\
+             {more}Content-Length: 0\r\n\r\n"
+        );
+        client.send(&request).await;
+        assert_eq!(client.answer().await.status(), 200, "{method}");
+        let head = guarded.recorder.seen().pop().expect("a request").head;
+        let assertion = only_header(&head, "x-orgate-assertion").expect("an assertion");
+        let claims = assertion.split('.').nth(1).expect("claims");
+        let claims: serde_json::Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("JSON");
+        assert_eq!((&claims["htm"], &claims["htu"]), (&method.into(), &"/notes/1".into()));
+        assert_eq!(claims["sub"], "usr_ann");
+    }
 }

@@ -73,20 +73,7 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     };
     push("token.exchange", exchange(old), exchange(new), is.exchange.is_some(), false);
 
-    for issuer in &new.issuers {
-        let Some(before) = old.issuer(&issuer.name) else { continue };
-        let asked = |spec: &IssuerSpec| match &spec.introspect {
-            Some(spec) => format!("{} as {}", spec.url, spec.client_id),
-            None => "none".to_owned(),
-        };
-        let setting = format!("issuers.{}.introspect", issuer.name);
-        push(&setting, asked(before), asked(issuer), before.introspect.is_some(), false);
-        let lasts = |spec: &IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
-        let (was, is) = (lasts(before), lasts(issuer));
-        push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
-        let widens = asks_about_more(before, issuer) || has_heir(new, issuer);
-        push(&format!("{setting}.opaque"), opaque(before), opaque(issuer), widens, false);
-    }
+    introspection(old, new, &mut push);
     for spec in &new.authenticators {
         // A new one lets nobody in unless a rule names it, and that is told of the rule.
         let Some(before) = old.authenticators.iter().find(|other| other.name == spec.name) else { continue };
@@ -133,6 +120,28 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     changes
 }
 
+/// What issuers are asked about tokens.
+fn introspection(
+    old: &PolicyFile,
+    new: &PolicyFile,
+    push: &mut impl FnMut(&str, String, String, bool, bool),
+) {
+    for issuer in &new.issuers {
+        let Some(before) = old.issuer(&issuer.name) else { continue };
+        let asked = |spec: &IssuerSpec| match &spec.introspect {
+            Some(spec) => format!("{} as {}", spec.url, spec.client_id),
+            None => "none".to_owned(),
+        };
+        let setting = format!("issuers.{}.introspect", issuer.name);
+        push(&setting, asked(before), asked(issuer), before.introspect.is_some(), false);
+        let lasts = |spec: &IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
+        let (was, is) = (lasts(before), lasts(issuer));
+        push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
+        let widens = asks_about_more(before, issuer) || has_heir(new, issuer);
+        push(&format!("{setting}.opaque"), opaque(before), opaque(issuer), widens, false);
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -164,8 +173,9 @@ fn opaque(issuer: &IssuerSpec) -> String {
     })
 }
 
+/// Whether an issuer is asked about more tokens, or what it said of them is used for longer.
 fn asks_about_more(old: &IssuerSpec, new: &IssuerSpec) -> bool {
-    let spec = |issuer: &'_ IssuerSpec| issuer.introspect.as_ref().and_then(|spec| spec.opaque.clone());
+    let spec = |issuer: &IssuerSpec| issuer.introspect.as_ref().and_then(|spec| spec.opaque.clone());
     let (was, is) = match (spec(old), spec(new)) {
         (_, None) => return false,
         (None, Some(_)) => return true,
