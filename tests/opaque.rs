@@ -9,7 +9,7 @@
 )]
 
 use orgate_e2e::{Folder, clock, orgate, request_to};
-use orgate_testkit::{Introspector, Upstream, access_token_claims};
+use orgate_testkit::{Answer, Introspector, Upstream, access_token_claims};
 
 const ISSUER: &str = "https://id.example.com/p/proj_demo";
 
@@ -47,7 +47,13 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
     assert_eq!(seen[0].header("x-orgate-org-id"), Some("org_acme"));
     assert_eq!(seen[0].header("x-orgate-auth"), Some("token"));
 
-    assert_eq!(ask("/docs?page=2&access_token=sk_S3cretOfAnn", &[]).verdict(), "200");
+    upstream.answer(Answer::status(200).header("cache-control", "public, max-age=60"));
+    let by_header = ask("/docs", &[("authorization", "Bearer sk_S3cretOfAnn")]);
+    assert_eq!(by_header.header("cache-control"), Some("public, max-age=60"));
+    let _ = upstream.take_requests();
+    let by_query = ask("/docs?page=2&access_token=sk_S3cretOfAnn", &[]);
+    assert_eq!(by_query.verdict(), "200");
+    assert_eq!(by_query.header("cache-control"), Some("private, max-age=60"));
     assert_eq!(ask("/open?access_token=sk_S3cretOfAnn", &[]).verdict(), "200");
     assert_eq!(ask("/admin?access_token=sk_S3cretOfAnn", &[]).verdict(), "403 missing_permission");
     assert_eq!(ask("/docs?access_token=sk_S3cretOfAnn&access_token=b", &[]).verdict(), "400 bad_request");
@@ -88,6 +94,15 @@ async fn an_opaque_token_proves_its_caller_wherever_it_travels_and_is_written_do
     );
     assert_eq!(ask("/docs", &[("authorization", "Bearer sk_S3cretOfAnn")]).verdict(), "200");
     assert_eq!(issuer.asked(), ["sk_S3cretOfAnn", "sk_S3cretOfEve", "sk_S3cretOfBob"]);
+
+    let metrics = request_to(&running.url("admin"), "GET", "/metrics", &[]).body;
+    for (name, value) in [("asked", 3), ("failures", 1), ("throttled", 0), ("shared", 0)] {
+        let line = format!("orgate_introspection_{name}_total{{issuer=\"{ISSUER}\"}} {value}\n");
+        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+    }
+    let reused = format!("orgate_introspection_reused_total{{issuer=\"{ISSUER}\"}} ");
+    let reused = metrics.split_once(&reused).unwrap().1.lines().next().unwrap();
+    assert!(reused.parse::<u32>().unwrap() >= 4, "{reused}");
 
     let told = running.terminate();
     let decisions = std::fs::read_to_string(folder.path().join("decisions.log")).unwrap();

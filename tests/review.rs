@@ -157,6 +157,56 @@ fn what_cannot_be_compared_has_an_exit_code_of_its_own() {
     }
 }
 
+#[test]
+fn how_tokens_are_sent_and_what_they_are_bound_to_is_told_and_counts_where_it_may_widen() {
+    let folder = Folder::new();
+    let policy = |terms: &str| {
+        let (issuer, token) = terms.split_once(" | ").unwrap_or((terms, ""));
+        let asked =
+            "introspect: {url: \"https://i.example/i\", client_id: g, secret: {env: S}, opaque: true}";
+        let issuer = issuer.replace("asked", asked);
+        format!(
+            "version: 1\nissuers: {{main: {{issuer: \"https://i.example\", audience: a, {issuer}}}}}\n\
+             {token}\nrules: {{GET /a: authenticated}}\n"
+        )
+    };
+    for (old, new, line, back) in [
+        ("dpop: required", "dpop: off", "issuer main may widen dpop required -> dpop off", 1),
+        ("dpop: required", "dpop: allowed", "issuer main may widen dpop required -> dpop allowed", 0),
+        ("dpop: off", "dpop: allowed", "issuer main may widen dpop off -> dpop allowed", 0),
+        ("mtls: required", "mtls: allowed", "issuer main may widen mtls required -> mtls allowed", 0),
+        ("keys: none, asked", "asked", "issuer main may widen keys none -> keys discover", 0),
+        (
+            "leeway: 9s, asked",
+            "leeway: 9s, asked | token: {from: [bearer, {query: t}]}",
+            "token.from may widen bearer -> bearer, query t",
+            0,
+        ),
+        (
+            "asked, leeway: 9s",
+            "leeway: 9s, introspect: {url: \"https://i.example/i\", client_id: g, secret: {env: S}, opaque: true, cache: 1m}",
+            "issuers.main.introspect.cache may widen 0s -> 60s",
+            0,
+        ),
+    ] {
+        folder.write("old.yaml", &policy(old));
+        folder.write("new.yaml", &policy(new));
+        let told = run(&folder, &["diff", "old.yaml", "new.yaml"]);
+        let words =
+            told.stdout.lines().next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!((told.code, words), (Some(1), format!("MAPPING {line}")), "{}", told.stderr);
+        assert!(told.stdout.contains(" mapping, 1 unchanged"), "{}", told.stdout);
+        let told = object(&run(&folder, &["diff", "old.yaml", "new.yaml", "--format", "json"]).stdout);
+        let first = &told["changes"][0];
+        assert_eq!(
+            (&first["kind"], &first["widens"], &first["method"]),
+            (&json!("mapping"), &json!(true), &Value::Null)
+        );
+        let told = run(&folder, &["diff", "new.yaml", "old.yaml"]);
+        assert_eq!(told.code, Some(back), "{new} -> {old}: {}", told.stdout);
+    }
+}
+
 const FORGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/forge.openapi.yaml");
 
 #[test]

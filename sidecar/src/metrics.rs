@@ -3,6 +3,7 @@
 //! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
+mod introspection;
 mod keys;
 
 use std::{
@@ -12,14 +13,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use orgate::KeyFigures;
+use orgate::{IntrospectionFigures, KeyFigures};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
-use self::keys::KeyMetrics;
+use self::{introspection::IntrospectionMetrics, keys::KeyMetrics};
 
 /// Everything the admin listener shows under `/metrics`.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub struct Metrics {
     upstream_connections: Family<StateLabel, Gauge>,
     upstream_errors: Family<KindLabel, Counter>,
     keys: KeyMetrics,
+    introspection: IntrospectionMetrics,
     unknown_permissions: Counter,
     forgeries: Counter,
     policy_info: Family<DigestLabel, Gauge<i64>>,
@@ -121,6 +123,7 @@ impl Metrics {
         );
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         let keys = KeyMetrics::registered(&mut registry);
+        let introspection = IntrospectionMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
             "policy_stale",
@@ -166,6 +169,7 @@ impl Metrics {
             upstream_connections,
             upstream_errors,
             keys,
+            introspection,
             unknown_permissions,
             forgeries,
             policy_info,
@@ -249,6 +253,11 @@ impl Metrics {
             self.upstream_connections.get_or_create(&StateLabel { state }).set(count);
         }
         self.keys.observe(issuers);
+    }
+
+    /// Sets what is counted of the questions about the tokens of issuers that are asked.
+    pub fn questions(&self, issuers: impl IntoIterator<Item = (String, IntrospectionFigures)>) {
+        self.introspection.observe(issuers);
     }
 
     /// Sets what the gate counts of tokens, both since it began.

@@ -110,6 +110,13 @@ impl Front {
         format!("http://{}", self.address)
     }
 
+    /// Why each request was refused that nginx answered so far, as its log has it; `-` for the others.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("refused")).unwrap_or_default();
+        log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
+    }
+
     /// What it said.
     #[must_use]
     pub fn log(&self) -> String {
@@ -139,7 +146,7 @@ fn snippet(kind: Kind, policy: &Path, gate: &str, app: &str) -> String {
 fn at(kind: Kind, snippet: &str, port: u16) -> String {
     let (printed, own) = match kind {
         Kind::Nginx => ("listen 8080;", format!("listen 127.0.0.1:{port};")),
-        Kind::Caddy => (":8080 {", format!("http://127.0.0.1:{port} {{")),
+        Kind::Caddy => (":8080 {", format!("http://:{port} {{\n\tbind 127.0.0.1")),
         Kind::EnvoyGrpc | Kind::EnvoyHttp => {
             ("0.0.0.0, port_value: 8080}", format!("127.0.0.1, port_value: {port}}}"))
         }
@@ -160,7 +167,8 @@ fn command(kind: Kind, folder: &Folder, own: &str) -> Command {
                 "nginx.conf",
                 &format!(
                     "daemon off; master_process off; pid {0}/pid; error_log stderr;\nevents {{ }}\n\
-                     http {{ access_log off; {temp}\ninclude {0}/app.conf;\n}}\n",
+                     http {{ log_format refused \"$orgate_refused\"; access_log {0}/refused refused; {temp}\n\
+                     include {0}/app.conf;\n}}\n",
                     path.display()
                 ),
             );

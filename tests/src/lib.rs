@@ -10,14 +10,14 @@
 )]
 
 pub mod clock;
-mod folder;
 pub mod front;
 mod http;
 mod process;
 pub mod sign_in;
 
+pub use orgate_testkit::Folder;
+
 pub use self::{
-    folder::Folder,
     http::{Response, request, request_to},
     process::{Finished, Program, Running, example, orgate},
 };

@@ -56,7 +56,9 @@ pub fn issuers(old: &PolicyFile, new: &PolicyFile) -> Vec<IssuerChange> {
     }
     for issuer in old.issuers.iter().filter(|issuer| new.issuer(&issuer.name).is_none()) {
         let before = Some(format!("issuer {}", issuer.trust.url()));
-        changes.push(IssuerChange { issuer: issuer.name.clone(), before, after: None, widens: false });
+        let asked = issuer.introspect.as_ref().is_some_and(|spec| spec.opaque.is_some());
+        let widens = asked && settings::has_heir(new, issuer);
+        changes.push(IssuerChange { issuer: issuer.name.clone(), before, after: None, widens });
     }
     changes
 }
@@ -133,7 +135,8 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
     }
     let (old_keys, new_keys) = (keys(&old.keys), keys(&new.keys));
     if old_keys != new_keys {
-        add("keys", [old_keys, new_keys], true);
+        // Without keys no JWT of the issuer is believed.
+        add("keys", [old_keys, new_keys], !matches!(new.keys, KeyLocation::Nowhere));
     }
     if old.keys_max_stale != new.keys_max_stale {
         let text =
@@ -256,12 +259,23 @@ mod tests {
 
     #[test]
     fn who_asks_for_less_proof_lets_in_more() {
+        for term in ["dpop", "mtls"] {
+            let with = |binding: &str| main(&format!("audience: a, algorithms: [ES256], {term}: {binding}"));
+            for (old, new, widens) in [
+                ("off", "allowed", " +"),
+                ("off", "required", " +"),
+                ("allowed", "off", ""),
+                ("allowed", "required", ""),
+                ("required", "off", " +"),
+                ("required", "allowed", " +"),
+            ] {
+                let line = format!("main: {term} {old} -> {term} {new}{widens}");
+                assert_eq!(told(&with(old), &with(new)), [line]);
+                assert_eq!(told(&with(new), &with(new)), [""; 0]);
+            }
+        }
         let with = |dpop: &str| main(&format!("audience: a, algorithms: [ES256], dpop: {dpop}"));
         for (old, new, line) in [
-            ("required", "allowed", "main: dpop required -> dpop allowed +"),
-            ("allowed", "required", "main: dpop allowed -> dpop required"),
-            ("allowed", "off", "main: dpop allowed -> dpop off"),
-            ("required", "off", "main: dpop required -> dpop off +"),
             (
                 "{mode: required, nonce: true}",
                 "required",
@@ -275,6 +289,29 @@ mod tests {
         ] {
             assert_eq!(told(&with(old), &with(new)), [line]);
             assert_eq!(told(&with(new), &with(new)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn an_issuer_without_keys_signs_nothing_and_may_be_asked() {
+        let introspect = "introspect: {url: \"https://i.example/i\", client_id: g, secret: {env: S}, opaque: {prefix: sk_}}";
+        let with = |keys: &str| main(&format!("audience: a, keys: {keys}, {introspect}"));
+        assert_eq!(told(&with("discover"), &with("none")), ["main: keys discover -> keys none"]);
+        assert_eq!(told(&with("none"), &with("discover")), ["main: keys none -> keys discover +"]);
+        assert_eq!(told(&with("none"), &with("{file: k.json}")), ["main: keys none -> keys k.json +"]);
+        // Tokens that nobody is asked about any more, or somebody else is.
+        let other = |opaque: &str| {
+            format!(
+                "  all: {{issuer: \"https://all.example\", audience: a, {}}}",
+                introspect.replace("{prefix: sk_}", opaque)
+            )
+        };
+        for (opaque, widens) in [("true", " +"), ("{prefix: pk_}", ""), ("false", "")] {
+            let rest = other(opaque);
+            assert_eq!(
+                told(&format!("{}\n{rest}", with("none")), &format!("issuers:\n{rest}")),
+                [format!("main: issuer https://i.example -> -{widens}")]
+            );
         }
     }
 

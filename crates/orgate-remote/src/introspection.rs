@@ -11,7 +11,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,36 @@ pub struct Introspection {
     lasting: Duration,
     bounds: Bounds,
     state: Mutex<State>,
+    counts: Counts,
+}
+
+/// What can be counted of the questions about tokens, since the policy was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IntrospectionFigures {
+    /// Questions that the issuer was asked.
+    pub asked: u64,
+    /// Those of them that it did not answer, in time and in the form of RFC 7662.
+    pub failures: u64,
+    /// Requests for which it was not asked, because that would have been too much.
+    pub throttled: u64,
+    /// Requests that waited for the answer to somebody else's question.
+    pub shared: u64,
+    /// Requests for which it was not asked, because what it said before is used again.
+    pub reused: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    asked: AtomicU64,
+    failures: AtomicU64,
+    throttled: AtomicU64,
+    shared: AtomicU64,
+    reused: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// How much an issuer is asked about opaque tokens.
@@ -95,8 +128,9 @@ impl Introspection {
         let mut authorization = HeaderValue::try_from(format!("Basic {pair}"))
             .map_err(|_| RemoteError::at(&address, Fault::NotAUrl))?;
         authorization.set_sensitive(true);
-        let (bounds, state) = (Bounds::default(), Mutex::default());
-        Ok(Self { address, authorization, client, lasting: Duration::ZERO, bounds, state })
+        let (lasting, bounds) = (Duration::ZERO, Bounds::default());
+        let (state, counts) = (Mutex::default(), Counts::default());
+        Ok(Self { address, authorization, client, lasting, bounds, state, counts })
     }
 
     /// The same, whose word that a token stands may be used again for `time`. By default it is not.
@@ -117,6 +151,20 @@ impl Introspection {
     #[must_use]
     pub fn answers_last(&self) -> Duration {
         self.lasting
+    }
+
+    /// Counts a request for which what was said before is used again. Whoever keeps answers says so.
+    pub fn note_reused(&self) {
+        count(&self.counts.reused);
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn figures(&self) -> IntrospectionFigures {
+        let Counts { asked, failures, throttled, shared, reused } = &self.counts;
+        let [asked, failures, throttled, shared, reused] =
+            [asked, failures, throttled, shared, reused].map(|counter| counter.load(Ordering::Relaxed));
+        IntrospectionFigures { asked, failures, throttled, shared, reused }
     }
 
     /// Whether the issuer says that `token` stands.
@@ -145,15 +193,17 @@ impl Introspection {
     fn start(self: &Arc<Self>, token: &str, familiar: bool) -> Result<watch::Receiver<Outcome>, Unanswered> {
         let mut state = self.state();
         if let Some(running) = state.flights.get(token).filter(|running| running.has_changed().is_ok()) {
+            count(&self.counts.shared);
             return Ok(running.clone());
         }
         let Bounds { at_once, .. } = self.bounds;
         let crowded = state.flights.len() >= at_once || !familiar && state.strangers >= at_once.div_ceil(4);
         if crowded {
+            count(&self.counts.throttled);
             return Err(Unanswered { retry_after: Duration::from_secs(1) });
         }
         if !familiar {
-            state.take(self.bounds, Instant::now())?;
+            state.take(self.bounds, Instant::now()).inspect_err(|_| count(&self.counts.throttled))?;
             state.strangers += 1;
         }
         let (done, running) = watch::channel(None);
@@ -182,6 +232,11 @@ impl Introspection {
     }
 
     async fn fetch(&self, token: &str) -> Result<(bool, Bytes), RemoteError> {
+        count(&self.counts.asked);
+        self.question(token).await.inspect_err(|_| count(&self.counts.failures))
+    }
+
+    async fn question(&self, token: &str) -> Result<(bool, Bytes), RemoteError> {
         let form = Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")

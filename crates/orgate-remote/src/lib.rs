@@ -27,6 +27,6 @@ mod snapshot;
 pub use error::RemoteError;
 pub use exchange::SessionExchange;
 pub use http::{HttpClient, Limits};
-pub use introspection::{Bounds, Introspection, Unanswered};
+pub use introspection::{Bounds, Introspection, IntrospectionFigures, Unanswered};
 pub use keys::RemoteKeys;
 pub use settings::{KeySettings, Location, Timing};

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use orgate_remote::{Bounds, HttpClient, Introspection, Limits, SessionExchange};
+use orgate_remote::{Bounds, HttpClient, Introspection, IntrospectionFigures, Limits, SessionExchange};
 use orgate_testkit::{Reply, Stub};
 
 fn client() -> HttpClient {
@@ -161,6 +161,7 @@ async fn a_token_is_asked_about_once_at_a_time() {
     let stub = Stub::start().await;
     stub.set("/introspect", Reply::json(r#"{"active":true,"sub":"a"}"#).delay(Duration::from_millis(50)));
     let introspection = asking(&stub, |_| {});
+    assert_eq!(introspection.figures(), IntrospectionFigures::default());
     let ask = |token: &'static str| {
         let introspection = Arc::clone(&introspection);
         tokio::spawn(async move { introspection.ask(token, false).await })
@@ -176,6 +177,15 @@ async fn a_token_is_asked_about_once_at_a_time() {
     let before = stub.hits("/introspect");
     introspection.ask("one", false).await.unwrap();
     assert_eq!(stub.hits("/introspect"), before + 1, "an answer is not kept here");
+    let counted = introspection.figures();
+    let asked = u64::try_from(before + 1).unwrap();
+    assert_eq!((counted.asked, counted.failures, counted.throttled, counted.reused), (asked, 0, 0, 0));
+    // Every request asked or waited for another; the one that went away may have done neither.
+    assert!((21..=22).contains(&(counted.asked + counted.shared)) && counted.shared >= 18, "{counted:?}");
+    introspection.note_reused();
+    assert!(introspection.is_active("one").await.unwrap());
+    let counted = introspection.figures();
+    assert_eq!((counted.asked, counted.reused), (asked + 1, 1));
 }
 
 #[tokio::test]
@@ -191,6 +201,8 @@ async fn made_up_tokens_are_asked_about_within_bounds_and_known_ones_beside_them
         }
     }
     assert!(refused >= 40 && stub.hits("/introspect") == 50 - refused, "{refused}");
+    let counted = introspection.figures();
+    assert_eq!((counted.asked, counted.throttled), (50 - refused as u64, refused as u64));
     for _ in 0..20 {
         introspection.ask("known", true).await.unwrap();
     }
@@ -208,9 +220,12 @@ async fn made_up_tokens_are_asked_about_within_bounds_and_known_ones_beside_them
     }
     let turned_away = introspection.ask("third", false).await.unwrap_err();
     assert_eq!(turned_away.retry_after, Duration::from_secs(1));
+    assert_eq!(introspection.figures().throttled, 1);
     for waiting in waiting {
         assert!(waiting.await.unwrap().is_err());
     }
+    let counted = introspection.figures();
+    assert_eq!((counted.asked, counted.failures), (2, 2));
 }
 
 #[tokio::test]
@@ -234,6 +249,7 @@ async fn what_is_no_answer_says_nothing_of_a_token() {
         stub.set("/introspect", reply);
         assert!(introspection.ask("t", false).await.is_err(), "{shown}");
     }
+    assert_eq!((introspection.figures().asked, introspection.figures().failures), (10, 10));
     stub.set("/introspect", Reply::json(r#" {"active":false}"#));
     assert_eq!(&*introspection.ask("t", false).await.unwrap(), br#" {"active":false}"#);
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
 //! * [`Certificate`] is one for TLS, with its key and its authority.
+//! * [`Folder`] is a test's own, for policy files and keys.
 //! * [`Upstream`] is an application that keeps every request it received.
 //! * [`Introspector`] is an issuer that is asked about opaque tokens.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
@@ -18,6 +19,7 @@
 
 mod certificates;
 mod dpop;
+mod folder;
 mod introspector;
 mod keys;
 mod server;
@@ -29,6 +31,7 @@ mod vectors;
 
 pub use certificates::Certificate;
 pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
+pub use folder::Folder;
 pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};
 pub use stub::{Reply, Stub};

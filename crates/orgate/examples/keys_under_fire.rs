@@ -17,6 +17,9 @@
     reason = "a measurement"
 )]
 
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 use std::{
     process::ExitCode,
     sync::{
@@ -26,10 +29,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
-use orgate::{Gate, GateParts, RequestHead, Verdict};
-use orgate_claims::{IssuerUrl, Permission};
-use orgate_policy::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+use common::{Sent, policy};
+use orgate::{Gate, GateParts, Verdict};
+use orgate_claims::IssuerUrl;
 use orgate_remote::{HttpClient, KeySettings, Limits, Location, RemoteKeys, Timing};
 use orgate_testkit::{Reply, Stub, TestKey, access_token_claims, b64url, jwks};
 use orgate_verify::{KeySource, TrustedIssuer, Verifier};
@@ -96,18 +98,8 @@ impl World {
         keys.wait_until_loaded().await;
         let trust = TrustedIssuer::new(url, vec!["api".to_owned()]).unwrap();
         let source: Arc<dyn KeySource> = Arc::<RemoteKeys>::clone(&keys);
-        let rule = RuleSpec::new(
-            RuleKey::parse("GET /docs").unwrap(),
-            Requirement::parse("read").unwrap(),
-            Place::default(),
-        );
-        let policy = Policy::compile(PolicySpec {
-            rules: vec![rule],
-            permissions: vec![Permission::parse("read").unwrap()],
-            ..PolicySpec::default()
-        });
         let verifier = Verifier::new(vec![(trust, source)]).unwrap();
-        let gate = Gate::new(GateParts::new(policy.unwrap(), verifier));
+        let gate = Gate::new(GateParts::new(policy(&[("GET /docs", "read")]), verifier));
         Self { stub, gate, keys, began }
     }
 
@@ -128,17 +120,7 @@ impl World {
     }
 
     async fn passes(&self, token: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::try_from(format!("Bearer {token}")).unwrap());
-        let head = RequestHead {
-            method: &Method::GET,
-            authority: None,
-            path_and_query: &PathAndQuery::from_static("/docs"),
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        matches!(self.gate.check(&head).await, Verdict::Forward(_))
+        matches!(self.gate.check(&Sent::bearing("GET /docs", token).head()).await, Verdict::Forward(_))
     }
 
     /// How often the issuer may have been asked by now.

@@ -98,7 +98,7 @@ impl Gate {
             }
             Err(rejection) => (None, rejection),
         };
-        Verdict::give(&parts, head, Judged { rule, ..Judged::unmatched(rejection) })
+        form.give(&parts, sent, Judged { rule, ..Judged::unmatched(rejection) })
     }
 
     async fn check_fetching(&self, head: &RequestHead<'_>, mut brought: Brought<'_>) -> Verdict {
@@ -139,10 +139,7 @@ impl Gate {
                 }
                 missing => {
                     return match Form::of(&parts, head) {
-                        Ok(form) => {
-                            let judged = refused_without(&parts, missing, &brought);
-                            Verdict::give(&parts, &form.head(head), judged)
-                        }
+                        Ok(form) => form.give(&parts, head, refused_without(&parts, missing, &brought)),
                         Err(rejection) => Verdict::Reject(rejection),
                     };
                 }
@@ -158,7 +155,7 @@ impl Gate {
         };
         let head = &form.head(sent);
         if let Some(answer) = parts.metadata(head) {
-            return Checked::Done(Verdict::Answer(answer));
+            return Checked::Done(form.answer(answer));
         }
         if let Some(verdict) = preflight::judge(&parts, head, now) {
             return Checked::Done(verdict);
@@ -199,7 +196,7 @@ impl Gate {
         ) {
             let standing = brought.standing.as_ref();
             match standing.filter(|(generation, ..)| *generation == parts.generation()) {
-                None if token.stands_at(clock::monotonic()) => {}
+                None if token.stands_at(clock::monotonic()) => parts.note_reused(issuer),
                 None => return Checked::Needs(Need::LiveStatus(issuer)),
                 Some((_, standing, at)) => {
                     match standing {
@@ -217,7 +214,7 @@ impl Gate {
             }
         }
         let nonce = self.use_up(&parts, proof, &mut judged, now);
-        self.limited(&parts, &mut judged);
+        let quota = self.limited(&parts, &mut judged);
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
         {
@@ -225,7 +222,7 @@ impl Gate {
                 Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
             (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
-        Checked::Done(Verdict::give(&parts, head, judged).with_nonce(nonce))
+        Checked::Done(form.give(&parts, sent, judged).with_nonce(nonce).with_quota(quota))
     }
 }
 

@@ -119,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_is_known_by_its_very_bytes() {
+        let (forgeries, verifier) = (Forgeries::new(), Verifier::new(Vec::new()).unwrap());
+        let at = UnixTime::from_seconds(0);
+        forgeries.remember_answer("one", &garbage(), 1, at);
+        assert!(forgeries.recognize("one", &verifier, 1, at).is_some());
+        // As if two texts had one hash.
+        let entry = forgeries.entries.get(&forgeries.hash.of("one")).unwrap();
+        forgeries.entries.insert(forgeries.hash.of("two"), entry);
+        assert!(forgeries.recognize("two", &verifier, 1, at).is_none());
+    }
+
+    #[test]
     fn the_store_is_bounded() {
         let forgeries = Forgeries::new();
         let at = UnixTime::from_seconds(0);

@@ -4,18 +4,24 @@
 //! method may be another one that a header names (`paths: {profile: rails}`). Whatever is decided, told, forwarded or sent
 //! back in a redirect is taken from here; only the credential is read from the request as it was sent.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{Method, uri::PathAndQuery};
 use orgate_policy::TargetError;
 
-use crate::{GateParts, Rejection, RequestHead, TokenSource, credentials, judge::unreadable};
+use crate::{
+    GateAnswer, GateParts, Rejection, RequestHead, TokenSource, Verdict, credentials,
+    judge::{Judged, unreadable},
+    token_cache::VerifiedToken,
+};
 
 /// What of a request is another than it was sent.
 #[derive(Debug)]
 pub(crate) struct Form {
     target: Option<PathAndQuery>,
     method: Option<Method>,
+    /// Whether its query held a credential, read or not.
+    had_credential: bool,
 }
 
 impl Form {
@@ -28,11 +34,12 @@ impl Form {
         let invalid = |_| unreadable(TargetError::ForbiddenByte);
         let bare = credentials::without_query(sent.path_and_query, &parts.token).map_err(invalid)?;
         let path_and_query = bare.as_ref().unwrap_or(sent.path_and_query);
+        let had_credential = bare.is_some();
         let target = match parts.policy().normalized(path_and_query.as_str()).map_err(unreadable)? {
             Cow::Borrowed(_) => bare,
             Cow::Owned(normal) => Some(PathAndQuery::try_from(normal).map_err(invalid)?),
         };
-        Ok(Self { target, method: parts.overridden(sent.method, sent.headers)? })
+        Ok(Self { target, method: parts.overridden(sent.method, sent.headers)?, had_credential })
     }
 
     /// The request in its form.
@@ -42,6 +49,24 @@ impl Form {
             method: self.method.as_ref().unwrap_or(sent.method),
             ..*sent
         }
+    }
+
+    /// What follows from a judgement of `sent`.
+    pub(crate) fn give(
+        &self,
+        parts: &Arc<GateParts>,
+        sent: &RequestHead<'_>,
+        judged: Judged<Arc<VerifiedToken>>,
+    ) -> Verdict {
+        match Verdict::give(parts, &self.head(sent), judged) {
+            Verdict::Forward(permit) => Verdict::Forward(permit.in_private(self.had_credential)),
+            other => other,
+        }
+    }
+
+    /// What is answered to a request that is not judged.
+    pub(crate) fn answer(&self, answer: GateAnswer) -> Verdict {
+        Verdict::Answer(if self.had_credential { answer.in_private() } else { answer })
     }
 }
 

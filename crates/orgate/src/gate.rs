@@ -287,6 +287,8 @@ impl Gate {
                 keys_loaded: status.loaded,
                 last_error: status.last_error,
                 figures: status.figures,
+                #[cfg(feature = "remote")]
+                introspection: parts.introspection(index).map(|asked| asked.figures()),
             })
         });
         GateStatus {
@@ -315,6 +317,13 @@ impl Gate {
 
     pub(crate) fn replays(&self) -> &Replays {
         &self.inner.replays
+    }
+
+    /// The same with room for so few proofs of one key.
+    #[cfg(test)]
+    pub(crate) fn remembering(mut self, proofs: usize) -> Self {
+        Arc::get_mut(&mut self.inner).unwrap().replays = Replays::of(proofs);
+        self
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -23,6 +23,7 @@
 //! ```
 
 mod authenticate;
+mod cache_control;
 pub mod clock;
 mod code;
 mod credentials;
@@ -54,6 +55,7 @@ mod preflight;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
+mod quota;
 mod redirect;
 pub mod rejection;
 mod replays;
@@ -108,6 +110,8 @@ pub use options::{
 /// ```
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
+#[cfg(feature = "remote")]
+pub use orgate_remote::IntrospectionFigures;
 pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::{Additions, Permit};
 pub use preflight::{CorsOptions, GateAnswer, Preflights};

@@ -97,8 +97,7 @@ impl GateParts {
     /// How long an issuer's word that a token stands is used again.
     #[cfg(feature = "remote")]
     pub(crate) fn answers_last(&self, issuer: IssuerIndex) -> Duration {
-        let known = self.introspection.get(issuer.as_usize()).and_then(Option::as_ref);
-        known.map_or(Duration::ZERO, |introspection| introspection.answers_last())
+        self.introspection(issuer).map_or(Duration::ZERO, |introspection| introspection.answers_last())
     }
 
     #[cfg(not(feature = "remote"))]
@@ -107,9 +106,20 @@ impl GateParts {
     }
 
     #[cfg(feature = "remote")]
-    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<Arc<orgate_remote::Introspection>> {
-        self.introspection.get(issuer.as_usize()).cloned().flatten()
+    pub(crate) fn introspection(&self, issuer: IssuerIndex) -> Option<&Arc<orgate_remote::Introspection>> {
+        self.introspection.get(issuer.as_usize())?.as_ref()
     }
+
+    /// Counts a request for which the issuer was not asked again.
+    #[cfg(feature = "remote")]
+    pub(crate) fn note_reused(&self, issuer: IssuerIndex) {
+        if let Some(introspection) = self.introspection(issuer) {
+            introspection.note_reused();
+        }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn note_reused(&self, _: IssuerIndex) {}
 
     /// Exchanges a session cookie for a token where a request carries no other credential; a token that holds is used
     /// again for `lifetime`.

@@ -103,6 +103,7 @@ impl Gate {
     ) -> Result<Arc<VerifiedToken>, Refusal> {
         let memory = &self.inner.opaque;
         if let Some(error) = memory.refused.recognize(text, parts.verifier(), parts.generation(), now) {
+            parts.note_reused(issuer);
             return Err(refused(&error));
         }
         let Some(heard) = heard.filter(|heard| *heard.token == *text) else {
@@ -167,4 +168,32 @@ fn unanswered(wait: Duration) -> Rejection {
     Rejection::new(Code::KeysUnavailable)
         .with_detail("the issuer could not be asked about the token; try again")
         .with_retry_after(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use orgate_claims::IssuerUrl;
+    use orgate_policy::{Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
+    use orgate_verify::{KeySet, StaticKeys, TrustedIssuer, Verifier};
+
+    use super::*;
+
+    #[test]
+    fn what_was_heard_of_a_token_makes_nothing_of_another() {
+        let (key, demand) = (RuleKey::parse("GET /").unwrap(), Requirement::parse("public").unwrap());
+        let rules = vec![RuleSpec::new(key, demand, Place::default())];
+        let policy = Policy::compile(PolicySpec { rules, ..PolicySpec::default() }).unwrap();
+        let issuer = TrustedIssuer::with_any_audience(IssuerUrl::parse("https://issuer.example").unwrap());
+        let keys = Arc::new(StaticKeys::new(KeySet::empty()));
+        let gate = Gate::new(GateParts::new(policy, Verifier::new(vec![(issuer, keys)]).unwrap()));
+        let parts = gate.parts();
+        let (issuer, _) = parts.verifier().issuers().next().unwrap();
+        let heard = Heard { token: "one".into(), answer: Ok(r#"{"active":true,"sub":"ann"}"#.into()) };
+        let of = |token| {
+            let now = UnixTime::from_seconds(0);
+            gate.introspected(&parts, (token, issuer, Duration::from_secs(60)), now, Some(&heard))
+        };
+        assert!(of("one").is_ok());
+        assert!(matches!(of("two"), Err(Refusal::Need(Need::Introspection(_)))));
+    }
 }

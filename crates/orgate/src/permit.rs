@@ -9,8 +9,8 @@ use http::{
 use orgate_policy::RuleId;
 
 use crate::{
-    IdentityOptions, Principal, Rejection, credentials, gate::GateParts, method_override, sender::NONCE,
-    token_cache::VerifiedToken,
+    IdentityOptions, Principal, Rejection, cache_control::make_private, credentials, gate::GateParts,
+    method_override, quota::Quota, sender::NONCE, token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
@@ -42,6 +42,9 @@ pub struct Permit {
     shadow: Option<bool>,
     /// Which nonce the client's next proof must carry, where that is another than that of this one.
     nonce: Option<HeaderValue>,
+    /// Whether what is answered is for no cache that serves others.
+    private: bool,
+    quota: Option<Quota>,
     /// The method that a browser asks for, where this is its preflight.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
@@ -55,6 +58,10 @@ pub struct Additions {
     marker: Option<HeaderValue>,
     /// Which nonce the client's next proof must carry (RFC 9449 §8.2), where it is another.
     nonce: Option<HeaderValue>,
+    /// Whether the request carried a credential in its query (RFC 6750 §2.3).
+    private: bool,
+    /// What is left of the limit of its rule.
+    quota: Option<Quota>,
 }
 
 impl Additions {
@@ -62,6 +69,12 @@ impl Additions {
     pub fn add_to<B>(self, response: &mut Response<B>) {
         if let Some((name, value)) = self.would {
             response.headers_mut().insert(name, value);
+        }
+        if self.private {
+            make_private(response.headers_mut());
+        }
+        if let Some(quota) = self.quota {
+            quota.add_to(response.headers_mut());
         }
         if let Some(nonce) = self.nonce {
             response.headers_mut().insert(NONCE, nonce);
@@ -82,7 +95,9 @@ impl Permit {
         token: Option<Arc<VerifiedToken>>,
         path_and_query: PathAndQuery,
     ) -> Self {
-        Self { parts, token, rule, path_and_query, would: None, shadow: None, nonce: None, preflight: None }
+        let (would, shadow, nonce, preflight) = (None, None, None, None);
+        let (private, quota) = (false, None);
+        Self { parts, token, rule, path_and_query, would, shadow, nonce, private, quota, preflight }
     }
 
     /// How the application is told who is calling, by the policy that judged the request.
@@ -101,7 +116,8 @@ impl Permit {
         if !self.parts.identity_options().forward_token {
             credentials::remove(headers, &self.parts.token);
         }
-        Additions { would: self.would_header(), marker, nonce: self.nonce.clone() }
+        let Self { private, quota, .. } = *self;
+        Additions { would: self.would_header(), marker, nonce: self.nonce.clone(), private, quota }
     }
 
     /// The header by which the application will serve another method than `method`, where the policy says that it does
@@ -114,6 +130,14 @@ impl Permit {
 
     pub(crate) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
         Self { nonce, ..self }
+    }
+
+    pub(crate) fn with_quota(self, quota: Option<Quota>) -> Self {
+        Self { quota, ..self }
+    }
+
+    pub(crate) fn in_private(self, private: bool) -> Self {
+        Self { private, ..self }
     }
 
     pub(crate) fn preflight_of(self, method: Method) -> Self {

@@ -22,6 +22,7 @@ use orgate_policy::{Access, Facts, RuleId, RuleMatch};
 
 use crate::{
     Code, Permit, Rejection, RequestHead,
+    cache_control::make_private,
     gate::{GateParts, Verdict},
     judge::{Asked, Judged, unmatched_or},
 };
@@ -74,6 +75,12 @@ impl GateAnswer {
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.rule
+    }
+
+    /// The same, for no cache that serves others.
+    pub(crate) fn in_private(mut self) -> Self {
+        make_private(&mut self.headers);
+        self
     }
 
     /// The headers of the answer.

@@ -55,7 +55,7 @@ impl Replays {
         Self::of(ROOM)
     }
 
-    fn of(room: usize) -> Self {
+    pub(crate) fn of(room: usize) -> Self {
         Self { parts: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new(), room }
     }
 

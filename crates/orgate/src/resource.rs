@@ -1,15 +1,19 @@
 //! What this application is to OAuth clients: its metadata document, and where a challenge says that it is (RFC 9728).
 //!
 //! The document says what a stranger must know to get a token, so it needs none: it is answered before the policy, where a
-//! policy names the resource and nowhere else. It tells issuers and ways to send a token, and of the policy only the scopes
-//! that the file lists for it.
+//! policy names the resource and nowhere else. It tells issuers, ways to send a token and what tokens are bound to, and of
+//! the policy only the scopes that the file lists for it.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use orgate_verify::{Binding, dpop};
 
-use crate::{GateAnswer, GateParts, RequestHead, TokenSource, rejection::json};
+use crate::{
+    GateAnswer, GateParts, RequestHead, TokenSource,
+    rejection::{Schemes, json},
+};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -100,21 +104,17 @@ impl GateParts {
         // Some issuers have names that are no addresses; a client could not go there.
         let issuers = self.verifier().issuers().map(|(_, issuer)| issuer.url().as_str());
         let issuers = issuers.filter(|url| url.contains("://") && !url.ends_with(".invalid"));
-        let methods = self.token.sources.iter().filter_map(|source| match source {
-            TokenSource::Bearer => Some("header"),
-            TokenSource::Query(_) => Some("query"),
-            _ => None,
-        });
         let mut text = format!(
             "{{\"resource\":{},\"authorization_servers\":{},\"bearer_methods_supported\":{}",
             json(url),
             list(issuers.collect()),
-            list(methods.collect())
+            list(self.bearer_methods())
         );
         if !scopes.is_empty() {
             let scopes = scopes.iter().map(String::as_str).collect();
             text.push_str(&format!(",\"scopes_supported\":{}", list(scopes)));
         }
+        self.say_bindings(&mut text, list);
         for (member, value) in [("resource_name", name), ("resource_documentation", documentation)] {
             if let Some(value) = value {
                 text.push_str(&format!(",\"{member}\":{}", json(value)));
@@ -122,6 +122,29 @@ impl GateParts {
         }
         text.push('}');
         text.into()
+    }
+
+    /// How a bearer token can be sent as RFC 6750 §2 says; not at all where every token is bound to a key.
+    fn bearer_methods(&self) -> Vec<&'static str> {
+        let any =
+            |of: fn(&TokenSource) -> bool| self.schemes != Schemes::Dpop && self.token.sources.iter().any(of);
+        let header = any(|source| *source == TokenSource::Bearer).then_some("header");
+        let query = any(|source| *source == TokenSource::Query("access_token".into())).then_some("query");
+        header.into_iter().chain(query).collect()
+    }
+
+    /// What tokens are bound to. Of what is not said here RFC 9728 §2 says that it is not so.
+    fn say_bindings(&self, text: &mut String, list: impl Fn(Vec<&str>) -> String) {
+        if self.schemes != Schemes::Bearer {
+            let algorithms = list(dpop::algorithms().split(' ').collect());
+            text.push_str(&format!(",\"dpop_signing_alg_values_supported\":{algorithms}"));
+        }
+        if self.schemes == Schemes::Dpop {
+            text.push_str(",\"dpop_bound_access_tokens_required\":true");
+        }
+        if self.verifier().issuers().any(|(_, issuer)| issuer.certificate_binding() != Binding::Off) {
+            text.push_str(",\"tls_client_certificate_bound_access_tokens\":true");
+        }
     }
 }
 

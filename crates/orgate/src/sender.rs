@@ -249,18 +249,4 @@ impl Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn where_no_proof_can_be_remembered_the_client_is_told_to_wait() {
-        let response = used_up(NotFirst::Full(Duration::from_secs(40))).response(None);
-        assert_eq!(response.status(), 429);
-        assert_eq!(response.headers()["retry-after"], "40");
-        for why in [NotFirst::Replayed, NotFirst::Forgotten] {
-            assert_eq!(used_up(why).response(None).status(), 401);
-        }
-    }
-}
+mod tests;

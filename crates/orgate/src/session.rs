@@ -228,6 +228,10 @@ mod tests {
         sessions.insert("s2", "t2".into(), Duration::ZERO);
         assert_eq!(sessions.get("s1").as_deref(), Some("t1"));
         assert_eq!(sessions.get("s2"), None);
+        // As if two cookies had one hash.
+        let entry = Entry { cookie: "s1".into(), token: "t1".into(), lifetime: Duration::from_secs(60) };
+        sessions.entries.insert(sessions.hasher.hash_one("s3"), Arc::new(entry));
+        assert_eq!(sessions.get("s3"), None);
         sessions.clear();
         assert_eq!(sessions.get("s1"), None);
     }

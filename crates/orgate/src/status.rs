@@ -35,6 +35,9 @@ pub struct IssuerStatus {
     pub last_error: Option<String>,
     /// What can be counted of its keys.
     pub figures: KeyFigures,
+    /// What can be counted of the questions about its tokens, where it is asked any.
+    #[cfg(feature = "remote")]
+    pub introspection: Option<orgate_remote::IntrospectionFigures>,
 }
 
 /// Who asked for what was refused, and under which policy: for logs.

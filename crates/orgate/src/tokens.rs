@@ -76,7 +76,12 @@ impl Gate {
         heard: Option<&Heard>,
     ) -> Result<Arc<VerifiedToken>, Refusal> {
         let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
-            Some(token) => token,
+            Some(token) => {
+                if let (None, Some(issuer)) = (token.key, token.issuer) {
+                    parts.note_reused(issuer);
+                }
+                token
+            }
             None => match parts.opaque_issuer(text) {
                 Some((issuer, lasting)) => self.introspected(parts, (text, issuer, lasting), now, heard)?,
                 None => self.verify(parts, text, now)?,

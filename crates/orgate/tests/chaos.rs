@@ -20,9 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{RULES, policy, verdict_text};
-use http::{HeaderMap, Method, uri::PathAndQuery};
-use orgate::{Gate, GateParts, RequestHead};
+use common::{RULES, Sent, policy, verdict_text};
+use orgate::{Gate, GateParts};
 use orgate_claims::IssuerUrl;
 use orgate_remote::{HttpClient, KeySettings, Limits, Location, RemoteKeys, Timing};
 use orgate_testkit::{Reply, Stub, TestKey, access_token_claims, b64url, jwks};
@@ -72,17 +71,7 @@ impl World {
     }
 
     async fn ask(&self, token: &str) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let head = RequestHead {
-            method: &Method::GET,
-            authority: None,
-            path_and_query: &PathAndQuery::from_static("/docs"),
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        verdict_text(&self.gate.check(&head).await)
+        verdict_text(&self.gate.check(&Sent::bearing("GET /docs", token).head()).await)
     }
 
     /// How often the issuer may have been asked by now: once per interval, and what the gate does of its own accord, at
@@ -308,17 +297,10 @@ async fn without_keys_the_answer_is_503_and_says_when_to_come_back() {
     assert!(!gate.status().is_ready());
     let token =
         TestKey::es256().mint(&access_token_claims(&stub.url(), "api", orgate::clock::now().seconds()));
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let head = RequestHead {
-        method: &Method::GET,
-        authority: None,
-        path_and_query: &PathAndQuery::from_static("/docs"),
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
+    let sent = Sent::bearing("GET /docs", &token);
+    let orgate::Verdict::Reject(rejection) = gate.check(&sent.head()).await else {
+        panic!("let in without keys")
     };
-    let orgate::Verdict::Reject(rejection) = gate.check(&head).await else { panic!("let in without keys") };
     let response = rejection.response(None);
     assert_eq!(
         (response.status().as_u16(), &response.headers()["retry-after"]),

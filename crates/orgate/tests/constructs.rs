@@ -10,11 +10,9 @@
     reason = "a test may panic"
 )]
 
-use std::{
-    convert::Infallible,
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
+mod common;
+
+use std::convert::Infallible;
 
 use axum::{
     Router,
@@ -23,48 +21,12 @@ use axum::{
     routing::{any, get},
 };
 use bytes::Bytes;
+use common::{ISSUER, gate_in, policy_file};
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::BodyExt;
 use orgate::Gate;
-use orgate_testkit::{TestKey, access_token_claims, jwks};
+use orgate_testkit::{Folder, TestKey, access_token_claims};
 use tower::{Layer, Service, ServiceExt, service_fn};
-
-const ISSUER: &str = "https://issuer.example";
-
-/// A directory that goes with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("orgate-constructs-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        std::fs::write(path.join("keys.json"), jwks([TestKey::es256()])).unwrap();
-        Self(path)
-    }
-
-    fn policy(&self, rest: &str) -> PathBuf {
-        let path = self.0.join("orgate.yaml");
-        let text = format!(
-            "version: 1\nissuers: {{main: {{issuer: {ISSUER}, audience: api, profile: orgate, keys: {{file: keys.json}}}}}}\n{rest}"
-        );
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    async fn gate(&self, rest: &str) -> Gate {
-        let gate = Gate::load(self.policy(rest)).await.unwrap_or_else(|error| panic!("{error}"));
-        gate.ready().await;
-        gate
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Somebody with every permission of the profile: `ann of acme`, or `ann` without an organization.
 fn token(who: &str) -> String {
@@ -119,8 +81,8 @@ const LIMITED: &str = "rules:
 
 #[tokio::test]
 async fn who_asks_more_often_than_the_limit_is_told_when_to_try_again() {
-    let directory = Directory::new();
-    let gate = directory.gate(LIMITED).await;
+    let folder = Folder::new();
+    let gate = gate_in(&folder, "", LIMITED).await;
     // What the policy refuses anyway costs nothing.
     for _ in 0..5 {
         assert_eq!(told(&gate, "GET /docs", "").await, "401 no_credential");
@@ -128,11 +90,16 @@ async fn who_asks_more_often_than_the_limit_is_told_when_to_try_again() {
         assert_eq!(told(&gate, "DELETE /docs", "ann of acme").await, "403 missing_permission");
     }
     assert_eq!(told(&gate, "GET /docs", "ann of acme").await, "200 /docs");
-    assert_eq!(ask(&gate, "HEAD /docs", "bob of acme").await.0, 200, "of one organization, by one rule");
+    let (status, _, headers) = ask(&gate, "HEAD /docs", "bob of acme").await;
+    assert_eq!(status, 200, "of one organization, by one rule");
+    assert_eq!(headers["ratelimit-policy"], "\"org\";q=2;w=3600");
+    assert_eq!(headers["ratelimit"], "\"org\";r=0;t=1800");
     let (status, code, headers) = ask(&gate, "GET /docs", "bob of acme").await;
     assert_eq!((status, &*code), (429, "rate_limited"));
     let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1700..=1800).contains(&wait), "{wait}");
+    assert_eq!(headers["ratelimit-policy"], "\"org\";q=2;w=3600");
+    assert_eq!(headers["ratelimit"], *format!("\"org\";r=0;t={wait}"));
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(headers["cache-control"], "no-store");
     assert!(!headers.contains_key("www-authenticate"));
@@ -148,25 +115,26 @@ async fn who_asks_more_often_than_the_limit_is_told_when_to_try_again() {
 
 #[tokio::test]
 async fn a_policy_that_is_read_again_keeps_what_was_counted_of_rules_that_stayed() {
-    let directory = Directory::new();
-    let gate = directory.gate(LIMITED).await;
+    let folder = Folder::new();
+    let gate = gate_in(&folder, "", LIMITED).await;
     for path in ["/docs", "/docs", "/mine"] {
         assert_eq!(ask(&gate, &format!("GET {path}"), "ann of acme").await.0, 200);
     }
     let changed = LIMITED.replace("1/h per sub", "3/h per sub").replace("note: who", "note: whoever");
-    gate.reload(directory.policy(&changed)).await.unwrap();
+    gate.reload(policy_file(&folder, "", &changed)).await.unwrap();
     assert_eq!(ask(&gate, "GET /docs", "ann of acme").await.0, 429);
     assert_eq!(ask(&gate, "GET /mine", "ann of acme").await.0, 200, "another limit begins anew");
 }
 
 #[tokio::test]
 async fn an_observed_policy_tells_what_a_limit_would_do() {
-    let directory = Directory::new();
-    let gate = directory.gate(&format!("mode: observe\nuntil: 2099-01-31\n{LIMITED}")).await;
+    let folder = Folder::new();
+    let gate = gate_in(&folder, "", &format!("mode: observe\nuntil: 2099-01-31\n{LIMITED}")).await;
     assert!(!ask(&gate, "GET /mine", "ann").await.2.contains_key("x-orgate-would"));
     let (status, text, headers) = ask(&gate, "GET /mine", "ann").await;
     assert_eq!((status, &*text), (200, "/mine"));
     assert_eq!(headers["x-orgate-would"], "429 rate_limited");
+    assert!(!headers.contains_key("ratelimit"), "what refuses nobody is no limit");
 }
 
 async fn show(Path(value): Path<String>) -> String {
@@ -181,8 +149,8 @@ const SLASHES: &str = "rules:
 
 #[tokio::test]
 async fn an_encoded_slash_passes_as_it_is_where_the_rule_allows_it() {
-    let directory = Directory::new();
-    let gate = directory.gate(SLASHES).await;
+    let folder = Folder::new();
+    let gate = gate_in(&folder, "", SLASHES).await;
     let app = || Router::new().route("/files/{*path}", get(show)).route("/files/admin/{name}", get(show));
     for (path, layer, router) in [
         ("/files/a%2Fb", "200 /files/a%2Fb", "200 a/b"),
@@ -204,9 +172,9 @@ async fn an_encoded_slash_passes_as_it_is_where_the_rule_allows_it() {
 
 #[tokio::test]
 async fn a_path_goes_on_in_its_one_form() {
-    let directory = Directory::new();
+    let folder = Folder::new();
     let rules = "rules: {GET /docs/**: read, 'GET /admin/{name}': role(owner), GET /: public}\n";
-    let gate = directory.gate(&format!("paths: {{normalize: true}}\n{rules}")).await;
+    let gate = gate_in(&folder, "", &format!("paths: {{normalize: true}}\n{rules}")).await;
     let app = || Router::new().route("/docs/{*path}", get(show)).route("/admin/{name}", get(show));
     for (path, layer, router) in [
         ("/docs/a", "200 /docs/a", "200 a"),
@@ -231,15 +199,16 @@ async fn a_path_goes_on_in_its_one_form() {
         "200 http://a.example/docs/a"
     );
     // Without it nothing is put in form.
-    let strict = directory.gate(rules).await;
+    let strict = gate_in(&folder, "", rules).await;
     assert_eq!(told(&strict, "GET /docs//a", "ann of acme").await, "400 bad_request_target");
 }
 
 #[tokio::test]
 async fn where_a_route_was_taken_already_a_path_must_come_in_its_form() {
-    let directory = Directory::new();
+    let folder = Folder::new();
     let gate =
-        directory.gate("paths: {normalize: true}\nrules: {GET /docs/**: read, GET /open/**: public}\n").await;
+        gate_in(&folder, "", "paths: {normalize: true}\nrules: {GET /docs/**: read, GET /open/**: public}\n")
+            .await;
     // The layer stands inside: the router has read the path as it was sent.
     let app = || {
         let inner = Router::new().route("/{*path}", any(|uri: Uri| async move { uri.to_string() }));
@@ -273,12 +242,12 @@ impl http_body::Body for Chunks {
 
 #[tokio::test]
 async fn a_delivery_of_unknown_length_is_put_together_again() {
-    let directory = Directory::new();
-    std::fs::write(directory.0.join("stripe"), "whsec_test_stripe_secret_1").unwrap();
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("stripe"), "whsec_test_stripe_secret_1").unwrap();
     let observed = "mode: observe\nuntil: 2099-01-31\n\
         authenticators: {stripe: {type: webhook, scheme: stripe, secret: {file: stripe}, max_body: 1KiB}}\n\
         rules: {POST /hook: via(stripe)}\n";
-    let gate = directory.gate(observed).await;
+    let gate = gate_in(&folder, "", observed).await;
     let echo = service_fn(|request: Request<Body>| async {
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });

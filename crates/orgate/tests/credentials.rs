@@ -198,20 +198,15 @@ fn no_credential_shows_in_what_is_printed() {
 
 #[cfg(all(feature = "config", feature = "remote"))]
 mod from_a_file {
-    use http::{HeaderMap, HeaderValue, Method, uri::PathAndQuery};
-    use orgate::{Checked, Gate, RequestHead, Verdict};
-    use orgate_claims::UnixTime;
-    use orgate_testkit::{TestKey, access_token_claims, jwks};
+    use orgate::{Checked, Gate, Verdict};
+    use orgate_testkit::{Folder, TestKey, access_token_claims, jwks};
 
-    use super::common::{AUDIENCE, ISSUER, NOW, verdict_text};
+    use super::common::{AUDIENCE, ISSUER, NOW, Sent, verdict_text};
 
     /// A gate of this policy file, with the keys of its issuers in a file beside it.
-    async fn load(more: &str) -> (Gate, std::path::PathBuf) {
-        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("orgate-credentials-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("keys.json"), jwks([TestKey::es256()])).unwrap();
+    async fn load(more: &str) -> (Gate, Folder) {
+        let folder = Folder::new();
+        folder.write("keys.json", &jwks([TestKey::es256()]));
         let issuer = |url: &str, more: &str| {
             format!(
                 "{{issuer: \"{url}\", audience: {AUDIENCE}, profile: orgate, keys: {{file: keys.json}}{more}}}"
@@ -223,27 +218,14 @@ mod from_a_file {
             issuer(ISSUER, ""),
             issuer("https://other.example", ", permissions_from: role"),
         );
-        std::fs::write(folder.join("orgate.yaml"), text).unwrap();
-        let gate = Gate::load(folder.join("orgate.yaml")).await.unwrap();
+        let gate = Gate::load(folder.write("orgate.yaml", &text)).await.unwrap();
         gate.ready().await;
         (gate, folder)
     }
 
     fn ask(gate: &Gate, request: &str, headers: &[(&'static str, String)]) -> (String, Option<String>) {
-        let (method, path) = request.split_once(' ').unwrap();
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, HeaderValue::from_str(value).unwrap());
-        }
-        let head = RequestHead {
-            method: &Method::from_bytes(method.as_bytes()).unwrap(),
-            authority: Some("app.example"),
-            path_and_query: &PathAndQuery::try_from(path).unwrap(),
-            headers: &map,
-            peer: None,
-            client_certificate: None,
-        };
-        match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        match Sent::new(request, &headers).checked_at(gate, NOW) {
             Checked::Done(verdict) => {
                 let location = match &verdict {
                     Verdict::Reject(rejection) => rejection.response(None).headers().get("location").cloned(),
@@ -261,7 +243,7 @@ mod from_a_file {
 
     #[tokio::test]
     async fn an_issuer_has_its_own_choice_of_permissions() {
-        let (gate, folder) = load("").await;
+        let (gate, _folder) = load("").await;
         for (issuer, request, expected) in [
             (ISSUER, "GET /docs", "allow GET /docs"),
             (ISSUER, "POST /invitations", "403 missing_permission"),
@@ -275,12 +257,11 @@ mod from_a_file {
                 assert_eq!(verdict, expected, "{request} from {issuer}");
             }
         }
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[tokio::test]
     async fn what_the_file_says_of_tokens_and_refusals_is_what_the_gate_does() {
-        let (gate, folder) = load(
+        let (gate, _folder) = load(
             "token: {from: [bearer, {cookie: __Host-t}], several: first, csrf: {origins: [https://console.example]}}\n\
              deny: {disclose: none, redirect: {login: https://auth.example/login, organizations: /choose}}\n",
         )
@@ -305,6 +286,5 @@ mod from_a_file {
         }
         let (_, location) = ask(&gate, "GET /docs?a=1", &[navigate]);
         assert_eq!(location.as_deref(), Some("https://auth.example/login?return_to=%2Fdocs%3Fa%3D1"));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

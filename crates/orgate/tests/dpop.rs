@@ -13,15 +13,12 @@ mod common;
 use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
-use common::{AUDIENCE, ISSUER, Keys, NOW, RULES, check, policy, token_at, verdict_text};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header::WWW_AUTHENTICATE,
-    uri::PathAndQuery,
-};
+use common::{AUDIENCE, ISSUER, Keys, NOW, RULES, Sent, check, policy, token_at, verdict_text};
+use http::{HeaderMap, HeaderName, Request, Response, header::WWW_AUTHENTICATE};
 use http_body_util::Full;
 use orgate::{
-    CertificateThumbprint, Checked, Gate, GateParts, IdentityOptions, RequestHead, SenderOptions,
-    TokenOptions, TokenSource, Verdict,
+    CertificateThumbprint, Checked, Gate, GateParts, IdentityOptions, SenderOptions, TokenOptions,
+    TokenSource, Verdict,
 };
 use orgate_claims::{IssuerUrl, UnixTime};
 use orgate_testkit::{TestKey, b64url, dpop_claims, dpop_header, dpop_proof, thumbprint};
@@ -96,25 +93,13 @@ fn ask_with(
     headers: &[(&str, &str)],
     client_certificate: Option<CertificateThumbprint>,
 ) -> (String, HeaderMap) {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-    }
-    let head = RequestHead {
-        method: &Method::from_bytes(method.as_bytes()).unwrap(),
-        authority: Some("app.example"),
-        path_and_query: &PathAndQuery::try_from(path).unwrap(),
-        headers: &map,
-        peer: None,
-        client_certificate,
-    };
-    let Checked::Done(verdict) = gate.check_now(&head, UnixTime::from_seconds(NOW)) else { panic!("a need") };
+    let sent = Sent::new(request, headers).by(client_certificate);
+    let Checked::Done(verdict) = sent.checked_at(gate, NOW) else { panic!("a need") };
     let told = match &verdict {
         Verdict::Reject(rejection) => rejection.response(None).headers().clone(),
         Verdict::Forward(permit) => {
             let mut response = Response::new(());
-            permit.strip_credential(&mut map.clone()).add_to(&mut response);
+            permit.strip_credential(&mut sent.headers().clone()).add_to(&mut response);
             response.headers().clone()
         }
         Verdict::Answer(_) => panic!("an answer"),
@@ -310,19 +295,9 @@ async fn a_request_that_waits_for_keys_does_not_use_its_own_proof_up() {
     let now = orgate::clock::now().seconds();
     let token = token_at(now, &["read"], |claims| claims["cnf"] = json!({"jkt": thumbprint(ours())}));
     let proof = dpop_proof(ours(), &dpop_claims("1", "GET", URL, &token, now));
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", HeaderValue::from_str(&format!("DPoP {token}")).unwrap());
-    headers.insert("dpop", HeaderValue::from_str(&proof).unwrap());
-    let head = RequestHead {
-        method: &Method::GET,
-        authority: Some("app.example"),
-        path_and_query: &PathAndQuery::from_static("/docs"),
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    assert_eq!(verdict_text(&gate.check(&head).await), ALLOWED);
-    assert_eq!(verdict_text(&gate.check(&head).await), REFUSED);
+    let sent = Sent::new("GET /docs", &[("authorization", &format!("DPoP {token}")), ("dpop", &proof)]);
+    assert_eq!(verdict_text(&gate.check(&sent.head()).await), ALLOWED);
+    assert_eq!(verdict_text(&gate.check(&sent.head()).await), REFUSED);
 }
 
 #[test]
@@ -557,22 +532,10 @@ fn token_and_proof_end_at_the_gate_together() {
     for forward_token in [true, false] {
         let identity = IdentityOptions { forward_token, ..IdentityOptions::default() };
         let gate = Gate::new(parts(Required, Off).identity(identity));
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_str(&format!("DPoP {token}")).unwrap());
-        headers.insert("dpop", HeaderValue::from_str(&proof("1", &token)).unwrap());
-        let head = RequestHead {
-            method: &Method::GET,
-            authority: Some("app.example"),
-            path_and_query: &PathAndQuery::from_static("/docs"),
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        let Checked::Done(Verdict::Forward(permit)) = gate.check_now(&head, UnixTime::from_seconds(NOW))
-        else {
-            panic!("refused")
-        };
-        let mut headers = headers.clone();
+        let headers = [("authorization", &*format!("DPoP {token}")), ("dpop", &proof("1", &token))];
+        let sent = Sent::new("GET /docs", &headers);
+        let Checked::Done(Verdict::Forward(permit)) = sent.checked_at(&gate, NOW) else { panic!("refused") };
+        let mut headers = sent.headers().clone();
         let _ = permit.strip_credential(&mut headers);
         assert_eq!(headers.len(), if forward_token { 2 } else { 0 });
     }

@@ -17,7 +17,7 @@ use axum::{Router, body::Body, routing::any};
 use common::{Keys, parts, token_at};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use orgate::{Gate, IdentityOptions, RedirectOptions, TokenOptions, TokenSource};
+use orgate::{Gate, GateParts, IdentityOptions, RedirectOptions, ResourceOptions, TokenOptions, TokenSource};
 use orgate_testkit::TestKey;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -150,15 +150,18 @@ async fn targets(request: Request<Body>) -> Result<Response<Body>, Infallible> {
 }
 
 fn reading(source: TokenSource) -> Gate {
-    let sources = vec![TokenSource::Bearer, source];
-    let rules = [("GET /docs", "read"), ("GET /open", "public"), ("GET /page", "query.page == \"2\"")];
     let keys = Arc::new(Keys::default());
     keys.publish(&[TestKey::es256()]);
     keys.load();
+    reading_with(source, &keys, |parts| parts)
+}
+
+fn reading_with(source: TokenSource, keys: &Arc<Keys>, edit: impl FnOnce(GateParts) -> GateParts) -> Gate {
+    let sources = vec![TokenSource::Bearer, source];
+    let rules = [("GET /docs", "read"), ("GET /open", "public"), ("GET /page", "query.page == \"2\"")];
     let redirect = RedirectOptions { login: Some("/login".into()), organizations: None };
-    Gate::new(
-        parts(&rules, &keys).redirect(redirect).token(TokenOptions { sources, ..TokenOptions::default() }),
-    )
+    let token = TokenOptions { sources, ..TokenOptions::default() };
+    Gate::new(edit(parts(&rules, keys).redirect(redirect).token(token)))
 }
 
 async fn asked<S>(service: S, target: &str, headers: &[(&str, &str)]) -> Response<Body>
@@ -215,6 +218,47 @@ async fn a_token_in_the_query_proves_the_caller_and_goes_no_further() {
     let navigate = [("sec-fetch-mode", "navigate")];
     let answer = asked(layered(), "/docs?a=1&access_token=not.a.token", &navigate).await;
     assert_eq!(answer.headers()["location"], "/login?return_to=%2Fdocs%3Fa%3D1");
+}
+
+#[tokio::test]
+async fn what_is_answered_to_a_token_in_the_query_is_for_its_sender_alone() {
+    let resource = || ResourceOptions { url: "https://api.example".to_owned(), ..ResourceOptions::default() };
+    let answering = |said: Option<&'static str>| {
+        service_fn(move |_: Request<Body>| async move {
+            let said = said.map(|said| ("cache-control", said));
+            let response =
+                said.into_iter().fold(Response::builder(), |all, (name, value)| all.header(name, value));
+            Ok::<_, Infallible>(response.body(Body::empty()).unwrap())
+        })
+    };
+    let token = token();
+    let (with, bearer) = (format!("access_token={token}"), format!("Bearer {token}"));
+    for observe in [false, true] {
+        // The first request has to wait for keys.
+        let keys = Arc::new(Keys::default());
+        keys.publish(&[TestKey::es256()]);
+        let query = TokenSource::Query("access_token".into());
+        let gate = reading_with(query, &keys, |parts| parts.resource(resource()).observe(observe));
+        let told = async |target: &str, headers: &[(&str, &str)], said| {
+            let answer = asked(gate.layer().layer(answering(said)), target, headers).await;
+            assert_eq!(answer.status(), 200, "{target}");
+            answer.headers().get("cache-control").map(|value| value.to_str().unwrap().to_owned())
+        };
+        for (target, said, expected) in [
+            (format!("/docs?{with}"), None, "private"),
+            (format!("/docs?{with}"), None, "private"),
+            (format!("/docs?a=1&{with}"), Some("public, max-age=60"), "private, max-age=60"),
+            (format!("/docs?{with}"), Some("no-store"), "no-store"),
+            (format!("/open?{with}&{with}"), Some("max-age=60"), "private, max-age=60"),
+            (format!("/.well-known/oauth-protected-resource?{with}"), None, "private, max-age=300"),
+        ] {
+            assert_eq!(told(&target, &[], said).await.as_deref(), Some(expected), "{target} {said:?}");
+        }
+        for said in [None, Some("public, max-age=60")] {
+            let headers = [("authorization", &*bearer)];
+            assert_eq!(told("/docs?a=1", &headers, said).await.as_deref(), said, "not in the query");
+        }
+    }
 }
 
 #[tokio::test]

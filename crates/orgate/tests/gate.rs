@@ -12,9 +12,9 @@ mod common;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use common::{Keys, NOW, RULES, check, gate, parts, token, token_at, verdict_text, with_token};
-use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
-use orgate::{Code, DenyOptions, Gate, Rejection, RequestHead};
+use common::{Keys, NOW, RULES, Sent, check, gate, parts, token, token_at, verdict_text, with_token};
+use http::StatusCode;
+use orgate::{Code, DenyOptions, Gate, Rejection};
 use orgate_testkit::TestKey;
 
 #[test]
@@ -152,18 +152,7 @@ fn one_byte_of_difference_is_another_token() {
 
 /// What the waiting form of the check says; it reads the real clock, so the token must be fresh.
 async fn wait(gate: &Gate, token: &str) -> String {
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let target = PathAndQuery::from_static("/docs");
-    let head = RequestHead {
-        method: &Method::GET,
-        authority: None,
-        path_and_query: &target,
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    verdict_text(&gate.check(&head).await)
+    verdict_text(&gate.check(&Sent::bearing("GET /docs", token).head()).await)
 }
 
 #[tokio::test]
@@ -207,17 +196,8 @@ async fn who_comes_too_early_is_told_when_the_issuer_may_be_asked_again() {
         [(None, "5"), (Some(0), "1"), (Some(7_200), "8"), (Some(60_000), "60"), (Some(600_000), "60")]
     {
         *keys.pause.lock().unwrap() = pause.map(std::time::Duration::from_millis);
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let head = RequestHead {
-            method: &Method::GET,
-            authority: None,
-            path_and_query: &PathAndQuery::from_static("/docs"),
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        let orgate::Verdict::Reject(rejection) = gate.check(&head).await else {
+        let sent = Sent::bearing("GET /docs", &token);
+        let orgate::Verdict::Reject(rejection) = gate.check(&sent.head()).await else {
             panic!("let in without keys")
         };
         assert_eq!(rejection.code().as_str(), "keys_unavailable");
@@ -230,25 +210,9 @@ fn body(rejection: &Rejection, request_id: Option<&str>) -> serde_json::Value {
 }
 
 fn reject(gate: &Gate, request: &str, token: Option<&str>) -> Rejection {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut headers = HeaderMap::new();
-    if let Some(token) = token {
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    }
-    let target = PathAndQuery::try_from(path).unwrap();
-    let method = Method::from_bytes(method.as_bytes()).unwrap();
-    let head = RequestHead {
-        method: &method,
-        authority: None,
-        path_and_query: &target,
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, orgate_claims::UnixTime::from_seconds(NOW)) {
-        orgate::Checked::Done(orgate::Verdict::Reject(rejection)) => rejection,
-        other => panic!("{other:?}"),
-    }
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+    Sent::new(request, &headers).refused_at(gate, NOW)
 }
 
 #[test]

@@ -11,30 +11,14 @@
 
 mod common;
 
-use std::fs;
-
-use common::check;
-use orgate::{Checked, Gate, RequestHead, Verdict};
-use orgate_claims::UnixTime;
-use orgate_testkit::{TestKey, access_token_claims, jwks};
+use common::{ISSUER, Sent, check, gate_in};
+use orgate::Gate;
+use orgate_testkit::{Folder, TestKey, access_token_claims};
 use serde_json::Value;
 
-const ISSUER: &str = "https://issuer.example";
-
 /// A gate of these sections, for tokens of one issuer whose key lies beside the file.
-async fn gate(name: &str, sections: &str) -> Gate {
-    let folder = std::env::temp_dir().join(format!("orgate-language-{}-{name}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("keys.json"), jwks([TestKey::es256()])).unwrap();
-    let text = format!(
-        "version: 1\nissuers:\n  main: {{issuer: \"{ISSUER}\", audience: api, profile: orgate, keys: {{file: keys.json}}}}\n{sections}"
-    );
-    fs::write(folder.join("orgate.yaml"), text).unwrap();
-    let gate = Gate::load(folder.join("orgate.yaml")).await;
-    let gate = gate.unwrap_or_else(|error| panic!("{error}"));
-    gate.ready().await;
-    fs::remove_dir_all(&folder).unwrap();
-    gate
+async fn gate(sections: &str) -> Gate {
+    gate_in(&Folder::new(), "", sections).await
 }
 
 fn now() -> i64 {
@@ -56,9 +40,7 @@ fn ask(gate: &Gate, request: &str, authorization: &str, more: &[(&str, &str)]) -
 
 #[tokio::test]
 async fn rules_compare_claims_headers_and_queries() {
-    let gate = gate(
-        "compare",
-        "conditions:\n  same_team: path.team_id == claims.team\n  listed: org.id in claims.https://x.example/orgs\n\
+    let gate = gate("conditions:\n  same_team: path.team_id == claims.team\n  listed: org.id in claims.https://x.example/orgs\n\
          bind:\n  header.x-org-id: org.id\n\
          rules:\n  PATCH /teams/{team_id}: authenticated and same_team\n  GET /listed: listed\n  \
          GET /export: 'query.format == \"csv\" and header.x-reason != \"\"'\n  GET /me: authenticated\n",
@@ -104,7 +86,7 @@ async fn rules_compare_claims_headers_and_queries() {
 
 #[tokio::test]
 async fn a_better_sign_in_is_named_in_the_challenge() {
-    let gate = gate("step-up", "rules:\n  DELETE /a: delete_org and acr(\"mfa\") and fresh(15m)\n").await;
+    let gate = gate("rules:\n  DELETE /a: delete_org and acr(\"mfa\") and fresh(15m)\n").await;
     let at = |age: i64, acr: &'static str, permissions: &[&str]| {
         let permissions: Value = permissions.into();
         bearer(move |claims| {
@@ -116,24 +98,9 @@ async fn a_better_sign_in_is_named_in_the_challenge() {
     assert_eq!(ask(&gate, "DELETE /a", &at(60, "mfa", &["delete_org"]), &[]), "allow DELETE /a");
     assert_eq!(ask(&gate, "DELETE /a", &at(60, "mfa", &["read"]), &[]), "403 missing_permission");
     let challenge = |authorization: &str| {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("authorization", authorization.parse().unwrap());
-        let head = RequestHead {
-            method: &http::Method::DELETE,
-            authority: None,
-            path_and_query: &"/a".parse().unwrap(),
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        match gate.check_now(&head, UnixTime::from_seconds(now())) {
-            Checked::Done(Verdict::Reject(rejection)) => {
-                assert_eq!(rejection.code().as_str(), "step_up_required");
-                let response = rejection.response(None);
-                response.headers()["www-authenticate"].to_str().unwrap().to_owned()
-            }
-            other => panic!("{other:?}"),
-        }
+        let rejection = Sent::new("DELETE /a", &[("authorization", authorization)]).refused_at(&gate, now());
+        assert_eq!(rejection.code().as_str(), "step_up_required");
+        rejection.response(None).headers()["www-authenticate"].to_str().unwrap().to_owned()
     };
     let start = "Bearer realm=\"orgate\", error=\"insufficient_user_authentication\", \
                  error_description=\"A newer or stronger sign-in is required\"";

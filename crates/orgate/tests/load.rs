@@ -11,34 +11,9 @@
 
 mod common;
 
-use std::{fs, path::PathBuf};
-
 use common::check;
 use orgate::{Gate, LoadOptions};
-use orgate_testkit::{Reply, Stub, TestKey, access_token_claims, jwks};
-
-/// A folder of the test's own, removed with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("orgate-load-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use orgate_testkit::{Folder, Reply, Stub, TestKey, access_token_claims, jwks};
 
 fn policy(issuer: &str, keys: &str) -> String {
     format!(
@@ -56,7 +31,7 @@ async fn verdict(gate: &Gate, issuer: &str, key: &TestKey) -> String {
 
 #[tokio::test]
 async fn keys_come_from_discovery_from_a_url_or_from_a_file() {
-    let folder = Folder::new("keys");
+    let folder = Folder::new();
     let stub = Stub::start().await;
     let url = stub.url();
     stub.serve_issuer([TestKey::es256()]);
@@ -77,7 +52,7 @@ async fn keys_come_from_discovery_from_a_url_or_from_a_file() {
 
 #[tokio::test]
 async fn the_secret_of_an_issuer_is_read_when_the_gate_is_made() {
-    let (folder, url) = (Folder::new("secret"), "https://issuer.example");
+    let (folder, url) = (Folder::new(), "https://issuer.example");
     let file = folder.write("orgate.yaml", &policy(url, "{secret: {file: issuer.key}}"));
     folder.write("issuer.key", &format!("{}\n", TestKey::SECRET));
     let gate = Gate::load(&file).await.unwrap();
@@ -93,13 +68,13 @@ async fn the_secret_of_an_issuer_is_read_when_the_gate_is_made() {
         error.to_string(),
         "a secret of the issuer `main`: it is not fit: it must have 32 to 1024 bytes"
     );
-    std::fs::remove_file(folder.0.join("issuer.key")).unwrap();
+    std::fs::remove_file(folder.path().join("issuer.key")).unwrap();
     assert!(Gate::load(&file).await.is_err(), "no secret is not an empty one");
 }
 
 #[tokio::test]
 async fn a_bad_policy_gives_no_gate_and_says_where() {
-    let folder = Folder::new("bad");
+    let folder = Folder::new();
     let file = folder
         .write("orgate.yaml", &policy("https://issuer.example", "discover").replace(": read", ": raed"));
     let error = Gate::load(&file).await.unwrap_err();
@@ -108,18 +83,18 @@ async fn a_bad_policy_gives_no_gate_and_says_where() {
         error.to_string().contains("orgate.yaml:6:14") && error.to_string().contains("`read`"),
         "{error}"
     );
-    let missing = Gate::load(folder.0.join("nowhere.yaml")).await.unwrap_err();
+    let missing = Gate::load(folder.path().join("nowhere.yaml")).await.unwrap_err();
     assert_eq!(missing.exit_code(), 2);
 }
 
 #[tokio::test]
 async fn keys_in_hand_move_over_to_another_limit_and_snapshots_stay_on() {
-    let folder = Folder::new("limit");
+    let folder = Folder::new();
     let stub = Stub::start().await;
     let url = stub.url();
     stub.serve_issuer([TestKey::es256()]);
-    let snapshots = folder.0.join("snapshots");
-    let count = || fs::read_dir(&snapshots).map(|files| files.count()).unwrap_or(0);
+    let snapshots = folder.path().join("snapshots");
+    let count = || std::fs::read_dir(&snapshots).map(|files| files.count()).unwrap_or(0);
     let file = folder.write("orgate.yaml", &policy(&url, "discover"));
     let gate = Gate::load_with(&file, LoadOptions::default().key_snapshots(&snapshots)).await.unwrap();
     gate.ready().await;

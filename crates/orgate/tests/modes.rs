@@ -9,67 +9,31 @@
     reason = "a test may panic"
 )]
 
-use std::{
-    convert::Infallible,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+mod common;
+
+use std::{convert::Infallible, sync::Arc};
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
+use common::{ISSUER, Sent, gate_in};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use orgate::{Gate, Permit, Principal};
-use orgate_testkit::{Reply, Stub, TestKey, access_token_claims, jwks};
+use orgate_testkit::{Folder, Reply, Stub, TestKey, access_token_claims, jwks};
 use tower::{Layer, ServiceExt, service_fn};
 
-const ISSUER: &str = "https://issuer.example";
 const SECRET: &str = "whsec_test_stripe_secret_1";
 
-/// A directory that goes with the test.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("orgate-modes-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A gate of a policy with one issuer, whose keys are loaded; `{issuer}` is more of the issuer.
-async fn gate_with(issuer: &str, rest: &str) -> (Gate, Directory) {
-    let directory = Directory::new();
-    directory.write("keys.json", &jwks([TestKey::es256()]));
-    directory.write("stripe", &format!("{SECRET}\n"));
-    directory.write("old", "whsec_test_stripe_secret_2");
-    let text = format!(
-        "version: 1\nissuers: {{main: {{issuer: {ISSUER}, audience: api, profile: orgate, keys: {{file: keys.json}}{issuer}}}}}\n{rest}"
-    );
-    let policy = directory.write("orgate.yaml", &text);
-    let gate = Gate::load(&policy).await.unwrap_or_else(|error| panic!("{error}"));
-    gate.ready().await;
-    (gate, directory)
+async fn gate_with(issuer: &str, rest: &str) -> (Gate, Folder) {
+    let folder = Folder::new();
+    folder.write("stripe", &format!("{SECRET}\n"));
+    folder.write("old", "whsec_test_stripe_secret_2");
+    let gate = gate_in(&folder, issuer, rest).await;
+    (gate, folder)
 }
 
-async fn gate(rest: &str) -> (Gate, Directory) {
+async fn gate(rest: &str) -> (Gate, Folder) {
     gate_with("", rest).await
 }
 
@@ -132,7 +96,7 @@ rules:
 
 #[tokio::test]
 async fn a_signed_delivery_passes_with_the_very_body_that_was_signed() {
-    let (gate, _directory) = gate(WEBHOOKS).await;
+    let (gate, _folder) = gate(WEBHOOKS).await;
     let now = orgate::clock::now().seconds();
     let header = stripe(SECRET, now, "{\"a\": 1}");
     let signed = [("stripe-signature", header.as_str())];
@@ -151,7 +115,7 @@ async fn a_signed_delivery_passes_with_the_very_body_that_was_signed() {
 
 #[tokio::test]
 async fn deliveries_that_prove_nothing_are_refused() {
-    let (gate, _directory) = gate(WEBHOOKS).await;
+    let (gate, _folder) = gate(WEBHOOKS).await;
     let now = orgate::clock::now().seconds();
     let (good, old) = (stripe(SECRET, now, "{}"), stripe(SECRET, now - 400, "{}"));
     let (ahead, wrong) = (stripe(SECRET, now + 400, "{}"), stripe("whsec_another_secret_", now, "{}"));
@@ -193,11 +157,11 @@ async fn deliveries_that_prove_nothing_are_refused() {
 
 #[tokio::test]
 async fn a_static_key_stands_for_the_caller_that_the_policy_names() {
-    let directory = Directory::new();
-    directory.write("keys.json", &jwks([TestKey::es256()]));
+    let folder = Folder::new();
+    folder.write("keys.json", &jwks([TestKey::es256()]));
     // FIPS 180-2: the SHA-256 of `abc`.
-    directory.write("ci", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n");
-    let policy = directory.write(
+    folder.write("ci", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n");
+    let policy = folder.write(
         "orgate.yaml",
         "version: 1
 issuers: {main: {issuer: https://issuer.example, audience: api, profile: orgate, keys: {file: keys.json}}}
@@ -226,14 +190,14 @@ rules:
     let twice = [("x-ci-key", "abc"), ("x-ci-key", "abc")];
     assert_eq!(answer(&gate, "POST /builds", &twice, "").await, refused(401, "invalid_token"));
     // Its secret gone, the gate does not come to life; and says nothing of what it read.
-    directory.write("ci", "not-a-hash-s3cret");
+    folder.write("ci", "not-a-hash-s3cret");
     let error = Gate::load(&policy).await.unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(
         error.to_string().contains("the authenticator `ci`") && !error.to_string().contains("s3cret"),
         "{error}"
     );
-    std::fs::remove_file(directory.0.join("ci")).unwrap();
+    std::fs::remove_file(folder.path().join("ci")).unwrap();
     assert!(matches!(Gate::load(&policy).await, Err(orgate::LoadError::Secret { .. })));
 }
 
@@ -246,7 +210,7 @@ const CORS_RULES: &str =
 
 #[tokio::test]
 async fn a_preflight_is_an_options_request_unless_the_policy_says_otherwise() {
-    let (gate, _directory) = gate(CORS_RULES).await;
+    let (gate, _folder) = gate(CORS_RULES).await;
     let asked = preflight("https://app.example", "POST");
     assert_eq!(answer(&gate, "OPTIONS /docs", &asked, "").await, refused(403, "method_not_covered"));
     assert_eq!(answer(&gate, "OPTIONS /open", &asked, "").await.0, 200);
@@ -254,7 +218,7 @@ async fn a_preflight_is_an_options_request_unless_the_policy_says_otherwise() {
 
 #[tokio::test]
 async fn a_passed_preflight_needs_a_rule_for_what_it_asks() {
-    let (gate, _directory) = gate(&format!("cors: {{preflight: pass}}\n{CORS_RULES}")).await;
+    let (gate, _folder) = gate(&format!("cors: {{preflight: pass}}\n{CORS_RULES}")).await;
     let origin = "https://app.example";
     let passed = (200, "nobody | POST /docs | ".to_owned());
     assert_eq!(answer(&gate, "OPTIONS /docs", &preflight(origin, "POST"), "").await, passed);
@@ -289,7 +253,7 @@ async fn a_passed_preflight_needs_a_rule_for_what_it_asks() {
 #[tokio::test]
 async fn a_rule_that_names_options_is_not_gone_round_by_the_headers_of_a_preflight() {
     let rules = "rules: {POST /docs: write, OPTIONS /docs: role(owner), GET|OPTIONS /closed: deny}\n";
-    let (gate, _directory) = gate(&format!("cors: {{preflight: pass}}\n{rules}")).await;
+    let (gate, _folder) = gate(&format!("cors: {{preflight: pass}}\n{rules}")).await;
     let headers = preflight("https://app.example", "POST");
     assert_eq!(answer(&gate, "OPTIONS /docs", &headers, "").await, refused(401, "no_credential"));
     assert_eq!(answer(&gate, "OPTIONS /closed", &headers, "").await, refused(403, "denied"));
@@ -299,7 +263,7 @@ async fn a_rule_that_names_options_is_not_gone_round_by_the_headers_of_a_preflig
 async fn an_observed_policy_refuses_and_answers_no_preflight() {
     let observed = "mode: observe\nuntil: 2027-01-31\nrules: {POST /docs: write, ANY /closed: deny}\n";
     for cors in ["pass", "{answer: {origins: [\"https://app.example\"]}}"] {
-        let (gate, _directory) = gate(&format!("cors: {{preflight: {cors}}}\n{observed}")).await;
+        let (gate, _folder) = gate(&format!("cors: {{preflight: {cors}}}\n{observed}")).await;
         for (path, rule, would) in [
             ("/docs", "POST /docs", None),
             ("/closed", "ANY /closed", Some("403 denied")),
@@ -322,7 +286,7 @@ async fn an_observed_policy_names_nobody_who_was_withdrawn_or_overheard() {
     );
     let observed = "mode: observe\nuntil: 2027-01-31\nauthenticators: {pay: {type: webhook, scheme: stripe, secret: {file: stripe}}}\n\
                     rules: {DELETE /docs: {require: write, fresh: live}, POST /hook: via(pay)}\n";
-    let (gate, _directory) = gate_with(&issuer, observed).await;
+    let (gate, _folder) = gate_with(&issuer, observed).await;
     stub.set("/introspect", Reply::json(r#"{"active":false}"#));
     let writer = format!("Bearer {}", token(&["write"]));
     let (status, text, headers) = ask(&gate, "DELETE /docs", &[("authorization", writer.as_str())], "").await;
@@ -337,7 +301,7 @@ async fn an_observed_policy_names_nobody_who_was_withdrawn_or_overheard() {
 #[tokio::test]
 async fn an_answered_preflight_says_what_the_page_may_do() {
     let answered = "cors: {preflight: {answer: {origins: [https://app.example], headers: [Authorization, X-A], credentials: true, max_age: 10m}}}\n";
-    let (gate, _directory) = gate(&format!("{answered}{CORS_RULES}")).await;
+    let (gate, _folder) = gate(&format!("{answered}{CORS_RULES}")).await;
     let (status, body, headers) =
         ask(&gate, "OPTIONS /docs", &preflight("https://app.example", "POST"), "").await;
     assert_eq!((status, body.as_str()), (204, ""));
@@ -367,7 +331,7 @@ async fn an_answered_preflight_says_what_the_page_may_do() {
     assert_eq!(ask(&gate, "OPTIONS /docs", &preflight("https://app.example", "PUT"), "").await.0, 403);
     assert_eq!(ask(&gate, "OPTIONS /closed", &preflight("https://app.example", "GET"), "").await.0, 403);
 
-    let (gate, _directory) =
+    let (gate, _folder) =
         self::gate(&format!("cors: {{preflight: {{answer: {{origins: [\"*\"]}}}}}}\n{CORS_RULES}")).await;
     let (_, _, headers) = ask(&gate, "OPTIONS /docs", &preflight("https://any.example", "GET"), "").await;
     assert_eq!(header(&headers, "access-control-allow-origin").as_deref(), Some("*"));
@@ -377,7 +341,7 @@ async fn an_answered_preflight_says_what_the_page_may_do() {
 #[tokio::test]
 async fn an_observed_policy_tells_and_refuses_nothing_that_has_one_reading() {
     let observed = "mode: observe\nuntil: 2027-01-31\nrules: {GET /docs: read, DELETE /docs: delete_org, ANY /closed: deny}\n";
-    let (gate, _directory) = gate(observed).await;
+    let (gate, _folder) = gate(observed).await;
     let token = format!("Bearer {}", token(&["read"]));
     let bearer = [("authorization", token.as_str())];
     let subject = access_token_claims(ISSUER, "api", 0)["sub"].as_str().unwrap().to_owned();
@@ -411,20 +375,9 @@ async fn an_observed_policy_tells_and_refuses_nothing_that_has_one_reading() {
 
 /// The shadow that permit or refusal carries.
 async fn shadow(gate: &Gate, request: &str, token: Option<&str>) -> (bool, Option<bool>) {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut headers = HeaderMap::new();
-    if let Some(token) = token {
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    }
-    let head = orgate::RequestHead {
-        method: &method.parse().unwrap(),
-        authority: None,
-        path_and_query: &path.parse().unwrap(),
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check(&head).await {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+    match gate.check(&Sent::new(request, &headers).head()).await {
         orgate::Verdict::Forward(permit) => (true, permit.shadow()),
         orgate::Verdict::Reject(rejection) => (false, rejection.shadow()),
         orgate::Verdict::Answer(_) => panic!("no preflight"),
@@ -441,7 +394,7 @@ async fn a_shadow_is_told_where_it_disagrees_and_never_decides() {
   GET /orgs/{org_id}: {require: read, shadow: authenticated}
   GET /plain: read
 ";
-    let (gate, _directory) = gate(rules).await;
+    let (gate, _folder) = gate(rules).await;
     let (reader, writer) = (token(&["read"]), token(&["read", "write"]));
     for (request, token, expected) in [
         ("GET /tighter", Some(&*reader), (true, Some(false))),
@@ -471,7 +424,7 @@ async fn a_live_rule_asks_the_issuer_for_every_request() {
         stub.url()
     );
     let rules = "rules: {DELETE /docs: {require: write, fresh: live}, GET /docs: write}\n";
-    let (gate, _directory) = gate_with(&issuer, rules).await;
+    let (gate, _folder) = gate_with(&issuer, rules).await;
     let (writer, reader) = (format!("Bearer {}", token(&["write"])), format!("Bearer {}", token(&["read"])));
     let (writer, reader) = ([("authorization", writer.as_str())], [("authorization", reader.as_str())]);
     stub.set("/introspect", Reply::json(r#"{"active":true}"#));
@@ -500,7 +453,7 @@ async fn an_issuers_yes_is_used_again_as_the_policy_says_and_its_no_never() {
         stub.url()
     );
     let rules = "rules: {DELETE /docs: {require: write, fresh: live}, GET /docs: write}\n";
-    let (gate, directory) = gate_with(&issuer, rules).await;
+    let (gate, folder) = gate_with(&issuer, rules).await;
     let (first, second) = (token(&["write"]), token(&["write", "read"]));
     let (first, second) = (format!("Bearer {first}"), format!("Bearer {second}"));
     let (first, second) = ([("authorization", first.as_str())], [("authorization", second.as_str())]);
@@ -523,15 +476,17 @@ async fn an_issuers_yes_is_used_again_as_the_policy_says_and_its_no_never() {
         refused(401, "revoked"),
         "of this very token"
     );
+    let counted = gate.status().issuers[0].introspection.unwrap();
+    assert_eq!((counted.asked, counted.failures, counted.reused), (6, 2, 3));
     // A policy that is read again begins anew.
-    gate.reload(directory.0.join("orgate.yaml")).await.unwrap();
+    gate.reload(folder.path().join("orgate.yaml")).await.unwrap();
     assert_eq!(answer(&gate, "DELETE /docs", &first, "").await, refused(401, "revoked"));
 }
 
 #[tokio::test]
 async fn an_observed_policy_passes_on_a_delivery_that_is_too_large_whole() {
     let observed = format!("mode: observe\nuntil: 2099-01-31{WEBHOOKS}");
-    let (gate, _directory) = gate(&observed).await;
+    let (gate, _folder) = gate(&observed).await;
     let large = "x".repeat(5000);
     let signature = stripe(SECRET, orgate::clock::now().seconds(), "{}");
     for headers in [&[("stripe-signature", signature.as_str())][..], &[]] {
@@ -549,7 +504,7 @@ async fn a_session_is_exchanged_once_and_its_token_is_verified() {
         "token: {{exchange: {{cookie: sid, url: \"{}/token\", field: token, cache: 60s}}}}\nrules: {{GET /docs: read, POST /docs: read, GET /open: optional}}\n",
         stub.url()
     );
-    let (gate, _directory) = gate(&rest).await;
+    let (gate, _folder) = gate(&rest).await;
     let session = |value: &str| [("cookie", format!("a=b; sid={value}"))];
     let ask_with = |value: &'static str| {
         let gate = gate.clone();

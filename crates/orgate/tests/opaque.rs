@@ -9,58 +9,36 @@
     reason = "a test may panic"
 )]
 
-use std::{
-    convert::Infallible,
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Instant,
-};
+mod common;
+
+use std::{convert::Infallible, time::Instant};
 
 use bytes::Bytes;
+use common::{ISSUER, gate_in};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use orgate::{Gate, Principal};
-use orgate_testkit::{Introspector, TestKey, access_token_claims, jwks};
+use orgate_testkit::{Folder, Introspector, TestKey, access_token_claims};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 
-const ISSUER: &str = "https://issuer.example";
 const OTHER: &str = "https://keys.example";
 const RULES: &str = "rules:\n  GET /docs: read\n  POST /docs: write\n  DELETE /docs: {require: write, fresh: live}\n  GET /orgs/{org_id}: read\n";
 
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A gate of an issuer that signs tokens and is asked about opaque ones as `main` says, and of another, of API keys, as
 /// `keys` says.
-async fn gate_of(main: &str, keys: &str) -> (Gate, Directory) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory =
-        Directory(std::env::temp_dir().join(format!("orgate-opaque-{}-{number}", std::process::id())));
-    std::fs::create_dir_all(&directory.0).unwrap();
-    std::fs::write(directory.0.join("keys.json"), jwks([TestKey::es256()])).unwrap();
-    std::fs::write(directory.0.join("secret"), "s3cret-of-the-gate").unwrap();
-    let policy = directory.0.join("orgate.yaml");
-    let text = format!(
-        "version: 1\nissuers:\n  main: {{issuer: {ISSUER}, audience: api, profile: orgate, keys: {{file: keys.json}}{main}}}\n{keys}{RULES}"
-    );
-    std::fs::write(&policy, text).unwrap();
-    let gate = Gate::load(&policy).await.unwrap_or_else(|error| panic!("{error}"));
-    gate.ready().await;
-    (gate, directory)
+async fn gate_of(main: &str, keys: &str) -> (Gate, Folder) {
+    let folder = Folder::new();
+    folder.write("secret", "s3cret-of-the-gate");
+    let gate = gate_in(&folder, main, &format!("{keys}{RULES}")).await;
+    (gate, folder)
 }
 
 fn introspect(issuer: &Introspector, more: &str) -> String {
     format!(", introspect: {{url: \"{}\", client_id: gate, secret: {{file: secret}}, {more}}}", issuer.url())
 }
 
-async fn gate(issuer: &Introspector, more: &str) -> (Gate, Directory) {
+async fn gate(issuer: &Introspector, more: &str) -> (Gate, Folder) {
     gate_of(&introspect(issuer, more), "").await
 }
 
@@ -95,10 +73,16 @@ async fn ask(gate: &Gate, request: &str, token: &str) -> String {
     format!("{status} {}", code.unwrap_or(&body))
 }
 
+/// How often the issuer was asked, how often it gave no answer, and how often what it said was used again.
+fn figures(gate: &Gate) -> (u64, u64, u64) {
+    let counted = gate.status().issuers[0].introspection.unwrap();
+    (counted.asked, counted.failures, counted.reused)
+}
+
 #[tokio::test]
 async fn an_opaque_token_gives_the_principal_that_a_jwt_gives() {
     let issuer = Introspector::start().await;
-    let (gate, _directory) = gate(&issuer, "opaque: true").await;
+    let (gate, _folder) = gate(&issuer, "opaque: true").await;
     issuer.knows("opaque-of-ann", claims(ISSUER, &["read"]));
     let mut signed = claims(ISSUER, &["read"]);
     signed.as_object_mut().unwrap().remove("active");
@@ -114,12 +98,13 @@ async fn an_opaque_token_gives_the_principal_that_a_jwt_gives() {
         assert_eq!(ask(&gate, request, &jwt).await, expected, "{request}");
     }
     assert_eq!(issuer.asked(), ["opaque-of-ann"], "once, and never about a JWT");
+    assert_eq!(figures(&gate), (1, 0, 3));
 }
 
 #[tokio::test]
 async fn what_the_issuer_says_is_judged_as_a_tokens_claims_are() {
     let issuer = Introspector::start().await;
-    let (gate, _directory) = gate(&issuer, "opaque: true, cache: 0s").await;
+    let (gate, _folder) = gate(&issuer, "opaque: true, cache: 0s").await;
     let now = orgate::clock::now().seconds();
     let rows = [
         ("active", json!(false), "401 invalid_token"),
@@ -182,7 +167,7 @@ async fn an_answer_is_used_again_as_the_policy_says_and_never_beyond_exp() {
 #[tokio::test]
 async fn a_rule_that_wants_the_rights_of_now_asks_again_and_once() {
     let issuer = Introspector::start().await;
-    let (gate, _directory) = gate(&issuer, "opaque: true").await;
+    let (gate, _folder) = gate(&issuer, "opaque: true").await;
     issuer.knows("key", claims(ISSUER, &["read", "write"]));
     assert!(ask(&gate, "DELETE /docs", "key").await.starts_with("200 "));
     assert_eq!(issuer.asked().len(), 1, "what was heard for this very request is of now");
@@ -201,7 +186,7 @@ async fn a_rule_that_wants_the_rights_of_now_asks_again_and_once() {
 #[tokio::test]
 async fn a_no_is_remembered_and_an_issuer_that_is_down_says_nothing() {
     let issuer = Introspector::start().await;
-    let (gate, _directory) = gate(&issuer, "opaque: true").await;
+    let (gate, _folder) = gate(&issuer, "opaque: true").await;
     issuer.knows("cached", claims(ISSUER, &["read"]));
     assert!(ask(&gate, "GET /docs", "cached").await.starts_with("200 "));
     let _ = issuer.asked();
@@ -209,6 +194,7 @@ async fn a_no_is_remembered_and_an_issuer_that_is_down_says_nothing() {
         assert_eq!(ask(&gate, "GET /docs", "made-up").await, "401 invalid_token");
     }
     assert_eq!(issuer.asked(), ["made-up"]);
+    assert_eq!(figures(&gate), (2, 0, 4), "a no is used again as well");
     issuer.down(true);
     issuer.knows("good", claims(ISSUER, &["read"]));
     let response = answered(&gate, "GET /docs", "good").await;
@@ -218,6 +204,7 @@ async fn a_no_is_remembered_and_an_issuer_that_is_down_says_nothing() {
     );
     assert!(!response.headers().contains_key("www-authenticate"));
     assert!(ask(&gate, "GET /docs", "cached").await.starts_with("200 "), "what is in hand goes on");
+    assert_eq!(figures(&gate), (3, 1, 5));
     issuer.down(false);
     assert!(ask(&gate, "GET /docs", "good").await.starts_with("200 "), "silence is not remembered");
 }
@@ -229,7 +216,7 @@ async fn a_token_is_shown_to_the_issuer_that_it_begins_like_and_to_no_other() {
         "  keys: {{issuer: {OTHER}, audience: api, profile: orgate, keys: none{}}}\n",
         introspect(&machines, "opaque: {prefix: [sk_, pk_]}")
     );
-    let (gate, _directory) = gate_of(&introspect(&people, "opaque: true"), &keys).await;
+    let (gate, _folder) = gate_of(&introspect(&people, "opaque: true"), &keys).await;
     machines.knows("sk_live_1", claims(OTHER, &["read"]));
     people.knows("session", claims(ISSUER, &["read"]));
     assert_eq!(ask(&gate, "GET /docs", "sk_live_1").await, "200 usr_ann of org_acme by https://keys.example");
@@ -255,7 +242,7 @@ async fn a_token_is_shown_to_the_issuer_that_it_begins_like_and_to_no_other() {
 async fn without_a_word_of_it_in_the_policy_nobody_is_asked() {
     let issuer = Introspector::start().await;
     for more in ["cache: 5s", "opaque: false"] {
-        let (gate, _directory) = gate(&issuer, more).await;
+        let (gate, _folder) = gate(&issuer, more).await;
         assert_eq!(ask(&gate, "GET /docs", "k3y").await, "401 invalid_token");
     }
     assert!(issuer.asked().is_empty());
@@ -264,7 +251,7 @@ async fn without_a_word_of_it_in_the_policy_nobody_is_asked() {
 #[tokio::test]
 async fn a_flood_of_made_up_tokens_is_bounded_and_keeps_nobody_out_whom_the_issuer_knows() {
     let issuer = Introspector::start().await;
-    let (gate, _directory) = gate(&issuer, "opaque: true, cache: 0s").await;
+    let (gate, _folder) = gate(&issuer, "opaque: true, cache: 0s").await;
     let mut said = claims(ISSUER, &["read"]);
     said["exp"] = 9_999_999_999_i64.into();
     issuer.knows("known", said);

@@ -11,11 +11,13 @@
     reason = "a test may panic"
 )]
 
+mod common;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use http::{HeaderMap, Method, uri::PathAndQuery};
-use orgate::{Checked, Gate, GateParts, RequestHead, Verdict};
-use orgate_claims::{Principal, UnixTime};
+use common::Sent;
+use orgate::{Checked, Gate, GateParts, Verdict};
+use orgate_claims::Principal;
 use orgate_testkit::{TestKey, jwks};
 use orgate_verify::{KeySet, KeySource, StaticKeys, Verifier};
 use serde_json::{Value, json};
@@ -55,17 +57,7 @@ fn judged(profile: &str, vector: &Value, case: &Value, claims: &Value) -> Result
     let gate = Gate::new(GateParts::new(file.policy, verifier));
 
     let token = TestKey::es256().mint_with("typ", case["typ"].clone(), &claims);
-    let mut headers = HeaderMap::new();
-    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let head = RequestHead {
-        method: &Method::GET,
-        authority: None,
-        path_and_query: &PathAndQuery::from_static("/me"),
-        headers: &headers,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
+    match Sent::bearing("GET /me", &token).checked_at(&gate, NOW) {
         Checked::Done(Verdict::Forward(permit)) => Ok(described(&permit.principal().unwrap())),
         Checked::Done(Verdict::Reject(rejection)) => {
             let body: Value = serde_json::from_slice(rejection.response(None).body()).unwrap();

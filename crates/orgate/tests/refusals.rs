@@ -12,14 +12,20 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Keys, NOW, RULES, parts, token, token_at};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, uri::PathAndQuery};
+use bytes::Bytes;
+use common::{Keys, NOW, RULES, Sent, parts, policy, token, token_at};
+use http::{HeaderValue, Response, StatusCode};
 use orgate::{
-    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, RequestHead,
-    ResourceOptions, Verdict,
+    Checked, DenyOptions, Disclose, Gate, GateParts, RedirectOptions, Rejection, ResourceOptions,
+    TokenOptions, TokenSource, Verdict,
 };
-use orgate_claims::UnixTime;
+use orgate_claims::IssuerUrl;
 use orgate_testkit::TestKey;
+use orgate_verify::{
+    Binding::{self, Allowed, Off, Required},
+    KeySource, TrustedIssuer, Verifier,
+};
+use serde_json::{Value, json};
 
 fn gate(edit: impl FnOnce(GateParts) -> GateParts) -> Gate {
     let keys = Arc::new(Keys::default());
@@ -29,23 +35,7 @@ fn gate(edit: impl FnOnce(GateParts) -> GateParts) -> Gate {
 }
 
 fn refused(gate: &Gate, request: &str, headers: &[(&str, &str)]) -> Rejection {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-    }
-    let head = RequestHead {
-        method: &Method::from_bytes(method.as_bytes()).unwrap(),
-        authority: Some("app.example"),
-        path_and_query: &PathAndQuery::try_from(path).unwrap(),
-        headers: &map,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
-        Checked::Done(Verdict::Reject(rejection)) => rejection,
-        other => panic!("{request}: {other:?}"),
-    }
+    Sent::new(request, headers).refused_at(gate, NOW)
 }
 
 #[test]
@@ -229,40 +219,32 @@ fn challenges_say_where_the_document_about_the_resource_is() {
     assert_eq!(silent.headers()["www-authenticate"], "Bearer realm=\"orgate\"");
 }
 
+/// What the gate itself answers, if it does.
+fn answered(gate: &Gate, request: &str) -> Option<Response<Bytes>> {
+    match Sent::new(request, &[]).checked_at(gate, NOW) {
+        Checked::Done(Verdict::Answer(answer)) => Some(answer.response()),
+        _ => None,
+    }
+}
+
 #[test]
 fn the_document_about_the_resource_is_answered_before_the_policy() {
-    let answered = |gate: &Gate, method: &Method, path: &'static str| {
-        let headers = HeaderMap::new();
-        let path_and_query = &PathAndQuery::from_static(path);
-        let head = RequestHead {
-            method,
-            authority: Some("app.example"),
-            path_and_query,
-            headers: &headers,
-            peer: None,
-            client_certificate: None,
-        };
-        match gate.check_now(&head, UnixTime::from_seconds(NOW)) {
-            Checked::Done(Verdict::Answer(answer)) => Some(answer.response()),
-            _ => None,
-        }
-    };
     let gate = known_as("https://api.example/v1");
     for path in [
         "/.well-known/oauth-protected-resource/v1",
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource?x=y",
     ] {
-        let answer = answered(&gate, &Method::GET, path).unwrap();
+        let answer = answered(&gate, &format!("GET {path}")).unwrap();
         assert_eq!(
             (answer.status(), &answer.headers()["access-control-allow-origin"]),
             (StatusCode::OK, &HeaderValue::from_static("*"))
         );
         assert_eq!(answer.headers()["content-type"], "application/json");
-        let document: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        let document: Value = serde_json::from_slice(answer.body()).unwrap();
         assert_eq!(
             document,
-            serde_json::json!({
+            json!({
                 "resource": "https://api.example/v1",
                 "authorization_servers": [common::ISSUER],
                 "bearer_methods_supported": ["header"],
@@ -276,13 +258,86 @@ fn the_document_about_the_resource_is_answered_before_the_policy() {
         "/.well-known/oauth-protected-resource/",
         "/.well-known/oauth-protected-resources",
     ] {
-        assert!(answered(&gate, &Method::GET, path).is_none(), "{path}");
+        assert!(answered(&gate, &format!("GET {path}")).is_none(), "{path}");
     }
-    assert!(answered(&gate, &Method::POST, "/.well-known/oauth-protected-resource").is_none());
-    let preflight = answered(&gate, &Method::OPTIONS, "/.well-known/oauth-protected-resource/v1").unwrap();
+    assert!(answered(&gate, "POST /.well-known/oauth-protected-resource").is_none());
+    let preflight = answered(&gate, "OPTIONS /.well-known/oauth-protected-resource/v1").unwrap();
     assert_eq!((preflight.status(), preflight.body().len()), (StatusCode::NO_CONTENT, 0));
     let off = self::gate(|parts| parts);
-    assert!(answered(&off, &Method::GET, "/.well-known/oauth-protected-resource").is_none());
+    assert!(answered(&off, "GET /.well-known/oauth-protected-resource").is_none());
+}
+
+#[test]
+fn the_document_says_how_tokens_are_sent_and_what_they_are_bound_to() {
+    let algorithms = json!(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]);
+    let query = |name: &str| TokenSource::Query(name.into());
+    let cookie = TokenSource::Cookie("__Host-t".into());
+    let both = || vec![TokenSource::Bearer, query("token"), query("access_token"), cookie.clone()];
+    type Terms = (Binding, Binding);
+    let rows: [(&[Terms], Vec<TokenSource>, Value); 9] = [
+        (&[(Off, Off)], both(), json!({"bearer_methods_supported": ["header", "query"]})),
+        (&[(Off, Off)], vec![query("access_token")], json!({"bearer_methods_supported": ["query"]})),
+        (&[(Off, Off)], vec![query("token"), cookie.clone()], json!({"bearer_methods_supported": []})),
+        (
+            &[(Allowed, Off)],
+            both(),
+            json!({"bearer_methods_supported": ["header", "query"], "dpop_signing_alg_values_supported": algorithms}),
+        ),
+        (
+            &[(Required, Off)],
+            both(),
+            json!({
+                "bearer_methods_supported": [],
+                "dpop_signing_alg_values_supported": algorithms,
+                "dpop_bound_access_tokens_required": true,
+            }),
+        ),
+        (
+            &[(Required, Off), (Off, Off)],
+            both(),
+            json!({"bearer_methods_supported": ["header", "query"], "dpop_signing_alg_values_supported": algorithms}),
+        ),
+        (
+            &[(Off, Off), (Off, Allowed)],
+            vec![TokenSource::Bearer],
+            json!({"bearer_methods_supported": ["header"], "tls_client_certificate_bound_access_tokens": true}),
+        ),
+        (
+            &[(Off, Required)],
+            vec![TokenSource::Bearer],
+            json!({"bearer_methods_supported": ["header"], "tls_client_certificate_bound_access_tokens": true}),
+        ),
+        (
+            &[(Required, Required), (Required, Off)],
+            vec![TokenSource::Bearer],
+            json!({
+                "bearer_methods_supported": [],
+                "dpop_signing_alg_values_supported": algorithms,
+                "dpop_bound_access_tokens_required": true,
+                "tls_client_certificate_bound_access_tokens": true,
+            }),
+        ),
+    ];
+    for (terms, sources, expected) in rows {
+        let issuers = terms.iter().enumerate().map(|(number, (dpop, mtls))| {
+            let url = IssuerUrl::parse(&format!("https://issuer{number}.example")).unwrap();
+            let issuer = TrustedIssuer::with_any_audience(url).dpop(*dpop).mtls(*mtls);
+            (issuer, Arc::new(Keys::default()) as Arc<dyn KeySource>)
+        });
+        let parts = GateParts::new(policy(&RULES), Verifier::new(issuers.collect()).unwrap());
+        let resource =
+            ResourceOptions { url: "https://api.example".to_owned(), ..ResourceOptions::default() };
+        let token = TokenOptions { sources, ..TokenOptions::default() };
+        let gate = Gate::new(parts.token(token).resource(resource));
+        let answer = answered(&gate, "GET /.well-known/oauth-protected-resource").unwrap();
+        let mut document: Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(document["authorization_servers"].as_array().unwrap().len(), terms.len());
+        document
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["resource", "authorization_servers"].contains(&name.as_str()));
+        assert_eq!(document, expected, "{terms:?}");
+    }
 }
 
 #[test]

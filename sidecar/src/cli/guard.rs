@@ -293,6 +293,8 @@ impl Administered for Status {
     fn metrics(&self) -> String {
         let status = self.gate.status();
         self.metrics.tokens(status.unknown_permissions, status.forgeries_recognized);
+        let asked = status.issuers.iter().map(|issuer| (issuer.issuer.clone(), issuer.introspection));
+        self.metrics.questions(asked.filter_map(|(issuer, figures)| Some((issuer, figures?))));
         let issuers =
             status.issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         let connections = self.upstream.as_ref().map_or((0, 0), |upstream| upstream.connections());

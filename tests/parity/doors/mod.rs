@@ -2,6 +2,7 @@
 
 mod deciding;
 mod explain;
+mod fronts;
 mod layer;
 mod proxy;
 
@@ -55,6 +56,7 @@ pub(crate) struct Stand {
     runtime: Runtime,
     application: Upstream,
     proxy: Running,
+    fronts: fronts::Fronts,
     doors: Running,
     layer: layer::Application,
     folder: std::path::PathBuf,
@@ -83,12 +85,13 @@ impl Stand {
             .args(["serve", "--forward-auth", free, "--ext-authz", free, "--authzen", free, "--admin", free])
             .folder(folder.path())
             .ready();
+        let fronts = fronts::Fronts::start(folder.path(), &doors, &application.url());
         let layer = runtime.block_on(layer::Application::start(folder.path()));
-        Self { runtime, application, proxy, doors, layer, folder: folder.path().to_owned() }
+        Self { runtime, application, proxy, fronts, doors, layer, folder: folder.path().to_owned() }
     }
 
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        vec![
+        let mut names = vec![
             "proxy",
             "proxy, HTTP/2",
             "layer",
@@ -97,7 +100,9 @@ impl Stand {
             "auth_request",
             "ext_authz, HTTP",
             "AuthZEN",
-        ]
+        ];
+        names.extend(fronts::NAMES);
+        names
     }
 
     /// Puts the policy that stands in the folder now in force behind every door.
@@ -112,26 +117,32 @@ impl Stand {
     /// Asks every door.
     pub(crate) fn ask(&self, asked: &Asked<'_>) -> Vec<(&'static str, Seen)> {
         let proxy = self.proxy.url("proxy");
-        vec![
-            ("proxy", self.passed_on(proxy::http1(&proxy, asked))),
-            ("proxy, HTTP/2", self.passed_on(self.runtime.block_on(proxy::http2(&proxy, asked)))),
+        let mut seen = vec![
+            ("proxy", self.passed_on(asked, proxy::http1(&proxy, asked))),
+            ("proxy, HTTP/2", self.passed_on(asked, self.runtime.block_on(proxy::http2(&proxy, asked)))),
             ("layer", self.layer.ask(asked)),
             ("explain", explain::ask(&self.folder, asked)),
             ("forward auth", deciding::forwarded(&self.doors.url("forward-auth"), asked)),
             ("auth_request", deciding::original(&self.doors.url("forward-auth"), asked)),
             ("ext_authz, HTTP", deciding::ext_authz(&self.doors.url("ext-authz"), asked)),
             ("AuthZEN", deciding::authzen(&self.doors.url("authzen"), asked)),
-        ]
+        ];
+        seen.extend(self.fronts.ask(asked, |seen| self.passed_on(asked, seen)));
+        seen
     }
 
     /// What reached the application, where the door let something through.
-    fn passed_on(&self, seen: Seen) -> Seen {
+    fn passed_on(&self, asked: &Asked<'_>, seen: Seen) -> Seen {
         let requests = self.application.take_requests();
         match (&seen, &*requests) {
             (Seen::Allowed { .. }, [request]) => Seen::Allowed {
                 target: Some(request.target.clone()),
-                subject: request.header("x-orgate-sub").map(str::to_owned),
+                // Caddy sends what nobody is called as an empty header.
+                subject: request.header("x-orgate-sub").filter(|told| !told.is_empty()).map(str::to_owned),
             },
+            (Seen::Allowed { .. }, []) => {
+                panic!("something answered {} without the application", asked.target)
+            }
             (Seen::Allowed { .. }, _) => panic!("the application got {} requests", requests.len()),
             (_, []) => seen,
             _ => panic!("the application got what was refused with {seen:?}"),

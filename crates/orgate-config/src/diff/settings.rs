@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::Path};
 use orgate_policy::RuleEntry;
 
 use crate::{
-    AuthenticatorKind, AuthenticatorSpec, CorsAnswer, Mode, Preflight, SecretSource,
+    AuthenticatorKind, AuthenticatorSpec, CorsAnswer, IssuerSpec, Mode, Preflight, SecretSource,
     file::{PolicyFile, TokenSource},
 };
 
@@ -43,7 +43,12 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     let (was, is) = (&old.token, &new.token);
     let widens =
         is.from.iter().any(|source| !was.from.contains(source)) || is.first_of_several && was.from != is.from;
-    push("token.from", sources(&was.from), sources(&is.from), widens, false);
+    // Where several are refused, the order says nothing.
+    let ordered = was.first_of_several || is.first_of_several;
+    let gone = was.from.iter().any(|source| !is.from.contains(source));
+    if ordered || widens || gone {
+        push("token.from", sources(&was.from), sources(&is.from), widens, false);
+    }
     let several = |first: bool| if first { "first" } else { "deny" }.to_owned();
     push(
         "token.several",
@@ -70,19 +75,17 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
 
     for issuer in &new.issuers {
         let Some(before) = old.issuer(&issuer.name) else { continue };
-        let asked = |spec: &crate::IssuerSpec| match &spec.introspect {
+        let asked = |spec: &IssuerSpec| match &spec.introspect {
             Some(spec) => format!("{} as {}", spec.url, spec.client_id),
             None => "none".to_owned(),
         };
         let setting = format!("issuers.{}.introspect", issuer.name);
         push(&setting, asked(before), asked(issuer), before.introspect.is_some(), false);
-        let lasts =
-            |spec: &crate::IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
+        let lasts = |spec: &IssuerSpec| spec.introspect.as_ref().map_or(0, |spec| spec.cache.as_secs());
         let (was, is) = (lasts(before), lasts(issuer));
         push(&format!("{setting}.cache"), format!("{was}s"), format!("{is}s"), is > was, false);
-        let (was, is) = (opaque(before), opaque(issuer));
-        let widens = is != "none";
-        push(&format!("{setting}.opaque"), was, is, widens, false);
+        let widens = asks_about_more(before, issuer) || has_heir(new, issuer);
+        push(&format!("{setting}.opaque"), opaque(before), opaque(issuer), widens, false);
     }
     for spec in &new.authenticators {
         // A new one lets nobody in unless a rule names it, and that is told of the rule.
@@ -153,11 +156,32 @@ fn sources(from: &[TokenSource]) -> String {
 }
 
 /// Which opaque tokens an issuer is asked about.
-fn opaque(issuer: &crate::IssuerSpec) -> String {
+fn opaque(issuer: &IssuerSpec) -> String {
     let spec = issuer.introspect.as_ref().and_then(|spec| spec.opaque.as_ref());
     spec.map_or("none".to_owned(), |spec| {
         let which = if spec.prefixes.is_empty() { "all".to_owned() } else { spec.prefixes.join(", ") };
         format!("{which}, for {}s", spec.cache.as_secs())
+    })
+}
+
+fn asks_about_more(old: &IssuerSpec, new: &IssuerSpec) -> bool {
+    let spec = |issuer: &'_ IssuerSpec| issuer.introspect.as_ref().and_then(|spec| spec.opaque.clone());
+    let (was, is) = match (spec(old), spec(new)) {
+        (_, None) => return false,
+        (None, Some(_)) => return true,
+        (Some(was), Some(is)) => (was, is),
+    };
+    let known = |prefix: &String| was.prefixes.iter().any(|known| prefix.starts_with(known));
+    let more = is.prefixes.is_empty() || !is.prefixes.iter().all(known);
+    is.cache > was.cache || !was.prefixes.is_empty() && more
+}
+
+/// Whether opaque tokens that are not the issuer's any more are shown to another, which may know them.
+pub(super) fn has_heir(file: &PolicyFile, of: &IssuerSpec) -> bool {
+    let mut others = file.issuers.iter().filter(|other| other.name != of.name);
+    others.any(|other| {
+        let spec = other.introspect.as_ref().and_then(|spec| spec.opaque.as_ref());
+        spec.is_some_and(|spec| spec.prefixes.is_empty())
     })
 }
 
@@ -279,6 +303,33 @@ mod tests {
                 "token: {public_url: [\"https://a.example\", \"https://b.example/x\"]}",
                 "token.public_url: https://a.example -> https://a.example, https://b.example/x +",
             ),
+            ("", "token: {from: [bearer, {query: t}]}", "token.from: bearer -> bearer, query t +"),
+            (
+                "token: {from: [{query: t}]}",
+                "token: {from: [{query: u}]}",
+                "token.from: query t -> query u +",
+            ),
+            ("token: {from: [bearer, {query: t}]}", "", "token.from: bearer, query t -> bearer"),
+            (
+                "token: {from: [{websocket_protocol: a}]}",
+                "token: {from: [{websocket_protocol: b}]}",
+                "token.from: websocket_protocol a -> websocket_protocol b +",
+            ),
+            (
+                "token: {from: [bearer, {cookie: c}], several: first}",
+                "token: {from: [{cookie: c}, bearer], several: first}",
+                "token.from: bearer, cookie c -> cookie c, bearer +",
+            ),
+            (
+                "",
+                "token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, cache: 9s}}",
+                "token.exchange: none -> the cookie s at https://a.example/t, token, for 9s +",
+            ),
+            (
+                "token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, cache: 9s}}",
+                "",
+                "token.exchange: the cookie s at https://a.example/t, token, for 9s -> none",
+            ),
             ("", "cors: {preflight: pass}", "cors.preflight: deny -> pass public"),
             (
                 ci,
@@ -301,6 +352,76 @@ mod tests {
             assert_eq!(told(old, new), [expected], "{old} {new}");
             assert_eq!(told(old, old), [""; 0]);
         }
+        let [one, other] =
+            ["[bearer, {cookie: c}]", "[{cookie: c}, bearer]"].map(|from| format!("token: {{from: {from}}}"));
+        assert_eq!(told(&one, &other), [""; 0], "where several are refused, the order says nothing");
+    }
+
+    #[test]
+    fn what_issuers_are_asked_about_opaque_tokens_is_compared() {
+        let told = |old: &[&str], new: &[&str]| -> Vec<String> {
+            let [old, new] = [old, new].map(|issuers| {
+                let issuer = |(number, keys): (usize, &&str)| {
+                    let url = format!("https://i{number}.example");
+                    let introspect =
+                        format!("introspect: {{url: \"{url}/i\", client_id: g, secret: {{env: S}}, {keys}}}");
+                    format!(
+                        "  i{number}: {{issuer: \"{url}\", audience: a, algorithms: [ES256], {introspect}}}\n"
+                    )
+                };
+                let issuers: String = issuers.iter().enumerate().map(issuer).collect();
+                let text =
+                    format!("version: 1\nissuers:\n{issuers}permissions: [read]\nrules: {{GET /a: read}}\n");
+                crate::compile("orgate.yaml", text.as_bytes(), &|_| None)
+                    .unwrap_or_else(|error| panic!("{error:?}"))
+            });
+            let line = |c: SettingChange| {
+                let setting = c.setting.strip_prefix("issuers.i0.introspect").unwrap().to_owned();
+                format!("{setting} {} -> {}{}", c.before, c.after, if c.widens { " +" } else { "" })
+            };
+            settings(&old, &new).into_iter().map(line).collect()
+        };
+        let (nothing, all, live) = ("opaque: false", "opaque: true", "opaque: {prefix: sk_live_}");
+        for (old, new, expected) in [
+            (nothing, all, ".opaque none -> all, for 30s +"),
+            (all, nothing, ".opaque all, for 30s -> none"),
+            (nothing, live, ".opaque none -> sk_live_, for 30s +"),
+            (all, live, ".opaque all, for 30s -> sk_live_, for 30s"),
+            (live, all, ".opaque sk_live_, for 30s -> all, for 30s +"),
+            (live, "opaque: {prefix: sk_}", ".opaque sk_live_, for 30s -> sk_, for 30s +"),
+            ("opaque: {prefix: sk_}", live, ".opaque sk_, for 30s -> sk_live_, for 30s"),
+            (
+                live,
+                "opaque: {prefix: [sk_live_, pk_]}",
+                ".opaque sk_live_, for 30s -> sk_live_, pk_, for 30s +",
+            ),
+            (
+                "opaque: {prefix: [sk_live_, pk_]}",
+                live,
+                ".opaque sk_live_, pk_, for 30s -> sk_live_, for 30s",
+            ),
+        ] {
+            assert_eq!(told(&[old], &[new]), [expected]);
+            assert_eq!(told(&[old], &[old]), [""; 0]);
+        }
+        for (old, new, widens) in [("5s", "50s", " +"), ("50s", "5s", "")] {
+            let with = |cache: &str| format!("opaque: true, cache: {cache}");
+            assert_eq!(
+                told(&[&with(old)], &[&with(new)]),
+                [
+                    format!(".cache {old} -> {new}{widens}"),
+                    format!(".opaque all, for {old} -> all, for {new}{widens}")
+                ]
+            );
+        }
+        // What one issuer is not asked about any more the other is, which may know it.
+        let keys = "opaque: {prefix: sk_}";
+        assert_eq!(told(&[keys, all], &[nothing, all]), [".opaque sk_, for 30s -> none +"]);
+        assert_eq!(told(&[keys, all], &[live, all]), [".opaque sk_, for 30s -> sk_live_, for 30s +"]);
+        assert_eq!(
+            told(&[keys, "opaque: {prefix: pk_}"], &[live, "opaque: {prefix: pk_}"]),
+            [".opaque sk_, for 30s -> sk_live_, for 30s"]
+        );
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION, uri::PathAndQuery};
-use orgate::{Checked, Gate, GateParts, RequestHead, Verdict};
+use orgate::{CertificateThumbprint, Checked, Gate, GateParts, Rejection, RequestHead, Verdict};
 use orgate_claims::{IssuerUrl, Permission, UnixTime};
 use orgate_policy::{PathOptions, Place, Policy, PolicySpec, Requirement, RuleKey, RuleSpec};
-use orgate_testkit::{TestKey, access_token_claims, jwks};
+use orgate_testkit::{Folder, TestKey, access_token_claims, jwks};
 use orgate_verify::{BoxFuture, KeySet, KeySource, KeySourceError, KeySourceStatus, TrustedIssuer, Verifier};
 use serde_json::Value;
 
@@ -135,22 +138,87 @@ pub fn token(permissions: &[&str]) -> String {
     token_at(NOW, permissions, |_| {})
 }
 
+/// A request as a door receives it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    method: Method,
+    target: PathAndQuery,
+    headers: HeaderMap,
+    certificate: Option<CertificateThumbprint>,
+}
+
+impl Sent {
+    /// `METHOD target` with these headers.
+    pub fn new(request: &str, headers: &[(&str, &str)]) -> Self {
+        let (method, target) = request.split_once(' ').unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(http::HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let (method, target) = (method.parse().unwrap(), target.parse().unwrap());
+        Self { method, target, headers: map, certificate: None }
+    }
+
+    /// The same with a bearer token and nothing else.
+    pub fn bearing(request: &str, token: &str) -> Self {
+        Self::new(request, &[(AUTHORIZATION.as_str(), &format!("Bearer {token}"))])
+    }
+
+    /// On a connection on which the client has shown this certificate.
+    pub fn by(self, certificate: Option<CertificateThumbprint>) -> Self {
+        Self { certificate, ..self }
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// As the gate is asked about it.
+    pub fn head(&self) -> RequestHead<'_> {
+        RequestHead {
+            method: &self.method,
+            authority: Some("app.example"),
+            path_and_query: &self.target,
+            headers: &self.headers,
+            peer: None,
+            client_certificate: self.certificate,
+        }
+    }
+
+    pub fn checked_at(&self, gate: &Gate, now: i64) -> Checked {
+        gate.check_now(&self.head(), UnixTime::from_seconds(now))
+    }
+
+    /// The refusal; there must be one.
+    #[track_caller]
+    pub fn refused_at(&self, gate: &Gate, now: i64) -> Rejection {
+        match self.checked_at(gate, now) {
+            Checked::Done(Verdict::Reject(rejection)) => rejection,
+            other => panic!("{self:?}: {other:?}"),
+        }
+    }
+}
+
+/// Writes the policy of one issuer whose keys lie beside it; `terms` are more of the issuer, `rest` stands below it.
+pub fn policy_file(folder: &Folder, terms: &str, rest: &str) -> PathBuf {
+    folder.write("keys.json", &jwks([TestKey::es256()]));
+    let issuer = format!(
+        "{{issuer: {ISSUER}, audience: {AUDIENCE}, profile: orgate, keys: {{file: keys.json}}{terms}}}"
+    );
+    folder.write("orgate.yaml", &format!("version: 1\nissuers:\n  main: {issuer}\n{rest}"))
+}
+
+/// The gate of that policy, with its keys in hand.
+#[cfg(all(feature = "config", feature = "remote"))]
+pub async fn gate_in(folder: &Folder, terms: &str, rest: &str) -> Gate {
+    let gate = Gate::load(policy_file(folder, terms, rest)).await.unwrap_or_else(|error| panic!("{error}"));
+    gate.ready().await;
+    gate
+}
+
 /// What the gate says at once, as `allow RULE`, `STATUS code` or `needs …`.
 pub fn check(gate: &Gate, request: &str, headers: &[(&str, &str)], now: i64) -> String {
-    let (method, path) = request.split_once(' ').unwrap();
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(http::HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-    }
-    let head = RequestHead {
-        method: &Method::from_bytes(method.as_bytes()).unwrap(),
-        authority: Some("app.example"),
-        path_and_query: &PathAndQuery::try_from(path).unwrap(),
-        headers: &map,
-        peer: None,
-        client_certificate: None,
-    };
-    match gate.check_now(&head, UnixTime::from_seconds(now)) {
+    match Sent::new(request, headers).checked_at(gate, now) {
         Checked::Done(verdict) => verdict_text(&verdict),
         Checked::Needs(need) => format!("needs {need:?}"),
     }
