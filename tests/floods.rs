@@ -33,15 +33,16 @@ async fn a_process_that_runs_out_of_files_recovers() {
     let (proxy, admin) = (running.url("proxy"), running.url("admin"));
     let address = proxy.trim_start_matches("http://");
     let asked = |stream: &mut TcpStream| {
-        stream.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").is_ok() && stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0)
+        stream.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").is_ok()
+            && stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0)
     };
     // Far more than there can be, of which the first keep their places.
-    let mut flood: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut flood: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
     for stream in &mut flood {
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     }
-    let served = flood.iter_mut().take_while(|stream| asked(stream)).count();
-    assert!((4..100).contains(&served), "{served} of 200 at once");
+    let served = flood.iter_mut().map(asked).take_while(|is_served| *is_served).count();
+    assert!((4..60).contains(&served), "{served} of 100 at once");
     for _ in 0..3 {
         assert_eq!(request("GET", &format!("{admin}/healthz"), &[], None).body, "ok\n");
     }

@@ -73,12 +73,13 @@ impl Connection {
     /// Finds out who is at the other end.
     async fn find_peer(&mut self, stream: &mut TcpStream, peers: &TrustedPeers) -> io::Result<()> {
         self.trusted = peers.include(self.peer.ip());
-        if self.trusted && peers.announce {
-            if let Some(announced) = announced::read(stream).await? {
-                self.peer = announced;
-                // Between the two there may be another that is trusted.
-                self.trusted = peers.include(announced.ip());
-            }
+        if self.trusted
+            && peers.announce
+            && let Some(announced) = announced::read(stream).await?
+        {
+            self.peer = announced;
+            // Between the two there may be another that is trusted.
+            self.trusted = peers.include(announced.ip());
         }
         Ok(())
     }

@@ -25,9 +25,8 @@ async fn at(addresses: &[SocketAddr], settings: UpstreamSettings) -> Sidecar {
 
 /// Paused for so long that no test sees the end.
 fn patient() -> UpstreamSettings {
-    let mut ejection = Ejection::default();
-    ejection.first = Duration::from_secs(600);
-    ejection.longest = Duration::from_secs(600);
+    let long = Duration::from_secs(600);
+    let ejection = Ejection { first: long, longest: long, ..Ejection::default() };
     UpstreamSettings { ejection, ..UpstreamSettings::default() }
 }
 
