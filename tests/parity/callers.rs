@@ -104,8 +104,8 @@ fn unfit(caller: &str, now: i64) -> String {
         "forged" => {
             let token = with("owner", |_| ());
             let (signed, signature) = token.rsplit_once('.').unwrap();
-            let other = if signature.starts_with('A') { "B" } else { "A" };
-            format!("{signed}.{other}{}", &signature[1..])
+            let (other, same) = (if signature.starts_with('A') { "B" } else { "A" }, signature.split_at(1).1);
+            format!("{signed}.{other}{same}")
         }
         "unsigned" => compact(r#"{"alg":"none","typ":"at+jwt"}"#, claims("owner").to_string(), ""),
         "unknown key" => TestKey::other_es256().mint_with("kid", json!("nobody-has-it"), &claims("owner")),
@@ -119,7 +119,7 @@ fn unfit(caller: &str, now: i64) -> String {
         "critical" => TestKey::es256().mint_with("crit", json!(["exp"]), &claims("owner")),
         "twice said" => {
             let claims = claims("owner").to_string();
-            let twice = format!("{{\"sub\":\"usr_eve\",{}", &claims[1..]);
+            let twice = claims.replacen('{', "{\"sub\":\"usr_eve\",", 1);
             TestKey::es256().sign(r#"{"alg":"ES256","typ":"at+jwt","kid":"es256"}"#, twice)
         }
         "garbage" => "not-a-token".to_owned(),

@@ -3,12 +3,20 @@
 //! Some sign-in libraries keep the session on their server and give the browser a cookie that says nothing. Their server
 //! also gives a signed token to whoever shows the cookie; this asks for it. What comes back is as unproven as any token
 //! of a request. The cookie goes to the one address that the operator wrote, and nowhere else.
+//!
+//! Anybody can make up a cookie, so exchanges that are under way are bounded; and a page that opens with twenty requests asks about
+//! its session once.
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::{RemoteError, address::Address, error::Fault, http::HttpClient};
 
@@ -18,7 +26,14 @@ pub struct SessionExchange {
     cookie: String,
     field: String,
     client: HttpClient,
+    flights: Mutex<HashMap<Box<str>, watch::Receiver<Outcome>>>,
 }
+
+/// What a session was exchanged for, once that is known.
+type Outcome = Option<Result<Option<Arc<str>>, RemoteError>>;
+
+/// Exchanges that are under way at the same time; what is beyond is answered at once.
+const AT_ONCE: usize = 512;
 
 impl SessionExchange {
     /// The exchange at `url`: a GET with the cookie of this name, answered with a JSON document whose member `field` is the
@@ -28,7 +43,8 @@ impl SessionExchange {
     /// [`RemoteError`] if `url` is not https and not on this machine.
     pub fn new(url: &str, cookie: &str, field: &str, client: HttpClient) -> Result<Self, RemoteError> {
         let address = Address::of_endpoint(url)?;
-        Ok(Self { address, cookie: cookie.to_owned(), field: field.to_owned(), client })
+        let (cookie, field, flights) = (cookie.to_owned(), field.to_owned(), Mutex::default());
+        Ok(Self { address, cookie, field, client, flights })
     }
 
     /// The name of the cookie.
@@ -37,11 +53,48 @@ impl SessionExchange {
         &self.cookie
     }
 
-    /// The token of the session `value`, unproven; `None` if the server knows no such session.
+    /// The token of the session `value`, unproven; `None` if the server knows no such session. Whoever asks about the same
+    /// session meanwhile hears the same. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`RemoteError`] if the server cannot be asked, or gives no token.
-    pub async fn token(&self, value: &str) -> Result<Option<String>, RemoteError> {
+    /// [`RemoteError`] if the server cannot be asked, is asked too much, or gives no token.
+    pub async fn token(self: &Arc<Self>, value: &str) -> Result<Option<Arc<str>>, RemoteError> {
+        let mut running = self.start(value)?;
+        let outcome = running.wait_for(Option::is_some).await;
+        match outcome.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            // The sender is gone without an answer only if its task was stopped from outside.
+            _ => Err(RemoteError::at(&self.address, Fault::NotAnAnswer("the exchange was broken off"))),
+        }
+    }
+
+    fn start(self: &Arc<Self>, value: &str) -> Result<watch::Receiver<Outcome>, RemoteError> {
+        let mut flights = self.flights();
+        if let Some(running) = flights.get(value).filter(|running| running.has_changed().is_ok()) {
+            return Ok(running.clone());
+        }
+        if flights.len() >= AT_ONCE {
+            return Err(RemoteError::at(&self.address, Fault::Crowded(AT_ONCE)));
+        }
+        let (done, running) = watch::channel(None);
+        flights.insert(value.into(), running.clone());
+        drop(flights);
+        let landing = Landing { of: Arc::clone(self), session: value.into() };
+        drop(tokio::spawn(async move {
+            let outcome = landing.of.ask(&landing.session).await;
+            drop(landing);
+            // Nobody may be waiting any more.
+            let _ = done.send(Some(outcome));
+        }));
+        Ok(running)
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Box<str>, watch::Receiver<Outcome>>> {
+        // Each change to it is a single one, so a panic elsewhere leaves it whole.
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, value: &str) -> Result<Option<Arc<str>>, RemoteError> {
         let mut cookie = HeaderValue::try_from(format!("{}={value}", self.cookie)).map_err(|_| {
             RemoteError::at(&self.address, Fault::NotAnAnswer("the cookie cannot be sent on"))
         })?;
@@ -66,13 +119,25 @@ impl SessionExchange {
             document.get(&self.field)
         };
         match found {
-            Some(Value::String(token)) if !token.is_empty() => Ok(Some(token.clone())),
+            Some(Value::String(token)) if !token.is_empty() => Ok(Some(token.as_str().into())),
             _ => Err(self.no_token()),
         }
     }
 
     fn no_token(&self) -> RemoteError {
         RemoteError::at(&self.address, Fault::NotAnAnswer("without the token where `field` says it is"))
+    }
+}
+
+/// An exchange under way; its end makes room, however it ends.
+struct Landing {
+    of: Arc<SessionExchange>,
+    session: Box<str>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.of.flights().remove(&self.session);
     }
 }
 

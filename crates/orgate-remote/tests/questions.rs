@@ -116,6 +116,7 @@ async fn a_session_is_exchanged_for_its_token() {
         client(),
     )
     .unwrap();
+    let exchange = Arc::new(exchange);
     assert_eq!(exchange.token("se55ion%3D").await.unwrap().as_deref(), Some("aaa.bbb.ccc"));
     let seen = seen.lock().unwrap().clone();
     assert!(seen.starts_with("GET /token?x=y HTTP/1.1\r\n"), "{seen}");
@@ -126,7 +127,8 @@ async fn a_session_is_exchanged_for_its_token() {
 #[tokio::test]
 async fn a_session_that_is_unknown_differs_from_a_server_that_is_out_of_reach() {
     let stub = Stub::start().await;
-    let exchange = SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap();
+    let exchange =
+        Arc::new(SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap());
     for (reply, expected) in [
         (Reply::json(r#"{"token":"a.b.c"}"#), Some(Some("a.b.c"))),
         (Reply::status(401), Some(None)),
@@ -252,4 +254,45 @@ async fn what_is_no_answer_says_nothing_of_a_token() {
     assert_eq!((introspection.figures().asked, introspection.figures().failures), (10, 10));
     stub.set("/introspect", Reply::json(r#" {"active":false}"#));
     assert_eq!(&*introspection.ask("t", false).await.unwrap(), br#" {"active":false}"#);
+}
+
+#[tokio::test]
+async fn a_session_that_many_ask_about_at_once_is_exchanged_once() {
+    let stub = Stub::start().await;
+    stub.set("/token", Reply::json(r#"{"token":"a.b.c"}"#).delay(Duration::from_millis(200)));
+    let exchange =
+        Arc::new(SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap());
+    let ask = |value: &'static str| {
+        let exchange = Arc::clone(&exchange);
+        tokio::spawn(async move { exchange.token(value).await.unwrap() })
+    };
+    let asking: Vec<_> = (0..20).map(|_| ask("s1")).chain([ask("s2")]).collect();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap().as_deref(), Some("a.b.c"));
+    }
+    assert_eq!(stub.hits("/token"), 2, "one for each session");
+    // It is not remembered here: who asks later asks anew.
+    assert!(exchange.token("s1").await.unwrap().is_some());
+    assert_eq!(stub.hits("/token"), 3);
+}
+
+#[tokio::test]
+async fn made_up_sessions_are_turned_away_beyond_a_number() {
+    let stub = Stub::start().await;
+    stub.set("/token", Reply::hang());
+    let exchange =
+        Arc::new(SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap());
+    let asking: Vec<_> = (0..2000)
+        .map(|number| {
+            let exchange = Arc::clone(&exchange);
+            tokio::spawn(async move { exchange.token(&format!("s{number}")).await.unwrap_err().to_string() })
+        })
+        .collect();
+    let mut crowded = 0;
+    for asked in asking {
+        crowded += usize::from(asked.await.unwrap().contains("512"));
+    }
+    assert!(crowded >= 2000 - 512, "{crowded}");
+    stub.set("/token", Reply::json(r#"{"token":"a.b.c"}"#));
+    assert!(exchange.token("s").await.unwrap().is_some(), "there is room again");
 }

@@ -58,7 +58,7 @@ pub(crate) async fn exchange(parts: &GateParts, head: &RequestHead<'_>) -> Excha
         return Exchanged::NoSession;
     };
     match exchange.token(cookie).await {
-        Ok(Some(token)) => Exchanged::Token(token.into()),
+        Ok(Some(token)) => Exchanged::Token(token),
         Ok(None) => Exchanged::NoSession,
         Err(error) => {
             tracing::warn!(%error, "a session could not be exchanged");
