@@ -214,7 +214,7 @@ impl Gate {
             }
         }
         let nonce = self.use_up(&parts, proof, &mut judged, now);
-        self.limited(&parts, &mut judged);
+        let quota = self.limited(&parts, &mut judged);
         if let (None, Some((fingerprint, window))) = (&judged.refused, once)
             && !self.deliveries().is_first(fingerprint, window)
         {
@@ -222,7 +222,7 @@ impl Gate {
                 Rejection::new(Code::InvalidToken).with_detail("this delivery was let through before");
             (judged.refused, judged.caller) = (Some(parts.of_rule(rejection, judged.rule)), None);
         }
-        Checked::Done(form.give(&parts, sent, judged).with_nonce(nonce))
+        Checked::Done(form.give(&parts, sent, judged).with_nonce(nonce).with_quota(quota))
     }
 }
 

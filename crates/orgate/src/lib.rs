@@ -55,6 +55,7 @@ mod preflight;
 mod principal;
 #[cfg(feature = "axum")]
 mod protect;
+mod quota;
 mod redirect;
 pub mod rejection;
 mod replays;

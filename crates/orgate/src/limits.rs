@@ -29,7 +29,7 @@ use orgate_policy::{Limit, LimitPer};
 use siphasher::sip128::Hasher128;
 
 use crate::{
-    Code, Gate, Rejection, clock, gate::GateParts, judge::Judged, keyed_hash::KeyedHash,
+    Code, Gate, Rejection, clock, gate::GateParts, judge::Judged, keyed_hash::KeyedHash, quota::Quota,
     token_cache::VerifiedToken,
 };
 
@@ -107,16 +107,22 @@ impl Limits {
         CallerKey { set: hash.h1, tag: hash.h2.max(1) }
     }
 
-    /// Counts a request at `now`, a time of a clock that never goes back.
+    /// Counts a request at `now`, a time of a clock that never goes back, and says what is left.
     ///
     /// # Errors
     /// After what time the next one is allowed, where this one is not; nothing is counted then.
-    fn admit(&self, key: CallerKey, limit: Limit, now: Duration) -> Result<(), Duration> {
+    fn admit(&self, key: CallerKey, limit: Limit, now: Duration) -> Result<Quota, Duration> {
         let now = nanoseconds(now);
         let requests = u64::from(limit.requests());
         let each = nanoseconds(limit.period()).div_ceil(requests);
         let ahead = each * (requests - 1);
-        let Some(time) = self.place(key, now) else { return Ok(()) };
+        // Of what is asked ahead of its time, so much is left, and one request more as soon as that is `each` more.
+        let quota = |asked: u64| {
+            let left = if asked > ahead { 0 } else { (ahead - asked) / each + 1 };
+            let more_in = Duration::from_nanos((asked + left * each).saturating_sub(ahead));
+            Quota { limit, left, more_in }
+        };
+        let Some(time) = self.place(key, now) else { return Ok(quota(each)) };
         let mut known = time.load(Ordering::Acquire);
         loop {
             let from = known.max(now);
@@ -124,7 +130,7 @@ impl Limits {
                 return Err(Duration::from_nanos(from - now - ahead));
             }
             match time.compare_exchange_weak(known, from + each, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(quota(from + each - now)),
                 Err(other) => known = other,
             }
         }
@@ -170,18 +176,28 @@ impl fmt::Debug for Limits {
 }
 
 impl Gate {
-    /// Counts a request that everything else let pass, where its rule has a limit; refuses it where that is used up.
-    pub(crate) fn limited(&self, parts: &GateParts, judged: &mut Judged<std::sync::Arc<VerifiedToken>>) {
-        let (Some(limit), None) = (judged.limit, &judged.refused) else { return };
+    /// Counts a request that everything else let pass, where its rule has a limit; refuses it where that is used up. Says
+    /// what is left, where anybody is refused for that.
+    pub(crate) fn limited(
+        &self,
+        parts: &GateParts,
+        judged: &mut Judged<std::sync::Arc<VerifiedToken>>,
+    ) -> Option<Quota> {
+        let (Some(limit), None) = (judged.limit, &judged.refused) else { return None };
         let rule = judged.rule.and_then(|rule| parts.policy().rule(rule)).unwrap_or_default();
         let principal = judged.caller.as_ref().map(|token| &*token.principal);
         let key = self.limits().key(rule, limit, principal);
-        if let Err(wait) = self.limits().admit(key, limit, clock::monotonic()) {
-            let rejection = Rejection::new(Code::RateLimited).with_retry_after(wait);
-            judged.refused = Some(parts.of_rule(rejection, judged.rule));
-            // What it stands for would be limited as well.
-            judged.shadow = None;
-        }
+        let quota = match self.limits().admit(key, limit, clock::monotonic()) {
+            Ok(quota) => quota,
+            Err(wait) => {
+                let rejection = Rejection::new(Code::RateLimited).with_retry_after(wait);
+                judged.refused = Some(parts.of_rule(rejection, judged.rule));
+                // What it stands for would be limited as well.
+                judged.shadow = None;
+                Quota { limit, left: 0, more_in: wait }
+            }
+        };
+        Some(quota).filter(|_| !parts.observes())
     }
 }
 
@@ -213,15 +229,19 @@ mod tests {
         let (limits, limit) = (Limits::new(), limit("10/s per org"));
         let key = CallerKey { set: 7, tag: 7 };
         let start = ms(5000);
-        assert_eq!((0..30).filter(|_| limits.admit(key, limit, start).is_ok()).count(), 10);
+        let left: Vec<(u64, Duration)> = (0..30)
+            .filter_map(|_| limits.admit(key, limit, start).ok())
+            .map(|quota| (quota.left, quota.more_in))
+            .collect();
+        assert_eq!(left, (0..10).rev().map(|left| (left, ms(100))).collect::<Vec<_>>());
         assert_eq!(limits.admit(key, limit, start), Err(ms(100)));
         assert_eq!(limits.admit(key, limit, start + ms(60)), Err(ms(40)), "a refused one costs nothing");
-        assert_eq!(limits.admit(key, limit, start + ms(100)), Ok(()));
+        assert!(limits.admit(key, limit, start + ms(100)).is_ok());
         assert_eq!(limits.admit(key, limit, start + ms(100)), Err(ms(100)));
         let later = start + ms(60_000);
         assert_eq!((0..30).filter(|_| limits.admit(key, limit, later).is_ok()).count(), 10);
         let other = CallerKey { set: 7, tag: 8 };
-        assert_eq!(limits.admit(other, limit, later), Ok(()));
+        assert!(limits.admit(other, limit, later).is_ok());
     }
 
     #[test]
@@ -269,7 +289,7 @@ mod tests {
         let heavy = CallerKey { set: 0, tag: 1 };
         while limits.admit(heavy, limit, ms(1)).is_ok() {}
         for tag in 2..10_000 {
-            assert_eq!(limits.admit(CallerKey { set: 0, tag }, limit, ms(2)), Ok(()));
+            assert!(limits.admit(CallerKey { set: 0, tag }, limit, ms(2)).is_ok());
         }
         assert!(limits.admit(heavy, limit, ms(3)).is_err());
         let sets = limits.sets.get().unwrap();
@@ -280,10 +300,10 @@ mod tests {
     fn a_place_that_says_nothing_is_taken_first() {
         let (limits, limit) = (Limits::of_sets(1), limit("1/s per sub"));
         for tag in 1..=16 {
-            assert_eq!(limits.admit(CallerKey { set: 0, tag }, limit, ms(tag * 10)), Ok(()));
+            assert!(limits.admit(CallerKey { set: 0, tag }, limit, ms(tag * 10)).is_ok());
         }
         // The first has ended, the others have not.
-        assert_eq!(limits.admit(CallerKey { set: 0, tag: 99 }, limit, ms(1010)), Ok(()));
+        assert!(limits.admit(CallerKey { set: 0, tag: 99 }, limit, ms(1010)).is_ok());
         for tag in 2..=16 {
             assert!(limits.admit(CallerKey { set: 0, tag }, limit, ms(1010)).is_err(), "{tag}");
         }

@@ -10,7 +10,7 @@ use orgate_policy::RuleId;
 
 use crate::{
     IdentityOptions, Principal, Rejection, cache_control::make_private, credentials, gate::GateParts,
-    method_override, sender::NONCE, token_cache::VerifiedToken,
+    method_override, quota::Quota, sender::NONCE, token_cache::VerifiedToken,
 };
 
 /// Proof that the gate let this request pass. Only the gate makes one; it cannot be copied, and forwarding takes it by
@@ -44,6 +44,7 @@ pub struct Permit {
     nonce: Option<HeaderValue>,
     /// Whether what is answered is for no cache that serves others.
     private: bool,
+    quota: Option<Quota>,
     /// The method that a browser asks for, where this is its preflight.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "the guard inside of a router asks"))]
     pub(crate) preflight: Option<Method>,
@@ -59,6 +60,8 @@ pub struct Additions {
     nonce: Option<HeaderValue>,
     /// Whether the request carried a credential in its query (RFC 6750 §2.3).
     private: bool,
+    /// What is left of the limit of its rule.
+    quota: Option<Quota>,
 }
 
 impl Additions {
@@ -69,6 +72,9 @@ impl Additions {
         }
         if self.private {
             make_private(response.headers_mut());
+        }
+        if let Some(quota) = self.quota {
+            quota.add_to(response.headers_mut());
         }
         if let Some(nonce) = self.nonce {
             response.headers_mut().insert(NONCE, nonce);
@@ -90,7 +96,8 @@ impl Permit {
         path_and_query: PathAndQuery,
     ) -> Self {
         let (would, shadow, nonce, preflight) = (None, None, None, None);
-        Self { parts, token, rule, path_and_query, would, shadow, nonce, private: false, preflight }
+        let (private, quota) = (false, None);
+        Self { parts, token, rule, path_and_query, would, shadow, nonce, private, quota, preflight }
     }
 
     /// How the application is told who is calling, by the policy that judged the request.
@@ -109,7 +116,8 @@ impl Permit {
         if !self.parts.identity_options().forward_token {
             credentials::remove(headers, &self.parts.token);
         }
-        Additions { would: self.would_header(), marker, nonce: self.nonce.clone(), private: self.private }
+        let Self { private, quota, .. } = *self;
+        Additions { would: self.would_header(), marker, nonce: self.nonce.clone(), private, quota }
     }
 
     /// The header by which the application will serve another method than `method`, where the policy says that it does
@@ -122,6 +130,10 @@ impl Permit {
 
     pub(crate) fn with_nonce(self, nonce: Option<HeaderValue>) -> Self {
         Self { nonce, ..self }
+    }
+
+    pub(crate) fn with_quota(self, quota: Option<Quota>) -> Self {
+        Self { quota, ..self }
     }
 
     pub(crate) fn in_private(self, private: bool) -> Self {

@@ -13,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
 pub(crate) use self::challenge::{ProofFault, Schemes};
-use crate::{Code, DenyOptions, Disclose, GateParts, Principal, status::Asker};
+use crate::{Code, DenyOptions, Disclose, GateParts, Principal, quota::Quota, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ struct Rare {
     nonce: Option<HeaderValue>,
     /// Where the document about the resource is.
     metadata: Option<Arc<str>>,
+    /// What is left of the limit of the rule.
+    quota: Option<Quota>,
 }
 
 impl Rejection {
@@ -197,6 +199,11 @@ impl Rejection {
     }
 
     /// Says after what time the same request can be let through.
+    pub(crate) fn with_quota(mut self, quota: Quota) -> Self {
+        self.rare.get_or_insert_default().quota = Some(quota);
+        self
+    }
+
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.rare.get_or_insert_default().retry_after = Some(seconds.max(1));
@@ -268,6 +275,9 @@ impl Rejection {
         });
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(quota) = self.rare.as_ref().and_then(|rare| rare.quota) {
+            quota.add_to(response.headers_mut());
         }
         response
     }

@@ -90,11 +90,16 @@ async fn who_asks_more_often_than_the_limit_is_told_when_to_try_again() {
         assert_eq!(told(&gate, "DELETE /docs", "ann of acme").await, "403 missing_permission");
     }
     assert_eq!(told(&gate, "GET /docs", "ann of acme").await, "200 /docs");
-    assert_eq!(ask(&gate, "HEAD /docs", "bob of acme").await.0, 200, "of one organization, by one rule");
+    let (status, _, headers) = ask(&gate, "HEAD /docs", "bob of acme").await;
+    assert_eq!(status, 200, "of one organization, by one rule");
+    assert_eq!(headers["ratelimit-policy"], "\"org\";q=2;w=3600");
+    assert_eq!(headers["ratelimit"], "\"org\";r=0;t=1800");
     let (status, code, headers) = ask(&gate, "GET /docs", "bob of acme").await;
     assert_eq!((status, &*code), (429, "rate_limited"));
     let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1700..=1800).contains(&wait), "{wait}");
+    assert_eq!(headers["ratelimit-policy"], "\"org\";q=2;w=3600");
+    assert_eq!(headers["ratelimit"], *format!("\"org\";r=0;t={wait}"));
     assert_eq!(headers["content-type"], "application/problem+json");
     assert_eq!(headers["cache-control"], "no-store");
     assert!(!headers.contains_key("www-authenticate"));
@@ -129,6 +134,7 @@ async fn an_observed_policy_tells_what_a_limit_would_do() {
     let (status, text, headers) = ask(&gate, "GET /mine", "ann").await;
     assert_eq!((status, &*text), (200, "/mine"));
     assert_eq!(headers["x-orgate-would"], "429 rate_limited");
+    assert!(!headers.contains_key("ratelimit"), "what refuses nobody is no limit");
 }
 
 async fn show(Path(value): Path<String>) -> String {
