@@ -14,7 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use orgate::{IntrospectionFigures, KeyFigures};
+use orgate::{GateStatus, IntrospectionFigures, KeyFigures};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -42,6 +42,8 @@ pub struct Metrics {
     introspection: IntrospectionMetrics,
     unknown_permissions: Counter,
     forgeries: Counter,
+    known_tokens: Family<ResultLabel, Counter>,
+    reloads: Family<ResultLabel, Counter>,
     policy_info: Family<DigestLabel, Gauge<i64>>,
     decisions_lost: Counter,
 }
@@ -67,6 +69,11 @@ struct StateLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -160,6 +167,18 @@ impl Metrics {
             "Requests refused without a signature check, as the same token had failed it just before",
             forgeries.clone(),
         );
+        let known_tokens = Family::default();
+        registry.register(
+            "token_cache",
+            "Requests with a token, by whether it had been verified before and still held",
+            known_tokens.clone(),
+        );
+        let reloads = Family::default();
+        registry.register(
+            "policy_reloads",
+            "How often the policy was read again, by what came of it",
+            reloads.clone(),
+        );
         register_build(&mut registry);
         Self {
             registry,
@@ -177,6 +196,8 @@ impl Metrics {
             introspection,
             unknown_permissions,
             forgeries,
+            known_tokens,
+            reloads,
             policy_info,
             decisions_lost,
         }
@@ -275,10 +296,23 @@ impl Metrics {
         self.introspection.observe(issuers);
     }
 
-    /// Sets what the gate counts of tokens, both since it began.
-    pub fn tokens(&self, unknown_permissions: u64, forgeries: u64) {
-        self.unknown_permissions.inner().store(unknown_permissions, Ordering::Relaxed);
-        self.forgeries.inner().store(forgeries, Ordering::Relaxed);
+    /// Sets what the gate counts of tokens, all since it began.
+    pub fn tokens(&self, status: &GateStatus) {
+        let of = |result| self.known_tokens.get_or_create_owned(&ResultLabel { result });
+        for (counter, count) in [
+            (self.unknown_permissions.clone(), status.unknown_permissions),
+            (self.forgeries.clone(), status.forgeries_recognized),
+            (of("hit"), status.token_cache.hits),
+            (of("miss"), status.token_cache.misses),
+        ] {
+            counter.inner().store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts that the policy was read again.
+    pub fn reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "refused" };
+        self.reloads.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// The text format of OpenMetrics.
@@ -314,6 +348,9 @@ const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 #[cfg(test)]
+mod documented;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -329,7 +366,7 @@ mod tests {
         metrics.policy("d0");
         metrics.policy("d1");
         metrics.decisions_lost(3);
-        metrics.tokens(5, 7);
+        metrics.reloaded(true);
         metrics.observe((3, 1), [("https://issuer.example".to_owned(), true, KeyFigures::default())]);
         let text = metrics.render();
         for line in [
@@ -343,8 +380,7 @@ mod tests {
             r#"orgate_keys_loaded{issuer="https://issuer.example"} 1"#,
             r#"orgate_policy_info{digest="d1"} 1"#,
             "orgate_decisions_lost_total 3",
-            "orgate_unknown_permissions_total 5",
-            "orgate_forgeries_recognized_total 7",
+            r#"orgate_policy_reloads_total{result="applied"} 1"#,
             r#"orgate_build_info{version=""#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -296,6 +296,7 @@ impl Gate {
             rules: parts.policy.rule_count(),
             forgeries_recognized: self.inner.forgeries.recognized(),
             unknown_permissions: self.inner.unknown_permissions.load(Ordering::Relaxed),
+            token_cache: self.inner.cache.figures(),
         }
     }
 

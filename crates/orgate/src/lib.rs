@@ -122,3 +122,4 @@ pub use rejection::Rejection;
 pub use resource::ResourceOptions;
 pub use sender::SenderOptions;
 pub use status::{GateStatus, IssuerStatus};
+pub use token_cache::TokenCacheFigures;

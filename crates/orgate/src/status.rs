@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orgate_verify::KeyFigures;
 
-use crate::{GateParts, Principal};
+use crate::{GateParts, Principal, TokenCacheFigures};
 
 /// How a gate is doing.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct GateStatus {
     /// How many permissions of verified tokens were left out, because the policy does not know them. Issuers add names
     /// freely, so this is no error; but where it grows after a change of the policy, a name was lost.
     pub unknown_permissions: u64,
+    /// How often a token was known.
+    pub token_cache: TokenCacheFigures,
 }
 
 /// How a gate stands with one issuer.

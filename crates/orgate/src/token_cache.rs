@@ -100,6 +100,20 @@ struct Entry {
 pub(crate) struct TokenCache {
     entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Folded>>,
     hash: KeyedHash,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often a token was known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenCacheFigures {
+    /// Requests whose token was known and still held.
+    pub hits: u64,
+    /// Requests whose token was not.
+    pub misses: u64,
+    /// Tokens that are known, about.
+    pub entries: u64,
 }
 
 /// What an entry weighs besides its token: the principal's fields, the subject's sets, the cache's own bookkeeping.
@@ -116,7 +130,7 @@ impl TokenCache {
             .weigher(weigh)
             .expire_after(UntilRefused)
             .build_with_hasher(BuildHasherDefault::default());
-        Self { entries, hash: KeyedHash::new() }
+        Self { entries, hash: KeyedHash::new(), hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// What was verified of exactly this text. Whether it still holds is the caller's question.
@@ -128,6 +142,17 @@ impl TokenCache {
 
     pub(crate) fn insert(&self, token: &str, verified: Arc<VerifiedToken>) {
         self.entries.insert(self.index(token), Arc::new(Entry { token: token.into(), verified }));
+    }
+
+    /// Counts a request by whether its token was known and still held.
+    pub(crate) fn count(&self, known: bool) {
+        let counter = if known { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn figures(&self) -> TokenCacheFigures {
+        let [hits, misses] = [&self.hits, &self.misses].map(|counter| counter.load(Ordering::Relaxed));
+        TokenCacheFigures { hits, misses, entries: self.entries.entry_count() }
     }
 
     /// Drops everything: what was verified under other keys or another policy is of no use.

@@ -75,7 +75,9 @@ impl Gate {
         now: UnixTime,
         heard: Option<&Heard>,
     ) -> Result<Arc<VerifiedToken>, Refusal> {
-        let token = match self.inner.cache.get(text).filter(|token| parts.still_holds(token, now)) {
+        let known = self.inner.cache.get(text).filter(|token| parts.still_holds(token, now));
+        self.inner.cache.count(known.is_some());
+        let token = match known {
             Some(token) => {
                 if let (None, Some(issuer)) = (token.key, token.issuer) {
                     parts.note_reused(issuer);

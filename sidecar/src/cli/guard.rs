@@ -314,7 +314,7 @@ impl Administered for Status {
 
     fn metrics(&self) -> String {
         let status = self.gate.status();
-        self.metrics.tokens(status.unknown_permissions, status.forgeries_recognized);
+        self.metrics.tokens(&status);
         let asked = status.issuers.iter().map(|issuer| (issuer.issuer.clone(), issuer.introspection));
         self.metrics.questions(asked.filter_map(|(issuer, figures)| Some((issuer, figures?))));
         let issuers =

@@ -91,6 +91,7 @@ async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) -> Reloaded {
             metrics.replace_rules(after.policy().rules().map(|(rule, _)| rule));
             metrics.policy(digest);
             metrics.policy_stale(false);
+            metrics.reloaded(true);
             let rules = after.policy().rule_count();
             let (changed, unchanged, changes) = match before.policy().diff(after.policy()) {
                 Ok(diff) => {
@@ -113,6 +114,7 @@ async fn reload(gate: &Gate, path: &Path, metrics: &Metrics) -> Reloaded {
         }
         Err(problem) => {
             metrics.policy_stale(true);
+            metrics.reloaded(false);
             let told = problem.render(false);
             error!(policy = %path.display(), "the policy stays as it was: {}", told.trim_end());
             let findings = match &problem {
