@@ -155,24 +155,7 @@ impl Metrics {
             "Lines of the decision log that were not written, because the disk was too slow",
             decisions_lost.clone(),
         );
-        let unknown_permissions = Counter::default();
-        registry.register(
-            "unknown_permissions",
-            "Permissions of verified tokens that the policy does not know",
-            unknown_permissions.clone(),
-        );
-        let forgeries = Counter::default();
-        registry.register(
-            "forgeries_recognized",
-            "Requests refused without a signature check, as the same token had failed it just before",
-            forgeries.clone(),
-        );
-        let known_tokens = Family::default();
-        registry.register(
-            "token_cache",
-            "Requests with a token, by whether it had been verified before and still held",
-            known_tokens.clone(),
-        );
+        let (unknown_permissions, forgeries, known_tokens) = register_tokens(&mut registry);
         let reloads = Family::default();
         registry.register(
             "policy_reloads",
@@ -320,6 +303,29 @@ impl Metrics {
     pub fn render(&self) -> String {
         encode(&self.registry)
     }
+}
+
+/// What is counted of tokens: permissions that nobody knows, forgeries that were recognized, and whether they were known.
+fn register_tokens(registry: &mut Registry) -> (Counter, Counter, Family<ResultLabel, Counter>) {
+    let unknown_permissions = Counter::default();
+    registry.register(
+        "unknown_permissions",
+        "Permissions of verified tokens that the policy does not know",
+        unknown_permissions.clone(),
+    );
+    let forgeries = Counter::default();
+    registry.register(
+        "forgeries_recognized",
+        "Requests refused without a signature check, as the same token had failed it just before",
+        forgeries.clone(),
+    );
+    let known_tokens = Family::default();
+    registry.register(
+        "token_cache",
+        "Requests with a token, by whether it had been verified before and still held",
+        known_tokens.clone(),
+    );
+    (unknown_permissions, forgeries, known_tokens)
 }
 
 fn register_build(registry: &mut Registry) {
