@@ -336,7 +336,7 @@ fn what_an_issuer_says_of_an_opaque_token_is_judged_as_a_token_is() {
     }
     // What it is bound to goes where the binding of every token goes.
     said["cnf"] = json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"});
-    assert!(bench.introspected(&said.to_string()).unwrap().principal().confirmation().is_some());
+    assert_eq!(bench.introspected(&said.to_string()).unwrap_err().kind(), WrongBinding, "`dpop` is off here");
 }
 
 #[test]
