@@ -32,8 +32,8 @@ rules:
 
 /// What is made worse.
 const HEADS: [&str; 6] = [
-    "GET /public/a?b=c HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n",
-    "POST /public/a HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\n\r\nhello",
+    "GET /public/a?b=c HTTP/1.1\r\nHost: app.example\r\nX_Orgate_Sub: usr_eve\r\nConnection: close\r\n\r\n",
+    "POST /public/a HTTP/1.1\r\nHost: app.example\r\nX-Orgate-Sub: usr_eve\r\nContent-Length: 5\r\n\r\nhello",
     "POST /public/a HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
     "GET /admin/a HTTP/1.1\r\nHost: app.example\r\nAuthorization: Bearer a.b.c\r\nX-Orgate-Sub: usr_eve\r\n\r\n",
     "GET /public/../admin/x HTTP/1.1\r\nHost: app.example\r\nX-Original-URL: /admin\r\nCookie: a=b; c=d\r\n\r\n",
