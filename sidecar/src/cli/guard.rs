@@ -17,7 +17,8 @@ use tracing::{info, warn};
 #[cfg(feature = "issuer")]
 use super::token;
 use super::{
-    Common, Failure, doors::Doors, output, reload, settings::Settings, signals, supervisor, upstreams,
+    Common, Failure, doors::Doors, output, readiness, reload, settings::Settings, signals, supervisor,
+    upstreams,
 };
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
@@ -363,35 +364,8 @@ impl Administered for Status {
 
 impl Status {
     fn readiness_now(&self) -> Readiness {
-        readiness(&self.gate, self.upstreams.as_ref(), self.shutdown.is_draining())
-    }
-}
-
-/// Ready once every issuer's keys were loaded, unless no upstream gets requests, and until the process drains.
-fn readiness(gate: &Gate, upstreams: Option<&Upstreams>, draining: bool) -> Readiness {
-    let waiting: Vec<_> = gate
-        .status()
-        .issuers
-        .into_iter()
-        .filter(|issuer| !issuer.keys_loaded)
-        .map(|issuer| json!({"issuer": issuer.issuer, "keys": issuer.location, "error": issuer.last_error}))
-        .collect();
-    let mut members = serde_json::Map::new();
-    if !waiting.is_empty() {
-        members.insert("issuers".to_owned(), waiting.into());
-    }
-    if draining {
-        members.insert("draining".to_owned(), true.into());
-    }
-    let is_ready = members.is_empty() && !upstreams.is_some_and(Upstreams::are_down);
-    let left_alone = upstreams.map(upstreams::left_alone).unwrap_or_default();
-    if !left_alone.is_empty() {
-        members.insert("upstreams".to_owned(), left_alone.into());
-    }
-    match (is_ready, members.is_empty()) {
-        (true, true) => Readiness::Ready,
-        (true, false) => Readiness::Impaired(members),
-        (false, _) => Readiness::NotReady(members),
+        let stale = self.metrics.is_policy_stale();
+        readiness::of(&self.gate, self.upstreams.as_ref(), stale, self.shutdown.is_draining())
     }
 }
 

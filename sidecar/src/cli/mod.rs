@@ -26,6 +26,7 @@ mod paragraphs;
 mod peers;
 mod policy_file;
 mod proxy;
+mod readiness;
 mod reload;
 mod replay;
 mod schema;
