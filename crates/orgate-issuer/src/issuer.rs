@@ -106,9 +106,17 @@ impl Issuer {
         self.first_start.as_ref()
     }
 
-    /// Everything the issuer answers. Paths are absolute: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and
-    /// the prefix of the end users' API.
+    /// Everything the issuer answers: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and the prefix of the end
+    /// users' API, all below the path of the public URL. It is merged into an application's own router, never nested.
     pub fn router(&self) -> Router {
+        let whole = self.unmounted();
+        match self.app.public.path() {
+            "" => whole,
+            path => Router::new().nest(path, whole),
+        }
+    }
+
+    fn unmounted(&self) -> Router {
         Router::new()
             .merge(crate::keys::routes::router())
             .merge(operators::routes::router())
@@ -283,8 +291,33 @@ mod tests {
 
     #[tokio::test]
     async fn the_issuer_can_be_mounted_in_an_application() {
-        let site = Site::open().await;
-        let _whole: Router = Router::new().merge(site.issuer.router());
-        assert_eq!(site.issuer.issuer_url("proj_p"), "http://127.0.0.1:8090/p/proj_p");
+        use tower::ServiceExt as _;
+
+        let dir = TempDir::new();
+        let mut settings = settings(&dir);
+        settings.public_url = "http://127.0.0.1:8090/auth".to_owned();
+        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
+        site.write(|tx| Box::pin(crate::testing::populate(tx))).await;
+        assert_eq!(site.issuer.issuer_url("proj_p"), "http://127.0.0.1:8090/auth/p/proj_p");
+        let whole = Router::new()
+            .route("/own", axum::routing::get(|| async { "own" }))
+            .fallback(|| async { "nothing of ours" })
+            .merge(site.issuer.router());
+        let ask = async |path: &str| {
+            let request = ::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+            let response = whole.clone().oneshot(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, discovery) = ask("/auth/p/proj_p/.well-known/openid-configuration").await;
+        let discovery: serde_json::Value = serde_json::from_str(&discovery).unwrap();
+        assert_eq!((status, &discovery["issuer"]), (200, &"http://127.0.0.1:8090/auth/p/proj_p".into()));
+        assert_eq!(discovery["token_endpoint"], "http://127.0.0.1:8090/auth/p/proj_p/token");
+        assert_eq!(ask("/auth/v1/auth/session").await.0, 401);
+        assert_eq!(ask("/own").await, (200, "own".to_owned()));
+        assert_eq!(ask("/elsewhere").await, (200, "nothing of ours".to_owned()));
+        let (status, problem) = ask("/auth/elsewhere").await;
+        assert_eq!((status, problem.contains("not_found")), (404, true), "{problem}");
     }
 }

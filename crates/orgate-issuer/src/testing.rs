@@ -170,7 +170,7 @@ pub(crate) fn phc() -> &'static str {
     })
 }
 
-async fn populate(tx: &mut Tx) -> Result<(), DbError> {
+pub(crate) async fn populate(tx: &mut Tx) -> Result<(), DbError> {
     let mut project = Project::new("proj_p".to_owned(), "Demo".to_owned(), vec!["demo-api".to_owned()]);
     project.org_enabled = true;
     project.trusted_origins = vec!["chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh".to_owned()];

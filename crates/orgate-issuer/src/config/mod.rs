@@ -15,8 +15,8 @@ pub struct Settings {
     /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`, or
     /// `sqlite::memory:` for data that goes with the process.
     pub database: String,
-    /// The origin under which clients and browsers reach the issuer, such as `https://id.example.com`. It begins every
-    /// issuer URL and every link; request headers are never asked for it.
+    /// Where clients and browsers reach the issuer: an origin such as `https://id.example.com`, with a path if it is part of an
+    /// application. It begins every issuer URL and every link; request headers are never asked for it.
     pub public_url: String,
     /// The file with the secret; `None` means the database's file with `.secret` behind it.
     pub secret_file: Option<PathBuf>,
