@@ -54,6 +54,12 @@ impl Issuer {
         let public = PublicUrl::parse(&settings.public_url)?;
         settings.check_prefix()?;
         let url = DatabaseUrl::parse(&settings.database).map_err(StartError::could_not_run)?;
+        if matches!(url, DatabaseUrl::Postgres(_)) && settings.secret_file.is_none() {
+            return Err(StartError::could_not_run(
+                "PostgreSQL is given, and no file with the secret\nhelp: name one with `--secret FILE`, the same on every \
+                 machine that uses this database; it is made at the first start",
+            ));
+        }
         // A file with a mistake is refused before anything is made.
         let plan = match &settings.bootstrap {
             Some(path) => Some(bootstrap::read(path, &|name| std::env::var(name).ok())?),
@@ -231,18 +237,7 @@ mod tests {
         testing::{NOW, Site, TempDir, settings},
     };
 
-    #[tokio::test]
-    async fn a_database_in_memory_works_like_one_in_a_file() {
-        let dir = TempDir::new();
-        let mut settings = settings(&dir);
-        settings.database = "sqlite::memory:".to_owned();
-        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
-        assert_eq!(site.issuer.health().await, Health::Ready);
-        assert_eq!(site.count("SELECT COUNT(*) AS n FROM setup_links").await, 1);
-        assert_eq!(std::fs::read_dir(site.dir.path()).unwrap().count(), 0, "no secret file for it");
-    }
-
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn after_the_end_the_answer_is_not_available() {
         let site = Site::open().await;
         site.issuer.shutdown().await;
@@ -253,7 +248,7 @@ mod tests {
         assert_eq!(reply.status, 503);
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn settings_that_cannot_work_are_refused_before_anything_is_made() {
         let dir = TempDir::new();
         let good = settings(&dir);
@@ -279,7 +274,7 @@ mod tests {
         assert!(error.to_string().contains("/nonexistent/folder/x.db"), "{error}");
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn the_prefix_can_be_chosen() {
         let dir = TempDir::new();
         let mut settings = settings(&dir);
@@ -289,7 +284,7 @@ mod tests {
         assert_eq!(site.browser().get("/v1/auth/session").await.status, 404);
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn the_issuer_can_be_mounted_in_an_application() {
         use tower::ServiceExt as _;
 

@@ -50,6 +50,7 @@ pub(crate) async fn first_start(
 }
 
 /// What the form of the link says, checked.
+#[derive(Clone)]
 struct Wishes {
     address: Address,
     password_phc: String,
