@@ -27,7 +27,7 @@ fn line_ends(class: &mut Class<'_>) {
                 ("\r\n\r", 4) => continue,
                 _ => {}
             }
-            let (before, after) = (&good[..*at], &good[at + 2..]);
+            let (before, after) = (good.split_at(*at).0, good.split_at(at + 2).1);
             // As many more lines as it takes for the head to end, however it is read.
             class.case(format!("{before}{worse}{after}\r\n\r\n{SMUGGLED}"), Dropped(&[400]));
         }

@@ -177,10 +177,10 @@ impl<'s> Class<'s> {
         let mut last = None;
         while told.len() < count {
             let Some(answer) = client.answer(!heads)? else { return Ok(told) };
-            if let (Expected::Passed(requests), Some(asked)) = (expected, answer_to(&answer)) {
-                if requests.get(told.len()) != Some(&&*asked) {
-                    return Err(format!("the answer to {asked:?} came in place {}", told.len()));
-                }
+            if let (Expected::Passed(requests), Some(asked)) = (expected, answer_to(&answer))
+                && requests.get(told.len()) != Some(&&*asked)
+            {
+                return Err(format!("the answer to {asked:?} came in place {}", told.len()));
             }
             told.push(answer.status);
             if answer.is_last() {
