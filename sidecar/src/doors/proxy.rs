@@ -186,7 +186,12 @@ impl Inner {
                     error: &error,
                 };
                 self.hall.note(asked, &outcome, findings);
-                problem::refusal(refusal, None, Some(id.as_str())).map(|body| Either::Right(Full::new(body)))
+                let mut response = problem::refusal(refusal, None, Some(id.as_str()))
+                    .map(|body| Either::Right(Full::new(body)));
+                if error.is_of_client() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         };
         additions.add_to(&mut response);
@@ -253,7 +258,9 @@ impl Inner {
         let outcome = Outcome::Refused { rule: "", code, status: bytes.status().as_u16() };
         self.hall.note(Asked::of(parts, started, id), &outcome, Findings::default());
         let mut response = bytes.map(|body| Either::Right(Full::new(body)));
-        drain::dispose(body, &parts.headers, &mut response);
+        drop(body);
+        // Where a message has no one reading, what comes behind it has none either; behind a CONNECT it is no HTTP at all.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }

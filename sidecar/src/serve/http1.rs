@@ -171,12 +171,17 @@ struct Heads {
 }
 
 impl Follow for Heads {
-    fn feed(&mut self, bytes: &[u8]) {
+    fn feed(&mut self, bytes: &[u8]) -> usize {
         let known = self.scanner.defect().is_some();
-        self.scanner.feed(bytes);
+        let given = self.scanner.feed(bytes);
         if let (false, Some((message, defect))) = (known, self.scanner.defect()) {
             self.noted.note_defect(message, defect);
         }
+        given
+    }
+
+    fn is_broken(&self) -> bool {
+        self.scanner.is_broken()
     }
 
     fn awaits_head(&self) -> bool {

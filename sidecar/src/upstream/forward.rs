@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
-    serve::{Connection, Switched, Tunnel},
+    serve::{Connection, Switched, Tunnel, decimal},
 };
 
 /// A judged request, ready to go.
@@ -285,6 +285,14 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
         (2.., _, _) => Some("it has more than one `Content-Length`"),
         (1, Some(_), _) => Some("it has both `Content-Length` and `Transfer-Encoding`"),
         (_, _, Some(_)) => Some("it has more than one `Transfer-Encoding`"),
+        (1, None, None)
+            if !parts
+                .headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(|length| decimal(length.as_bytes()).is_some()) =>
+        {
+            Some("its `Content-Length` is not one decimal number")
+        }
         (_, Some(coding), None) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
             Some("its `Transfer-Encoding` is not `chunked`")
         }

@@ -12,6 +12,7 @@ mod check;
 mod connect;
 mod error;
 mod forward;
+mod heads;
 mod health;
 mod hop_by_hop;
 mod member;

@@ -72,7 +72,8 @@ impl Frames {
 }
 
 impl Follow for Frames {
-    fn feed(&mut self, mut bytes: &[u8]) {
+    fn feed(&mut self, mut bytes: &[u8]) -> usize {
+        let all = bytes.len();
         while let Some(first) = bytes.first() {
             let taken = match &mut self.state {
                 State::Preface { left } => {
@@ -102,6 +103,7 @@ impl Follow for Frames {
             };
             bytes = bytes.get(taken..).unwrap_or_default();
         }
+        all
     }
 
     fn sent(&mut self, bytes: usize) {
