@@ -18,6 +18,8 @@ mod member;
 mod origin;
 mod place;
 mod pool;
+#[cfg(feature = "otel")]
+mod post;
 mod routes;
 mod shared;
 mod tls;
