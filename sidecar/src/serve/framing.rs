@@ -44,6 +44,8 @@ pub enum Defect {
     Fields,
     /// CONNECT asks for a tunnel.
     Connect,
+    /// Extended CONNECT asks for what cannot be had over HTTP/1.1, or not in this way.
+    Protocol,
 }
 
 impl Defect {
@@ -90,6 +92,7 @@ impl fmt::Display for Defect {
             Self::Space => "the value of a header begins or ends with a space",
             Self::Fields => "there are too many headers",
             Self::Connect => "the methods TRACE and CONNECT are not served",
+            Self::Protocol => "of extended CONNECT only `websocket` is served, without a length",
         })
     }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
-    serve::{Connection, Switched, Tunnel, decimal},
+    serve::{CanSwitch, Connection, Switched, Tunnel, decimal},
 };
 
 /// A judged request, ready to go.
@@ -134,6 +134,7 @@ impl Upstream {
         };
         // HTTP/2 has no `Upgrade`.
         let protocol = upgrade::asked_for(&parts).filter(|_| self.speaks_http1());
+        let or_fail = parts.extensions.get::<CanSwitch>().is_some_and(|can| can.or_fail);
         let sent = Sent { names: &names, client: &client, version: parts.version, chunked };
         self.rewrite(&mut parts.headers, request_id, &sent)?;
         if let Some(identity) = &identity {
@@ -172,6 +173,10 @@ impl Upstream {
             .map_err(UpstreamError::Unfit)
             .inspect_err(|error| member.health.failed(admitted, error))?;
         member.health.succeeded();
+        if or_fail && !switched && parts.status.is_success() {
+            // Whatever a client asks for, that is nothing against the address.
+            return Err(UpstreamError::Unfit("it did not switch protocols"));
+        }
         hop_by_hop::clean_response(&mut parts.headers);
         if let (true, Some(protocol)) = (switched, protocol) {
             self.switch(&mut parts, protocol, lease, until)?;

@@ -19,6 +19,8 @@ mod member;
 mod origin;
 mod place;
 mod pool;
+#[cfg(feature = "otel")]
+mod post;
 mod routes;
 mod shared;
 mod tls;
