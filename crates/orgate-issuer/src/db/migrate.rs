@@ -16,8 +16,10 @@ struct Step {
     text: &'static str,
 }
 
-const SQLITE: &[Step] =
-    &[Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") }];
+const SQLITE: &[Step] = &[
+    Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") },
+    Step { version: 20, name: "sign-in", text: include_str!("../../migrations/sqlite/0020_sign_in.sql") },
+];
 
 /// Why the database cannot be opened.
 #[derive(Debug)]
