@@ -1,6 +1,12 @@
 //! The issuer as a whole: opening, answering, closing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use ::http::Uri;
 use axum::{
@@ -10,6 +16,7 @@ use axum::{
 };
 
 use crate::{
+    accounts,
     app::{App, Shared},
     bootstrap,
     clock::Clock,
@@ -17,12 +24,14 @@ use crate::{
     db::{DatabaseUrl, Db, DbError},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     keys::{Algorithm, Keys},
-    login, members, operators, organizations,
+    login,
+    mail::{self, Courier},
+    members, operators, organizations,
     password::{self, Passwords},
     projects,
     secret::Secrets,
     setup::{self, FirstStart},
-    tokens,
+    tokens, upkeep,
 };
 
 /// A running issuer. Cloning is cheap.
@@ -83,6 +92,13 @@ impl Issuer {
         plan: Option<bootstrap::Plan>,
     ) -> Result<Self, StartError> {
         let secrets = Arc::new(open_secrets(&settings, url, &db).await?);
+        let courier = match &settings.smtp {
+            Some(smtp) => Some(
+                Courier::new(smtp, settings.mail_from.as_deref(), &public)
+                    .map_err(StartError::could_not_run)?,
+            ),
+            None => None,
+        };
         let pages = Pages::new().map_err(|error| StartError::could_not_run(error.to_string()))?;
         let app = Arc::new(App {
             keys: Keys::new(db.clone(), Arc::clone(&secrets)),
@@ -93,6 +109,7 @@ impl Issuer {
             secrets,
             passwords: Passwords::new(),
             pages,
+            closing: AtomicBool::new(false),
         });
         if let Some(plan) = plan {
             bootstrap::apply(&app, plan).await?;
@@ -103,6 +120,10 @@ impl Issuer {
         check_keys(&app, &projects).await?;
         tokio::spawn(make_keys(Arc::clone(&app), projects));
         tokio::task::spawn_blocking(password::prepare);
+        if courier.is_none() && !app.settings.dev_outbox {
+            tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
+        }
+        tokio::spawn(upkeep::run(Arc::downgrade(&app), courier));
         Ok(Self { app, first_start })
     }
 
@@ -130,6 +151,8 @@ impl Issuer {
             .merge(members::routes::router())
             .merge(organizations::routes::router())
             .merge(login::router(&self.app.settings.prefix))
+            .merge(accounts::pages::router())
+            .merge(accounts::routes::router(&self.app.settings.prefix))
             .merge(tokens::router())
             .merge(setup::routes::router())
             .fallback(nothing_here)
@@ -153,8 +176,20 @@ impl Issuer {
         }
     }
 
+    /// The mail that waits, newest first: `to`, `subject`, `text` and `links` of each. For development only: whoever
+    /// reads it can sign in as anybody.
+    ///
+    /// `None` unless [`Settings::dev_outbox`] is set.
+    pub async fn outbox(&self) -> Option<Result<Vec<serde_json::Value>, Health>> {
+        if !self.app.settings.dev_outbox {
+            return None;
+        }
+        Some(mail::waiting(&self.app).await.map_err(|error| Health::NotReady(error.to_string())))
+    }
+
     /// Finishes what is being written and closes the database. Requests that come later are answered with 503.
     pub async fn shutdown(&self) {
+        self.app.closing.store(true, Ordering::Release);
         self.app.db.close().await;
     }
 

@@ -29,6 +29,11 @@ pub(crate) fn sign_in_name(public: &PublicUrl) -> String {
     host_name(public, "orgate-sign-in")
 }
 
+/// The name of the cookie by which a browser is known to have signed in before.
+pub(crate) fn device_name(public: &PublicUrl, project_id: &str) -> String {
+    host_name(public, &format!("orgate-device-{project_id}"))
+}
+
 fn host_name(public: &PublicUrl, name: &str) -> String {
     if public.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }
