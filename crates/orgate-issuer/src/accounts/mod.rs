@@ -153,6 +153,7 @@ pub(crate) async fn sign_up_again(
 }
 
 /// Which sign-up a code is for.
+#[derive(Clone)]
 pub(crate) enum Of {
     /// The one that its maker has the handle of.
     Handle(String),
@@ -281,6 +282,7 @@ pub(crate) async fn verify_link(
 }
 
 /// A user who is about to be.
+#[derive(Clone)]
 struct Birth {
     project: Project,
     user_id: String,
