@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn everybody_is_all_of_a_version() {
+        for (network, is_everybody) in
+            [("0.0.0.0/0", true), ("::/0", true), ("0.0.0.0/1", false), ("::/96", false), ("::/1", false)]
+        {
+            assert_eq!(network.parse::<Network>().expect(network).is_everybody(), is_everybody, "{network}");
+        }
+    }
+
+    #[test]
     fn what_could_mean_another_network_is_refused_with_the_right_one() {
         for text in [
             "",

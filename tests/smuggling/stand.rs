@@ -182,6 +182,9 @@ impl<'s> Class<'s> {
             {
                 return Err(format!("the answer to {asked:?} came in place {}", told.len()));
             }
+            if matches!(expected, Expected::Cut(_)) && !answer.is_last() {
+                return Err("the client is not told that the connection ends".to_owned());
+            }
             told.push(answer.status);
             if answer.is_last() {
                 client.ends()?;

@@ -155,6 +155,11 @@ async fn where_nobody_is_at_any_address_the_answer_is_502_and_then_503() {
         told.push(answer.status());
     }
     assert_eq!(told, [502, 502, 502, 503, 503]);
+    // One request tries three of many.
+    let port = nobody().await.port();
+    let many: Vec<SocketAddr> = (1..=5).map(|last| ([127, 0, 0, last], port).into()).collect();
+    let many = at(&many, patient()).await;
+    assert_eq!((many.ask(GET).await.status(), many.upstream.retries()), (502, 2));
     // The only address is tried again and again.
     let alone = at(&[nobody().await], patient()).await;
     for _ in 0..5 {

@@ -93,6 +93,7 @@ async fn garbage_is_502_and_is_not_pooled() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA\0B: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\nSet-Cookie: evil=1\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
@@ -113,6 +114,49 @@ async fn garbage_is_502_and_is_not_pooled() {
         assert_eq!(sidecar.ask(GET).await.status(), 502, "{shown:?}");
         sidecar.settled(0).await;
     }
+}
+
+#[tokio::test]
+async fn each_answer_of_a_connection_is_looked_at() {
+    let address = upstream(|mut app, _| async move {
+        app.head().await;
+        app.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na\nb").await;
+        app.head().await;
+        app.send("HTTP/1.1 200 OK\r\nX: a\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n").await;
+        while app.more().await {}
+    })
+    .await;
+    let sidecar = Sidecar::before(address).await;
+    assert_eq!(sidecar.ask(GET).await.text(), "a\nb");
+    let answer = sidecar.ask(GET).await;
+    assert_eq!(answer.status(), 502);
+    assert!(answer.text().contains("invalid_response"), "{}", answer.text());
+    sidecar.settled(0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_for_too_long_is_not_used() {
+    let recorder = Recorder::ok().await;
+    let timeouts = Timeouts { idle: Duration::ZERO, ..Timeouts::default() };
+    let settings = UpstreamSettings { timeouts, ..UpstreamSettings::default() };
+    let sidecar = Sidecar::with(recorder.address, settings, Limits::default()).await;
+    for connection in 0..3 {
+        assert_eq!(sidecar.ask(GET).await.status(), 200);
+        assert_eq!(recorder.seen().last().expect("a request").connection, connection);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_pauses_in_its_body_is_not_an_upstream_that_does_not_answer() {
+    let recorder = Recorder::ok().await;
+    let timeouts = Timeouts { first_byte: Duration::from_millis(50), ..Timeouts::default() };
+    let settings = UpstreamSettings { timeouts, ..UpstreamSettings::default() };
+    let sidecar = Sidecar::with(recorder.address, settings, Limits::default()).await;
+    let mut client = sidecar.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhalf").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    client.send("half").await;
+    assert_eq!(client.answer().await.status(), 200);
 }
 
 #[tokio::test]

@@ -73,7 +73,12 @@ async fn a_malformed_chunk_is_the_clients_fault_and_ends_both_connections() {
     })
     .await;
     let sidecar = Sidecar::before(address).await;
-    for body in ["zz\r\nhello\r\n0\r\n\r\n", "5\r\nhelloXX0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n"] {
+    for body in [
+        "zz\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+    ] {
         let mut client = sidecar.connect().await;
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}")).await;
         let answer = client.answer().await;

@@ -65,7 +65,11 @@ async fn what_a_trusted_peer_says_is_continued_and_what_others_say_is_replaced()
 async fn a_trusted_peer_that_says_nothing_adds_nothing_but_itself() {
     let recorder = Recorder::ok().await;
     let sidecar = trusting("127.0.0.1:0", &recorder, &["127.0.0.1"], false).await;
-    for request in [GET, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For:\r\nX-Forwarded-Proto: ftp\r\n\r\n"] {
+    for request in [
+        GET,
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For:\r\nX-Forwarded-Proto: ftp\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\n\r\n",
+    ] {
         assert_eq!(sidecar.ask(request).await.status(), 200);
     }
     for seen in recorder.seen() {
@@ -73,6 +77,17 @@ async fn a_trusted_peer_that_says_nothing_adds_nothing_but_itself() {
         assert_eq!(only_header(&seen.head, "x-forwarded-proto").as_deref(), Some("http"));
         assert_eq!(only_header(&seen.head, "forwarded"), None);
     }
+}
+
+#[tokio::test]
+async fn a_peer_of_version_4_is_named_as_one_at_a_listener_of_both() {
+    let recorder = Recorder::ok().await;
+    let sidecar = trusting("[::]:0", &recorder, &[], false).await;
+    let mut client =
+        Client::new(TcpStream::connect(("127.0.0.1", sidecar.address.port())).await.expect("both"));
+    client.send(GET).await;
+    assert_eq!(client.answer().await.status(), 200);
+    assert_eq!(only_header(&recorder.only().head, "x-forwarded-for").as_deref(), Some("127.0.0.1"));
 }
 
 #[tokio::test]

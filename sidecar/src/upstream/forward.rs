@@ -284,20 +284,16 @@ struct Sent<'s> {
 
 /// What a response may not be, because the client's side could not frame it or would frame it differently.
 fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
-    let lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter().count();
+    let lengths = parts.headers.get_all(header::CONTENT_LENGTH).iter();
+    let is_number = |length: &HeaderValue| decimal(length.as_bytes()).is_some();
     let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (lengths, codings.next(), codings.next()) {
+    match (lengths.count(), codings.next(), codings.next()) {
         (2.., _, _) => Some("it has more than one `Content-Length`"),
         (1, Some(_), _) => Some("it has both `Content-Length` and `Transfer-Encoding`"),
-        (_, _, Some(_)) => Some("it has more than one `Transfer-Encoding`"),
-        (1, None, None)
-            if !parts
-                .headers
-                .get(header::CONTENT_LENGTH)
-                .is_some_and(|length| decimal(length.as_bytes()).is_some()) =>
-        {
+        (1, None, None) if !parts.headers.get(header::CONTENT_LENGTH).is_some_and(is_number) => {
             Some("its `Content-Length` is not one decimal number")
         }
+        (_, _, Some(_)) => Some("it has more than one `Transfer-Encoding`"),
         (_, Some(coding), None) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
             Some("its `Transfer-Encoding` is not `chunked`")
         }
