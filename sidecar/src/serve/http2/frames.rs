@@ -218,7 +218,9 @@ mod tests {
 
     #[test]
     fn the_first_frame_has_to_be_settings() {
-        assert!(!after(&[&PREFACE[..], &frame(SETTINGS, 0, b""), &frame(6, 0, &[0; 8])].concat()).is_too_much());
+        assert!(
+            !after(&[&PREFACE[..], &frame(SETTINGS, 0, b""), &frame(6, 0, &[0; 8])].concat()).is_too_much()
+        );
         for wrong in [frame(6, 0, &[0; 8]), frame(SETTINGS, ACK, b""), frame(HEADERS, END_HEADERS, b"x")] {
             assert!(after(&[&PREFACE[..], &wrong].concat()).is_too_much());
         }
