@@ -2,6 +2,7 @@
 //! `ORGATE_RELOADS` asks for more, `ORGATE_RELOAD_SECONDS` for as many as that takes, about ten a second; what the process keeps in
 //! memory is printed as a graph.
 
+#![allow(clippy::disallowed_methods, reason = "an hour of reloads has pauses; nothing is asserted by them")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -105,6 +106,8 @@ fn a_thousand_policies_under_load_and_no_verdict_of_two_of_them() {
     let (base, admin) = (running.url("proxy"), running.url("admin"));
     let mut claims = access_token_claims(ISSUER, "demo-api", clock::now());
     claims["org_permissions"] = json!(["read"]);
+    // As long as the longest of these tests.
+    claims["exp"] = json!(clock::now() + 24 * 3600);
     let token = format!("Bearer {}", TestKey::es256().mint(&claims));
 
     let over = Arc::new(AtomicBool::new(false));

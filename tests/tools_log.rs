@@ -152,6 +152,26 @@ async fn every_decision_is_one_line_and_nobody_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn callers_are_named_where_that_is_wanted_and_a_sample_says_what_it_leaves_out() {
+    let world = World::new(POLICY).await;
+    world.folder.write("sidecar.yaml", "log: {decisions: decisions.log, subjects: plain, sample: 3}\n");
+    let running = world.proxy(&["--settings", "sidecar.yaml"]);
+    let (door, viewer) = (running.url("proxy"), bearer("viewer", &["read"]));
+    for _ in 0..6 {
+        assert_eq!(ask(&door, "GET /docs/ann", Some(&viewer)), 200);
+        assert_eq!(ask(&door, "DELETE /orgs/org_acme", Some(&viewer)), 403);
+    }
+    assert_eq!(running.terminate().code, Some(0));
+    let log = world.log();
+    let told: Vec<_> = log.iter().map(|line| (line["decision"].as_str().unwrap(), &line["sample"])).collect();
+    assert_eq!(told.iter().filter(|line| **line == ("allow", &json!(3))).count(), 2, "{told:?}");
+    assert_eq!(told.iter().filter(|line| **line == ("deny", &Value::Null)).count(), 6, "{told:?}");
+    assert!(log.iter().all(|line| line["sub"] == "usr_ann" && line["sub_hash"].is_string()));
+    let replayed = world.run(&["replay", "decisions.log"]);
+    assert!(replayed.stdout.contains("4 more were counted and not logged"), "{}", replayed.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_judged_by_another_policy() {
     let (world, _) = logged(&[]).await;
     let replay = |policy: &str, more: &[&str]| {

@@ -12,6 +12,7 @@ mod http2;
 mod identity;
 mod lifecycle;
 mod modes;
+mod names;
 mod origin;
 mod senders;
 mod tls;
