@@ -9,7 +9,7 @@ use crate::access_log::Outcome;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Traces;
+pub(crate) struct Traces(());
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Traces {
                 "this orgate was built without the feature `otel`: `tracing` of the settings does nothing"
             );
         }
-        Ok(Self)
+        Ok(Self(()))
     }
 
     pub(crate) fn begin(&self, _: &HeaderMap, _: Instant) -> Trace {
