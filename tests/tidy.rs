@@ -91,7 +91,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 17] = [
+const SLICES: [&str; 18] = [
     "events",
     "keys",
     "mail",
@@ -100,6 +100,7 @@ const SLICES: [&str; 17] = [
     "users",
     "one_time",
     "throttle",
+    "factors",
     "roles",
     "members",
     "organizations",

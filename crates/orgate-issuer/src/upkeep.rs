@@ -11,7 +11,7 @@ use crate::{
     accounts,
     app::App,
     db::DbError,
-    login,
+    factors, login,
     mail::{self, Courier},
     one_time, throttle,
 };
@@ -52,6 +52,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += one_time::purge(tx, now).await?;
                 gone += accounts::purge(tx, now).await?;
                 gone += throttle::purge(tx, now).await?;
+                gone += factors::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

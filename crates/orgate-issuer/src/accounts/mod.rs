@@ -11,6 +11,7 @@ mod letters;
 pub(crate) mod pages;
 mod queries;
 pub(crate) mod routes;
+pub(crate) mod security;
 
 use serde_json::{Value, json};
 
@@ -19,10 +20,11 @@ use crate::{
     app::App,
     db::{Conn, DbError, Tx},
     events::{Actor, Event, EventType},
+    factors,
     http::{Problem, problem::Code},
     ids::Kind,
     login::{
-        SignedIn, Start, Started,
+        Entry, SignedIn, Start, Started,
         session::{self, Session},
     },
     mail::{self, Reader},
@@ -206,7 +208,7 @@ pub(crate) async fn verify_code(
             })
         })
         .await?;
-    outcome.map(Outcome::verified).ok_or_else(|| Code::CodeInvalid.into())
+    outcome.map(Outcome::verified).ok_or_else(|| Code::WrongCode.into())
 }
 
 /// What a link of a letter leads to.
@@ -289,14 +291,17 @@ struct Birth {
 }
 
 enum Outcome {
-    SignedUp(Started, User),
+    SignedUp(Box<(Started, User)>),
     Address,
 }
 
 impl Outcome {
     fn verified(self) -> Verified {
         match self {
-            Self::SignedUp(started, user) => Verified::SignedUp(Box::new(started.of(user))),
+            Self::SignedUp(made) => {
+                let (started, user) = *made;
+                Verified::SignedUp(Box::new(started.of(user)))
+            }
             Self::Address => Verified::Address,
         }
     }
@@ -341,7 +346,7 @@ impl Birth {
         }
         let started = start.store(tx, previous).await?;
         let user = users::find(tx, &project.id, &user_id).await?.ok_or(Code::Internal)?;
-        Ok(Some(Outcome::SignedUp(started, user)))
+        Ok(Some(Outcome::SignedUp(Box::new((started, user)))))
     }
 }
 
@@ -483,6 +488,7 @@ pub(crate) async fn reset(
                 // Who reads the mail of an address has it.
                 users::set_verified(tx, &user_id, now).await?;
                 one_time::end_all(tx, &user_id).await?;
+                factors::end_tickets(tx, &user_id).await?;
                 session::expel_others(tx, &project_id, &user_id, None, now).await?;
                 record(tx, &project_id, EventType::UserPasswordChanged, &user_id, now);
                 Ok(mail::post(tx, &secrets, &letter, Reader::Addressee, now, now + NOTE_MS).await?)
@@ -498,7 +504,7 @@ pub(crate) async fn sign_in_by_mail(
     visitor: &Visitor,
     token: &str,
     previous: Option<Session>,
-) -> Result<SignedIn, Problem> {
+) -> Result<Entry, Problem> {
     let now = app.now_ms();
     let user = {
         let mut conn = app.db.read().await?;
@@ -516,7 +522,7 @@ pub(crate) async fn sign_in_by_mail(
                     return Err(Code::LinkInvalid.into());
                 }
                 users::set_verified(tx, &user_id, now).await?;
-                Ok(start.store(tx, previous).await?)
+                Ok(start.store_or_ask(tx, previous).await?)
             })
         })
         .await?;
@@ -539,6 +545,18 @@ async fn admit_mail(
         Admission::Granted(_) => Ok(()),
         Admission::Wait(seconds) => Err(Problem::new(Code::RateLimited).after(seconds)),
     }
+}
+
+/// How long a sign-in is fresh enough for changing how one signs in.
+const FRESH_MS: i64 = 10 * 60_000;
+
+/// Refuses a session that is not fresh, or, where a second factor is demanded, did not show one.
+fn confirm_fresh(app: &App, session: &Session, second: bool) -> Result<(), Problem> {
+    let fresh = app.now_ms() - session.auth_time <= FRESH_MS;
+    if fresh && (!second || factors::acr(&session.amr) == "mfa") {
+        return Ok(());
+    }
+    Err(Code::ReauthenticationRequired.into())
 }
 
 /// Forgets sign-ups that were not completed, a bounded number at a time.

@@ -19,6 +19,11 @@ struct Step {
 const SQLITE: &[Step] = &[
     Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") },
     Step { version: 20, name: "sign-in", text: include_str!("../../migrations/sqlite/0020_sign_in.sql") },
+    Step {
+        version: 21,
+        name: "second-factors",
+        text: include_str!("../../migrations/sqlite/0021_second_factors.sql"),
+    },
 ];
 
 /// Why the database cannot be opened.

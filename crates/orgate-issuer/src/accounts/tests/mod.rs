@@ -1,4 +1,5 @@
 mod mailed;
+mod second;
 
 use std::sync::atomic::Ordering;
 
