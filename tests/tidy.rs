@@ -91,7 +91,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 18] = [
+const SLICES: [&str; 19] = [
     "events",
     "keys",
     "mail",
@@ -100,6 +100,7 @@ const SLICES: [&str; 18] = [
     "users",
     "one_time",
     "throttle",
+    "passkeys",
     "factors",
     "roles",
     "members",

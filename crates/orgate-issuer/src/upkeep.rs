@@ -13,7 +13,7 @@ use crate::{
     db::DbError,
     factors, login,
     mail::{self, Courier},
-    one_time, throttle,
+    one_time, passkeys, throttle,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -53,6 +53,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += accounts::purge(tx, now).await?;
                 gone += throttle::purge(tx, now).await?;
                 gone += factors::purge(tx, now).await?;
+                gone += passkeys::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

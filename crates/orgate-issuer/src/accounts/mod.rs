@@ -9,6 +9,7 @@
 
 mod letters;
 pub(crate) mod pages;
+pub(crate) mod passkeys;
 mod queries;
 pub(crate) mod routes;
 pub(crate) mod security;
@@ -208,7 +209,7 @@ pub(crate) async fn verify_code(
             })
         })
         .await?;
-    outcome.map(Outcome::verified).ok_or_else(|| Code::WrongCode.into())
+    outcome.map(Outcome::verified).ok_or_else(|| Code::Mistyped.into())
 }
 
 /// What a link of a letter leads to.

@@ -202,7 +202,7 @@ impl<'a> Visit<'a> {
                 go_on(self.app, &self.project, &request, self.field("request"), &signed_in).await
             }
             Ok(Verified::Address) => Ok(self.confirmed()),
-            Err(problem) if problem.code() == Code::WrongCode => Ok(self.verify_form(Some(&problem))),
+            Err(problem) if problem.code() == Code::Mistyped => Ok(self.verify_form(Some(&problem))),
             Err(problem) => Err(problem.into()),
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
 }
 
 /// Session and project of a request that changes something.
-async fn enter(
+pub(super) async fn enter(
     app: &App,
     path: Option<Path<String>>,
     headers: &HeaderMap,
@@ -59,7 +59,8 @@ async fn show(
 ) -> Result<Response, Problem> {
     let session = current(&app, path, &headers).await?;
     let standing = factors::standing(&mut *app.db.read().await?, &session.user_id).await?;
-    Ok(private(json!({ "totp": standing.totp, "recovery_codes": standing.recovery_codes })))
+    Ok(private(json!({ "totp": standing.totp, "recovery_codes": standing.recovery_codes,
+                       "passkeys": standing.passkeys })))
 }
 
 async fn begin(
@@ -106,7 +107,7 @@ async fn confirm(
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
                 if !factors::confirm_totp(tx, &secrets, &session.user_id, &code, now).await? {
-                    return Err(Code::WrongCode.into());
+                    return Err(Code::Mistyped.into());
                 }
                 factors::set_recovery_codes(tx, &secrets, &session.user_id, &codes, now).await?;
                 record(tx, &session.project_id, EventType::UserFactorAdded, &session.user_id, now);

@@ -24,6 +24,7 @@ const SQLITE: &[Step] = &[
         name: "second-factors",
         text: include_str!("../../migrations/sqlite/0021_second_factors.sql"),
     },
+    Step { version: 22, name: "passkeys", text: include_str!("../../migrations/sqlite/0022_passkeys.sql") },
 ];
 
 /// Why the database cannot be opened.

@@ -11,6 +11,7 @@ use self::totp::Secret;
 use crate::{
     clock::seconds,
     db::{Conn, DbError, Tx},
+    passkeys,
     secret::{NoRandomness, Secrets, random_bytes},
 };
 
@@ -35,12 +36,21 @@ pub(crate) fn is_at_least(have: &str, wanted: &str) -> bool {
 pub(crate) struct Standing {
     pub(crate) totp: bool,
     pub(crate) recovery_codes: i64,
+    pub(crate) passkeys: usize,
+}
+
+impl Standing {
+    /// Whether the user can show two factors.
+    pub(crate) fn reaches_mfa(self) -> bool {
+        self.totp || self.passkeys > 0
+    }
 }
 
 pub(crate) async fn standing(conn: &mut Conn, user_id: &str) -> Result<Standing, DbError> {
     Ok(Standing {
         totp: queries::is_confirmed(conn, user_id).await?,
         recovery_codes: queries::count_recovery_codes(conn, user_id).await?,
+        passkeys: passkeys::of_user(conn, user_id).await?.len(),
     })
 }
 

@@ -42,7 +42,7 @@ macro_rules! codes {
 codes! {
     BadRequest 400 "bad_request" "The request cannot be read";
     Unauthenticated 401 "unauthenticated" "Sign in first";
-    WrongCode 400 "code_invalid" "The code is wrong or has ended";
+    Mistyped 400 "code_invalid" "The code is wrong or has ended";
     InvalidCredentials 401 "invalid_credentials" "The email address or the password is wrong";
     SecondFactorRequired 401 "second_factor_required" "Show the second factor";
     SignInExpired 401 "sign_in_expired" "This sign-in has ended; begin again";

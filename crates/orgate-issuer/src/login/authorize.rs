@@ -253,7 +253,7 @@ async fn best_acr(app: &App, session: Option<&Session>) -> Result<&'static str, 
     let Some(session) = session else { return Ok("mfa") };
     let reached = factors::acr(&session.amr);
     let standing = factors::standing(&mut *app.db.read().await?, &session.user_id).await?;
-    Ok(if standing.totp { "mfa" } else { reached })
+    Ok(if standing.reaches_mfa() { "mfa" } else { reached })
 }
 
 /// The answer to an application that wants more than there is (OpenID Connect, Unmet Authentication Requirements).

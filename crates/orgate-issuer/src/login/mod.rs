@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod authorize;
 mod choose;
 pub(crate) mod page;
+mod passkey;
 mod queries;
 mod request;
 pub(crate) mod scope;
@@ -47,6 +48,9 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
         .merge(authorize::router())
         .merge(page::router())
         .merge(choose::router())
+        .merge(passkey::pages())
+        .merge(passkey::router(prefix))
+        .merge(passkey::router(&format!("/p/{{project}}{prefix}")))
         .merge(second::pages())
         .merge(second::router(prefix))
         .merge(second::router(&format!("/p/{{project}}{prefix}")))
@@ -173,7 +177,7 @@ pub(crate) enum Entry {
 
 /// The same before the person is known to the caller.
 pub(crate) enum Stored {
-    In(Started),
+    In(Box<Started>),
     Second(String),
 }
 
@@ -225,7 +229,7 @@ impl Start {
     ) -> Result<Stored, DbError> {
         let Session { user_id, project_id, amr, auth_time, .. } = &self.session;
         if !factors::standing(tx, user_id).await?.totp {
-            return Ok(Stored::In(self.store(tx, previous).await?));
+            return Ok(Stored::In(Box::new(self.store(tx, previous).await?)));
         }
         throttle::forgive(tx, &self.pass).await?;
         let waiting = factors::Waiting { user_id: user_id.clone(), amr: amr.clone() };

@@ -162,6 +162,7 @@ fn form(
         sign_up => page_url(app, &project.id, "signup", handle),
         forgot => page_url(app, &project.id, "forgot", handle),
         magic => page_url(app, &project.id, "magic", handle),
+        passkey => page_url(app, &project.id, "passkey", handle),
         email => email,
         code => wrong.map(Code::as_str),
         message => wrong.map(|code| format!("{}.", code.title())),

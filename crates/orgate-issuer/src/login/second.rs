@@ -93,7 +93,7 @@ async fn finish(
         Some(started) => Ok(started.of(user)),
         None => {
             tracing::info!(project.id = %project.id, user.id = %user.id, reason = "wrong_code", "a sign-in failed");
-            Err(Code::WrongCode.into())
+            Err(Code::Mistyped.into())
         }
     }
 }
@@ -148,7 +148,7 @@ async fn submit(
         let under_way = under_way.as_ref().map(|(request, handle)| (request, *handle));
         match finish(&app, &project, &visitor, (ticket, code), previous).await {
             Ok(signed_in) => entered(&app, &project, under_way, &signed_in).await,
-            Err(problem) if problem.code() == Code::WrongCode => {
+            Err(problem) if problem.code() == Code::Mistyped => {
                 Ok(form(&app, &project, under_way, ticket, Some(&problem)))
             }
             Err(problem) if problem.code() == Code::SignInExpired => Err(Stop::Page("request_expired")),

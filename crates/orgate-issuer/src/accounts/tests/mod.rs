@@ -1,4 +1,5 @@
 mod mailed;
+mod passkeys;
 mod second;
 
 use std::sync::atomic::Ordering;

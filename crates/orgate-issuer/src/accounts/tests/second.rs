@@ -46,7 +46,10 @@ async fn with_an_application_the_password_is_not_enough() {
     let site = site().await;
     let (secret, codes, own) = enrolled(&site, "x").await;
     assert_eq!(codes.len(), 10);
-    assert_eq!(own.get("/p/proj_p/v1/auth/mfa").await.json(), json!({ "totp": true, "recovery_codes": 10 }));
+    assert_eq!(
+        own.get("/p/proj_p/v1/auth/mfa").await.json(),
+        json!({ "totp": true, "recovery_codes": 10, "passkeys": 0 })
+    );
     let browser = site.browser();
     let waiting = ticket(&site, &browser, "x").await;
     let wrong = show(&browser, &waiting, "000000").await;
