@@ -23,6 +23,8 @@ Examples:
       make the projects, users and organizations of a file first; doing so twice changes nothing
   orgate issuer --listen 0.0.0.0:8090 --public-url https://id.example.com --database sqlite:///var/lib/orgate/orgate.db
       behind a TLS terminator, for other machines
+  orgate issuer --database 'postgres://orgate@db.example.com/orgate?sslrootcert=ca.pem' --secret orgate.secret
+      on PostgreSQL, with the password in PGPASSWORD; any number of issuers with the same secret may share it
   orgate issuer --admin 127.0.0.1:9190 --dev-outbox
       without a mail server: what would be mailed is at http://127.0.0.1:9190/dev/outbox
 
@@ -31,7 +33,8 @@ pub(crate) struct Options {
     /// Where clients and browsers connect; port 0 takes a free one.
     #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: String,
-    /// Where the data is: sqlite://FILE in the working directory, sqlite:///PATH, or sqlite::memory:.
+    /// Where the data is: sqlite://FILE in the working directory, sqlite:///PATH, sqlite::memory:, or
+    /// postgres://USER@HOST/DATABASE, which several issuers may share.
     #[arg(long, env = "ORGATE_DATABASE", value_name = "URL", default_value = "sqlite://orgate.db")]
     database: String,
     /// The origin that browsers and tokens see, such as https://id.example.com [default: the listening address].
@@ -44,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS")]
     admin: Option<String>,
     /// The file with the secret that protects keys and refresh tokens; made if absent [default: FILE.secret beside the
-    /// database].
+    /// database; with PostgreSQL it has to be named].
     #[arg(long, env = "ORGATE_SECRET", value_name = "FILE")]
     secret: Option<PathBuf>,
     /// Where the end users' API is.

@@ -3,6 +3,7 @@
 use crate::db::{Conn, DbError, Row, sql};
 
 /// A sign-up as it is kept.
+#[derive(Clone)]
 pub(super) struct SignUp {
     pub(super) id: String,
     pub(super) email: String,

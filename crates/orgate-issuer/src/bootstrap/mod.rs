@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     projects: Vec<ProjectPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ProjectPlan {
     id: String,
     name: Option<String>,
@@ -37,7 +37,7 @@ struct ProjectPlan {
     organizations: Vec<OrganizationPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ClientPlan {
     id: String,
     name: Option<String>,
@@ -49,13 +49,13 @@ struct ClientPlan {
     require_pkce: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OperatorPlan {
     address: Address,
     password: Secret,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct UserPlan {
     id: Option<String>,
     address: Address,
@@ -64,7 +64,7 @@ struct UserPlan {
     name: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OrganizationPlan {
     id: Option<String>,
     slug: String,
@@ -73,7 +73,7 @@ struct OrganizationPlan {
     members: Vec<MemberPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct MemberPlan {
     user: Address,
     role: String,

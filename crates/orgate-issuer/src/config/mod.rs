@@ -13,13 +13,14 @@ use crate::mail::Smtp;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`, or
-    /// `sqlite::memory:` for data that goes with the process.
+    /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`,
+    /// `sqlite::memory:` for data that goes with the process, or `postgres://orgate@db.example.com/orgate`.
     pub database: String,
-    /// The origin under which clients and browsers reach the issuer, such as `https://id.example.com`. It begins every
-    /// issuer URL and every link; request headers are never asked for it.
+    /// Where clients and browsers reach the issuer: an origin such as `https://id.example.com`, with a path if it is part of an
+    /// application. It begins every issuer URL and every link; request headers are never asked for it.
     pub public_url: String,
-    /// The file with the secret; `None` means the database's file with `.secret` behind it.
+    /// The file with the secret; `None` means the database's file with `.secret` behind it. With PostgreSQL it has to be
+    /// named, the same on every machine.
     pub secret_file: Option<PathBuf>,
     /// A file with projects, users and organizations that must exist.
     pub bootstrap: Option<PathBuf>,

@@ -163,7 +163,7 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Conflict(_) => Self::new(Code::Conflict),
-            DbError::Unavailable(_) => {
+            DbError::Contended | DbError::Lost(_) | DbError::Unavailable(_) => {
                 tracing::error!(%error, "the database did not answer");
                 Self::new(Code::Unavailable)
             }

@@ -2,6 +2,7 @@
 
 use crate::db::{Conn, DbError, sql};
 
+#[derive(Clone)]
 pub(super) struct StoredKey {
     pub(super) kid: String,
     pub(super) private_enc: String,

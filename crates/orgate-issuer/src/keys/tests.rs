@@ -6,7 +6,7 @@ use crate::{
     testing::{NOW, Site, TempDir, settings, site},
 };
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_key_set_never_lacks_a_key_and_shows_no_private_part() {
     let site = Site::open().await;
     // Nobody waited for the RSA key before.
@@ -26,7 +26,7 @@ async fn the_key_set_never_lacks_a_key_and_shows_no_private_part() {
     assert_eq!(site.browser().get("/p/proj_none/jwks.json").await.status, 404);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn all_who_ask_at_once_get_the_same_key() {
     let site = Site::open().await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -47,7 +47,7 @@ async fn open(settings: &Settings) -> Result<Issuer, crate::StartError> {
     Issuer::open(settings.clone(), Arc::new(ManualClock::at(NOW))).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn after_a_restart_the_keys_are_the_same() {
     let site = site().await;
     let before = site.browser().get("/p/proj_p/jwks.json").await.json();
@@ -58,12 +58,12 @@ async fn after_a_restart_the_keys_are_the_same() {
     issuer.shutdown().await;
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_database_is_not_opened_with_another_secret() {
     let site = Site::open().await;
     site.browser().get("/p/proj_p/jwks.json").await;
     site.issuer.shutdown().await;
-    let file = site.dir.path().join("x.db.secret");
+    let file = site.dir.secret();
     let right = std::fs::read_to_string(&file).unwrap();
 
     std::fs::remove_file(&file).unwrap();
@@ -84,7 +84,7 @@ async fn a_database_is_not_opened_with_another_secret() {
     );
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_token_is_signed_by_the_key_its_header_names() {
     let site = Site::open().await;
     let app = site.issuer.app();

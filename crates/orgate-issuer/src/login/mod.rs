@@ -191,6 +191,7 @@ impl Stored {
 }
 
 /// A session that is about to be: everything that can fail for want of randomness is made before the transaction.
+#[derive(Clone)]
 pub(crate) struct Start {
     pub(crate) session: Session,
     token: String,

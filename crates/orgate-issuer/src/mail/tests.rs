@@ -42,7 +42,7 @@ impl Carry for Fake {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_letter_is_handed_over_once_and_then_gone() {
     let site = Site::open().await;
     post_one(&site, Reader::Addressee, NOW + 60_000).await;
@@ -54,7 +54,7 @@ async fn a_letter_is_handed_over_once_and_then_gone() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM mails WHERE decoy = 0").await, 0);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_letter_that_is_refused_is_tried_later_and_given_up_when_it_has_expired() {
     let site = Site::open().await;
     post_one(&site, Reader::Addressee, NOW + 20_000).await;
@@ -71,7 +71,7 @@ async fn a_letter_that_is_refused_is_tried_later_and_given_up_when_it_has_expire
     assert_eq!(ids[0], ids[1], "one letter has one name");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_looks_hopeless_is_tried_three_times() {
     let site = Site::open().await;
     post_one(&site, Reader::Addressee, NOW + 86_400_000).await;
@@ -84,7 +84,7 @@ async fn what_looks_hopeless_is_tried_three_times() {
     assert_eq!(fake.carried.lock().unwrap().len(), 3);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn two_processes_do_not_take_one_letter() {
     let site = Site::open().await;
     post_one(&site, Reader::Addressee, NOW + 60_000).await;
@@ -101,7 +101,7 @@ async fn two_processes_do_not_take_one_letter() {
     assert_eq!(taken, (true, false));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_outbox_lies_sealed_and_survives_a_restart() {
     let dir = TempDir::new();
     let mut settings = settings(&dir);
@@ -170,7 +170,7 @@ async fn server(listener: tokio::net::TcpListener) -> String {
     said
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_mail_server_gets_the_letter_with_sender_name_and_text() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smtp = Smtp::parse(&format!("smtp://{}", listener.local_addr().unwrap())).unwrap();

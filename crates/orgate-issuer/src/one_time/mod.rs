@@ -46,6 +46,7 @@ impl Purpose {
 }
 
 /// A new secret, as it goes into the letter.
+#[derive(Clone)]
 pub(crate) struct Fresh {
     pub(crate) id: String,
     pub(crate) link: String,

@@ -34,7 +34,7 @@ pub(super) struct Place<'a> {
 }
 
 /// A key that an authenticator has made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Made {
     pub(super) id: String,
     pub(super) key: Key,

@@ -118,6 +118,7 @@ fn part(credential: &Value, name: &str) -> Option<Vec<u8>> {
 }
 
 /// A new key, judged; what is left is whether its challenge is ours.
+#[derive(Clone, Debug)]
 pub(crate) struct New {
     made: ceremony::Made,
     challenge: String,
@@ -166,6 +167,7 @@ impl New {
 }
 
 /// A signature of a key that is known, judged; what is left is whether its challenge is ours.
+#[derive(Clone, Debug)]
 pub(crate) struct Signed {
     pub(crate) user_id: String,
     passkey_id: String,

@@ -139,6 +139,7 @@ pub(crate) async fn admit_mail(app: &App, visitor: &Visitor, account: Account) -
 }
 
 /// An attempt with everything it may be counted against.
+#[derive(Clone)]
 struct Place {
     secrets: std::sync::Arc<Secrets>,
     network: Option<String>,

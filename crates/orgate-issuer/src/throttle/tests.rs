@@ -17,7 +17,7 @@ async fn fail(site: &Site, from: &str, email: &str, times: usize) -> Reply {
     last.unwrap()
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn guessing_from_one_network_is_stopped_and_says_for_how_long() {
     let site = site().await;
     assert_eq!(fail(&site, "192.0.2.1", "d@example.com", 10).await.status, 401);
@@ -34,7 +34,7 @@ async fn guessing_from_one_network_is_stopped_and_says_for_how_long() {
     assert_eq!(login(&browser, "d@example.com", PASSWORD).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_unknown_address_is_stopped_like_a_known_one() {
     let site = site().await;
     let (known, unknown) = (
@@ -51,7 +51,7 @@ async fn an_unknown_address_is_stopped_like_a_known_one() {
     assert_eq!(fail(&site, "2001:db8::ffff:1", "x@example.com", 1).await.status, 429);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_attack_from_many_networks_does_not_shut_the_owner_out() {
     let site = site().await;
     let owner = site.browser_from("198.51.100.1");
@@ -76,7 +76,7 @@ async fn an_attack_from_many_networks_does_not_shut_the_owner_out() {
     assert_eq!(login(&other, "d@example.com", PASSWORD).await.status, 429);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn behind_one_proxy_nobody_shuts_out_who_has_a_device() {
     let site = site().await;
     let owner = site.browser_from("127.0.0.1");
@@ -92,7 +92,7 @@ async fn behind_one_proxy_nobody_shuts_out_who_has_a_device() {
     assert_eq!(login(&owner, "d@example.com", PASSWORD).await.status, 429);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn right_passwords_cost_nothing() {
     let site = site().await;
     let browser = site.browser_from("192.0.2.1");
@@ -102,7 +102,7 @@ async fn right_passwords_cost_nothing() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_burst_at_once_gets_no_more_than_one_after_the_other() {
     let site = site().await;
     let app = site.issuer.app();
@@ -125,7 +125,7 @@ async fn a_burst_at_once_gets_no_more_than_one_after_the_other() {
     assert_eq!(granted, 10);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_network_cannot_try_one_password_on_every_account() {
     let site = site().await;
     let browser = site.browser_from("192.0.2.1");
@@ -137,7 +137,7 @@ async fn a_network_cannot_try_one_password_on_every_account() {
     assert_eq!(login(&site.browser_from("192.0.2.2"), "d@example.com", PASSWORD).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_the_limits_keep_names_nobody() {
     let site = site().await;
     fail(&site, "192.0.2.199", "nobody.here@example.com", 2).await;

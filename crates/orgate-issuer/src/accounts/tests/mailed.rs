@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::{exchange, refresh};
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_forgotten_password_is_replaced_by_a_link_and_everything_else_ends() {
     let site = site().await;
     let elsewhere = site.browser();
@@ -45,7 +45,7 @@ async fn a_forgotten_password_is_replaced_by_a_link_and_everything_else_ends() {
     assert!(note["subject"].as_str().unwrap().contains("was changed"), "{note}");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_mail_to_nobody_costs_the_same_and_goes_nowhere() {
     let site = site().await;
     execute(&site, "UPDATE users SET status = 'suspended' WHERE id = 'usr_viewer'").await;
@@ -74,7 +74,7 @@ async fn a_mail_to_nobody_costs_the_same_and_goes_nowhere() {
     );
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_link_that_is_wrong_old_foreign_or_for_something_else_opens_nothing() {
     let site = site().await;
     post(&site.browser(), "password/forgot", &json!({ "email": "d@example.com" })).await;
@@ -96,7 +96,7 @@ async fn a_link_that_is_wrong_old_foreign_or_for_something_else_opens_nothing() 
     assert!(!site.disk().windows(token.len()).any(|window| window == token.as_bytes()));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn of_two_who_use_a_link_at_once_one_gets_in() {
     let site = site().await;
     post(&site.browser(), "magic-link", &json!({ "email": "n@example.com" })).await;
@@ -110,7 +110,7 @@ async fn of_two_who_use_a_link_at_once_one_gets_in() {
     assert_eq!(statuses, [200, 410]);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_mailed_link_signs_in_when_its_button_is_pressed_and_not_when_it_is_opened() {
     let site = site().await;
     let browser = site.browser();
@@ -141,7 +141,7 @@ async fn a_mailed_link_signs_in_when_its_button_is_pressed_and_not_when_it_is_op
     assert_eq!(crate::testing::claims(&tokens["access_token"])["amr"], json!(["email"]));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn in_another_browser_a_mailed_link_signs_in_there_and_leads_nowhere() {
     let site = site().await;
     let browser = site.browser();
@@ -159,7 +159,7 @@ async fn in_another_browser_a_mailed_link_signs_in_there_and_leads_nowhere() {
     assert_eq!(forged.status, 403);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn mail_is_limited_by_address_and_network_but_not_for_who_is_known_there() {
     let site = site().await;
     let owner = site.browser_from("198.51.100.1");
@@ -189,7 +189,7 @@ async fn mail_is_limited_by_address_and_network_but_not_for_who_is_known_there()
     assert_eq!((nobody.status, nobody.text()), (reply.status, reply.text()));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn links_are_made_of_the_public_url_whatever_a_request_says() {
     let site = site().await;
     let headers = [
@@ -207,7 +207,7 @@ async fn links_are_made_of_the_public_url_whatever_a_request_says() {
     assert!(letter["text"].as_str().unwrap().contains(letter["links"][0].as_str().unwrap()));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_address_in_two_spellings_is_one() {
     assert_eq!(Address::parse("D@EXAMPLE.com").unwrap().key(), "d@example.com");
     let site = site().await;

@@ -44,7 +44,7 @@ fn hashes(site: &Site) -> usize {
     site.issuer.app().passwords.worked.load(Ordering::Relaxed)
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn who_signs_up_becomes_a_user_with_the_code_and_is_signed_in() {
     let site = site().await;
     execute(&site, "UPDATE projects SET personal_orgs = 1").await;
@@ -79,7 +79,7 @@ async fn who_signs_up_becomes_a_user_with_the_code_and_is_signed_in() {
     assert_eq!(post(&site.browser(), "login", &login).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_answer_to_a_sign_up_does_not_say_who_is_known() {
     let site = site().await;
     let mut answers = Vec::new();
@@ -102,7 +102,7 @@ async fn the_answer_to_a_sign_up_does_not_say_who_is_known() {
     assert_eq!(post(&site.browser(), "login", &login).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_sign_up_by_somebody_else_gives_nobody_a_foreign_password() {
     let site = site().await;
     let theirs = json!({ "email": "victim@example.com", "password": "chosen by the attacker" });
@@ -127,7 +127,7 @@ async fn a_sign_up_by_somebody_else_gives_nobody_a_foreign_password() {
     assert_eq!(post(&site.browser(), "login", &theirs).await.status, 401);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_code_may_be_tried_ten_times_and_lasts_a_day() {
     let site = site().await;
     post(&site.browser(), "signup", &wish("new@example.com")).await;
@@ -150,7 +150,7 @@ async fn a_code_may_be_tried_ten_times_and_lasts_a_day() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_maker_of_a_sign_up_gets_another_code_and_the_first_one_ends() {
     let site = site().await;
     let handle = post(&site.browser(), "signup", &wish("new@example.com")).await.json()["sign_up"].clone();
@@ -169,7 +169,7 @@ async fn the_maker_of_a_sign_up_gets_another_code_and_the_first_one_ends() {
     assert_eq!((reply.status.as_u16(), reply.json()["field"].clone()), (422, json!("sign_up")));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_user_confirms_an_address_that_was_not_confirmed() {
     let site = site().await;
     execute(&site, "UPDATE users SET email_verified_at = NULL WHERE id = 'usr_n'").await;
@@ -194,7 +194,7 @@ async fn a_user_confirms_an_address_that_was_not_confirmed() {
     assert_eq!(post(&browser, "email/verify", &body).await.code(), "code_invalid", "used up with the link");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_cannot_be_is_refused_with_the_field() {
     let site = site().await;
     for (body, field) in [
@@ -236,7 +236,7 @@ async fn what_cannot_be_is_refused_with_the_field() {
     assert_eq!(elsewhere.status, 404);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn one_password_is_one_however_it_was_typed() {
     let site = site().await;
     let composed = json!({ "email": "new@example.com", "password": "cr\u{e8}me br\u{fb}l\u{e9}e" });
@@ -248,7 +248,7 @@ async fn one_password_is_one_however_it_was_typed() {
     assert_eq!(post(&site.browser(), "login", &decomposed).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn on_the_pages_sign_up_leads_to_the_application() {
     let site = site().await;
     let browser = site.browser();

@@ -87,6 +87,19 @@ async fn login(site: &Site, name: &str) -> Browser {
     browser
 }
 
+/// The library writes bytes as lists of numbers where browsers write base64url.
+fn encoded(value: Value) -> Value {
+    match value {
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_u64) => {
+            let bytes: Vec<u8> =
+                items.iter().map(|item| u8::try_from(item.as_u64().unwrap()).unwrap()).collect();
+            base64url(&bytes).into()
+        }
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, encoded(value))).collect(),
+        other => other,
+    }
+}
+
 /// What the device makes of the options for a new key.
 async fn make(device: &mut Device, options: &Value) -> Value {
     let options: CredentialCreationOptions = serde_json::from_value(json!({ "publicKey": options })).unwrap();
@@ -94,7 +107,7 @@ async fn make(device: &mut Device, options: &Value) -> Value {
     let mut client = Client::new(device.authenticator());
     let made = client.register(&origin, options, DefaultClientData).await;
     device.0.clone_from(client.authenticator().store());
-    serde_json::to_value(made.unwrap_or_else(|error| panic!("{error:?}"))).unwrap()
+    encoded(serde_json::to_value(made.unwrap_or_else(|error| panic!("{error:?}"))).unwrap())
 }
 
 /// What the device makes of the options for signing in.
@@ -104,7 +117,7 @@ async fn sign(device: &mut Device, options: &Value) -> Value {
     let mut client = Client::new(device.authenticator());
     let signed = client.authenticate(&origin, options, DefaultClientData).await;
     device.0.clone_from(client.authenticator().store());
-    serde_json::to_value(signed.unwrap_or_else(|error| panic!("{error:?}"))).unwrap()
+    encoded(serde_json::to_value(signed.unwrap_or_else(|error| panic!("{error:?}"))).unwrap())
 }
 
 async fn registered(site: &Site, browser: &Browser) -> Device {
@@ -129,7 +142,7 @@ async fn finish(browser: &Browser, credential: &Value) -> Reply {
     ask(browser, "passkeys/sign-in/finish", &json!({ "credential": credential })).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_passkey_signs_in_as_two_factors_without_a_name_or_a_password() {
     let site = named_site().await;
     let own = login(&site, "x").await;
@@ -159,7 +172,7 @@ async fn a_passkey_signs_in_as_two_factors_without_a_name_or_a_password() {
     assert_eq!(finish(&site.browser(), &credential).await.code(), "invalid_credentials");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_copy_of_a_passkey_is_noticed_by_its_counter() {
     let site = named_site().await;
     let own = login(&site, "x").await;
@@ -173,7 +186,7 @@ async fn a_copy_of_a_passkey_is_noticed_by_its_counter() {
     assert_eq!(finish(&site.browser(), &credential).await.code(), "invalid_credentials");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_was_signed_for_something_else_opens_nothing() {
     let site = named_site().await;
     let own = login(&site, "x").await;
@@ -239,7 +252,7 @@ async fn what_was_signed_for_something_else_opens_nothing() {
     assert_eq!(finish(&browser, &credential).await.code(), "invalid_credentials");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_new_key_belongs_to_the_session_that_asked_for_it() {
     let site = named_site().await;
     let (own, other) = (login(&site, "x").await, login(&site, "d").await);
@@ -262,7 +275,7 @@ async fn a_new_key_belongs_to_the_session_that_asked_for_it() {
     assert_eq!(ask(&own, "passkeys/register/begin", &json!({})).await.code(), "reauthentication_required");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_page_for_passkeys_runs_one_script_and_leads_to_the_application() {
     let site = named_site().await;
     let own = login(&site, "x").await;

@@ -41,7 +41,7 @@ async fn show(browser: &Browser, ticket: &str, code: &str) -> Reply {
     post(browser, "mfa/verify", &json!({ "ticket": ticket, "code": code })).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn with_an_application_the_password_is_not_enough() {
     let site = site().await;
     let (secret, codes, own) = enrolled(&site, "x").await;
@@ -74,7 +74,7 @@ async fn with_an_application_the_password_is_not_enough() {
     assert_eq!(show(&thief, &waiting, &earlier).await.code(), "code_invalid");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_recovery_code_works_once() {
     let site = site().await;
     let (_, codes, _) = enrolled(&site, "x").await;
@@ -96,7 +96,7 @@ async fn a_recovery_code_works_once() {
     assert!(!disk.windows(10).any(|window| window == codes[5].replace('-', "").as_bytes()));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_ticket_is_for_five_attempts_and_ten_minutes_and_one_project() {
     let site = site().await;
     let (secret, _, _) = enrolled(&site, "x").await;
@@ -120,7 +120,7 @@ async fn a_ticket_is_for_five_attempts_and_ten_minutes_and_one_project() {
     assert_eq!(show(&browser, &waiting, &now_code(&site, &secret)).await.code(), "sign_in_expired");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn codes_cannot_be_guessed_by_signing_in_again_and_again() {
     let site = site().await;
     let (secret, _, _) = enrolled(&site, "x").await;
@@ -139,7 +139,7 @@ async fn codes_cannot_be_guessed_by_signing_in_again_and_again() {
     assert_eq!(show(&owner, &waiting, &now_code(&site, &secret)).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_application_is_added_and_removed_by_who_has_just_signed_in() {
     let site = site().await;
     let browser = site.browser();
@@ -184,7 +184,7 @@ async fn an_application_is_added_and_removed_by_who_has_just_signed_in() {
     assert!(!disk.windows(text.len()).any(|window| window == text.as_bytes()));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn on_the_pages_the_second_factor_comes_after_the_password_and_after_a_mailed_link() {
     let site = site().await;
     let (secret, _, _) = enrolled(&site, "x").await;
@@ -226,7 +226,7 @@ async fn on_the_pages_the_second_factor_comes_after_the_password_and_after_a_mai
     assert_eq!(done.page_code().as_deref(), Some("signed_in"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_application_gets_the_class_it_asks_for_or_is_told_that_it_cannot() {
     let site = site().await;
     // Who has no second factor.
@@ -264,7 +264,7 @@ async fn an_application_gets_the_class_it_asks_for_or_is_told_that_it_cannot() {
     assert_eq!(claims(&tokens["access_token"])["acr"], "mfa");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_age_of_nothing_wants_another_sign_in() {
     let site = site().await;
     let browser = site.browser();

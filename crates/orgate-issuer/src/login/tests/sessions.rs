@@ -22,7 +22,7 @@ async fn end(browser: &Browser, path: &str) -> crate::testing::Reply {
         .await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn sessions_are_listed_and_one_can_be_ended_with_all_that_came_of_it() {
     let site = site().await;
     let (phone, laptop) = (signed_in(&site, "Phone").await, signed_in(&site, "Laptop").await);
@@ -50,7 +50,7 @@ async fn sessions_are_listed_and_one_can_be_ended_with_all_that_came_of_it() {
     assert_eq!(end(&laptop, &format!("sessions/{id}")).await.status, 404, "it has ended");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn all_other_sessions_can_be_ended_at_once() {
     let site = site().await;
     let (one, two, three) =
@@ -66,7 +66,7 @@ async fn all_other_sessions_can_be_ended_at_once() {
     assert_eq!(site.browser().token(&refresh(&own)).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_has_ended_is_forgotten_after_a_week_and_what_lives_is_not() {
     let site = site().await;
     let (gone, stays) = (signed_in(&site, "gone").await, signed_in(&site, "stays").await);

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What the request says.
+#[derive(Clone)]
 pub(in crate::tokens) struct Request {
     pub(in crate::tokens) code: String,
     pub(in crate::tokens) redirect_uri: String,
@@ -88,7 +89,8 @@ async fn redeem(tx: &mut Tx, client: &Client, request: Request, now_ms: i64) -> 
         return Err(TokenError::InvalidGrant("the code was issued for another organization"));
     }
     if !queries::consume(tx, &hash, now_ms).await? {
-        return reused(tx, &code, now_ms).await;
+        // Another request was faster; the family it made is known when the code is read again.
+        return Err(tx.contended().into());
     }
     let family_id = Kind::Family.new_id(now_ms);
     let family = NewFamily {

@@ -15,6 +15,7 @@ use super::{
 use crate::{app::App, clients::Client, db::Tx, login::scope, projects::Project};
 
 /// What the request says.
+#[derive(Clone)]
 pub(in crate::tokens) struct Request {
     pub(in crate::tokens) token: String,
     pub(in crate::tokens) scope: Option<String>,
@@ -94,8 +95,8 @@ async fn refresh(
         };
         match queries::rotate(tx, &rotation).await? {
             Some(counter) => counter,
-            // Another process was faster; what it did is judged by asking again.
-            None => return Err(TokenError::Unavailable),
+            // Another request was faster; what it did is judged by looking again.
+            None => return Err(tx.contended().into()),
         }
     } else {
         family.counter

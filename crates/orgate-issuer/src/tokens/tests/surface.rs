@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn both_discovery_documents_say_what_exists() {
     let site = site().await;
     let one = site.browser().get("/p/proj_p/.well-known/openid-configuration").await;
@@ -21,7 +21,7 @@ async fn both_discovery_documents_say_what_exists() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_disk_holds_nothing_that_opens_anything() {
     let site = site().await;
     let browser = site.browser();
@@ -51,7 +51,7 @@ async fn the_disk_holds_nothing_that_opens_anything() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn unknown_members_of_any_type_are_ignored() {
     let site = site().await;
     let code = site.browser().code("x", None, "").await;
@@ -69,7 +69,7 @@ async fn unknown_members_of_any_type_are_ignored() {
     assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_is_too_large_is_refused_in_the_form_of_the_endpoint() {
     let site = site().await;
     let form = [("content-type", "application/x-www-form-urlencoded")];
@@ -89,7 +89,7 @@ async fn what_is_too_large_is_refused_in_the_form_of_the_endpoint() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_path_that_is_no_text_is_refused_in_the_form_of_the_endpoint() {
     let site = site().await;
     let post = [("content-type", "application/json")];
