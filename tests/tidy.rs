@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 17] = [
+const SLICES: [&str; 19] = [
     "events",
     "keys",
     "mail",
@@ -101,6 +101,8 @@ const SLICES: [&str; 17] = [
     "users",
     "one_time",
     "throttle",
+    "passkeys",
+    "factors",
     "roles",
     "members",
     "organizations",

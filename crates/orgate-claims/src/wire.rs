@@ -53,6 +53,9 @@ pub struct AccessTokenClaims<'a> {
     /// When the person proved to be present.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// The class of that proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
     /// By which methods (RFC 8176).
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub amr: &'a [String],
@@ -99,6 +102,7 @@ mod tests {
             scope: None,
             sid: Some("ses_1"),
             auth_time: Some(0),
+            acr: None,
             amr: &[],
             organization,
         })

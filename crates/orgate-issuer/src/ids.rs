@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Mail,
     Secret,
     SignUp,
+    Passkey,
 }
 
 impl Kind {
@@ -41,6 +42,7 @@ impl Kind {
             Self::Mail => "mail",
             Self::Secret => "sec",
             Self::SignUp => "sgn",
+            Self::Passkey => "psk",
         }
     }
 

@@ -153,6 +153,8 @@ impl Issuer {
             .merge(login::router(&self.app.settings.prefix))
             .merge(accounts::pages::router())
             .merge(accounts::routes::router(&self.app.settings.prefix))
+            .merge(accounts::passkeys::router(&self.app.settings.prefix))
+            .merge(accounts::security::router(&self.app.settings.prefix))
             .merge(tokens::router())
             .merge(setup::routes::router())
             .fallback(nothing_here)

@@ -4,7 +4,7 @@
 //! [`Issuer::router`] is everything it answers, mountable in any axum application.
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail operators projects users one_time throttle roles members organizations clients login accounts tokens
+//! `events keys mail operators projects users one_time throttle passkeys factors roles members organizations clients login accounts tokens
 //! setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
@@ -19,6 +19,7 @@ mod config;
 mod db;
 mod encoding;
 mod events;
+mod factors;
 mod http;
 mod ids;
 mod issuer;
@@ -29,6 +30,7 @@ mod members;
 mod one_time;
 mod operators;
 mod organizations;
+mod passkeys;
 mod password;
 mod projects;
 mod roles;

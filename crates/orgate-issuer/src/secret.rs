@@ -39,11 +39,16 @@ pub(crate) fn random_token() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Bytes that nobody can guess.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0_u8; N];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
 /// Eight digits, for people to type. Few enough to be guessed, so whoever checks them counts the attempts.
 pub(crate) fn random_code() -> Result<String, NoRandomness> {
-    let mut bytes = [0_u8; 8];
-    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(format!("{:08}", u64::from_be_bytes(bytes) % 100_000_000))
+    Ok(format!("{:08}", u64::from_be_bytes(random_bytes()?) % 100_000_000))
 }
 
 /// What the database keeps of a random token. The token has 256 bits, so a fast hash is enough.

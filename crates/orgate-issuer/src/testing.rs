@@ -131,8 +131,13 @@ impl Site {
     /// With the users and organizations.
     pub(crate) async fn open() -> Self {
         let site = Self::empty().await;
-        site.write(|tx| Box::pin(populate(tx))).await;
+        site.populate().await;
         site
+    }
+
+    /// Adds the users and organizations.
+    pub(crate) async fn populate(&self) {
+        self.write(|tx| Box::pin(populate(tx))).await;
     }
 
     /// Without any data.

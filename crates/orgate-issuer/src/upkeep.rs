@@ -11,9 +11,9 @@ use crate::{
     accounts,
     app::App,
     db::DbError,
-    login,
+    factors, login,
     mail::{self, Courier},
-    one_time, throttle,
+    one_time, passkeys, throttle,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -52,6 +52,8 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += one_time::purge(tx, now).await?;
                 gone += accounts::purge(tx, now).await?;
                 gone += throttle::purge(tx, now).await?;
+                gone += factors::purge(tx, now).await?;
+                gone += passkeys::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

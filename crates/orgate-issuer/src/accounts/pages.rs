@@ -19,10 +19,10 @@ use crate::{
     clients::redirect_uri::form_target,
     http::{Problem, body::Form, csrf, peer::Peer, problem::Code, redirect::see_other},
     login::{
-        SignedIn,
+        Entry,
         authorize::{Stop, page_url, render},
         page::{go_on, load},
-        session,
+        second, session,
     },
     one_time::Purpose,
     password::MIN_PASSWORD,
@@ -202,7 +202,7 @@ impl<'a> Visit<'a> {
                 go_on(self.app, &self.project, &request, self.field("request"), &signed_in).await
             }
             Ok(Verified::Address) => Ok(self.confirmed()),
-            Err(problem) if problem.code() == Code::CodeInvalid => Ok(self.verify_form(Some(&problem))),
+            Err(problem) if problem.code() == Code::Mistyped => Ok(self.verify_form(Some(&problem))),
             Err(problem) => Err(problem.into()),
         }
     }
@@ -211,7 +211,9 @@ impl<'a> Visit<'a> {
         let previous = self.previous().await?;
         let proof = (token, self.field("password").to_owned());
         match super::verify_link(self.app, &self.project, &self.visitor, proof, previous).await {
-            Ok(Verified::SignedUp(signed_in)) => Ok(self.signed_in(&signed_in)),
+            Ok(Verified::SignedUp(signed_in)) => {
+                second::entered(self.app, &self.project, None, &signed_in).await
+            }
             Ok(Verified::Address) => Ok(self.confirmed()),
             Err(problem) if problem.code() == Code::InvalidCredentials => {
                 Ok(self.verify_link_form(Some(&problem)))
@@ -253,20 +255,12 @@ impl<'a> Visit<'a> {
             Some(_) => self.under_way().await.ok(),
             None => None,
         };
-        let signed_in =
-            super::sign_in_by_mail(self.app, &self.project, &self.visitor, token, previous).await?;
-        match request {
-            Some(request) => {
-                go_on(self.app, &self.project, &request, self.field("request"), &signed_in).await
-            }
-            None => Ok(self.signed_in(&signed_in)),
+        let entry = super::sign_in_by_mail(self.app, &self.project, &self.visitor, token, previous).await?;
+        let under_way = request.as_ref().map(|request| (request, self.field("request")));
+        match entry {
+            Entry::In(signed_in) => second::entered(self.app, &self.project, under_way, &signed_in).await,
+            Entry::Second(ticket) => Ok(second::form(self.app, &self.project, under_way, &ticket, None)),
         }
-    }
-
-    fn signed_in(&self, signed_in: &SignedIn) -> Response {
-        let mut response = self.notice("signed_in", "You are signed in", "Go back to the application.");
-        signed_in.set_cookies(self.app, response.headers_mut());
-        response
     }
 
     fn confirmed(&self) -> Response {

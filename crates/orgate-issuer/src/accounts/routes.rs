@@ -22,7 +22,7 @@ use crate::{
         peer::Peer,
     },
     login::{
-        account::{answer, private, project_of},
+        account::{answer, answer_to, private, project_of},
         session,
     },
     one_time::Purpose,
@@ -194,6 +194,6 @@ async fn redeem_magic(
     let (project, visitor) = enter(&app, path, &mut body, peer, &headers).await?;
     body.finish()?;
     let previous = session::of_project(&app, &headers, &project.id).await?;
-    let signed_in = super::sign_in_by_mail(&app, &project, &visitor, &token, previous).await?;
-    answer(&app, &project, &signed_in).await
+    let entry = super::sign_in_by_mail(&app, &project, &visitor, &token, previous).await?;
+    answer_to(&app, &project, entry).await
 }

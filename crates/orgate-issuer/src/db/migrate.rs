@@ -24,7 +24,12 @@ macro_rules! steps {
 }
 
 /// Every file of `migrations/`, in order.
-const STEPS: &[Step] = steps![(1, "initial", "0001_initial.sql"), (20, "sign_in", "0020_sign_in.sql"),];
+const STEPS: &[Step] = steps![
+    (1, "initial", "0001_initial.sql"),
+    (20, "sign_in", "0020_sign_in.sql"),
+    (21, "second_factors", "0021_second_factors.sql"),
+    (22, "passkeys", "0022_passkeys.sql"),
+];
 
 /// Why the database cannot be opened.
 #[derive(Debug)]

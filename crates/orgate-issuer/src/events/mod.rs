@@ -60,6 +60,8 @@ pub(crate) enum EventType {
     UserCreated,
     UserPasswordChanged,
     UserEmailVerified,
+    UserFactorAdded,
+    UserFactorRemoved,
 }
 
 impl EventType {
@@ -77,6 +79,8 @@ impl EventType {
             Self::UserCreated => "user.created",
             Self::UserPasswordChanged => "user.password_changed",
             Self::UserEmailVerified => "user.email_verified",
+            Self::UserFactorAdded => "user.factor_added",
+            Self::UserFactorRemoved => "user.factor_removed",
         }
     }
 }

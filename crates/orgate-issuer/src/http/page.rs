@@ -1,7 +1,8 @@
 //! Pages for people: templates, one stylesheet, and the headers that keep a page alone.
 //!
 //! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from anywhere
-//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets.
+//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets. The page
+//! that asks for a passkey has one script, which its policy allows by its hash.
 
 use std::fmt;
 
@@ -17,11 +18,15 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-const TEMPLATES: [(&str, &str); 8] = [
+/// The one script, of the one page that needs one.
+const SCRIPT: &str = include_str!("../../templates/passkey.js");
+const SCRIPTED: &str = "passkey.html";
+const TEMPLATES: [(&str, &str); 9] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
     ("notice.html", include_str!("../../templates/notice.html")),
+    (SCRIPTED, include_str!("../../templates/passkey.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("setup.html", include_str!("../../templates/setup.html")),
@@ -32,6 +37,7 @@ const TEMPLATES: [(&str, &str); 8] = [
 pub(crate) struct Pages {
     environment: Environment<'static>,
     style_source: String,
+    script_source: String,
 }
 
 impl fmt::Debug for Pages {
@@ -48,8 +54,8 @@ impl Pages {
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
         }
-        let style_source = format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, STYLE.as_bytes())));
-        Ok(Self { environment, style_source })
+        let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
+        Ok(Self { environment, style_source: source(STYLE), script_source: source(SCRIPT) })
     }
 
     /// Fills in `template`. `form_target` is where, beside this host, the browser may be sent after a form: browsers
@@ -62,10 +68,11 @@ impl Pages {
         form_target: Option<&str>,
     ) -> Response {
         let style = Value::from_safe_string(STYLE.to_owned());
+        let script = Value::from_safe_string(SCRIPT.to_owned());
         let rendered = self
             .environment
             .get_template(template)
-            .and_then(|template| template.render(context! { style => style, ..values }));
+            .and_then(|template| template.render(context! { style => style, script => script, ..values }));
         let html = match rendered {
             Ok(html) => html,
             Err(error) => {
@@ -74,8 +81,9 @@ impl Pages {
             }
         };
         let policy = format!(
-            "default-src 'none'; style-src {}; form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src {}; {}form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
             self.style_source,
+            if template == SCRIPTED { format!("script-src {}; ", self.script_source) } else { String::new() },
             form_target.map(|target| format!(" {target}")).unwrap_or_default()
         );
         let mut response = (status, html).into_response();

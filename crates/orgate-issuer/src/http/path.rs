@@ -27,7 +27,11 @@ pub(crate) async fn readable(
     match segments.as_slice() {
         ["p", _, "token"] => TokenError::InvalidRequest("the path is not UTF-8").into_response(),
         ["setup", _]
-        | ["p", _, "authorize" | "login" | "signup" | "verify" | "forgot" | "reset" | "magic"]
+        | [
+            "p",
+            _,
+            "authorize" | "login" | "signup" | "verify" | "forgot" | "reset" | "magic" | "second-factor",
+        ]
         | ["p", _, "organizations", "choose"] => app.pages.error(&PageError::new("invalid_request")),
         _ => Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response(),
     }

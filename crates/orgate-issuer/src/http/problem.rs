@@ -18,6 +18,8 @@ pub(crate) struct Problem {
     field: Option<String>,
     /// After how many seconds to come back.
     retry_after: Option<i64>,
+    /// What the client needs to go on, under its name.
+    with: Option<(&'static str, String)>,
 }
 
 macro_rules! codes {
@@ -40,10 +42,13 @@ macro_rules! codes {
 codes! {
     BadRequest 400 "bad_request" "The request cannot be read";
     Unauthenticated 401 "unauthenticated" "Sign in first";
-    CodeInvalid 400 "code_invalid" "The code is wrong or has ended";
+    Mistyped 400 "code_invalid" "The code is wrong or has ended";
     InvalidCredentials 401 "invalid_credentials" "The email address or the password is wrong";
+    SecondFactorRequired 401 "second_factor_required" "Show the second factor";
+    SignInExpired 401 "sign_in_expired" "This sign-in has ended; begin again";
     Csrf 403 "csrf" "The request comes from a place that may not send it";
     RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
+    ReauthenticationRequired 403 "reauthentication_required" "Sign in again first";
     Forbidden 403 "forbidden" "Not allowed";
     NotFound 404 "not_found" "There is no such thing";
     MethodNotAllowed 405 "method_not_allowed" "This method does nothing here";
@@ -83,7 +88,7 @@ impl Code {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, field: None, retry_after: None }
+        Self { code, detail: None, field: None, retry_after: None, with: None }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -94,6 +99,12 @@ impl Problem {
     /// When it makes sense to ask again.
     pub(crate) fn after(mut self, seconds: i64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// What the client needs to go on.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.with = Some((name, value.into()));
         self
     }
 
@@ -130,6 +141,9 @@ impl Problem {
         if let Some(object) = body.as_object_mut() {
             if let Some(detail) = &self.detail {
                 object.insert("detail".to_owned(), Value::from(detail.as_str()));
+            }
+            if let Some((name, value)) = &self.with {
+                object.insert((*name).to_owned(), Value::from(value.as_str()));
             }
             if let Some(field) = &self.field {
                 object.insert("field".to_owned(), Value::from(field.as_str()));

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    SignedIn,
+    Entry, SignedIn,
     session::{self, Session},
     sign_in,
 };
@@ -50,8 +50,16 @@ async fn login(
     csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
     let previous = session::of_project(&app, &headers, &project.id).await?;
     let visitor = Visitor::of(&app, &project.id, peer, &headers);
-    let signed_in = sign_in(&app, &project, &visitor, &email, password, previous).await?;
-    answer(&app, &project, &signed_in).await
+    let entry = sign_in(&app, &project, &visitor, &email, password, previous).await?;
+    answer_to(&app, &project, entry).await
+}
+
+/// The answer to the first factor: the session, or the ticket for the second one.
+pub(crate) async fn answer_to(app: &App, project: &Project, entry: Entry) -> Result<Response, Problem> {
+    match entry {
+        Entry::In(signed_in) => answer(app, project, &signed_in).await,
+        Entry::Second(ticket) => Err(Problem::new(Code::SecondFactorRequired).with("ticket", ticket)),
+    }
 }
 
 /// Which project a request of somebody without a session is about: that of the path, the named one, that of the session

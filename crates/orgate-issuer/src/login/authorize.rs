@@ -21,6 +21,7 @@ use crate::{
     app::{App, Shared},
     clients::{self, Client},
     db::DbError,
+    factors,
     http::{Problem, body::Form, page::PageError, problem::Code, redirect::see_other},
     projects::{self, Project},
 };
@@ -30,7 +31,8 @@ const MAX_STATE: usize = 2048;
 /// The longest redirect URI, in bytes.
 const MAX_REDIRECT_URI: usize = 2048;
 /// The longest of the other parameters that are read, in bytes: anybody can have a request stored.
-const MAX_BYTES: [(&str, usize, &str); 9] = [
+const MAX_BYTES: [(&str, usize, &str); 10] = [
+    ("acr_values", 256, "`acr_values` is too long"),
     ("nonce", 512, "`nonce` is too long"),
     ("login_hint", 320, "`login_hint` is too long"),
     ("org_id", 256, "`org_id` is too long"),
@@ -132,13 +134,19 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
         scope: scope::granted(query.get("scope").unwrap_or_default()),
         org_id: query.get("org_id").map(str::to_owned),
         login_hint: query.get("login_hint").map(str::to_owned),
+        acr_values: words(query.get("acr_values")).map(str::to_owned).collect(),
     };
     if let Err((error, description)) = check(&query, &client, &project, &params) {
         return Err(Stop::Back(Box::new(params), error, description));
     }
 
     let previous = session::of_project(app, headers, project_id).await?;
-    let usable = previous.filter(|session| is_enough(&query, session, app.now_ms()));
+    let recent = previous.filter(|session| is_recent(&query, session, app.now_ms()));
+    // RFC 9470 §5: what signing in again would not bring is said at once.
+    if !params.accepts(best_acr(app, recent.as_ref()).await?) {
+        return Err(unmet(&params));
+    }
+    let usable = recent.filter(|session| params.accepts(factors::acr(&session.amr)));
     let silent = prompts(&query).any(|word| word == "none");
     let Some(session) = usable else {
         if silent {
@@ -201,9 +209,9 @@ fn check(
         }
         _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
     }
-    let words: Vec<&str> = prompts(query).collect();
-    if words.iter().any(|word| !["none", "login", "consent", "select_account", "create"].contains(word))
-        || (words.contains(&"none") && words.len() > 1)
+    let asked: Vec<&str> = prompts(query).collect();
+    if asked.iter().any(|word| !["none", "login", "consent", "select_account", "create"].contains(word))
+        || (asked.contains(&"none") && asked.len() > 1)
     {
         return Err(("invalid_request", "this `prompt` is not supported"));
     }
@@ -218,7 +226,11 @@ fn check(
 
 /// The words of `prompt` (OpenID Connect Core §3.1.2.1).
 fn prompts(query: &Form) -> impl Iterator<Item = &str> {
-    query.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty())
+    words(query.get("prompt"))
+}
+
+fn words(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.unwrap_or_default().split(' ').filter(|word| !word.is_empty())
 }
 
 /// 32 bytes in base64url (RFC 7636 §4.2).
@@ -226,12 +238,28 @@ fn is_s256(challenge: &str) -> bool {
     crate::encoding::from_base64url(challenge).is_some_and(|bytes| bytes.len() == 32)
 }
 
-/// Whether the session answers the request without another sign-in.
-fn is_enough(query: &Form, session: &Session, now_ms: i64) -> bool {
+/// Whether the session is as recent as the request wants it.
+fn is_recent(query: &Form, session: &Session, now_ms: i64) -> bool {
     let again = prompts(query).any(|word| ["login", "select_account", "create"].contains(&word));
     let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
-    let fresh = max_age.is_none_or(|seconds| now_ms - session.auth_time <= i64::from(seconds) * 1000);
+    // An age of nothing wants another sign-in, however quick the browser is.
+    let fresh =
+        max_age.is_none_or(|seconds| seconds > 0 && now_ms - session.auth_time <= i64::from(seconds) * 1000);
     !again && fresh
+}
+
+/// The best class that the person can reach: of whoever has a session it is known.
+async fn best_acr(app: &App, session: Option<&Session>) -> Result<&'static str, DbError> {
+    let Some(session) = session else { return Ok("mfa") };
+    let reached = factors::acr(&session.amr);
+    let standing = factors::standing(&mut *app.db.read().await?, &session.user_id).await?;
+    Ok(if standing.reaches_mfa() { "mfa" } else { reached })
+}
+
+/// The answer to an application that wants more than there is (OpenID Connect, Unmet Authentication Requirements).
+pub(super) fn unmet(params: &Params) -> Stop {
+    let description = "none of the classes in `acr_values` can be reached";
+    Stop::Back(Box::new(params.clone()), "unmet_authentication_requirements", description)
 }
 
 /// The address of one of the project's pages, for the request behind `handle`.

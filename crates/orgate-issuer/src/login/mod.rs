@@ -9,9 +9,11 @@ pub(crate) mod account;
 pub(crate) mod authorize;
 mod choose;
 pub(crate) mod page;
+mod passkey;
 mod queries;
 mod request;
 pub(crate) mod scope;
+pub(crate) mod second;
 pub(crate) mod session;
 mod sessions;
 
@@ -25,6 +27,7 @@ use crate::{
     app::{App, Shared},
     db::{Conn, DbError, Tx},
     events::{Actor, EventType},
+    factors,
     http::{Problem, cookies, problem::Code},
     ids::Kind,
     password::{Checked, For, PasswordError},
@@ -45,6 +48,12 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
         .merge(authorize::router())
         .merge(page::router())
         .merge(choose::router())
+        .merge(passkey::pages())
+        .merge(passkey::router(prefix))
+        .merge(passkey::router(&format!("/p/{{project}}{prefix}")))
+        .merge(second::pages())
+        .merge(second::router(prefix))
+        .merge(second::router(&format!("/p/{{project}}{prefix}")))
         .merge(account::router(prefix))
         .merge(account::router(&format!("/p/{{project}}{prefix}")))
         .merge(sessions::router(prefix))
@@ -110,7 +119,7 @@ pub(crate) async fn sign_in(
     email: &str,
     password: String,
     previous: Option<Session>,
-) -> Result<SignedIn, SignInError> {
+) -> Result<Entry, SignInError> {
     let address = Address::parse(email);
     let account = address.as_ref().map_or(email.trim(), |address| address.key());
     let user = match &address {
@@ -152,11 +161,33 @@ pub(crate) async fn sign_in(
                 if let Some(phc) = rehashed {
                     users::set_password(tx, &start.session.user_id, &phc, now).await?;
                 }
-                start.store(tx, previous).await
+                start.store_or_ask(tx, previous).await
             })
         })
         .await?;
     Ok(started.of(user))
+}
+
+/// Where the first factor leads to.
+pub(crate) enum Entry {
+    In(Box<SignedIn>),
+    /// To the second one, with this ticket.
+    Second(String),
+}
+
+/// The same before the person is known to the caller.
+pub(crate) enum Stored {
+    In(Box<Started>),
+    Second(String),
+}
+
+impl Stored {
+    pub(crate) fn of(self, user: User) -> Entry {
+        match self {
+            Self::In(started) => Entry::In(Box::new(started.of(user))),
+            Self::Second(ticket) => Entry::Second(ticket),
+        }
+    }
 }
 
 /// A session that is about to be: everything that can fail for want of randomness is made before the transaction.
@@ -164,6 +195,7 @@ pub(crate) async fn sign_in(
 pub(crate) struct Start {
     pub(crate) session: Session,
     token: String,
+    ticket: String,
     device: Device,
     pass: Pass,
 }
@@ -187,12 +219,28 @@ impl Start {
         let token = random_token()?;
         let (agent, hash) = (visitor.user_agent.clone(), fingerprint(&token));
         let session = Session::start(project_id, user_id, hash, amr, agent, app.now_ms());
-        Ok(Self { session, token, device: Device::of(visitor, &pass)?, pass })
+        Ok(Self { session, token, ticket: random_token()?, device: Device::of(visitor, &pass)?, pass })
+    }
+
+    /// Stores the session, or that the sign-in waits for the second factor if the user has one.
+    pub(crate) async fn store_or_ask(
+        self,
+        tx: &mut Tx,
+        previous: Option<Session>,
+    ) -> Result<Stored, DbError> {
+        let Session { user_id, project_id, amr, auth_time, .. } = &self.session;
+        if !factors::standing(tx, user_id).await?.totp {
+            return Ok(Stored::In(Box::new(self.store(tx, previous).await?)));
+        }
+        throttle::forgive(tx, &self.pass).await?;
+        let waiting = factors::Waiting { user_id: user_id.clone(), amr: amr.clone() };
+        factors::wait(tx, &fingerprint(&self.ticket), project_id, &waiting, *auth_time).await?;
+        Ok(Stored::Second(self.ticket))
     }
 
     /// Stores the session in place of the one that the browser had, and where the person is.
     pub(crate) async fn store(self, tx: &mut Tx, previous: Option<Session>) -> Result<Started, DbError> {
-        let Self { session, token, device, pass } = self;
+        let Self { session, token, device, pass, .. } = self;
         throttle::forgive(tx, &pass).await?;
         throttle::remember(tx, &session.user_id, &device, session.auth_time).await?;
         let session = session::replace(tx, previous, session).await?;

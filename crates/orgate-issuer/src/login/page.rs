@@ -11,17 +11,18 @@ use http::{HeaderMap, StatusCode};
 use minijinja::context;
 
 use super::{
-    SignInError, SignedIn,
-    authorize::{Stop, page_url, render},
+    Entry, SignInError, SignedIn,
+    authorize::{Stop, page_url, render, unmet},
     choose::{self, Next},
     queries,
     request::{self, Lost, Request},
-    session, sign_in,
+    second, session, sign_in,
 };
 use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     db::DbError,
+    factors,
     http::{Problem, body::Form, csrf, peer::Peer, problem::Code, redirect::see_other},
     projects::{self, Project},
     secret::fingerprint,
@@ -100,15 +101,15 @@ async fn enter(
     let previous = session::of_project(app, headers, project_id).await?;
 
     let visitor = Visitor::of(app, project_id, peer, headers);
-    let signed_in = match sign_in(app, &project, &visitor, email, password, previous).await {
-        Ok(signed_in) => signed_in,
+    match sign_in(app, &project, &visitor, email, password, previous).await {
+        Ok(Entry::In(signed_in)) => go_on(app, &project, &request, handle, &signed_in).await,
+        Ok(Entry::Second(ticket)) => Ok(second::form(app, &project, Some((&request, handle)), &ticket, None)),
         Err(SignInError::Invalid) => {
             let wrong = Code::InvalidCredentials;
-            return Ok(form(app, &project, &request, handle, email, Some(wrong)));
+            Ok(form(app, &project, &request, handle, email, Some(wrong)))
         }
-        Err(error) => return Err(Problem::from(error).into()),
-    };
-    go_on(app, &project, &request, handle, &signed_in).await
+        Err(error) => Err(Problem::from(error).into()),
+    }
 }
 
 /// What follows a sign-in on a page: the choice of an organization, or the way back to the application.
@@ -128,8 +129,12 @@ pub(crate) async fn go_on(
             })
             .await?;
     }
+    let next = match request.params.accepts(factors::acr(&session.amr)) {
+        true => choose::decide(app, project, session, &request.params).await,
+        false => Err(unmet(&request.params)),
+    };
     // The browser keeps its new session even if the application then gets an error.
-    let mut response = match choose::decide(app, project, session, &request.params).await {
+    let mut response = match next {
         Ok(Next::Ask) => see_other(&page_url(app, &project.id, "organizations/choose", handle)),
         Ok(Next::Go(member)) => match choose::finish(app, handle, session, member).await {
             Ok(response) => response,
@@ -157,6 +162,7 @@ fn form(
         sign_up => page_url(app, &project.id, "signup", handle),
         forgot => page_url(app, &project.id, "forgot", handle),
         magic => page_url(app, &project.id, "magic", handle),
+        passkey => page_url(app, &project.id, "passkey", handle),
         email => email,
         code => wrong.map(Code::as_str),
         message => wrong.map(|code| format!("{}.", code.title())),

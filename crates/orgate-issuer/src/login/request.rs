@@ -11,6 +11,7 @@ use crate::{
     app::App,
     db::{Conn, DbError},
     encoding::with_query,
+    factors,
     http::cookies,
     secret::{NoRandomness, fingerprint, random_token, same},
 };
@@ -33,6 +34,16 @@ pub(crate) struct Params {
     /// The organization that was named; empty means expressly none.
     pub(super) org_id: Option<String>,
     pub(crate) login_hint: Option<String>,
+    /// The classes of authentication of which one is wanted (OpenID Connect Core §3.1.2.1); empty means any.
+    #[serde(default)]
+    pub(super) acr_values: Vec<String>,
+}
+
+impl Params {
+    /// Whether a proof of the class `acr` is one that was asked for.
+    pub(super) fn accepts(&self, acr: &str) -> bool {
+        self.acr_values.is_empty() || self.acr_values.iter().any(|wanted| factors::is_at_least(acr, wanted))
+    }
 }
 
 /// A request in progress.

@@ -11,6 +11,7 @@ use crate::{
     app::App,
     clock::seconds,
     encoding::base64url,
+    factors,
     ids::Kind,
     keys::{KeyError, SigningKey},
     login::scope,
@@ -108,6 +109,7 @@ fn claims(issuer: &str, project: &Project, issue: &Issue, now_ms: i64) -> Value 
         scope: Some(issue.scope.as_str()).filter(|scope| !scope.is_empty()),
         sid: issue.session_id.as_deref(),
         auth_time: Some(seconds(issue.auth_time)),
+        acr: Some(factors::acr(&issue.amr)),
         amr: &issue.amr,
         organization,
     };
@@ -124,6 +126,7 @@ fn id_claims(issuer: &str, project: &Project, issue: &Issue, access_token: &str,
         "exp": seconds(now_ms) + seconds(project.access_ttl_ms),
         "iat": seconds(now_ms),
         "auth_time": seconds(issue.auth_time),
+        "acr": factors::acr(&issue.amr),
         "amr": issue.amr,
         // The left half of the hash (OpenID Connect Core §3.1.3.6).
         "at_hash": base64url(hash.as_ref().get(..16).unwrap_or_default()),

@@ -1,4 +1,6 @@
 mod mailed;
+mod passkeys;
+mod second;
 
 use std::sync::atomic::Ordering;
 

@@ -191,7 +191,7 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
         crate::login::session::of_project(app, &headers, "proj_p").await.unwrap().unwrap()
     };
     let sign_in = async |previous| {
-        crate::login::sign_in(
+        let entry = crate::login::sign_in(
             app,
             &project,
             &crate::throttle::Visitor::of(app, "proj_p", Peer(None), &http::HeaderMap::new()),
@@ -199,8 +199,12 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
             PASSWORD.to_owned(),
             Some(previous),
         )
-        .await
-        .unwrap_or_else(|error| panic!("{error:?}"))
+        .await;
+        match entry {
+            Ok(crate::login::Entry::In(signed_in)) => signed_in,
+            Ok(crate::login::Entry::Second(_)) => panic!("there is no second factor"),
+            Err(error) => panic!("{error:?}"),
+        }
     };
     let lives = async |token: &str| {
         let browser = site.browser();

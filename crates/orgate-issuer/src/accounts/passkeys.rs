@@ -1,0 +1,123 @@
+//! `GET {prefix}/passkeys`, `POST {prefix}/passkeys/register/{begin,finish}` and `DELETE {prefix}/passkeys/{id}`: the keys of
+//! one's own. Changing them wants a sign-in of the last ten minutes.
+
+use axum::{
+    Router,
+    extract::{Path, RawPathParams, State},
+    response::{IntoResponse as _, Response},
+    routing::{delete, get, post},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{confirm_fresh, record, security::enter};
+use crate::{
+    app::Shared,
+    db::DbError,
+    events::EventType,
+    http::{Problem, body::Json, problem::Code},
+    login::account::{current, private},
+    passkeys::{self, New},
+    secret::random_token,
+    users,
+};
+
+pub(crate) fn router(prefix: &str) -> Router<Shared> {
+    let mut router = Router::new();
+    for base in [prefix.to_owned(), format!("/p/{{project}}{prefix}")] {
+        router = router
+            .route(&format!("{base}/passkeys"), get(list))
+            .route(&format!("{base}/passkeys/register/begin"), post(begin))
+            .route(&format!("{base}/passkeys/register/finish"), post(finish))
+            .route(&format!("{base}/passkeys/{{passkey}}"), delete(remove));
+    }
+    router
+}
+
+async fn list(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = current(&app, path, &headers).await?;
+    let all = passkeys::of_user(&mut *app.db.read().await?, &session.user_id).await?;
+    let data: Vec<_> = all.iter().map(passkeys::Passkey::to_json).collect();
+    Ok(private(json!({ "data": data, "next_cursor": null })))
+}
+
+async fn begin(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    let (project, session) = enter(&app, path, &headers).await?;
+    body.finish()?;
+    confirm_fresh(&app, &session, false)?;
+    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
+    let challenge = random_token()?;
+    let user = user.ok_or(Code::Unauthenticated)?;
+    let options = passkeys::creation_options(&app, &project, &user, &challenge).await?;
+    let now = app.now_ms();
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(
+                async move { passkeys::challenge(tx, &project.id, &challenge, Some(&session.id), now).await },
+            )
+        })
+        .await?;
+    Ok(private(options))
+}
+
+async fn finish(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    let (project, session) = enter(&app, path, &headers).await?;
+    let wrong = || Problem::invalid("credential", "is no new key that was asked for here");
+    let credential = body.take("credential").ok_or_else(|| Problem::invalid("credential", "is missing"))?;
+    let name = body.text("name")?;
+    body.finish()?;
+    confirm_fresh(&app, &session, false)?;
+    let new = New::read(&app, &credential, name).ok_or_else(wrong)?;
+    let now = app.now_ms();
+    let stored = app
+        .db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let stored = new.store(tx, &project.id, (&session.id, &session.user_id), now).await?;
+                if stored.is_some() {
+                    record(tx, &project.id, EventType::UserFactorAdded, &session.user_id, now);
+                }
+                Ok(stored)
+            })
+        })
+        .await?;
+    let passkey = stored.ok_or_else(wrong)?;
+    Ok((StatusCode::CREATED, private(passkey.to_json())).into_response())
+}
+
+async fn remove(
+    State(app): State<Shared>,
+    parameters: RawPathParams,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let parameter =
+        |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
+    let (project, session) = enter(&app, parameter("project").map(Path), &headers).await?;
+    confirm_fresh(&app, &session, false)?;
+    let (id, now) = (parameter("passkey").unwrap_or_default(), app.now_ms());
+    app.db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                if !passkeys::remove(tx, &session.user_id, &id).await? {
+                    return Err(Code::NotFound.into());
+                }
+                record(tx, &project.id, EventType::UserFactorRemoved, &session.user_id, now);
+                Ok(StatusCode::NO_CONTENT)
+            })
+        })
+        .await
+}
