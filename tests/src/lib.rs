@@ -12,12 +12,13 @@
 pub mod clock;
 pub mod front;
 mod http;
+pub mod installation;
 mod process;
 pub mod sign_in;
 
 pub use orgate_testkit::Folder;
 
 pub use self::{
-    http::{Response, request, request_to},
+    http::{Response, request, request_to, try_request},
     process::{Finished, Program, Running, example, orgate},
 };

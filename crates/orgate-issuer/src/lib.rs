@@ -22,6 +22,7 @@ mod ids;
 mod issuer;
 mod keys;
 mod login;
+pub mod maintenance;
 mod members;
 mod operators;
 mod organizations;
