@@ -92,17 +92,21 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 13] = [
+const SLICES: [&str; 17] = [
     "events",
     "keys",
+    "mail",
     "operators",
     "projects",
     "users",
+    "one_time",
+    "throttle",
     "roles",
     "members",
     "organizations",
     "clients",
     "login",
+    "accounts",
     "tokens",
     "setup",
     "bootstrap",

@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod front;
+mod graph;
 mod http;
 pub mod installation;
 mod process;
@@ -19,6 +20,7 @@ pub mod sign_in;
 pub use orgate_testkit::Folder;
 
 pub use self::{
+    graph::graph,
     http::{Response, request, request_to, try_request},
     process::{Finished, Program, Running, example, orgate},
 };

@@ -1,6 +1,6 @@
 //! What every handler has at hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     clock::Clock,
@@ -23,6 +23,8 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     pub(crate) pages: Pages,
+    /// Whether the issuer is being shut down.
+    pub(crate) closing: AtomicBool,
 }
 
 /// The state of the router.

@@ -39,6 +39,13 @@ pub(crate) fn random_token() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Eight digits, for people to type. Few enough to be guessed, so whoever checks them counts the attempts.
+pub(crate) fn random_code() -> Result<String, NoRandomness> {
+    let mut bytes = [0_u8; 8];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(format!("{:08}", u64::from_be_bytes(bytes) % 100_000_000))
+}
+
 /// What the database keeps of a random token. The token has 256 bits, so a fast hash is enough.
 pub(crate) fn fingerprint(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()))
@@ -90,6 +97,7 @@ struct Secret {
     seal: RandomizedNonceKey,
     refresh: hmac::Key,
     client: hmac::Key,
+    short: hmac::Key,
 }
 
 /// The secret in use and the older ones that are still readable.
@@ -195,6 +203,25 @@ impl Secrets {
         })
     }
 
+    /// What the database keeps of a value that could be guessed, such as a typed code or a network address. `place` says
+    /// what it is for: the same value elsewhere gives something else.
+    pub(crate) fn pseudonym(&self, place: &str, value: &str) -> String {
+        Self::pseudonym_under(&self.current, place, value)
+    }
+
+    /// Whether `stored` was made from `value`, under any secret.
+    pub(crate) fn is_pseudonym(&self, place: &str, value: &str, stored: &str) -> bool {
+        self.all().any(|secret| same(&Self::pseudonym_under(secret, place, value), stored))
+    }
+
+    fn pseudonym_under(secret: &Secret, place: &str, value: &str) -> String {
+        let mut context = hmac::Context::with_key(&secret.short);
+        context.update(&place.len().to_be_bytes());
+        context.update(place.as_bytes());
+        context.update(value.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign())
+    }
+
     /// What the database keeps of a client secret. It may have been chosen by a person, so that a fast public hash
     /// would be guessable; this one needs the installation's secret.
     pub(crate) fn hash_client_secret(&self, secret: &str) -> String {
@@ -223,6 +250,8 @@ impl Secret {
         root.expand(&[b"refresh token"], hkdf::HKDF_SHA256).ok()?.fill(&mut refresh).ok()?;
         let mut client = [0_u8; 32];
         root.expand(&[b"client secret"], hkdf::HKDF_SHA256).ok()?.fill(&mut client).ok()?;
+        let mut short = [0_u8; 32];
+        root.expand(&[b"short values"], hkdf::HKDF_SHA256).ok()?.fill(&mut short).ok()?;
         let mut id = [0_u8; 32];
         root.expand(&[b"name"], hkdf::HKDF_SHA256).ok()?.fill(&mut id).ok()?;
         Some(Self {
@@ -230,6 +259,7 @@ impl Secret {
             seal: RandomizedNonceKey::new(&AES_256_GCM, &seal).ok()?,
             refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh),
             client: hmac::Key::new(hmac::HMAC_SHA256, &client),
+            short: hmac::Key::new(hmac::HMAC_SHA256, &short),
         })
     }
 }

@@ -165,7 +165,20 @@ impl Site {
     }
 
     pub(crate) fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: Mutex::default() }
+        Browser { router: self.router.clone(), cookies: Mutex::default(), peer: Mutex::default() }
+    }
+
+    /// A browser at this address.
+    pub(crate) fn browser_from(&self, peer: &str) -> Browser {
+        let browser = self.browser();
+        browser.travel(peer);
+        browser
+    }
+
+    /// The newest letter to this address.
+    pub(crate) async fn letter(&self, to: &str) -> Option<Value> {
+        let all = crate::mail::waiting(self.issuer.app()).await.unwrap();
+        all.into_iter().find(|letter| letter["to"] == to)
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -251,7 +264,7 @@ pub(crate) fn phc() -> &'static str {
     })
 }
 
-async fn populate(tx: &mut Tx) -> Result<(), DbError> {
+pub(crate) async fn populate(tx: &mut Tx) -> Result<(), DbError> {
     let mut project = Project::new("proj_p".to_owned(), "Demo".to_owned(), vec!["demo-api".to_owned()]);
     project.org_enabled = true;
     project.trusted_origins = vec!["chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh".to_owned()];
@@ -393,9 +406,20 @@ impl Reply {
 pub(crate) struct Browser {
     router: Router,
     cookies: Mutex<Vec<(String, String)>>,
+    peer: Mutex<Option<std::net::IpAddr>>,
 }
 
 impl Browser {
+    /// From now on it comes from this address.
+    pub(crate) fn travel(&self, peer: &str) {
+        *self.peer.lock().unwrap() = Some(peer.parse().unwrap());
+    }
+
+    /// Drops every cookie.
+    pub(crate) fn forget(&self) {
+        self.cookies.lock().unwrap().clear();
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -413,7 +437,12 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let mut request = request.body(Body::from(body)).unwrap();
+        if let Some(peer) = *self.peer.lock().unwrap() {
+            let address = std::net::SocketAddr::new(peer, 40_000);
+            request.extensions_mut().insert(axum::extract::ConnectInfo(address));
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         for cookie in parts.headers.get_all(header::SET_COOKIE) {

@@ -7,6 +7,7 @@ use std::{fmt, path::PathBuf};
 use orgate_config::diagnostic::Diagnostics;
 
 pub(crate) use self::public_url::PublicUrl;
+use crate::mail::Smtp;
 
 /// What the issuer is told at the start.
 #[derive(Clone, Debug)]
@@ -15,8 +16,8 @@ pub struct Settings {
     /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`,
     /// `sqlite::memory:` for data that goes with the process, or `postgres://orgate@db.example.com/orgate`.
     pub database: String,
-    /// The origin under which clients and browsers reach the issuer, such as `https://id.example.com`. It begins every
-    /// issuer URL and every link; request headers are never asked for it.
+    /// Where clients and browsers reach the issuer: an origin such as `https://id.example.com`, with a path if it is part of an
+    /// application. It begins every issuer URL and every link; request headers are never asked for it.
     pub public_url: String,
     /// The file with the secret; `None` means the database's file with `.secret` behind it. With PostgreSQL it has to be
     /// named, the same on every machine.
@@ -28,6 +29,12 @@ pub struct Settings {
     /// The name of the end users' cookie, `{project}` standing for the project's id; `None` means
     /// `__Host-orgate-{project}` on https and `orgate-{project}` on http.
     pub session_cookie: Option<String>,
+    /// Where mail is handed over; without it, mail lies in the outbox.
+    pub smtp: Option<Smtp>,
+    /// The sender of mail; `None` means `no-reply@` and the host of the public URL.
+    pub mail_from: Option<String>,
+    /// Whether [`Issuer::outbox`](crate::Issuer::outbox) shows the mail that waits: for development.
+    pub dev_outbox: bool,
 }
 
 impl Settings {
@@ -41,6 +48,9 @@ impl Settings {
             bootstrap: None,
             prefix: "/v1/auth".to_owned(),
             session_cookie: None,
+            smtp: None,
+            mail_from: None,
+            dev_outbox: false,
         }
     }
 

@@ -30,7 +30,7 @@ macro_rules! steps {
 }
 
 /// Every file of `migrations/`, in order.
-const STEPS: &[Step] = steps![(1, "initial", "0001_initial.sql"),];
+const STEPS: &[Step] = steps![(1, "initial", "0001_initial.sql"), (20, "sign_in", "0020_sign_in.sql"),];
 
 /// Why the database cannot be opened.
 #[derive(Debug)]

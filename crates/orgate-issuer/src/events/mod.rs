@@ -57,6 +57,9 @@ pub(crate) enum EventType {
     SessionOrganizationChanged,
     SessionRevoked,
     TokenReuseDetected,
+    UserCreated,
+    UserPasswordChanged,
+    UserEmailVerified,
 }
 
 impl EventType {
@@ -71,6 +74,9 @@ impl EventType {
             Self::SessionOrganizationChanged => "session.organization_changed",
             Self::SessionRevoked => "session.revoked",
             Self::TokenReuseDetected => "token.reuse_detected",
+            Self::UserCreated => "user.created",
+            Self::UserPasswordChanged => "user.password_changed",
+            Self::UserEmailVerified => "user.email_verified",
         }
     }
 }

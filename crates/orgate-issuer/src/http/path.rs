@@ -26,9 +26,9 @@ pub(crate) async fn readable(
     let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
     match segments.as_slice() {
         ["p", _, "token"] => TokenError::InvalidRequest("the path is not UTF-8").into_response(),
-        ["setup", _] | ["p", _, "authorize" | "login"] | ["p", _, "organizations", "choose"] => {
-            app.pages.error(&PageError::new("invalid_request"))
-        }
+        ["setup", _]
+        | ["p", _, "authorize" | "login" | "signup" | "verify" | "forgot" | "reset" | "magic"]
+        | ["p", _, "organizations", "choose"] => app.pages.error(&PageError::new("invalid_request")),
         _ => Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response(),
     }
 }

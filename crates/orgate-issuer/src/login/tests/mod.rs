@@ -1,5 +1,6 @@
 use http::Method;
 mod pages;
+mod sessions;
 
 use serde_json::{Value, json};
 
@@ -300,7 +301,7 @@ async fn mistakes_of_the_application_go_back_to_it() {
         (vec![("prompt", "none ")], "login_required"),
         (vec![("prompt", " none")], "login_required"),
         (vec![("prompt", "none login")], "invalid_request"),
-        (vec![("prompt", "create")], "invalid_request"),
+        (vec![("prompt", "sing_up")], "invalid_request"),
         (vec![("max_age", "soon")], "invalid_request"),
     ] {
         let reply = site.browser().authorize(&more).await;

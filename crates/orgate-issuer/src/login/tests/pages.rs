@@ -191,9 +191,16 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
         crate::login::session::of_project(app, &headers, "proj_p").await.unwrap().unwrap()
     };
     let sign_in = async |previous| {
-        crate::login::sign_in(app, &project, Peer(None), "x@example.com", PASSWORD.to_owned(), Some(previous))
-            .await
-            .unwrap_or_else(|error| panic!("{error:?}"))
+        crate::login::sign_in(
+            app,
+            &project,
+            &crate::throttle::Visitor::of(app, "proj_p", Peer(None), &http::HeaderMap::new()),
+            "x@example.com",
+            PASSWORD.to_owned(),
+            Some(previous),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}"))
     };
     let lives = async |token: &str| {
         let browser = site.browser();
