@@ -1,7 +1,7 @@
 //! A plain HTTP/1.1 client: what it sends is what the test wrote.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     time::Duration,
 };
@@ -56,7 +56,33 @@ pub fn request_to(base: &str, method: &str, target: &str, headers: &[(&str, &str
     send(method, base.strip_prefix("http://").expect("an http URL"), target, headers, None)
 }
 
+/// Sends one request to a server that may end at any moment.
+///
+/// # Errors
+/// If there was no whole answer.
+pub fn try_request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> io::Result<Response> {
+    let rest = url.strip_prefix("http://").expect("an http URL");
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    try_send(method, authority, path, headers, body)
+}
+
 fn send(method: &str, authority: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Response {
+    try_send(method, authority, path, headers, body)
+        .unwrap_or_else(|error| panic!("{method} {path} at {authority}: {error}"))
+}
+
+fn try_send(
+    method: &str,
+    authority: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> io::Result<Response> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         text.push_str(&format!("host: {authority}\r\n"));
@@ -69,25 +95,30 @@ fn send(method: &str, authority: &str, path: &str, headers: &[(&str, &str)], bod
     }
     text.push_str("\r\n");
     text.push_str(body.unwrap_or_default());
-    let mut stream = TcpStream::connect(authority).unwrap_or_else(|error| panic!("{authority}: {error}"));
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
+    let mut stream = TcpStream::connect(authority)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    stream.read_to_end(&mut answer)?;
     parse(&answer)
 }
 
-fn parse(answer: &[u8]) -> Response {
+fn parse(answer: &[u8]) -> io::Result<Response> {
     let text = String::from_utf8_lossy(answer).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
+    let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, format!("no whole answer: {text:?}"));
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(cut)?;
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    if length.is_some_and(|(_, length)| length.parse().is_ok_and(|length: usize| body.len() < length)) {
+        return Err(cut());
+    }
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    Response { status, headers, body: if chunked { dechunk(body) } else { body.to_owned() } }
+    Ok(Response { status, headers, body: if chunked { dechunk(body) } else { body.to_owned() } })
 }
 
 fn dechunk(mut body: &str) -> String {

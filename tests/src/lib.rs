@@ -13,6 +13,7 @@ pub mod clock;
 pub mod front;
 mod graph;
 mod http;
+pub mod installation;
 mod process;
 pub mod sign_in;
 
@@ -20,6 +21,6 @@ pub use orgate_testkit::Folder;
 
 pub use self::{
     graph::graph,
-    http::{Response, request, request_to},
+    http::{Response, request, request_to, try_request},
     process::{Finished, Program, Running, example, orgate},
 };

@@ -247,6 +247,12 @@ impl Running {
         assert!(sent.success());
     }
 
+    /// Ends it where it stands.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Asks it to end with SIGTERM, and waits for that.
     #[must_use]
     pub fn terminate(mut self) -> Finished {

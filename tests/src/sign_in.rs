@@ -50,6 +50,22 @@ impl Browser {
         callback: &str,
         fill: impl Fn(&str, &str) -> String,
     ) -> (String, usize) {
+        self.walk_at("", url, callback, fill)
+    }
+
+    /// The same where the server calls itself something else than where it is: every address is asked at `base`.
+    pub fn walk_at(
+        &mut self,
+        base: &str,
+        url: &str,
+        callback: &str,
+        fill: impl Fn(&str, &str) -> String,
+    ) -> (String, usize) {
+        let resolve = |url: &str, link: &str| {
+            let found = resolve(url, link);
+            let path = found.splitn(4, '/').nth(3).unwrap_or_default();
+            if base.is_empty() { found } else { format!("{base}/{path}") }
+        };
         let mut url = url.to_owned();
         let mut pages = 0;
         let mut response = self.open(&url);

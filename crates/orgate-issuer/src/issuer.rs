@@ -26,7 +26,7 @@ use crate::{
     keys::{Algorithm, Keys},
     login,
     mail::{self, Courier},
-    members, operators, organizations,
+    maintenance, members, operators, organizations,
     password::{self, Passwords},
     projects,
     secret::Secrets,
@@ -63,11 +63,9 @@ impl Issuer {
         let public = PublicUrl::parse(&settings.public_url)?;
         settings.check_prefix()?;
         let url = DatabaseUrl::parse(&settings.database).map_err(StartError::could_not_run)?;
-        if matches!(url, DatabaseUrl::Postgres(_)) && settings.secret_file.is_none() {
-            return Err(StartError::could_not_run(
-                "PostgreSQL is given, and no file with the secret\nhelp: name one with `--secret FILE`, the same on every \
-                 machine that uses this database; it is made at the first start",
-            ));
+        // Whatever cannot work is refused before anything is made.
+        if url != DatabaseUrl::SqliteMemory {
+            maintenance::secret_path(&url, settings.secret_file.as_deref())?;
         }
         // A file with a mistake is refused before anything is made.
         let plan = match &settings.bootstrap {
@@ -221,29 +219,26 @@ async fn open_secrets(settings: &Settings, url: &DatabaseUrl, db: &Db) -> Result
     let broken = |error: DbError| StartError::could_not_run(error.to_string());
     let failed = |error: crate::secret::SecretError| StartError::could_not_run(error.to_string());
     let written_with = db.secret_name().await.map_err(broken)?;
-    let (secrets, path) = match (&settings.secret_file, url.file()) {
-        (Some(path), _) => (Secrets::open(path, written_with.is_some()).map_err(failed)?, path.clone()),
-        (None, Some(database)) => {
-            let mut path = database.as_os_str().to_owned();
-            path.push(".secret");
-            let path = PathBuf::from(path);
+    let (secrets, path) = match (&settings.secret_file, url) {
+        (None, DatabaseUrl::SqliteMemory) => (Secrets::ephemeral().map_err(failed)?, PathBuf::new()),
+        (named, _) => {
+            let path = maintenance::secret_path(url, named.as_deref())?;
             (Secrets::open(&path, written_with.is_some()).map_err(failed)?, path)
         }
-        (None, None) => (Secrets::ephemeral().map_err(failed)?, PathBuf::new()),
     };
-    if let Some(id) = &written_with
-        && !secrets.knows(id)
-    {
-        return Err(StartError::could_not_run(format!(
+    let foreign = || {
+        StartError::could_not_run(format!(
             "the database was not written with the secret in `{}`\nhelp: use the file that belongs to this database, or \
              add its line below the new one",
             path.display()
-        )));
+        ))
+    };
+    if written_with.as_deref().is_some_and(|name| !secrets.knows(name)) {
+        return Err(foreign());
     }
-    if written_with.as_deref() != Some(secrets.id()) {
-        db.set_secret_name(secrets.id()).await.map_err(broken)?;
-    }
-    Ok(secrets)
+    // Two issuers that start at once on a new database must not come with two secrets.
+    let stands = db.claim_secret(written_with.as_deref(), secrets.id()).await.map_err(broken)?;
+    if secrets.knows(&stands) { Ok(secrets) } else { Err(foreign()) }
 }
 
 /// Reads the keys that exist: a database whose keys cannot be opened is noticed at the start and not at a sign-in.

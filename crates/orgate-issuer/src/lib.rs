@@ -26,6 +26,7 @@ mod issuer;
 mod keys;
 mod login;
 mod mail;
+pub mod maintenance;
 mod members;
 mod one_time;
 mod operators;

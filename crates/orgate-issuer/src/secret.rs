@@ -295,6 +295,24 @@ fn create(path: &Path) -> Result<String, SecretError> {
     }
 }
 
+/// Puts a new line above those in the file `path`, and reads it. The file is replaced as a whole.
+pub(crate) fn add_line(path: &Path) -> Result<Secrets, SecretError> {
+    let failed = |error| SecretError::NotCreated(path.to_owned(), error);
+    let before = fs::read_to_string(path).map_err(|error| SecretError::Unreadable(path.to_owned(), error))?;
+    let token = || random_token().map_err(|_| SecretError::NoRandomness);
+    let content = format!("{}\n{before}", token()?);
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", token()?));
+    let draft = PathBuf::from(draft);
+    let replaced = write_private(&draft, &content).and_then(|()| fs::rename(&draft, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    replaced.map_err(failed)?;
+    sync_directory(path);
+    Secrets::parse(&content).map_err(|line| SecretError::Malformed(path.to_owned(), line))
+}
+
 fn write_private(path: &Path, content: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

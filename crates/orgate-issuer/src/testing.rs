@@ -94,6 +94,22 @@ impl TempDir {
         Self { path, engine: Engine::current(), database: OnceLock::new() }
     }
 
+    pub(crate) fn on(engine: Engine) -> Self {
+        {
+            let mut dir = Self::new();
+            dir.engine = engine;
+            dir
+        }
+    }
+
+    /// The address of a database without a schema, made on first use.
+    pub(crate) fn database_empty(&self) -> String {
+        match self.engine {
+            Engine::Sqlite => self.database(),
+            Engine::Postgres => self.database.get_or_init(|| Postgres::shared().database(None)).url(),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -524,7 +540,8 @@ impl Browser {
 /// A test of a store or of the router runs on both databases; where one does not, its file stands here.
 #[test]
 fn every_test_of_the_store_runs_on_both_databases() {
-    const ONE_ENOUGH: [&str; 4] = ["db/sqlite/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
+    const ONE_ENOUGH: [&str; 5] =
+        ["db/sqlite/tests.rs", "db/whole/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut folders, mut both) = (vec![source.clone()], 0);
     while let Some(folder) = folders.pop() {

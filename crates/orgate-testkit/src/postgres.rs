@@ -208,7 +208,7 @@ fn owner(folder: &Path) -> Option<(u32, u32)> {
 
 fn settings(folder: &Path) -> String {
     format!(
-        "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\nsynchronous_commit = off\n\
+        "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\ndeadlock_timeout = 50ms\n\
          full_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\nmax_connections = 400\n\
          shared_buffers = 64MB\nmin_wal_size = 32MB\nmax_wal_size = 256MB\nautovacuum = off\n",
         folder.display()

@@ -69,6 +69,12 @@ pub(crate) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, Db
     queries::find(conn, id).await
 }
 
+/// How many clients have a secret that was hashed with another secret of the installation than the one called `name`.
+pub(crate) async fn count_of_other_secrets(conn: &mut Conn, name: &str) -> Result<u64, DbError> {
+    let count = queries::count_of_other_secrets(conn, &format!("h1.{name}.%")).await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// Stores a new client.
 pub(crate) async fn create(tx: &mut Tx, client: &Client, now_ms: i64) -> Result<(), DbError> {
     queries::insert(tx, client, now_ms).await

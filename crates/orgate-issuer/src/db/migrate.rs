@@ -9,12 +9,18 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Conn, DbError, Handle, sql};
+use super::{Conn, DbError, Handle, sql, whole::exists};
 
 struct Step {
     version: i64,
     name: &'static str,
     text: &'static str,
+}
+
+impl Step {
+    fn shown(&self) -> String {
+        format!("{:04} {}", self.version, self.name)
+    }
 }
 
 macro_rules! steps {
@@ -66,7 +72,8 @@ impl fmt::Display for MigrateError {
 }
 
 /// Applies what is missing, in one transaction. Processes that start at once wait for each other.
-pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError> {
+/// Gives the names of the steps that were missing.
+pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<Vec<String>, MigrateError> {
     conn.script(match conn.handle {
         Handle::Sqlite(_) => "BEGIN IMMEDIATE",
         // The number is this program's: anything else that locks it waits for nothing of ours.
@@ -74,7 +81,10 @@ pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError
     })
     .await?;
     match apply(conn, now_ms).await {
-        Ok(()) => Ok(conn.script("COMMIT").await?),
+        Ok(applied) => {
+            conn.script("COMMIT").await?;
+            Ok(applied)
+        }
         Err(error) => {
             let _ = conn.script("ROLLBACK").await;
             Err(error)
@@ -82,12 +92,13 @@ pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError
     }
 }
 
-async fn apply(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError> {
+async fn apply(conn: &mut Conn, now_ms: i64) -> Result<Vec<String>, MigrateError> {
     conn.script(
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
     )
     .await?;
+    let mut applied = Vec::new();
     for step in missing(conn).await? {
         conn.schema(step.text).await?;
         conn.run(
@@ -101,15 +112,30 @@ async fn apply(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError> {
         )
         .await?;
         tracing::info!(schema.version = step.version, "applied schema step `{}`", step.name);
+        applied.push(step.shown());
     }
-    Ok(())
+    Ok(applied)
+}
+
+/// The steps that [`run`] would apply. Changes nothing.
+pub(super) async fn pending(conn: &mut Conn) -> Result<Vec<String>, MigrateError> {
+    let steps = match exists(conn, "schema_migrations").await? {
+        true => missing(conn).await?,
+        false => STEPS.iter().collect(),
+    };
+    Ok(steps.into_iter().map(Step::shown).collect())
+}
+
+/// The number of the last step this program knows.
+pub(super) fn newest() -> i64 {
+    STEPS.last().map_or(0, |step| step.version)
 }
 
 /// The steps that are not applied. What is applied has to be what this program would have applied.
 async fn missing(conn: &mut Conn) -> Result<Vec<&'static Step>, MigrateError> {
     let applied =
         conn.all(sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version")).await?;
-    let known = STEPS.last().map_or(0, |step| step.version);
+    let known = newest();
     let mut versions = Vec::new();
     for row in &applied {
         let version = row.int("version")?;

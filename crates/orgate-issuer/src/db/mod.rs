@@ -22,6 +22,7 @@ mod postgres;
 mod sqlite;
 mod statement;
 mod url;
+pub(crate) mod whole;
 mod writer;
 
 use std::{
@@ -190,7 +191,7 @@ impl Conn {
         self.script(text).await
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         on_handle!(self.handle, handle => handle.close().await);
     }
 }
@@ -291,19 +292,28 @@ impl fmt::Debug for Db {
 impl Db {
     /// Opens the database at `url`, making it if it is a file that is not there, and brings its schema up to date.
     pub(crate) async fn open(url: &DatabaseUrl, now_ms: i64) -> Result<Self, migrate::MigrateError> {
-        Ok(Self(match url {
+        Self::open_migrated(url, now_ms).await.map(|(db, _)| db)
+    }
+
+    /// The same, with the steps that were missing in its schema.
+    pub(crate) async fn open_migrated(
+        url: &DatabaseUrl,
+        now_ms: i64,
+    ) -> Result<(Self, Vec<String>), migrate::MigrateError> {
+        let (engine, applied) = match url {
             DatabaseUrl::Postgres(url) => {
                 let (pools, mut conn) = postgres::open(url).await?;
-                migrate::run(&mut conn, now_ms).await?;
+                let applied = migrate::run(&mut conn, now_ms).await?;
                 conn.close().await;
-                Engine::Postgres(pools)
+                (Engine::Postgres(pools), applied)
             }
             DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory => {
                 let (readers, mut conn) = sqlite::open(url.file()).await?;
-                migrate::run(&mut conn, now_ms).await?;
-                Engine::Sqlite { readers, queue: writer::start(conn) }
+                let applied = migrate::run(&mut conn, now_ms).await?;
+                (Engine::Sqlite { readers, queue: writer::start(conn) }, applied)
             }
-        }))
+        };
+        Ok((Self(engine), applied))
     }
 
     /// A connection for reading.
@@ -353,6 +363,11 @@ impl Db {
             Engine::Postgres(pools) => pools.close().await,
         }
     }
+}
+
+/// Writes one state of a file of SQLite into a new file.
+pub(crate) async fn backup(source: &std::path::Path, target: &std::path::Path) -> Result<(), String> {
+    sqlite::backup(source, target).await
 }
 
 #[cfg(test)]

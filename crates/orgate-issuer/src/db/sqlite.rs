@@ -1,6 +1,7 @@
 //! SQLite behind the words of this folder.
 
 use std::{
+    borrow::Cow,
     fs, io,
     path::Path,
     str::FromStr as _,
@@ -12,8 +13,8 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Row as _, SqlitePool,
     pool::PoolConnection,
     sqlite::{
-        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-        SqliteSynchronous,
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
+        SqliteRow, SqliteSynchronous,
     },
 };
 
@@ -21,6 +22,7 @@ use super::{
     Conn, Constraint, DbError,
     migrate::MigrateError,
     statement::{Arg, Sql, storable},
+    whole::Access,
 };
 
 const READERS: u32 = 8;
@@ -59,6 +61,57 @@ pub(super) async fn open(file: Option<&Path>) -> Result<(Readers, Conn), Migrate
             Some(_) => options.create_if_missing(false).pragma("query_only", "ON"),
         });
     Ok((Readers(readers), Conn::sqlite(Handle::Own(Box::new(writer)))))
+}
+
+/// A connection of its own. One that wants the file alone gets it only if nobody else has it open.
+pub(super) async fn alone(file: &Path, access: Access) -> Result<Conn, String> {
+    let failed =
+        |error: &dyn std::fmt::Display| format!("cannot open the database `{}`: {error}", file.display());
+    if access == (Access::Alone { make: true }) {
+        make_private(file).map_err(|error| failed(&error))?;
+    } else if !file.is_file() {
+        return Err(failed(&"there is no such file"));
+    }
+    let options = options(Some(file)).map_err(|error| failed(&error))?.create_if_missing(false);
+    let options = match access {
+        Access::Read => options.pragma("query_only", "ON"),
+        Access::Alone { .. } => {
+            options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(Duration::from_millis(200))
+        }
+    };
+    match SqliteConnection::connect_with(&options).await {
+        Ok(conn) => Ok(Conn::sqlite(Handle::Own(Box::new(conn)))),
+        Err(error) if error.to_string().contains("locked") => Err(failed(
+            &"somebody uses it\nhelp: stop the issuer first, so that nothing is written meanwhile",
+        )),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Writes one state of the database `source` into the new file `target`, while others read and write.
+pub(super) async fn backup(source: &Path, target: &Path) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("cannot write `{}`: {error}", target.display());
+    if !source.is_file() {
+        return Err(format!("there is no database `{}`", source.display()));
+    }
+    let mut private = fs::OpenOptions::new();
+    private.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut private, 0o600);
+    let made = private.open(target).map_err(|error| failed(&error))?;
+    let written = async {
+        let options = options(Some(source)).map_err(|error| failed(&error))?.create_if_missing(false);
+        let mut conn = SqliteConnection::connect_with(&options).await.map_err(|error| failed(&error))?;
+        let name = target.to_str().ok_or_else(|| failed(&"its name is not UTF-8"))?;
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await.map_err(|error| failed(&error))?;
+        let _ = conn.close().await;
+        made.sync_all().map_err(|error| failed(&error))
+    };
+    let written = written.await;
+    if written.is_err() {
+        let _ = fs::remove_file(target);
+    }
+    written
 }
 
 /// Makes the file, if it is not there, for its owner only: it holds addresses and password hashes. SQLite gives the
@@ -142,7 +195,11 @@ impl Handle {
 }
 
 fn query<'q>(statement: &Sql<'q>) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
-    statement.args.iter().fold(sqlx::query(statement.text), |query, arg| match *arg {
+    let begun = match &statement.text {
+        Cow::Borrowed(text) => sqlx::query(*text),
+        Cow::Owned(text) => sqlx::query(AssertSqlSafe(text.clone())),
+    };
+    statement.args.iter().fold(begun, |query, arg| match *arg {
         Arg::Text(value) => query.bind(value.map(storable)),
         Arg::Int(value) => query.bind(value),
     })

@@ -61,16 +61,21 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
 /// A constant SQL text and the values of its placeholders.
 #[derive(Clone)]
 pub(crate) struct Sql<'q> {
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) args: Vec<Arg<'q>>,
 }
 
 /// Begins a statement.
 pub(crate) fn sql<'q>(text: &'static str) -> Sql<'q> {
-    Sql { text, args: Vec::new() }
+    Sql { text: Cow::Borrowed(text), args: Vec::new() }
 }
 
 impl<'q> Sql<'q> {
+    /// A statement made of the names in a schema, for this folder only.
+    pub(super) fn composed(text: String) -> Self {
+        Self { text: Cow::Owned(text), args: Vec::new() }
+    }
+
     /// The value of the next placeholder: the first call gives `$1`.
     pub(crate) fn bind(mut self, value: impl Into<Arg<'q>>) -> Self {
         self.args.push(value.into());
@@ -79,7 +84,7 @@ impl<'q> Sql<'q> {
 
     /// Refuses a statement whose placeholders are not exactly `$1` to `$n` for `n` arguments.
     pub(super) fn check(&self) -> Result<(), DbError> {
-        let highest = highest_placeholder(self.text);
+        let highest = highest_placeholder(&self.text);
         if highest == self.args.len() {
             return Ok(());
         }

@@ -23,7 +23,7 @@ pub(crate) use self::algorithm::Algorithm;
 use self::algorithm::KeyPair;
 pub use self::development::DevelopmentKey;
 use crate::{
-    db::{BoxFuture, Db, DbError},
+    db::{BoxFuture, Db, DbError, Tx},
     events::{Actor, Event, EventType},
     ids::Kind,
     secret::{Secrets, random_token},
@@ -44,6 +44,8 @@ impl From<DbError> for KeyError {
         Self::Db(error)
     }
 }
+
+impl std::error::Error for KeyError {}
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,6 +213,21 @@ impl Keys {
         // Another process of this installation was first; its key is the active one.
         self.load(&project, algorithm).await?.ok_or(KeyError::Crypto)
     }
+}
+
+/// Seals every key with the secret in use; gives how many.
+pub(crate) async fn seal_anew(tx: &mut Tx, secrets: &Secrets) -> Result<u64, KeyError> {
+    let mut count = 0;
+    for key in queries::all(tx).await? {
+        let unreadable = || KeyError::Unreadable(key.kid.clone());
+        let algorithm = Algorithm::parse(&key.alg).ok_or_else(unreadable)?;
+        let context = context(&key.project_id, &key.kid, algorithm);
+        let private = secrets.open_sealed(&context, &key.private_enc).ok_or_else(unreadable)?;
+        let sealed = secrets.seal(&context, &private).ok_or(KeyError::Crypto)?;
+        queries::set_sealed(tx, &key.kid, &sealed).await?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Where a sealed private key belongs: it opens nowhere else.

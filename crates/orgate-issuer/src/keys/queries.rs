@@ -53,3 +53,30 @@ pub(super) async fn insert(
 pub(super) async fn project_exists(conn: &mut Conn, project_id: &str) -> Result<bool, DbError> {
     Ok(conn.first(sql("SELECT id FROM projects WHERE id = $1").bind(project_id)).await?.is_some())
 }
+
+/// A key of any project and state.
+pub(super) struct AnyKey {
+    pub(super) project_id: String,
+    pub(super) kid: String,
+    pub(super) alg: String,
+    pub(super) private_enc: String,
+}
+
+pub(super) async fn all(conn: &mut Conn) -> Result<Vec<AnyKey>, DbError> {
+    let rows =
+        conn.all(sql("SELECT project_id, kid, alg, private_enc FROM signing_keys ORDER BY kid")).await?;
+    let read = |row: &crate::db::Row| {
+        Ok(AnyKey {
+            project_id: row.text("project_id")?,
+            kid: row.text("kid")?,
+            alg: row.text("alg")?,
+            private_enc: row.text("private_enc")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn set_sealed(conn: &mut Conn, kid: &str, private_enc: &str) -> Result<(), DbError> {
+    let statement = sql("UPDATE signing_keys SET private_enc = $2 WHERE kid = $1");
+    conn.run(statement.bind(kid).bind(private_enc)).await.map(|_| ())
+}

@@ -83,6 +83,12 @@ pub(crate) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, D
     queries::find(conn, id).await
 }
 
+/// The same inside a change: until its end nobody else changes the project, so that what is written back is what was read.
+pub(crate) async fn find_to_change(tx: &mut Tx, id: &str) -> Result<Option<Project>, DbError> {
+    queries::lock(tx, id).await?;
+    queries::find(tx, id).await
+}
+
 /// The only project, if there is exactly one.
 pub(crate) async fn only(conn: &mut Conn) -> Result<Option<Project>, DbError> {
     let ids = queries::first_ids(conn).await?;

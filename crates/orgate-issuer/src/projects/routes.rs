@@ -7,7 +7,7 @@ use axum::{
     routing::get,
 };
 
-use super::{find, update};
+use super::{find, find_to_change, update};
 use crate::{
     app::Shared,
     events::Actor,
@@ -48,7 +48,7 @@ async fn change(
         .db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
-                let before = find(tx, &project).await?.ok_or(Code::NotFound)?;
+                let before = find_to_change(tx, &project).await?.ok_or(Code::NotFound)?;
                 let mut after = before.clone();
                 after.org_enabled = org_enabled.unwrap_or(after.org_enabled);
                 after.name = name.unwrap_or(after.name);

@@ -90,3 +90,21 @@ async fn a_body_that_asks_for_more_is_refused() {
     let reply = browser.get("/api/platform/nothing").await;
     assert_eq!((reply.status.as_u16(), reply.code()), (404, json!("not_found")));
 }
+
+#[orgate_testkit::both]
+async fn two_changes_at_once_are_both_kept() {
+    let site = site().await;
+    let browser = site.browser();
+    browser.operator("ops@example.com").await;
+    for turn in 0..10 {
+        let (on, name) = (turn % 2 == 0, format!("Name {turn}"));
+        let (toggle, rename) = (json!({ "org_enabled": on }), json!({ "name": name }));
+        let (one, two) = tokio::join!(
+            browser.json(Method::PATCH, PATH, &toggle),
+            browser.json(Method::PATCH, PATH, &rename)
+        );
+        assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
+        let now = browser.get(PATH).await.json();
+        assert_eq!((&now["org_enabled"], &now["name"]), (&json!(on), &json!(name)), "{turn}");
+    }
+}

@@ -5,7 +5,7 @@
 
 mod write;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Connection as _, PgPool, Row as _, TypeInfo as _, ValueRef as _,
@@ -19,7 +19,7 @@ pub(super) use self::write::run as write;
 use super::{
     Conn, Constraint, DbError,
     migrate::MigrateError,
-    statement::{Arg, Sql, storable},
+    statement::{Arg, Sql, sql, storable},
     url::PostgresUrl,
 };
 
@@ -27,6 +27,10 @@ const READERS: u32 = 8;
 const WRITERS: u32 = 8;
 /// How long anybody waits for a connection, and a statement for a lock: as long as SQLite waits for its file.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an issuer is called among the sessions of the server.
+const ISSUER: &str = "orgate issuer";
+const SETTINGS: [(&str, &str); 2] = [("client_min_messages", "warning"), ("lock_timeout", "5000")];
 
 /// A connection of our own, or one that goes back to its pool.
 pub(super) enum Handle {
@@ -53,10 +57,7 @@ pub(super) struct Row(PgRow);
 
 /// Connects for the schema, and makes ready for the rest.
 pub(super) async fn open(url: &PostgresUrl) -> Result<(Pools, Conn), MigrateError> {
-    let options = url
-        .options()
-        .map_err(MigrateError::Open)?
-        .options([("client_min_messages", "warning"), ("lock_timeout", "5000")]);
+    let options = url.options().map_err(MigrateError::Open)?.options(SETTINGS).application_name(ISSUER);
     let mut conn = connect(url, &options).await?;
     let encoding = sqlx::query("SELECT current_setting('server_encoding') AS encoding")
         .fetch_one(&mut conn)
@@ -75,6 +76,20 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<(Pools, Conn), MigrateErro
         open: Arc::default(),
     };
     Ok((pools, Conn::postgres(Handle::Own(Box::new(conn)))))
+}
+
+/// A connection of its own.
+pub(super) async fn alone(url: &PostgresUrl) -> Result<Conn, String> {
+    let options = url.options()?.options(SETTINGS).application_name("orgate maintenance");
+    let conn = connect(url, &options).await.map_err(|error| error.to_string())?;
+    Ok(Conn::postgres(Handle::Own(Box::new(conn))))
+}
+
+/// Whether issuers are connected. One that has been idle for long may have no connection.
+pub(super) async fn in_use(conn: &mut Conn) -> Result<bool, DbError> {
+    let statement = sql("SELECT 1 AS one FROM pg_stat_activity
+                         WHERE datname = current_database() AND application_name = $1 LIMIT 1");
+    Ok(conn.first(statement.bind(ISSUER)).await?.is_some())
 }
 
 async fn connect(url: &PostgresUrl, options: &PgConnectOptions) -> Result<PgConnection, MigrateError> {
@@ -161,7 +176,11 @@ impl Drop for Pooled {
 }
 
 fn query<'q>(statement: &Sql<'q>) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
-    statement.args.iter().fold(sqlx::query(statement.text), |query, arg| match *arg {
+    let begun = match &statement.text {
+        Cow::Borrowed(text) => sqlx::query(*text),
+        Cow::Owned(text) => sqlx::query(AssertSqlSafe(text.clone())),
+    };
+    statement.args.iter().fold(begun, |query, arg| match *arg {
         Arg::Text(value) => query.bind(value.map(storable)),
         Arg::Int(value) => query.bind(value),
     })
@@ -209,3 +228,6 @@ fn error(error: sqlx::Error) -> DbError {
         _ => DbError::Unavailable(database.message().to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

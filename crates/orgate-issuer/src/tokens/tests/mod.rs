@@ -1,4 +1,5 @@
 use http::Method;
+mod clock;
 mod surface;
 
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, jwk::JwkSet};

@@ -1,11 +1,14 @@
 //! `orgate issuer`: the companion issuer on its own listener.
 
+mod maintain;
+
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
 use orgate_issuer::{Health, Issuer, Settings, Smtp, StartError, SystemClock};
 use tracing::info;
 
+use self::maintain::Work;
 use super::{Common, Failure, output, runtime, signals};
 use crate::{
     admin::{Admin, Administered, Outbox, Readiness},
@@ -15,7 +18,10 @@ use crate::{
 
 /// Flags of `orgate issuer`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Examples:
   orgate issuer
       data in ./orgate.db; without an operator, a link to make the first one is printed on stderr
@@ -28,14 +34,23 @@ Examples:
   orgate issuer --admin 127.0.0.1:9190 --dev-outbox
       without a mail server: what would be mailed is at http://127.0.0.1:9190/dev/outbox
 
-SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. SIGHUP is ignored.")]
+SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. SIGHUP is ignored."
+)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    work: Option<Work>,
     /// Where clients and browsers connect; port 0 takes a free one.
     #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: String,
     /// Where the data is: sqlite://FILE in the working directory, sqlite:///PATH, sqlite::memory:, or
     /// postgres://USER@HOST/DATABASE, which several issuers may share.
-    #[arg(long, env = "ORGATE_DATABASE", value_name = "URL", default_value = "sqlite://orgate.db")]
+    #[arg(
+        long,
+        env = "ORGATE_DATABASE",
+        value_name = "URL",
+        default_value = "sqlite://orgate.db",
+        global = true
+    )]
     database: String,
     /// The origin that browsers and tokens see, such as https://id.example.com [default: the listening address].
     #[arg(long, env = "ORGATE_PUBLIC_URL", value_name = "URL")]
@@ -48,7 +63,7 @@ pub(crate) struct Options {
     admin: Option<String>,
     /// The file with the secret that protects keys and refresh tokens; made if absent [default: FILE.secret beside the
     /// database; with PostgreSQL it has to be named].
-    #[arg(long, env = "ORGATE_SECRET", value_name = "FILE")]
+    #[arg(long, env = "ORGATE_SECRET", value_name = "FILE", global = true)]
     secret: Option<PathBuf>,
     /// Where the end users' API is.
     #[arg(long, env = "ORGATE_PREFIX", value_name = "PATH", default_value = "/v1/auth")]
@@ -65,6 +80,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
+    if let Some(work) = &options.work {
+        return maintain::run(work, &options.database, options.secret.as_deref());
+    }
     let runtime = runtime(None)?;
     let result = runtime.block_on(serve_issuer(options, common));
     runtime.shutdown_timeout(Duration::from_secs(1));
