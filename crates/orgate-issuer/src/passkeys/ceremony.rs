@@ -158,3 +158,73 @@ impl Key {
 pub(super) fn is_handle(handle: &str, user_id: &str) -> bool {
     same(handle, &base64url(user_id.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written by passkey-authenticator 0.6.0 for the host `id.example.com`.
+    mod foreign {
+        pub(super) const ID: &str = "voq5uiImu0RwCLEFg22-pA";
+        pub(super) const CREATED: &str = "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiRmgwTXFpMVNkTTJoSmVTRGNVVnd6andTUGFiUmRWc3By\
+             OEF6c3NsRTFRSSIsIm9yaWdpbiI6Imh0dHBzOi8vaWQuZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9";
+        pub(super) const OBJECT: &str = "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YViUJlkQTsAKdriMqE84HF0LUSqgiRqfQADxZkQh8fexppldAAAAAAAAAAAA\
+             AAAAAAAAAAAAAAAAEL6KuboiJrtEcAixBYNtvqSlAQIDJiABIVgg3N5FyzOiStAn9cs2_lleBhJEQ6uQy4UBJOyv5iNn3LMi\
+             WCBJjTJfMl17u-OqHRIOadY3QorD2B2zUyPcCcTPcKce-Q";
+        pub(super) const ASSERTED: &str = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiOW9WZVpab0xGNzJ0SVhLSE1TMlRWRUhzNC11Rm9UX0ltVDk3\
+             RUFkbWhfUSIsIm9yaWdpbiI6Imh0dHBzOi8vaWQuZXhhbXBsZS5jb20iLCJjcm9zc09yaWdpbiI6ZmFsc2V9";
+        pub(super) const DATA: &str = "JlkQTsAKdriMqE84HF0LUSqgiRqfQADxZkQh8fexppkdAAAAAQ";
+        pub(super) const SIGNATURE: &str =
+            "MEUCIDm-L5X_e-WBLEleeNiK52o76RCsECgitTUhmg_Jn-vRAiEArrBDETP3luNdHeZMsiWwyDiSvv8tsrWzxg7vA4WPfm4";
+    }
+
+    const PLACE: Place<'_> = Place { origin: "https://id.example.com", rp_id: "id.example.com" };
+
+    fn bytes(text: &str) -> Vec<u8> {
+        from_base64url(text).unwrap()
+    }
+
+    #[test]
+    fn what_a_foreign_authenticator_wrote_is_read_and_its_signature_holds() {
+        let (made, challenge) = made(&bytes(foreign::CREATED), &bytes(foreign::OBJECT), &PLACE).unwrap();
+        assert_eq!(
+            (made.id.as_str(), challenge.as_str()),
+            (foreign::ID, "Fh0Mqi1SdM2hJeSDcUVwzjwSPabRdVspr8AzsslE1QI")
+        );
+        assert_eq!(Key::from_text(&made.key.to_text()), Some(made.key.clone()));
+        let (client_data, data, signature) =
+            (bytes(foreign::ASSERTED), bytes(foreign::DATA), bytes(foreign::SIGNATURE));
+        let (challenge, count) = signed(&client_data, &data, &signature, &made.key, &PLACE).unwrap();
+        assert_eq!((challenge.as_str(), count), ("9oVeZZoLF72tIXKHMS2TVEHs4-uFoT_ImT97EAdmh_Q", 1));
+        assert!(count > made.count);
+        let elsewhere = Place { origin: PLACE.origin, rp_id: "example.com" };
+        assert!(signed(&client_data, &data, &signature, &made.key, &elsewhere).is_none());
+    }
+
+    #[test]
+    fn a_registration_that_is_cut_short_or_of_another_kind_is_no_key() {
+        let (client_data, object) = (bytes(foreign::CREATED), bytes(foreign::OBJECT));
+        for end in 0..object.len() {
+            assert!(made(&client_data, &object[..end], &PLACE).is_none(), "{end}");
+        }
+        assert!(made(&client_data, &[&object[..], &[0]].concat(), &PLACE).is_none(), "something follows");
+        assert!(made(&bytes(foreign::ASSERTED), &object, &PLACE).is_none(), "another ceremony");
+        let cose = |members: &[(i64, Item)]| {
+            Key::of(&Item::Map(
+                members.iter().map(|(label, item)| (Item::Int(*label), item.clone())).collect(),
+            ))
+        };
+        let (int, point) = (Item::Int, || Item::Bytes(vec![1; 32]));
+        assert!(cose(&[(1, int(2)), (3, int(-7)), (-1, int(1)), (-2, point()), (-3, point())]).is_some());
+        assert!(cose(&[(1, int(1)), (3, int(-8)), (-1, int(6)), (-2, point())]).is_some());
+        for bad in [
+            cose(&[(1, int(2)), (3, int(-7)), (-1, int(2)), (-2, point()), (-3, point())]),
+            cose(&[(1, int(2)), (3, int(-7)), (-1, int(1)), (-2, Item::Bytes(vec![1; 31])), (-3, point())]),
+            cose(&[(1, int(2)), (3, int(-7)), (-1, int(1)), (-2, point())]),
+            cose(&[(1, int(4)), (3, int(5)), (-1, point())]),
+            cose(&[(1, int(1)), (3, int(-7)), (-1, int(6)), (-2, point())]),
+        ] {
+            assert_eq!(bad, None);
+        }
+    }
+}

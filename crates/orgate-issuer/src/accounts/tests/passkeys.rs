@@ -1,16 +1,10 @@
-//! Passkeys, made and used by a foreign authenticator.
+//! Passkeys, made and used by an authenticator of this test. That the ceremonies are judged as others write them is tested
+//! beside them, with what a foreign authenticator wrote.
 
-use std::pin::Pin;
-
-use passkey::{
-    authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod},
-    client::{Client, DefaultClientData},
-    crypto::aws_lc_rs::AwsLcRsBackend,
-    types::{
-        Passkey,
-        ctap2::{Aaguid, Ctap2Error},
-        webauthn::{CredentialCreationOptions, CredentialRequestOptions},
-    },
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 
 use super::*;
@@ -22,46 +16,41 @@ use crate::{
 
 const PUBLIC: &str = "https://id.example.com";
 
-/// Who holds the authenticator.
-struct Person;
+/// An authenticator: its key, whose it is, and how often it has signed.
+#[derive(Clone)]
+struct Device {
+    pkcs8: Vec<u8>,
+    handle: Value,
+    count: u32,
+}
 
-impl UserValidationMethod for Person {
-    type PasskeyItem = Passkey;
-
-    fn check_user<'a, 'life0, 'async_trait>(
-        &'life0 self,
-        _: UiHint<'a, Passkey>,
-        presence: bool,
-        verification: bool,
-    ) -> Pin<Box<dyn Future<Output = Result<UserCheck, Ctap2Error>> + Send + 'async_trait>>
-    where
-        'life0: 'async_trait,
-        'a: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(std::future::ready(Ok(UserCheck { presence, verification })))
-    }
-
-    fn is_presence_enabled(&self) -> bool {
-        true
-    }
-
-    fn is_verification_enabled(&self) -> Option<bool> {
-        Some(true)
+impl Default for Device {
+    fn default() -> Self {
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).unwrap();
+        Self { pkcs8: pkcs8.as_ref().to_vec(), handle: Value::Null, count: 0 }
     }
 }
 
-/// An authenticator with what it keeps.
-#[derive(Clone, Default)]
-struct Device(Option<Passkey>);
-
 impl Device {
-    fn authenticator(&self) -> Authenticator<Option<Passkey>, Person, AwsLcRsBackend> {
-        let mut authenticator =
-            Authenticator::new(Aaguid::new_empty(), self.0.clone(), Person, AwsLcRsBackend);
-        authenticator.set_make_credentials_with_signature_counter(true);
-        authenticator
+    fn key(&self) -> EcdsaKeyPair {
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8).unwrap()
     }
+
+    /// The id of its credential.
+    fn id(&self) -> Vec<u8> {
+        digest(&SHA256, &self.pkcs8).as_ref()[..16].to_vec()
+    }
+
+    /// Host, flags (present and verified, and `more`) and count.
+    fn data(&self, host: &Value, more: u8) -> Vec<u8> {
+        let host = digest(&SHA256, host.as_str().unwrap().as_bytes());
+        [host.as_ref(), &[0x05 | more], &self.count.to_be_bytes()].concat()
+    }
+}
+
+fn client_data(kind: &str, options: &Value) -> Value {
+    json!({ "type": kind, "challenge": options["challenge"], "origin": PUBLIC, "crossOrigin": false })
 }
 
 /// A site that browsers know under a name; keys belong to names.
@@ -87,44 +76,67 @@ async fn login(site: &Site, name: &str) -> Browser {
     browser
 }
 
-/// The library writes bytes as lists of numbers where browsers write base64url.
-fn encoded(value: Value) -> Value {
-    match value {
-        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_u64) => {
-            let bytes: Vec<u8> =
-                items.iter().map(|item| u8::try_from(item.as_u64().unwrap()).unwrap()).collect();
-            base64url(&bytes).into()
-        }
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, encoded(value))).collect(),
-        other => other,
-    }
-}
-
 /// What the device makes of the options for a new key.
-async fn make(device: &mut Device, options: &Value) -> Value {
-    let options: CredentialCreationOptions = serde_json::from_value(json!({ "publicKey": options })).unwrap();
-    let origin = url::Url::parse(PUBLIC).unwrap();
-    let mut client = Client::new(device.authenticator());
-    let made = client.register(&origin, options, DefaultClientData).await;
-    device.0.clone_from(client.authenticator().store());
-    encoded(serde_json::to_value(made.unwrap_or_else(|error| panic!("{error:?}"))).unwrap())
+fn make(device: &mut Device, options: &Value) -> Value {
+    device.handle = options["user"]["id"].clone();
+    let (id, key) = (device.id(), device.key());
+    let point = key.public_key().as_ref();
+    // {1: 2, 3: -7, -1: 1, -2: x, -3: y}
+    let cose = [
+        &[0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20][..],
+        &point[1..33],
+        &[0x22, 0x58, 0x20],
+        &point[33..65],
+    ]
+    .concat();
+    let length = u16::try_from(id.len()).unwrap().to_be_bytes();
+    let data = [&device.data(&options["rp"]["id"], 0x40), &[0; 16][..], &length, &id, &cose].concat();
+    // {"fmt": "none", "attStmt": {}, "authData": data}
+    let length = u8::try_from(data.len()).unwrap();
+    let object = [&b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58"[..], &[length], &data].concat();
+    json!({
+        "id": base64url(&id),
+        "rawId": base64url(&id),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": base64url(client_data("webauthn.create", options).to_string().as_bytes()),
+            "attestationObject": base64url(&object),
+        },
+    })
 }
 
 /// What the device makes of the options for signing in.
-async fn sign(device: &mut Device, options: &Value) -> Value {
-    let options: CredentialRequestOptions = serde_json::from_value(json!({ "publicKey": options })).unwrap();
-    let origin = url::Url::parse(PUBLIC).unwrap();
-    let mut client = Client::new(device.authenticator());
-    let signed = client.authenticate(&origin, options, DefaultClientData).await;
-    device.0.clone_from(client.authenticator().store());
-    encoded(serde_json::to_value(signed.unwrap_or_else(|error| panic!("{error:?}"))).unwrap())
+fn sign(device: &mut Device, options: &Value) -> Value {
+    sign_edited(device, options, &|_, _| ())
+}
+
+/// The same after `edit` of what is signed: the client data, and those of the authenticator.
+fn sign_edited(device: &mut Device, options: &Value, edit: &dyn Fn(&mut Value, &mut Vec<u8>)) -> Value {
+    device.count += 1;
+    let (mut data, mut client_data) =
+        (device.data(&options["rpId"], 0), client_data("webauthn.get", options));
+    edit(&mut client_data, &mut data);
+    let client_data = client_data.to_string().into_bytes();
+    let message = [&data, digest(&SHA256, &client_data).as_ref()].concat();
+    let signature = device.key().sign(&SystemRandom::new(), &message).unwrap();
+    json!({
+        "id": base64url(&device.id()),
+        "rawId": base64url(&device.id()),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": base64url(&client_data),
+            "authenticatorData": base64url(&data),
+            "signature": base64url(signature.as_ref()),
+            "userHandle": device.handle,
+        },
+    })
 }
 
 async fn registered(site: &Site, browser: &Browser) -> Device {
     let mut device = Device::default();
     let options = ask(browser, "passkeys/register/begin", &json!({})).await;
     assert_eq!(options.status, 200, "{}", options.text());
-    let credential = make(&mut device, &options.json()).await;
+    let credential = make(&mut device, &options.json());
     let body = json!({ "credential": credential, "name": "Laptop" });
     let done = ask(browser, "passkeys/register/finish", &body).await;
     assert_eq!(done.status, 201, "{}", done.text());
@@ -148,7 +160,7 @@ async fn a_passkey_signs_in_as_two_factors_without_a_name_or_a_password() {
     let own = login(&site, "x").await;
     let mut device = registered(&site, &own).await;
     let browser = site.browser();
-    let credential = sign(&mut device, &options(&browser).await).await;
+    let credential = sign(&mut device, &options(&browser).await);
     let done = finish(&browser, &credential).await;
     assert_eq!((done.status.as_u16(), &done.json()["user"]["id"]), (200, &json!("usr_x")), "{}", done.text());
     let sessions = browser.get("/p/proj_p/v1/auth/sessions").await.json();
@@ -168,7 +180,7 @@ async fn a_passkey_signs_in_as_two_factors_without_a_name_or_a_password() {
     site.clock.advance(600_001);
     assert_eq!(remove(&browser).await.code(), "reauthentication_required");
     assert_eq!(remove(&login(&site, "x").await).await.status, 204);
-    let credential = sign(&mut device, &options(&browser).await).await;
+    let credential = sign(&mut device, &options(&browser).await);
     assert_eq!(finish(&site.browser(), &credential).await.code(), "invalid_credentials");
 }
 
@@ -179,10 +191,10 @@ async fn a_copy_of_a_passkey_is_noticed_by_its_counter() {
     let mut original = registered(&site, &own).await;
     let mut copy = original.clone();
     for _ in 0..2 {
-        let credential = sign(&mut original, &options(&own).await).await;
+        let credential = sign(&mut original, &options(&own).await);
         assert_eq!(finish(&site.browser(), &credential).await.status, 200);
     }
-    let credential = sign(&mut copy, &options(&own).await).await;
+    let credential = sign(&mut copy, &options(&own).await);
     assert_eq!(finish(&site.browser(), &credential).await.code(), "invalid_credentials");
 }
 
@@ -192,39 +204,37 @@ async fn what_was_signed_for_something_else_opens_nothing() {
     let own = login(&site, "x").await;
     let mut device = registered(&site, &own).await;
     let browser = site.browser();
-    let edit = |credential: &Value, member: &str, edit: &dyn Fn(&mut Vec<u8>)| {
-        let mut edited = credential.clone();
-        let mut bytes = from_base64url(edited["response"][member].as_str().unwrap()).unwrap();
-        edit(&mut bytes);
-        edited["response"][member] = base64url(&bytes).into();
-        edited
+    let asked = options(&browser).await;
+    type Edit<'a> = &'a dyn Fn(&mut Value, &mut Vec<u8>);
+    // Each is signed as it stands, so that nothing but the fault itself is wrong with it.
+    let faults: [(&str, Edit<'_>); 8] = [
+        ("another origin", &|client, _| client["origin"] = "https://evil.example.com".into()),
+        ("a longer origin", &|client, _| client["origin"] = format!("{PUBLIC}.evil.example").into()),
+        ("another ceremony", &|client, _| client["type"] = "webauthn.create".into()),
+        ("in a frame", &|client, _| client["crossOrigin"] = true.into()),
+        ("another host", &|_, data| data[0] ^= 1),
+        ("nobody was there", &|_, data| data[32] &= !1),
+        ("nobody was verified", &|_, data| data[32] &= !4),
+        ("cut short", &|_, data| data.truncate(36)),
+    ];
+    for (what, fault) in faults {
+        let bad = sign_edited(&mut device, &asked, fault);
+        assert_eq!(finish(&browser, &bad).await.code(), "invalid_credentials", "{what}");
+    }
+    let good = sign(&mut device, &asked);
+    let with = |member: &str, value: Value| {
+        let mut bad = good.clone();
+        bad["response"][member] = value;
+        bad
     };
-    let replace = |from: &'static str, to: &'static str| {
-        move |bytes: &mut Vec<u8>| {
-            let text = String::from_utf8(bytes.clone()).unwrap();
-            assert!(text.contains(from), "{text}");
-            *bytes = text.replace(from, to).into_bytes();
-        }
-    };
-    let good = sign(&mut device, &options(&browser).await).await;
-    let mut unnamed = good.clone();
-    unnamed["response"]["userHandle"] = Value::Null;
-    let mut other = good.clone();
-    other["response"]["userHandle"] = base64url(b"usr_d").into();
+    let mut broken = from_base64url(good["response"]["signature"].as_str().unwrap()).unwrap();
+    *broken.last_mut().unwrap() ^= 1;
     let mut unknown = good.clone();
     unknown["rawId"] = "AAAA".into();
     for (what, bad) in [
-        ("another origin", edit(&good, "clientDataJSON", &replace("id.example.com", "evil.example.com"))),
-        ("another ceremony", edit(&good, "clientDataJSON", &replace("webauthn.get", "webauthn.create"))),
-        ("in a frame", edit(&good, "clientDataJSON", &replace("{", "{\"crossOrigin\":true,\"a\":1,"))),
-        ("another host", edit(&good, "authenticatorData", &|bytes| bytes[0] ^= 1)),
-        ("nobody was there", edit(&good, "authenticatorData", &|bytes| bytes[32] &= !1)),
-        ("nobody was verified", edit(&good, "authenticatorData", &|bytes| bytes[32] &= !4)),
-        ("another count", edit(&good, "authenticatorData", &|bytes| bytes[36] ^= 1)),
-        ("cut short", edit(&good, "authenticatorData", &|bytes| bytes.truncate(20))),
-        ("another signature", edit(&good, "signature", &|bytes| *bytes.last_mut().unwrap() ^= 1)),
-        ("no user", unnamed),
-        ("another user", other),
+        ("another signature", with("signature", base64url(&broken).into())),
+        ("no user", with("userHandle", Value::Null)),
+        ("another user", with("userHandle", base64url(b"usr_d").into())),
         ("an unknown key", unknown),
         ("nothing", json!({})),
         ("a text", json!("x")),
@@ -244,10 +254,10 @@ async fn what_was_signed_for_something_else_opens_nothing() {
     let begun = ask(&own, "passkeys/register/begin", &json!({})).await.json();
     registration["challenge"] = begun["challenge"].clone();
     for wanted in [foreign.json(), made_up, registration] {
-        let credential = sign(&mut device, &wanted).await;
+        let credential = sign(&mut device, &wanted);
         assert_eq!(finish(&browser, &credential).await.code(), "invalid_credentials", "{wanted}");
     }
-    let credential = sign(&mut device, &options(&browser).await).await;
+    let credential = sign(&mut device, &options(&browser).await);
     site.clock.advance(300_000);
     assert_eq!(finish(&browser, &credential).await.code(), "invalid_credentials");
 }
@@ -257,7 +267,7 @@ async fn a_new_key_belongs_to_the_session_that_asked_for_it() {
     let site = named_site().await;
     let (own, other) = (login(&site, "x").await, login(&site, "d").await);
     let options = ask(&own, "passkeys/register/begin", &json!({})).await.json();
-    let credential = make(&mut Device::default(), &options).await;
+    let credential = make(&mut Device::default(), &options);
     let body = json!({ "credential": credential });
     assert_eq!(ask(&other, "passkeys/register/finish", &body).await.code(), "invalid_value");
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM passkeys").await, 0);
@@ -297,7 +307,7 @@ async fn the_page_for_passkeys_runs_one_script_and_leads_to_the_application() {
     let options =
         html.split_once("data-options=\"").unwrap().1.split_once('"').unwrap().0.replace("&quot;", "\"");
     let options: Value = serde_json::from_str(&options.replace("&#x2f;", "/")).unwrap();
-    let credential = sign(&mut device, &options).await.to_string();
+    let credential = sign(&mut device, &options).to_string();
     let submit = async |credential: &str| {
         browser.form("/p/proj_p/passkey", &[("request", &request), ("credential", credential)]).await
     };
