@@ -14,6 +14,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod config;
+mod courier;
 mod db;
 mod encoding;
 mod events;
@@ -22,7 +23,9 @@ mod ids;
 mod issuer;
 mod keys;
 mod login;
+mod maintenance;
 mod members;
+mod oauth;
 mod operators;
 mod organizations;
 mod password;
@@ -38,7 +41,9 @@ mod users;
 pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Settings, StartError},
+    courier::Courier,
     issuer::{Health, Issuer},
-    keys::DevelopmentKey,
+    keys::{DevelopmentKey, KeyInfo},
+    maintenance::Maintenance,
     setup::FirstStart,
 };

@@ -34,9 +34,14 @@ impl fmt::Display for NoRandomness {
 
 /// 256 random bits in URL-safe text: a cookie, a code, a client secret.
 pub(crate) fn random_token() -> Result<String, NoRandomness> {
-    let mut bytes = [0_u8; 32];
+    random_bytes::<32>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Random bytes.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0_u8; N];
     rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 /// What the database keeps of a random token. The token has 256 bits, so a fast hash is enough.
@@ -90,6 +95,8 @@ struct Secret {
     seal: RandomizedNonceKey,
     refresh: hmac::Key,
     client: hmac::Key,
+    /// What the nonces of proofs are made of.
+    nonce: [u8; 32],
 }
 
 /// The secret in use and the older ones that are still readable.
@@ -195,6 +202,11 @@ impl Secrets {
         })
     }
 
+    /// The nonces that makers of proofs are given (RFC 9449 §8): the same in every process with this secret.
+    pub(crate) fn nonces(&self) -> orgate_verify::dpop::Nonces {
+        orgate_verify::dpop::Nonces::of(&self.current.nonce)
+    }
+
     /// What the database keeps of a client secret. It may have been chosen by a person, so that a fast public hash
     /// would be guessable; this one needs the installation's secret.
     pub(crate) fn hash_client_secret(&self, secret: &str) -> String {
@@ -223,6 +235,8 @@ impl Secret {
         root.expand(&[b"refresh token"], hkdf::HKDF_SHA256).ok()?.fill(&mut refresh).ok()?;
         let mut client = [0_u8; 32];
         root.expand(&[b"client secret"], hkdf::HKDF_SHA256).ok()?.fill(&mut client).ok()?;
+        let mut nonce = [0_u8; 32];
+        root.expand(&[b"dpop nonce"], hkdf::HKDF_SHA256).ok()?.fill(&mut nonce).ok()?;
         let mut id = [0_u8; 32];
         root.expand(&[b"name"], hkdf::HKDF_SHA256).ok()?.fill(&mut id).ok()?;
         Some(Self {
@@ -230,6 +244,7 @@ impl Secret {
             seal: RandomizedNonceKey::new(&AES_256_GCM, &seal).ok()?,
             refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh),
             client: hmac::Key::new(hmac::HMAC_SHA256, &client),
+            nonce,
         })
     }
 }

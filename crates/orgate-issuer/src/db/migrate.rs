@@ -16,8 +16,12 @@ struct Step {
     text: &'static str,
 }
 
-const SQLITE: &[Step] =
-    &[Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") }];
+const SQLITE: &[Step] = &[
+    Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") },
+    Step { version: 10, name: "clients", text: include_str!("../../migrations/0010_clients.sql") },
+    Step { version: 11, name: "tokens", text: include_str!("../../migrations/0011_tokens.sql") },
+    Step { version: 12, name: "flows", text: include_str!("../../migrations/0012_flows.sql") },
+];
 
 /// Why the database cannot be opened.
 #[derive(Debug)]

@@ -50,6 +50,9 @@ impl Actor {
 pub(crate) enum EventType {
     ProjectUpdated,
     KeyCreated,
+    KeyRotated,
+    KeyRevoked,
+    KeyRemoved,
     OrganizationCreated,
     MemberAdded,
     SessionCreated,
@@ -57,6 +60,7 @@ pub(crate) enum EventType {
     SessionOrganizationChanged,
     SessionRevoked,
     TokenReuseDetected,
+    TokenRevoked,
 }
 
 impl EventType {
@@ -64,6 +68,9 @@ impl EventType {
         match self {
             Self::ProjectUpdated => "project.updated",
             Self::KeyCreated => "key.created",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyRevoked => "key.revoked",
+            Self::KeyRemoved => "key.removed",
             Self::OrganizationCreated => "organization.created",
             Self::MemberAdded => "member.added",
             Self::SessionCreated => "session.created",
@@ -71,6 +78,7 @@ impl EventType {
             Self::SessionOrganizationChanged => "session.organization_changed",
             Self::SessionRevoked => "session.revoked",
             Self::TokenReuseDetected => "token.reuse_detected",
+            Self::TokenRevoked => "token.revoked",
         }
     }
 }

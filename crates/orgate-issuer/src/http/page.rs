@@ -17,10 +17,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
+    ("device.html", include_str!("../../templates/device.html")),
+    ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
+    ("device_done.html", include_str!("../../templates/device_done.html")),
+    ("logout.html", include_str!("../../templates/logout.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("setup.html", include_str!("../../templates/setup.html")),
     ("setup_done.html", include_str!("../../templates/setup_done.html")),

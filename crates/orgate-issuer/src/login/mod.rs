@@ -8,7 +8,9 @@
 mod account;
 mod authorize;
 mod choose;
+mod device;
 mod page;
+mod par;
 mod queries;
 mod request;
 pub(crate) mod scope;
@@ -35,7 +37,9 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
     Router::new()
         .merge(authorize::router())
         .merge(page::router())
+        .merge(par::router())
         .merge(choose::router())
+        .merge(device::router())
         .merge(account::router(prefix))
         .merge(account::router(&format!("/p/{{project}}{prefix}")))
 }

@@ -23,7 +23,7 @@ const COOKIE_LIFE_MS: i64 = 24 * 3_600_000;
 const CODE_LIFE_MS: i64 = 60_000;
 
 /// What the application asked for. Stored as JSON.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Params {
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
@@ -33,6 +33,15 @@ pub(super) struct Params {
     /// The organization that was named; empty means expressly none.
     pub(super) org_id: Option<String>,
     pub(super) login_hint: Option<String>,
+    /// Whom the tokens are to be for (RFC 8707); empty for whom they usually are.
+    #[serde(default)]
+    pub(super) resource: Vec<String>,
+    /// The key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub(super) dpop_jkt: Option<String>,
+    /// The device that is to be signed in, instead of an answer to an application (RFC 8628).
+    #[serde(default)]
+    pub(super) device: Option<String>,
 }
 
 /// A request in progress.

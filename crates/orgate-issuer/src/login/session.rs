@@ -11,6 +11,7 @@ use crate::{
     db::{Conn, DbError, Tx},
     events::{Actor, EventType},
     http::{Problem, cookies, problem::Code},
+    ids::Kind,
     secret::fingerprint,
 };
 
@@ -89,9 +90,12 @@ pub(super) async fn replace(
     Ok(new)
 }
 
-/// Ends a session.
-pub(super) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+/// Ends a session, and notes which applications are to be told.
+pub(crate) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
     if queries::revoke_session(tx, &session.id, now_ms).await? {
+        for client_id in queries::listeners(tx, &session.id).await? {
+            queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, session, now_ms).await?;
+        }
         tx.record(session_event(session, EventType::SessionRevoked, actor, now_ms));
     }
     Ok(())
