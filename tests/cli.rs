@@ -321,9 +321,55 @@ fn a_policy_that_changes_is_enforced_and_one_that_does_not_stand_replaces_nothin
     folder.write("orgate.yaml", &policy("publik"));
     assert!(comes_true(&|| stale().as_deref() == Some("1")), "{}", running.stderr_so_far());
     assert_eq!(verdict(), "502 upstream_unavailable", "the last good policy stays");
+    let readiness = request("GET", &format!("{admin}/readyz"), &[], None);
+    assert_eq!((readiness.status, readiness.json()["ready"].as_bool()), (200, Some(true)));
+    assert_eq!(readiness.json()["policy"]["stale"], true);
     let told = running.stderr_so_far();
     assert!(told.contains("the policy stays as it was") && told.contains("E031"), "{told}");
     folder.write("orgate.yaml", &policy("deny"));
     assert!(comes_true(&|| verdict() == "403 denied"), "{}", running.stderr_so_far());
     assert_eq!(stale().as_deref(), Some("0"));
+    assert_eq!(request("GET", &format!("{admin}/readyz"), &[], None).body, "ready\n");
+}
+
+/// As Kubernetes mounts a ConfigMap: `orgate.yaml` → `..data/orgate.yaml`, and `..data` → a folder, which is exchanged by the
+/// renaming of a link.
+#[cfg(unix)]
+#[test]
+fn a_mounted_folder_that_is_exchanged_is_one_change() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new();
+    let at = |name: &str| folder.path().join(name);
+    let version = |name: &str, rule: &str| {
+        std::fs::create_dir(at(name)).unwrap();
+        let own = "version: 1\ninclude: [parts/*.yaml]\nrules:\n";
+        folder.write(&format!("{name}/orgate.yaml"), &format!("{own}  GET /b: {rule}\n"));
+        std::fs::create_dir(at(name).join("parts")).unwrap();
+        folder.write(&format!("{name}/parts/c.yaml"), &format!("base: /c\nrules:\n  GET /x: {rule}\n"));
+    };
+    version("..2026_1", "deny");
+    symlink("..2026_1", at("..data")).unwrap();
+    symlink("..data/orgate.yaml", at("orgate.yaml")).unwrap();
+    symlink("..data/parts", at("parts")).unwrap();
+    let mut running = orgate()
+        .args(["proxy", "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0"])
+        .args(["--admin", "127.0.0.1:0"])
+        .folder(folder.path())
+        .ready();
+    let proxy = running.url("proxy");
+    let verdict = |path: &str| request("GET", &format!("{proxy}{path}"), &[], None).verdict();
+    assert_eq!((verdict("/b"), verdict("/c/x")), ("403 denied".to_owned(), "403 denied".to_owned()));
+    version("..2026_2", "public");
+    symlink("..2026_2", at("..data_tmp")).unwrap();
+    std::fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    std::fs::remove_dir_all(at("..2026_1")).unwrap();
+    let comes_true = (0..400).any(|_| {
+        verdict("/b") == "502 upstream_unavailable" || {
+            std::thread::park_timeout(std::time::Duration::from_millis(25));
+            false
+        }
+    });
+    assert!(comes_true, "{}", running.stderr_so_far());
+    assert_eq!(verdict("/c/x"), "502 upstream_unavailable", "both files came with it");
 }

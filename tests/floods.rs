@@ -57,3 +57,41 @@ async fn a_process_that_runs_out_of_files_recovers() {
         thread::yield_now();
     }
 }
+
+/// Fewer files than even the smallest bound of connections takes: `accept` itself fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_cannot_accept_waits_without_work_and_goes_on() {
+    let upstream = Upstream::start().await;
+    let folder = Folder::new();
+    folder.write("orgate.yaml", "version: 1\nrules: {GET /a: public}\n");
+    let mut running = orgate()
+        .with_files(18)
+        .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .folder(folder.path())
+        .ready();
+    let proxy = running.url("proxy");
+    let flood: Vec<TcpStream> =
+        (0..60).map(|_| TcpStream::connect(proxy.trim_start_matches("http://")).unwrap()).collect();
+    let began = Instant::now();
+    while !running.stderr_so_far().contains("cannot accept connections") {
+        assert!(began.elapsed() < Duration::from_secs(20), "it can still accept");
+        thread::park_timeout(Duration::from_millis(10));
+    }
+    let before = processor_time(running.id());
+    thread::park_timeout(Duration::from_secs(1));
+    let used = processor_time(running.id()) - before;
+    assert!(used < 40, "it used {used} hundredths of a second while it could do nothing");
+    drop(flood);
+    // No rule: refused without a connection to anybody else.
+    for _ in 0..20 {
+        assert_eq!(request("GET", &format!("{proxy}/b"), &[], None).status, 403);
+    }
+    assert_eq!(running.terminate().code, Some(0));
+}
+
+/// In hundredths of a second.
+fn processor_time(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}

@@ -15,10 +15,12 @@ use std::{
     fs,
     io::{BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
-use orgate_e2e::{Folder, orgate};
+use orgate_e2e::{Folder, graph, orgate};
 
 /// What the process may need beside what it had: buffers of two sockets, and what the allocator keeps.
 const MOST: u64 = 24 * 1024 * 1024;
@@ -120,7 +122,21 @@ fn bodies_of_any_size_pass_both_ways_in_constant_memory() {
     // What is made once: buffers, threads, the connection to the application.
     exchange(4 * 1024 * 1024);
     let (before, _) = memory(running.id());
-    exchange(size);
+    let (over, process) = (AtomicBool::new(false), running.id());
+    let kept = thread::scope(|scope| {
+        let samples = scope.spawn(|| {
+            let mut kept = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                kept.push(memory(process).0 / 1024);
+                thread::sleep(Duration::from_millis(20));
+            }
+            kept
+        });
+        exchange(size);
+        over.store(true, Ordering::Relaxed);
+        samples.join().unwrap()
+    });
+    println!("{}", graph("KiB resident", "every 20 ms", &kept));
     let (after, most) = memory(running.id());
     println!("{} MiB each way: {before} bytes resident before, {after} after, {most} at most", size >> 20);
     assert!(most < before + MOST, "{before} bytes before, {most} at most");

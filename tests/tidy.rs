@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 
 /// Who may depend on whom, in normal dependencies. Whatever is not here may depend on none of ours.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("orgate-claims", &[]),
     ("orgate-policy", &["orgate-claims"]),
     ("orgate-verify", &["orgate-claims"]),
@@ -38,7 +38,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     ("orgate-issuer", &["orgate-claims", "orgate-config", "orgate-policy", "orgate-verify"]),
     ("orgate-sidecar", &["orgate", "orgate-claims", "orgate-config", "orgate-issuer", "orgate-policy"]),
-    ("orgate-testkit", &["orgate-claims"]),
+    ("orgate-testkit", &["orgate-claims", "orgate-testkit-macros"]),
+    ("orgate-testkit-macros", &[]),
     ("orgate-e2e", &["orgate", "orgate-config", "orgate-testkit"]),
     ("example-axum-layer", &["orgate"]),
     ("example-hyper-service", &["orgate"]),
@@ -91,17 +92,21 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 13] = [
+const SLICES: [&str; 17] = [
     "events",
     "keys",
+    "mail",
     "operators",
     "projects",
     "users",
+    "one_time",
+    "throttle",
     "roles",
     "members",
     "organizations",
     "clients",
     "login",
+    "accounts",
     "tokens",
     "setup",
     "bootstrap",

@@ -53,6 +53,7 @@ fn repository(folder: &Folder) {
     folder.write("claims.json", r#"{"sub": "usr_ann", "org_id": "acme", "org_permissions": ["read"]}"#);
     folder.write("requests.jsonl", "{\"method\":\"GET\",\"path\":\"/docs\",\"principal\":null}\n");
     fs::create_dir(folder.path().join("fresh")).unwrap();
+    folder.write("access.log", "::1 - - [22/Nov/2026:06:44:00 +0000] \"GET //docs HTTP/1.1\" 200 2\n");
     folder.write("routes.txt", "GET /healthz\nGET /docs\n");
     let operations = "{responses: {'200': {description: ok}}}";
     folder.write(
@@ -160,7 +161,7 @@ async fn the_members_of_a_line_are_those_of_the_page() {
         .flat_map(|(names, _)| {
             names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>()
         })
-        .filter(|name| name != "would" && name != "shadow")
+        .filter(|name| !["would", "shadow", "sub", "sample"].contains(&name.as_str()))
         .collect();
     assert_eq!(written, told);
 }

@@ -90,6 +90,28 @@ impl Outcome<'_> {
         }
     }
 
+    /// What was answered.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Forwarded { status, .. }
+            | Self::Observed { status, .. }
+            | Self::Answered { status, .. }
+            | Self::Refused { status, .. }
+            | Self::Failed { status, .. } => *status,
+        }
+    }
+
+    /// The decision in a word.
+    #[must_use]
+    pub fn decision(&self) -> &'static str {
+        match self {
+            Self::Forwarded { .. } | Self::Observed { .. } | Self::Failed { .. } => "allow",
+            Self::Answered { .. } => "answer",
+            Self::Refused { .. } => "deny",
+        }
+    }
+
     /// The code, `allowed` for what was forwarded.
     #[must_use]
     pub fn code(&self) -> &'static str {

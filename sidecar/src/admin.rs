@@ -19,6 +19,9 @@ use crate::{
 /// What came of reading a policy again: what changed, or what is wrong with it; `None` where there is none.
 pub type Reload<'a> = Pin<Box<dyn Future<Output = Option<Result<Value, Value>>> + Send + 'a>>;
 
+/// The mail that waits, or why it cannot be shown; `None` where it is nobody's business.
+pub type Outbox<'a> = Pin<Box<dyn Future<Output = Option<Result<Value, String>>> + Send + 'a>>;
+
 /// What the admin listener tells of.
 pub trait Administered: fmt::Debug + Send + Sync + 'static {
     /// Whether traffic should be sent here; if not, why.
@@ -40,6 +43,11 @@ pub trait Administered: fmt::Debug + Send + Sync + 'static {
     /// The keys that sign what the application is told, under `/.well-known/jwks.json`; `None` where nothing is signed.
     fn key_set(&self) -> Option<String> {
         None
+    }
+
+    /// The mail of an issuer for development, under `/dev/outbox`.
+    fn outbox(&self) -> Outbox<'_> {
+        Box::pin(std::future::ready(None))
     }
 
     /// Reads the policy again.
@@ -100,11 +108,27 @@ impl Admin {
                 Some(keys) => assertion::key_set_response(keys).map(Full::new),
                 None => nothing(),
             },
+            "/dev/outbox" => self.outbox(headers).await,
             "/-/policy" => match self.0.policy() {
                 Some(policy) => plain(StatusCode::OK, JSON, format!("{policy}\n")),
                 None => nothing(),
             },
             _ => nothing(),
+        }
+    }
+
+    async fn outbox(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        // SECURITY: mail signs people in. Somebody may open it in a browser, but no page of anybody's may ask for it, not
+        // even one whose host name leads to this address.
+        let asked_by_page = headers.contains_key(header::ORIGIN)
+            || headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+        if asked_by_page {
+            return plain(StatusCode::FORBIDDEN, TEXT, "not from a page\n");
+        }
+        match self.0.outbox().await {
+            Some(Ok(mail)) => plain(StatusCode::OK, JSON, format!("{mail}\n")),
+            Some(Err(why)) => plain(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
+            None => nothing(),
         }
     }
 
@@ -185,6 +209,11 @@ mod tests {
             (self.0 == Readiness::Ready).then(|| json!({"digest": "d1"}))
         }
 
+        fn outbox(&self) -> Outbox<'_> {
+            let mail = (self.0 == Readiness::Ready).then(|| Ok(json!([{"to": "ann"}])));
+            Box::pin(std::future::ready(mail))
+        }
+
         fn reload(&self) -> Reload<'_> {
             let stands = self.0 == Readiness::Ready;
             let answer = if stands { Ok(json!({"changes": []})) } else { Err(json!({"findings": []})) };
@@ -251,5 +280,28 @@ mod tests {
         assert_eq!(ask(Readiness::Ready, Method::POST, "/healthz").await.0, 405);
         assert_eq!(ask(Readiness::Ready, Method::GET, "/other").await.0, 404);
         assert_eq!(ask(Readiness::Ready, Method::GET, "/metrics").await, (200, "# EOF\n".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn mail_is_shown_to_a_person_and_to_a_script_but_to_no_page() {
+        let ready = || Readiness::Ready;
+        let shown = (200, "[{\"to\":\"ann\"}]\n".to_owned());
+        assert_eq!(ask(ready(), Method::GET, "/dev/outbox").await, shown);
+        assert_eq!(ask(ready(), Method::POST, "/dev/outbox").await.0, 405);
+        assert_eq!(ask(Readiness::NotReady(Default::default()), Method::GET, "/dev/outbox").await.0, 404);
+        for (name, value, status) in [
+            ("sec-fetch-site", "none", 200),
+            ("sec-fetch-site", "same-origin", 403),
+            ("sec-fetch-site", "cross-site", 403),
+            ("origin", "http://127.0.0.1", 403),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(
+                ask_with(ready(), Method::GET, "/dev/outbox", &headers).await.0,
+                status,
+                "{name}: {value}"
+            );
+        }
     }
 }

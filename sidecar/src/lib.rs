@@ -22,6 +22,7 @@ pub mod serve;
 mod socket;
 pub mod status;
 pub mod telemetry;
+pub mod traces;
 pub mod trust;
 pub mod upstream;
 

@@ -219,3 +219,31 @@ fn required_keys_that_cannot_be_had_are_2() {
     assert_eq!((code, out.as_str()), (2, ""), "{err}");
     assert!(err.contains("https://issuer.example") && err.contains("help: "), "{err}");
 }
+
+/// With the feature `otel`; without it such settings stand as well, and a warning says that they do nothing.
+#[test]
+fn a_collector_of_the_settings_gets_spans() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings =
+        format!("tracing: {{endpoint: \"http://{}\", sample: 1}}\n", collector.local_addr().unwrap());
+    let directory = Directory::with(&[("orgate.yaml", PUBLIC), ("sidecar.yaml", &settings)]);
+    let arguments = proxy_arguments("http://127.0.0.1:1", &["--settings", "sidecar.yaml"]);
+    let running = Running::start(orgate(&directory.0, &arguments));
+    assert!(get(running.address("proxy"), "/me").starts_with("HTTP/1.1 401 "));
+    if cfg!(feature = "otel") {
+        let (mut stream, _) = collector.accept().unwrap();
+        let mut export = vec![0; 4096];
+        let mut read = 0;
+        while !contains(&export[..read], b"no_credential") {
+            let more = stream.read(&mut export[read..]).unwrap();
+            assert!(more > 0, "{}", String::from_utf8_lossy(&export[..read]));
+            read += more;
+        }
+        assert!(export.starts_with(b"POST /v1/traces HTTP/1.1\r\n"));
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}

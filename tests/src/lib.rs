@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod front;
+mod graph;
 mod http;
 mod process;
 pub mod sign_in;
@@ -18,6 +19,7 @@ pub mod sign_in;
 pub use orgate_testkit::Folder;
 
 pub use self::{
+    graph::graph,
     http::{Response, request, request_to},
     process::{Finished, Program, Running, example, orgate},
 };

@@ -1,6 +1,6 @@
 //! What every handler has at hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     clock::Clock,
@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) pages: Pages,
     /// Rung when applications are to be told of a sign-out.
     pub(crate) logouts: Arc<tokio::sync::Notify>,
+    /// Whether the issuer is being shut down.
+    pub(crate) closing: AtomicBool,
 }
 
 /// The state of the router.

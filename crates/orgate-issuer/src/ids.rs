@@ -20,6 +20,9 @@ pub(crate) enum Kind {
     Event,
     Operator,
     Token,
+    Mail,
+    Secret,
+    SignUp,
 }
 
 impl Kind {
@@ -35,6 +38,9 @@ impl Kind {
             Self::Event => "evt",
             Self::Operator => "opr",
             Self::Token => "tok",
+            Self::Mail => "mail",
+            Self::Secret => "sec",
+            Self::SignUp => "sgn",
         }
     }
 

@@ -1,6 +1,12 @@
 //! The issuer as a whole: opening, answering, closing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use ::http::Uri;
 use axum::{
@@ -10,6 +16,7 @@ use axum::{
 };
 
 use crate::{
+    accounts,
     app::{App, Shared},
     bootstrap,
     clock::Clock,
@@ -17,12 +24,14 @@ use crate::{
     db::{DatabaseUrl, Db, DbError},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     keys::{Algorithm, Keys},
-    login, members, operators, organizations,
+    login,
+    mail::{self, Courier},
+    members, operators, organizations,
     password::{self, Passwords},
     projects,
     secret::Secrets,
     setup::{self, FirstStart},
-    tokens,
+    tokens, upkeep,
 };
 
 /// A running issuer. Cloning is cheap.
@@ -54,6 +63,12 @@ impl Issuer {
         let public = PublicUrl::parse(&settings.public_url)?;
         settings.check_prefix()?;
         let url = DatabaseUrl::parse(&settings.database).map_err(StartError::could_not_run)?;
+        if matches!(url, DatabaseUrl::Postgres(_)) && settings.secret_file.is_none() {
+            return Err(StartError::could_not_run(
+                "PostgreSQL is given, and no file with the secret\nhelp: name one with `--secret FILE`, the same on every \
+                 machine that uses this database; it is made at the first start",
+            ));
+        }
         // A file with a mistake is refused before anything is made.
         let plan = match &settings.bootstrap {
             Some(path) => Some(bootstrap::read(path, &|name| std::env::var(name).ok())?),
@@ -77,6 +92,13 @@ impl Issuer {
         plan: Option<bootstrap::Plan>,
     ) -> Result<Self, StartError> {
         let secrets = Arc::new(open_secrets(&settings, url, &db).await?);
+        let courier = match &settings.smtp {
+            Some(smtp) => Some(
+                Courier::new(smtp, settings.mail_from.as_deref(), &public)
+                    .map_err(StartError::could_not_run)?,
+            ),
+            None => None,
+        };
         let pages = Pages::new().map_err(|error| StartError::could_not_run(error.to_string()))?;
         let app = Arc::new(App {
             keys: Keys::new(db.clone(), Arc::clone(&secrets)),
@@ -88,6 +110,7 @@ impl Issuer {
             passwords: Passwords::new(),
             pages,
             logouts: Arc::default(),
+            closing: AtomicBool::new(false),
         });
         if let Some(plan) = plan {
             bootstrap::apply(&app, plan).await?;
@@ -102,6 +125,10 @@ impl Issuer {
             tokio::spawn(tokens::backchannel::run(Arc::downgrade(&app), bell, courier));
         }
         tokio::task::spawn_blocking(password::prepare);
+        if courier.is_none() && !app.settings.dev_outbox {
+            tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
+        }
+        tokio::spawn(upkeep::run(Arc::downgrade(&app), courier));
         Ok(Self { app, first_start })
     }
 
@@ -111,9 +138,17 @@ impl Issuer {
         self.first_start.as_ref()
     }
 
-    /// Everything the issuer answers. Paths are absolute: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and
-    /// the prefix of the end users' API.
+    /// Everything the issuer answers: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and the prefix of the end
+    /// users' API, all below the path of the public URL. It is merged into an application's own router, never nested.
     pub fn router(&self) -> Router {
+        let whole = self.unmounted();
+        match self.app.public.path() {
+            "" => whole,
+            path => Router::new().nest(path, whole),
+        }
+    }
+
+    fn unmounted(&self) -> Router {
         Router::new()
             .merge(crate::keys::routes::router())
             .merge(operators::routes::router())
@@ -121,6 +156,8 @@ impl Issuer {
             .merge(members::routes::router())
             .merge(organizations::routes::router())
             .merge(login::router(&self.app.settings.prefix))
+            .merge(accounts::pages::router())
+            .merge(accounts::routes::router(&self.app.settings.prefix))
             .merge(tokens::router())
             .merge(setup::routes::router())
             .fallback(nothing_here)
@@ -144,8 +181,20 @@ impl Issuer {
         }
     }
 
+    /// The mail that waits, newest first: `to`, `subject`, `text` and `links` of each. For development only: whoever
+    /// reads it can sign in as anybody.
+    ///
+    /// `None` unless [`Settings::dev_outbox`] is set.
+    pub async fn outbox(&self) -> Option<Result<Vec<serde_json::Value>, Health>> {
+        if !self.app.settings.dev_outbox {
+            return None;
+        }
+        Some(mail::waiting(&self.app).await.map_err(|error| Health::NotReady(error.to_string())))
+    }
+
     /// Finishes what is being written and closes the database. Requests that come later are answered with 503.
     pub async fn shutdown(&self) {
+        self.app.closing.store(true, Ordering::Release);
         self.app.db.close().await;
     }
 
@@ -232,18 +281,7 @@ mod tests {
         testing::{NOW, Site, TempDir, settings},
     };
 
-    #[tokio::test]
-    async fn a_database_in_memory_works_like_one_in_a_file() {
-        let dir = TempDir::new();
-        let mut settings = settings(&dir);
-        settings.database = "sqlite::memory:".to_owned();
-        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
-        assert_eq!(site.issuer.health().await, Health::Ready);
-        assert_eq!(site.count("SELECT COUNT(*) AS n FROM setup_links").await, 1);
-        assert_eq!(std::fs::read_dir(site.dir.path()).unwrap().count(), 0, "no secret file for it");
-    }
-
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn after_the_end_the_answer_is_not_available() {
         let site = Site::open().await;
         site.issuer.shutdown().await;
@@ -254,7 +292,7 @@ mod tests {
         assert_eq!(reply.status, 503);
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn settings_that_cannot_work_are_refused_before_anything_is_made() {
         let dir = TempDir::new();
         let good = settings(&dir);
@@ -280,7 +318,7 @@ mod tests {
         assert!(error.to_string().contains("/nonexistent/folder/x.db"), "{error}");
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn the_prefix_can_be_chosen() {
         let dir = TempDir::new();
         let mut settings = settings(&dir);
@@ -290,10 +328,35 @@ mod tests {
         assert_eq!(site.browser().get("/v1/auth/session").await.status, 404);
     }
 
-    #[tokio::test]
+    #[orgate_testkit::both]
     async fn the_issuer_can_be_mounted_in_an_application() {
-        let site = Site::open().await;
-        let _whole: Router = Router::new().merge(site.issuer.router());
-        assert_eq!(site.issuer.issuer_url("proj_p"), "http://127.0.0.1:8090/p/proj_p");
+        use tower::ServiceExt as _;
+
+        let dir = TempDir::new();
+        let mut settings = settings(&dir);
+        settings.public_url = "http://127.0.0.1:8090/auth".to_owned();
+        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
+        site.write(|tx| Box::pin(crate::testing::populate(tx))).await;
+        assert_eq!(site.issuer.issuer_url("proj_p"), "http://127.0.0.1:8090/auth/p/proj_p");
+        let whole = Router::new()
+            .route("/own", axum::routing::get(|| async { "own" }))
+            .fallback(|| async { "nothing of ours" })
+            .merge(site.issuer.router());
+        let ask = async |path: &str| {
+            let request = ::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+            let response = whole.clone().oneshot(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let (status, discovery) = ask("/auth/p/proj_p/.well-known/openid-configuration").await;
+        let discovery: serde_json::Value = serde_json::from_str(&discovery).unwrap();
+        assert_eq!((status, &discovery["issuer"]), (200, &"http://127.0.0.1:8090/auth/p/proj_p".into()));
+        assert_eq!(discovery["token_endpoint"], "http://127.0.0.1:8090/auth/p/proj_p/token");
+        assert_eq!(ask("/auth/v1/auth/session").await.0, 401);
+        assert_eq!(ask("/own").await, (200, "own".to_owned()));
+        assert_eq!(ask("/elsewhere").await, (200, "nothing of ours".to_owned()));
+        let (status, problem) = ask("/auth/elsewhere").await;
+        assert_eq!((status, problem.contains("not_found")), (404, true), "{problem}");
     }
 }

@@ -4,10 +4,12 @@
 //! [`Issuer::router`] is everything it answers, mountable in any axum application.
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys operators projects users roles members organizations clients login tokens setup bootstrap`. SQL is in
+//! `events keys mail operators projects users one_time throttle roles members organizations clients login accounts tokens
+//! setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
+mod accounts;
 mod address;
 mod app;
 mod bootstrap;
@@ -23,9 +25,11 @@ mod ids;
 mod issuer;
 mod keys;
 mod login;
+mod mail;
 mod maintenance;
 mod members;
 mod oauth;
+mod one_time;
 mod operators;
 mod organizations;
 mod password;
@@ -35,7 +39,9 @@ mod secret;
 mod setup;
 #[cfg(test)]
 mod testing;
+mod throttle;
 mod tokens;
+mod upkeep;
 mod users;
 
 pub use self::{
@@ -44,6 +50,7 @@ pub use self::{
     courier::Courier,
     issuer::{Health, Issuer},
     keys::{DevelopmentKey, KeyInfo},
+    mail::Smtp,
     maintenance::Maintenance,
     setup::FirstStart,
 };

@@ -4,8 +4,12 @@
 //! many hashes run as the machine has cores, a bounded number waits, and whoever comes beyond is told to come back; of
 //! those that wait only a few may come from one peer or concern one account, so that the others find a place too.
 //! An unknown account costs exactly one hash, like a known one.
+//!
+//! Every password is brought into one form of Unicode before it is hashed (RFC 8265 §4.2): what looks the same is the
+//! same, whatever keyboard it was typed on.
 
 mod admission;
+pub(crate) mod rules;
 
 use std::{
     fmt,
@@ -71,6 +75,9 @@ pub(crate) struct Passwords {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     most_waiting: usize,
+    /// How many hashes were made, or compared with: what a stranger could measure.
+    #[cfg(test)]
+    pub(crate) worked: AtomicUsize,
 }
 
 impl fmt::Debug for Passwords {
@@ -91,6 +98,8 @@ impl Passwords {
             running: Arc::new(Semaphore::new(running)),
             waiting: AtomicUsize::new(0),
             most_waiting,
+            #[cfg(test)]
+            worked: AtomicUsize::new(0),
         }
     }
 
@@ -137,12 +146,15 @@ impl Passwords {
         if password.len() > MAX_PASSWORD {
             return Err(PasswordError::TooLong);
         }
+        let password = rules::normalize(&password);
         let share = self.admission.enter(who).ok_or(PasswordError::RateLimited)?;
         let Some(_place) = Place::take(&self.waiting, self.most_waiting) else {
             return Err(PasswordError::Busy);
         };
         let permit = Arc::clone(&self.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
         drop(share);
+        #[cfg(test)]
+        self.worked.fetch_add(1, Ordering::Relaxed);
         // The permit travels with the work: a caller that goes away does not make room for another hash.
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;

@@ -44,6 +44,13 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
+/// Eight digits, for people to type. Few enough to be guessed, so whoever checks them counts the attempts.
+pub(crate) fn random_code() -> Result<String, NoRandomness> {
+    let mut bytes = [0_u8; 8];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(format!("{:08}", u64::from_be_bytes(bytes) % 100_000_000))
+}
+
 /// What the database keeps of a random token. The token has 256 bits, so a fast hash is enough.
 pub(crate) fn fingerprint(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()))
@@ -97,6 +104,7 @@ struct Secret {
     client: hmac::Key,
     /// What the nonces of proofs are made of.
     nonce: [u8; 32],
+    short: hmac::Key,
 }
 
 /// The secret in use and the older ones that are still readable.
@@ -207,6 +215,25 @@ impl Secrets {
         orgate_verify::dpop::Nonces::of(&self.current.nonce)
     }
 
+    /// What the database keeps of a value that could be guessed, such as a typed code or a network address. `place` says
+    /// what it is for: the same value elsewhere gives something else.
+    pub(crate) fn pseudonym(&self, place: &str, value: &str) -> String {
+        Self::pseudonym_under(&self.current, place, value)
+    }
+
+    /// Whether `stored` was made from `value`, under any secret.
+    pub(crate) fn is_pseudonym(&self, place: &str, value: &str, stored: &str) -> bool {
+        self.all().any(|secret| same(&Self::pseudonym_under(secret, place, value), stored))
+    }
+
+    fn pseudonym_under(secret: &Secret, place: &str, value: &str) -> String {
+        let mut context = hmac::Context::with_key(&secret.short);
+        context.update(&place.len().to_be_bytes());
+        context.update(place.as_bytes());
+        context.update(value.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign())
+    }
+
     /// What the database keeps of a client secret. It may have been chosen by a person, so that a fast public hash
     /// would be guessable; this one needs the installation's secret.
     pub(crate) fn hash_client_secret(&self, secret: &str) -> String {
@@ -237,6 +264,8 @@ impl Secret {
         root.expand(&[b"client secret"], hkdf::HKDF_SHA256).ok()?.fill(&mut client).ok()?;
         let mut nonce = [0_u8; 32];
         root.expand(&[b"dpop nonce"], hkdf::HKDF_SHA256).ok()?.fill(&mut nonce).ok()?;
+        let mut short = [0_u8; 32];
+        root.expand(&[b"short values"], hkdf::HKDF_SHA256).ok()?.fill(&mut short).ok()?;
         let mut id = [0_u8; 32];
         root.expand(&[b"name"], hkdf::HKDF_SHA256).ok()?.fill(&mut id).ok()?;
         Some(Self {
@@ -245,6 +274,7 @@ impl Secret {
             refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh),
             client: hmac::Key::new(hmac::HMAC_SHA256, &client),
             nonce,
+            short: hmac::Key::new(hmac::HMAC_SHA256, &short),
         })
     }
 }

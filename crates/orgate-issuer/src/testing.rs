@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -11,6 +11,7 @@ use std::{
 use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use orgate_testkit::{Postgres, PostgresDatabase};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -18,7 +19,7 @@ use crate::{
     Issuer, ManualClock, Settings,
     address::Address,
     clients::{self, Client, ClientKind},
-    db::{BoxFuture, DbError, Tx},
+    db::{BoxFuture, DatabaseUrl, Db, DbError, Tx},
     events::Actor,
     members::{self, NewMember},
     operators::{self, Rank},
@@ -34,8 +35,55 @@ pub(crate) const CALLBACK: &str = "http://127.0.0.1:3000/callback";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const SECRET: &str = "secret_here";
 
-/// A folder that goes with the value.
-pub(crate) struct TempDir(PathBuf);
+/// Which database a test runs on. `#[orgate_testkit::both]` makes one test for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+tokio::task_local! {
+    static ENGINE: Engine;
+}
+
+impl Engine {
+    /// The one this test runs on; SQLite where nobody said.
+    pub(crate) fn current() -> Self {
+        ENGINE.try_with(|engine| *engine).unwrap_or(Self::Sqlite)
+    }
+}
+
+/// Runs a test on `engine`.
+pub(crate) fn on(engine: Engine, test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(ENGINE.scope(engine, test));
+}
+
+/// A database of PostgreSQL with the schema. What makes it is this crate, so its template is made by it, once.
+fn postgres() -> PostgresDatabase {
+    const TEMPLATE: &str = "orgate_template";
+    static READY: OnceLock<()> = OnceLock::new();
+    let server = Postgres::shared();
+    READY.get_or_init(|| {
+        server.run(&format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"));
+        let url = DatabaseUrl::parse(&server.url(TEMPLATE)).unwrap();
+        let made = std::thread::spawn(move || {
+            on(Engine::Postgres, async move { Db::open(&url, NOW).await.unwrap().close().await });
+        });
+        made.join().unwrap();
+    });
+    server.database(Some(TEMPLATE))
+}
+
+/// A folder that goes with the value, and where the test runs on PostgreSQL a database.
+pub(crate) struct TempDir {
+    path: PathBuf,
+    engine: Engine,
+    database: OnceLock<PostgresDatabase>,
+}
 
 impl TempDir {
     pub(crate) fn new() -> Self {
@@ -43,17 +91,30 @@ impl TempDir {
         let name = format!("orgate-issuer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self { path, engine: Engine::current(), database: OnceLock::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// The address of its database, which is made on first use.
+    pub(crate) fn database(&self) -> String {
+        match self.engine {
+            Engine::Sqlite => format!("sqlite://{}", self.path.join("x.db").display()),
+            Engine::Postgres => self.database.get_or_init(postgres).url(),
+        }
+    }
+
+    /// The file with the secret.
+    pub(crate) fn secret(&self) -> PathBuf {
+        self.path.join("x.db.secret")
     }
 }
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -88,12 +149,25 @@ impl Site {
     }
 
     pub(crate) fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: Mutex::default() }
+        Browser { router: self.router.clone(), cookies: Mutex::default(), peer: Mutex::default() }
+    }
+
+    /// A browser at this address.
+    pub(crate) fn browser_from(&self, peer: &str) -> Browser {
+        let browser = self.browser();
+        browser.travel(peer);
+        browser
+    }
+
+    /// The newest letter to this address.
+    pub(crate) async fn letter(&self, to: &str) -> Option<Value> {
+        let all = crate::mail::waiting(self.issuer.app()).await.unwrap();
+        all.into_iter().find(|letter| letter["to"] == to)
     }
 
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        operation: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+        operation: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Clone + Send + 'static,
     ) -> T {
         self.issuer.app().db.write(operation).await.unwrap()
     }
@@ -116,8 +190,11 @@ impl Site {
         rows.iter().map(|row| (row.int("seq").unwrap(), row.text("type").unwrap())).collect()
     }
 
-    /// The bytes of every file in the folder of the database.
+    /// Everything that somebody finds who gets hold of the database.
     pub(crate) fn disk(&self) -> Vec<u8> {
+        if let Some(database) = self.dir.database.get() {
+            return database.dump();
+        }
         std::fs::read_dir(self.dir.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -137,7 +214,8 @@ impl Site {
 
 pub(crate) fn settings(dir: &TempDir) -> Settings {
     let mut settings = Settings::new(ORIGIN);
-    settings.database = format!("sqlite://{}", dir.path().join("x.db").display());
+    settings.database = dir.database();
+    settings.secret_file = (dir.engine == Engine::Postgres).then(|| dir.secret());
     settings
 }
 
@@ -175,7 +253,7 @@ pub(crate) fn phc() -> &'static str {
     })
 }
 
-async fn populate(tx: &mut Tx) -> Result<(), DbError> {
+pub(crate) async fn populate(tx: &mut Tx) -> Result<(), DbError> {
     let mut project = Project::new("proj_p".to_owned(), "Demo".to_owned(), vec!["demo-api".to_owned()]);
     project.org_enabled = true;
     project.trusted_origins = vec!["chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh".to_owned()];
@@ -317,9 +395,20 @@ impl Reply {
 pub(crate) struct Browser {
     router: Router,
     cookies: Mutex<Vec<(String, String)>>,
+    peer: Mutex<Option<std::net::IpAddr>>,
 }
 
 impl Browser {
+    /// From now on it comes from this address.
+    pub(crate) fn travel(&self, peer: &str) {
+        *self.peer.lock().unwrap() = Some(peer.parse().unwrap());
+    }
+
+    /// Drops every cookie.
+    pub(crate) fn forget(&self) {
+        self.cookies.lock().unwrap().clear();
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -337,7 +426,12 @@ impl Browser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let mut request = request.body(Body::from(body)).unwrap();
+        if let Some(peer) = *self.peer.lock().unwrap() {
+            let address = std::net::SocketAddr::new(peer, 40_000);
+            request.extensions_mut().insert(axum::extract::ConnectInfo(address));
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         for cookie in parts.headers.get_all(header::SET_COOKIE) {
@@ -425,4 +519,28 @@ impl Browser {
         let body = json!({ "email": email, "password": PASSWORD });
         self.json(Method::POST, "/api/platform/operators/login", &body).await
     }
+}
+
+/// A test of a store or of the router runs on both databases; where one does not, its file stands here.
+#[test]
+fn every_test_of_the_store_runs_on_both_databases() {
+    const ONE_ENOUGH: [&str; 4] = ["db/sqlite/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut folders, mut both) = (vec![source.clone()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
+            both += text.matches("#[orgate_testkit::both]").count();
+            if text.contains(concat!("#[tokio", "::test]")) {
+                assert!(ONE_ENOUGH.contains(&name.as_str()), "{name}: write `#[orgate_testkit::both]`");
+            }
+        }
+    }
+    assert!(both > 100, "{both}");
 }

@@ -5,6 +5,7 @@
 //! * [`Folder`] is a test's own, for policy files and keys.
 //! * [`Upstream`] is an application that keeps every request it received.
 //! * [`Introspector`] is an issuer that is asked about opaque tokens.
+//! * [`Postgres`] is a server of PostgreSQL, with a database for each test; [`both`] runs a test on it and on SQLite.
 //! * [`Stub`] is an issuer's web server whose answers and faults are switched while it runs.
 //!
 //! Only tests depend on this crate, and it depends on nothing that it is used to test. It panics where a test would.
@@ -22,6 +23,7 @@ mod dpop;
 mod folder;
 mod introspector;
 mod keys;
+mod postgres;
 mod server;
 mod stub;
 mod token;
@@ -34,6 +36,8 @@ pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
 pub use folder::Folder;
 pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};
+pub use orgate_testkit_macros::both;
+pub use postgres::{Postgres, PostgresDatabase};
 pub use stub::{Reply, Stub};
 pub use token::{access_token_claims, b64url, compact};
 pub use unfit::unfit_jwks;

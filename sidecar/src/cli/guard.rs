@@ -17,15 +17,16 @@ use tracing::{info, warn};
 #[cfg(feature = "issuer")]
 use super::token;
 use super::{
-    Common, Failure, doors::Doors, output, reload, settings::Settings, signals, supervisor, upstreams,
+    Common, Failure, decisions::DecisionLogOptions, doors::Doors, output, policy_file::environment,
+    readiness, reload, settings::Settings, signals, supervisor, upstreams,
 };
 use crate::{
     admin::{Admin, Administered, Readiness, Reload},
-    decision_log::{DecisionLog, Paths},
     doors::{Hall, ProxyDoor},
     metrics::Metrics,
     serve::{self, Limits, Listener, Shutdown, Tls},
     status::{Connections, Snapshot},
+    traces::{Traces, TracingSettings},
     upstream::Upstreams,
 };
 
@@ -43,14 +44,11 @@ pub(crate) struct GuardOptions {
     /// public routes work, and the others are answered 503 until the keys are there.
     #[arg(long, env = "ORGATE_REQUIRE_KEYS", value_parser = clap::builder::BoolishValueParser::new())]
     require_keys: bool,
-    /// Write every decision to this file, one JSON object a line; `-` is standard output. It holds roles, permissions and
-    /// organizations, and no token, header, query or id of a caller. Of refusals ten a second are written for each rule
-    /// and code, and the rest is counted.
-    #[arg(long, env = "ORGATE_DECISION_LOG", value_name = "FILE")]
-    decision_log: Option<PathBuf>,
-    /// How paths are written there: as the rule has them, or with their values [default: template].
-    #[arg(long, env = "ORGATE_LOG_PATHS", value_name = "HOW", value_enum)]
-    log_paths: Option<Paths>,
+    #[command(flatten)]
+    decisions: DecisionLogOptions,
+    /// Where spans go.
+    #[arg(skip)]
+    tracing: TracingSettings,
     /// Believe the tokens of `orgate token mint` as well. For development: only on a loopback address.
     #[cfg(feature = "issuer")]
     #[arg(long, env = "ORGATE_DEV_ISSUER", value_parser = clap::builder::BoolishValueParser::new())]
@@ -77,8 +75,8 @@ impl GuardOptions {
     /// Takes from a settings file what no flag says.
     pub(super) fn settle(&mut self, settings: &Settings) {
         self.admin = self.admin.take().or_else(|| settings.listeners.admin.clone());
-        self.decision_log = self.decision_log.take().or_else(|| settings.log.decisions.clone());
-        self.log_paths = self.log_paths.or(settings.log.paths);
+        self.decisions.settle(&settings.log);
+        self.tracing = settings.tracing.clone();
     }
 }
 
@@ -123,8 +121,9 @@ impl Guard {
             .map_err(|error| Failure::rendered(error.exit_code(), error.render(color)))?;
         let metrics = Arc::new(Metrics::new(gate.parts().policy().rules().map(|(rule, _)| rule)));
         metrics.policy(gate.parts().policy_digest());
-        let decisions = decision_log(&options, &metrics)?;
-        let hall = Hall::new(gate.clone(), Arc::clone(&metrics), decisions);
+        let decisions = options.decisions.open(&metrics)?;
+        let traces = Traces::start(&options.tracing, &environment).map_err(Failure::could_not_run)?;
+        let hall = Hall::traced(gate.clone(), Arc::clone(&metrics), decisions, traces);
         let (policy, is_development) = ((path, read), development.is_some());
         Ok(Self { options, gate, metrics, hall, policy, is_development, hangup, shutdown })
     }
@@ -185,7 +184,12 @@ impl Guard {
         // The admin listener tells of the drain until the drain is over.
         ticker.abort();
         // It waits for the disk.
-        let _ = tokio::task::spawn_blocking(move || hall.finish()).await;
+        let _ = tokio::task::spawn_blocking({
+            let hall = Arc::clone(&hall);
+            move || hall.finish()
+        })
+        .await;
+        hall.traces().finish().await;
         admin_shutdown.abort();
         let _ = administered.await;
         Ok(())
@@ -224,15 +228,6 @@ async fn tick_every_second(hall: Arc<Hall>) {
         ticks.tick().await;
         hall.tick();
     }
-}
-
-fn decision_log(options: &GuardOptions, metrics: &Arc<Metrics>) -> Result<Option<DecisionLog>, Failure> {
-    let Some(path) = &options.decision_log else { return Ok(None) };
-    DecisionLog::open(path, options.log_paths.unwrap_or_default(), Arc::clone(metrics)).map(Some).map_err(
-        |error| {
-            Failure::could_not_run(format!("cannot write the decision log `{}`: {error}", path.display()))
-        },
-    )
 }
 
 /// The key set of the development issuer, if it is believed.
@@ -363,35 +358,8 @@ impl Administered for Status {
 
 impl Status {
     fn readiness_now(&self) -> Readiness {
-        readiness(&self.gate, self.upstreams.as_ref(), self.shutdown.is_draining())
-    }
-}
-
-/// Ready once every issuer's keys were loaded, unless no upstream gets requests, and until the process drains.
-fn readiness(gate: &Gate, upstreams: Option<&Upstreams>, draining: bool) -> Readiness {
-    let waiting: Vec<_> = gate
-        .status()
-        .issuers
-        .into_iter()
-        .filter(|issuer| !issuer.keys_loaded)
-        .map(|issuer| json!({"issuer": issuer.issuer, "keys": issuer.location, "error": issuer.last_error}))
-        .collect();
-    let mut members = serde_json::Map::new();
-    if !waiting.is_empty() {
-        members.insert("issuers".to_owned(), waiting.into());
-    }
-    if draining {
-        members.insert("draining".to_owned(), true.into());
-    }
-    let is_ready = members.is_empty() && !upstreams.is_some_and(Upstreams::are_down);
-    let left_alone = upstreams.map(upstreams::left_alone).unwrap_or_default();
-    if !left_alone.is_empty() {
-        members.insert("upstreams".to_owned(), left_alone.into());
-    }
-    match (is_ready, members.is_empty()) {
-        (true, true) => Readiness::Ready,
-        (true, false) => Readiness::Impaired(members),
-        (false, _) => Readiness::NotReady(members),
+        let stale = self.metrics.is_policy_stale();
+        readiness::of(&self.gate, self.upstreams.as_ref(), stale, self.shutdown.is_draining())
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand};
-use orgate_issuer::{Health, Issuer, Maintenance, Settings, StartError, SystemClock};
+use orgate_issuer::{Health, Issuer, Maintenance, Settings, Smtp, StartError, SystemClock};
 use tracing::info;
 
 use super::{Common, Failure, output, runtime, signals};
 use crate::{
-    admin::{Admin, Administered, Readiness},
+    admin::{Admin, Administered, Outbox, Readiness},
     courier::HttpCourier,
     metrics,
     serve::{self, Limits, Listener, Routed, Shutdown},
@@ -27,13 +27,18 @@ Examples:
   orgate issuer keys list
   orgate issuer keys rotate --project proj_demo --alg ES256
       the next key is shown at once and signs after a day; --now is for a key that leaked
+  orgate issuer --database 'postgres://orgate@db.example.com/orgate?sslrootcert=ca.pem' --secret orgate.secret
+      on PostgreSQL, with the password in PGPASSWORD; any number of issuers with the same secret may share it
+  orgate issuer --admin 127.0.0.1:9190 --dev-outbox
+      without a mail server: what would be mailed is at http://127.0.0.1:9190/dev/outbox
 
 SIGTERM and SIGINT finish the requests under way and stop; a second one stops at once. SIGHUP is ignored.")]
 pub(crate) struct Options {
     /// Where clients and browsers connect; port 0 takes a free one.
     #[arg(long, env = "ORGATE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: String,
-    /// Where the data is: sqlite://FILE in the working directory, sqlite:///PATH, or sqlite::memory:.
+    /// Where the data is: sqlite://FILE in the working directory, sqlite:///PATH, sqlite::memory:, or
+    /// postgres://USER@HOST/DATABASE, which several issuers may share.
     #[arg(long, env = "ORGATE_DATABASE", value_name = "URL", default_value = "sqlite://orgate.db")]
     database: String,
     /// The origin that browsers and tokens see, such as https://id.example.com [default: the listening address].
@@ -46,12 +51,21 @@ pub(crate) struct Options {
     #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS")]
     admin: Option<String>,
     /// The file with the secret that protects keys and refresh tokens; made if absent [default: FILE.secret beside the
-    /// database].
+    /// database; with PostgreSQL it has to be named].
     #[arg(long, env = "ORGATE_SECRET", value_name = "FILE")]
     secret: Option<PathBuf>,
     /// Where the end users' API is.
     #[arg(long, env = "ORGATE_PREFIX", value_name = "PATH", default_value = "/v1/auth")]
     prefix: String,
+    /// Where mail is handed over: smtps://USER:PASSWORD@HOST, or smtp:// for STARTTLS [default: mail lies in the outbox].
+    #[arg(long, env = "ORGATE_SMTP", value_name = "URL", hide_env_values = true)]
+    smtp: Option<String>,
+    /// The sender of mail [default: no-reply@ and the host of the public URL].
+    #[arg(long, env = "ORGATE_MAIL_FROM", value_name = "ADDRESS", requires = "smtp")]
+    mail_from: Option<String>,
+    /// Show the mail that would be sent at /dev/outbox of the admin listener. For development: loopback only.
+    #[arg(long, env = "ORGATE_DEV_OUTBOX", requires = "admin", conflicts_with = "smtp")]
+    dev_outbox: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -149,7 +163,14 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
         }
         None => None,
     };
+    if options.dev_outbox {
+        check_dev_outbox(&options, [Some(&listener), admin.as_ref()])?;
+    }
     let mut settings = Settings::new(public_url(&options, &listener)?);
+    let smtp = options.smtp.as_deref().map(Smtp::parse).transpose().map_err(Failure::could_not_run)?;
+    settings.smtp = smtp;
+    settings.mail_from = options.mail_from;
+    settings.dev_outbox = options.dev_outbox;
     settings.database = options.database;
     settings.secret_file = options.secret;
     settings.bootstrap = options.bootstrap;
@@ -190,6 +211,25 @@ fn public_url(options: &Options, listener: &Listener) -> Result<String, Failure>
     }
 }
 
+/// Whoever reads the mail can sign in as anybody: nobody on another machine may.
+fn check_dev_outbox(options: &Options, listeners: [Option<&Listener>; 2]) -> Result<(), Failure> {
+    let help = "help: `--dev-outbox` is for trying things out on this machine; give `--smtp URL` instead";
+    for listener in listeners.into_iter().flatten() {
+        if !listener.address().ip().is_loopback() {
+            return Err(Failure::could_not_run(format!(
+                "`--dev-outbox` shows every mail, and `{}` can be reached from other machines\n{help}",
+                listener.address()
+            )));
+        }
+    }
+    match &options.public_url {
+        Some(url) if url.starts_with("https://") => Err(Failure::could_not_run(format!(
+            "`--dev-outbox` shows every mail, and `{url}` is reached from other machines\n{help}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn failure(error: &StartError, common: &Common) -> Failure {
     match error.diagnostics() {
         Some(findings) => {
@@ -223,5 +263,12 @@ impl Administered for IssuerStatus {
 
     fn metrics(&self) -> String {
         metrics::build_only()
+    }
+
+    fn outbox(&self) -> Outbox<'_> {
+        Box::pin(async {
+            let mail = self.issuer.outbox().await?;
+            Some(mail.map(serde_json::Value::from).map_err(|_| "the database does not answer".to_owned()))
+        })
     }
 }

@@ -31,13 +31,15 @@ pub(crate) struct Told {
     pub(crate) would: Option<String>,
     /// What `shadow:` would have decided, where that is something else.
     pub(crate) shadow: Option<bool>,
+    /// How many requests the line stands for.
+    pub(crate) sample: u64,
 }
 
 /// How a log was read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Read {
     pub(crate) decisions: u64,
-    /// Refusals that were counted and not written, and lines that were lost.
+    /// Refusals that were counted and not written, lines that were lost, and about so many as a sample left out.
     pub(crate) not_logged: u64,
     /// Lines that are none of a decision log.
     pub(crate) unreadable: u64,
@@ -66,6 +68,7 @@ pub(crate) fn read(path: &Path, mut each: impl FnMut(&Told)) -> Result<Read, Fai
         match serde_json::from_slice(&line).ok().as_ref().and_then(entry) {
             Some(Entry::Decision(told)) => {
                 read.decisions += 1;
+                read.not_logged = read.not_logged.saturating_add(told.sample - 1);
                 each(&told);
             }
             Some(Entry::HeldBack(count) | Entry::Lost(count)) => {
@@ -124,7 +127,9 @@ fn entry(value: &Value) -> Option<Entry> {
         permissions: list("permissions"),
     };
     let shadow = text("shadow").map(|word| word == "allow");
-    Some(Entry::Decision(Box::new(Told { decision, id: text("id").unwrap_or_default(), would, shadow })))
+    let sample = count("sample").unwrap_or(1).max(1);
+    let id = text("id").unwrap_or_default();
+    Some(Entry::Decision(Box::new(Told { decision, id, would, shadow, sample })))
 }
 
 /// Text of a log, which anybody may have written, for a terminal.

@@ -5,6 +5,7 @@
 
 mod check;
 #[cfg(feature = "issuer")]
+mod decisions;
 mod demo;
 mod diff;
 mod doors;
@@ -26,6 +27,7 @@ mod paragraphs;
 mod peers;
 mod policy_file;
 mod proxy;
+mod readiness;
 mod reload;
 mod replay;
 mod schema;
@@ -157,8 +159,12 @@ enum Verb {
 
 impl Verb {
     /// Reads what says how to log, beside the flags.
-    fn prepare(&mut self, common: &Common) -> Result<(Option<String>, Option<LogFormat>), Failure> {
+    fn prepare(&mut self, common: &mut Common) -> Result<(Option<String>, Option<LogFormat>), Failure> {
         match self {
+            Self::Check(options) => {
+                options.take_log(common);
+                Ok((None, None))
+            }
             Self::Proxy(options) => options.read_settings(common),
             _ => Ok((None, None)),
         }
@@ -183,10 +189,10 @@ impl Verb {
 pub fn run() -> ExitCode {
     // Help, version and usage errors end here, with 0 and 2.
     let mut matches = paragraphs::command().get_matches();
-    let Cli { common, mut verb } =
+    let Cli { mut common, mut verb } =
         Cli::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     let result = verb
-        .prepare(&common)
+        .prepare(&mut common)
         .and_then(|(level, format)| {
             let filter = common.log.as_deref().or(level.as_deref()).unwrap_or_else(|| verb.default_log());
             let format = common.log_format.or(format).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use orgate::Principal;
 use orgate_policy::RequestTarget;
 
-use super::Decision;
+use super::{Decision, Form};
 use crate::{access_log::Outcome, flood::HeldBack};
 
 /// How much of a path is written.
@@ -22,19 +22,27 @@ pub enum Paths {
     Full,
 }
 
+/// How callers are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Subjects {
+    /// By a hash that is keyed anew at each start.
+    #[default]
+    Hash,
+    /// By their id as well, which is personal.
+    Plain,
+}
+
 /// What an authenticator's principals have for an issuer.
 const AUTHENTICATOR: &str = "urn:orgate:authenticator:";
 
 /// The credential was looked at and refused.
 const REFUSED: [&str; 5] = ["invalid_token", "expired_token", "unknown_issuer", "malformed_claim", "revoked"];
 
-pub(super) fn of(decision: &Decision<'_>, paths: Paths, subjects: &RandomState) -> String {
+pub(super) fn of(decision: &Decision<'_>, stands_for: u64, form: Form, subjects: &RandomState) -> String {
     let Decision { outcome, caller, .. } = *decision;
-    let (word, would) = match outcome {
-        Outcome::Observed { code, .. } => ("allow", Some(*code)),
-        Outcome::Forwarded { .. } | Outcome::Failed { .. } => ("allow", None),
-        Outcome::Answered { .. } => ("answer", None),
-        Outcome::Refused { .. } => ("deny", None),
+    let would = match outcome {
+        Outcome::Observed { code, .. } => Some(*code),
+        _ => None,
     };
     let organization = caller.and_then(|caller| caller.organization());
     let (id, slug) = (
@@ -42,7 +50,8 @@ pub(super) fn of(decision: &Decision<'_>, paths: Paths, subjects: &RandomState) 
         organization.and_then(|organization| organization.slug.as_ref()).map(|slug| slug.as_str()),
     );
     let own: Vec<&str> = id.into_iter().chain(slug).filter(|name| !name.is_empty()).collect();
-    let path = decision.target.and_then(|target| path(target, decision.method, outcome.rule(), paths, &own));
+    let path =
+        decision.target.and_then(|target| path(target, decision.method, outcome.rule(), form.paths, &own));
     let roles = caller.map(|caller| names(caller.roles().iter().map(|role| role.as_str())));
     let permissions = caller
         .filter(|caller| caller.has_permissions_claim())
@@ -55,12 +64,15 @@ pub(super) fn of(decision: &Decision<'_>, paths: Paths, subjects: &RandomState) 
     line.text("path", path.as_deref());
     line.text("rule", Some(outcome.rule()).filter(|rule| !rule.is_empty()));
     line.text("code", Some(outcome.code()));
-    line.text("decision", Some(word));
+    line.text("decision", Some(outcome.decision()));
     line.text("auth", Some(&auth(caller, outcome)));
     line.text("issuer", caller.map(|caller| caller.issuer().as_str()));
     line.text("org", id);
     line.text("org_slug", slug);
     line.text("sub_hash", caller.map(|caller| sub_hash(caller, subjects)).as_deref());
+    if form.subjects == Subjects::Plain {
+        line.text("sub", caller.map(|caller| caller.subject().as_str()));
+    }
     line.json("roles", roles.as_deref());
     line.json("permissions", permissions.as_deref());
     if would.is_some() {
@@ -68,6 +80,9 @@ pub(super) fn of(decision: &Decision<'_>, paths: Paths, subjects: &RandomState) 
     }
     if let Some(allows) = decision.shadow {
         line.text("shadow", Some(if allows { "allow" } else { "deny" }));
+    }
+    if stands_for > 1 {
+        line.json("sample", Some(&stands_for.to_string()));
     }
     line.json("latency_us", Some(&decision.latency.as_micros().to_string()));
     line.text("policy", decision.policy.filter(|digest| !digest.is_empty()));

@@ -1,9 +1,9 @@
 //! The decision log: one JSON object a line for each decision, for reviews, `orgate replay` and `orgate shadow report`.
 //!
 //! It tells what a policy decides by: rule, code, organization, roles and permissions of the caller. It never holds a
-//! token, a cookie, a header, a query or the caller's id; who is who can be followed through `sub_hash`, which is keyed
-//! anew by every process. Refusals are written ten times a second for each rule and code, and the rest is counted, so that
-//! a flood of them fills no disk; what was let through is always written.
+//! token, a cookie, a header or a query, and the caller's id only where that is wanted; who is who can be followed through
+//! `sub_hash`, which is keyed anew by every process. Refusals are written ten times a second for each rule and code, and the rest is counted, so that
+//! a flood of them fills no disk; of what was simply let through all is written, or one in so many.
 //!
 //! A thread of its own writes. A disk that is too slow loses lines and never keeps a request waiting; how many were lost
 //! is told in the log and in the metrics.
@@ -27,7 +27,7 @@ use std::{
 use orgate::Principal;
 use tracing::error;
 
-pub use self::line::Paths;
+pub use self::line::{Paths, Subjects};
 use crate::{access_log::Outcome, flood::Flood, metrics::Metrics};
 
 /// How many lines wait for the disk before further ones are lost.
@@ -56,14 +56,27 @@ pub struct Decision<'d> {
     pub latency: Duration,
 }
 
+/// What is written of decisions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form {
+    /// How much of a path.
+    pub paths: Paths,
+    /// How callers are named.
+    pub subjects: Subjects,
+    /// Of requests that were simply let through, one in so many; 0 and 1 are all of them.
+    pub sample: u32,
+}
+
 /// Writes decisions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DecisionLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    paths: Paths,
+    form: Form,
     subjects: RandomState,
+    /// Requests that were simply let through.
+    passed: AtomicU64,
     flood: Flood,
     lost: AtomicU64,
     metrics: Arc<Metrics>,
@@ -82,7 +95,7 @@ impl DecisionLog {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn open(path: &Path, paths: Paths, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn open(path: &Path, form: Form, metrics: Arc<Metrics>) -> io::Result<Self> {
         let out: Box<dyn Write + Send> = if path == Path::new("-") {
             Box::new(io::stdout())
         } else {
@@ -92,17 +105,18 @@ impl DecisionLog {
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             Box::new(BufWriter::new(options.open(path)?))
         };
-        Self::to(out, paths, metrics)
+        Self::to(out, form, metrics)
     }
 
-    fn to(out: Box<dyn Write + Send>, paths: Paths, metrics: Arc<Metrics>) -> io::Result<Self> {
+    fn to(out: Box<dyn Write + Send>, form: Form, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (lines, received) = sync_channel(WAITING);
         let writer = std::thread::Builder::new()
             .name("decision-log".to_owned())
             .spawn(move || write(out, &received))?;
         Ok(Self(Arc::new(Inner {
-            paths,
+            form,
             subjects: RandomState::new(),
+            passed: AtomicU64::new(0),
             flood: Flood::default(),
             lost: AtomicU64::new(0),
             metrics,
@@ -111,7 +125,7 @@ impl DecisionLog {
         })))
     }
 
-    /// Writes a decision, unless it is one of a flood of refusals.
+    /// Writes a decision, unless it is one of a flood of refusals, or not the one in so many that is.
     pub fn record(&self, decision: &Decision<'_>) {
         let inner = &*self.0;
         if let Outcome::Refused { rule, code, .. } = *decision.outcome {
@@ -121,7 +135,14 @@ impl DecisionLog {
                 return;
             }
         }
-        inner.send(line::of(decision, inner.paths, &inner.subjects));
+        let is_plain = matches!(decision.outcome, Outcome::Forwarded { .. } | Outcome::Answered { .. })
+            && decision.shadow.is_none();
+        let sample = u64::from(inner.form.sample).max(1);
+        if is_plain && sample > 1 && !inner.passed.fetch_add(1, Ordering::Relaxed).is_multiple_of(sample) {
+            return;
+        }
+        let stands_for = if is_plain { sample } else { 1 };
+        inner.send(line::of(decision, stands_for, inner.form, &inner.subjects));
     }
 
     /// Tells what was held back and what was lost. Called once a second.

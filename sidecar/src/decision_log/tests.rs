@@ -42,10 +42,16 @@ fn decision<'d>(outcome: &'d Outcome<'d>, target: &'d str) -> Decision<'d> {
     }
 }
 
-fn logged(paths: Paths, write: impl FnOnce(&DecisionLog)) -> Vec<Value> {
+impl From<Paths> for Form {
+    fn from(paths: Paths) -> Self {
+        Self { paths, ..Self::default() }
+    }
+}
+
+fn logged(form: impl Into<Form>, write: impl FnOnce(&DecisionLog)) -> Vec<Value> {
     let page = Page::default();
     let metrics = Arc::new(Metrics::new([]));
-    let log = DecisionLog::to(Box::new(page.clone()), paths, metrics).unwrap();
+    let log = DecisionLog::to(Box::new(page.clone()), form.into(), metrics).unwrap();
     write(&log);
     log.finish();
     page.lines()
@@ -104,6 +110,29 @@ fn a_flood_of_refusals_is_counted_and_what_is_let_through_is_written() {
 }
 
 #[test]
+fn a_sample_leaves_out_only_what_was_simply_let_through_and_says_for_how_many_it_stands() {
+    let outcomes = [
+        Outcome::Forwarded { rule: "GET /a", status: 200 },
+        Outcome::Observed { rule: "GET /b", code: "denied", status: 200 },
+        Outcome::Refused { rule: "GET /c", code: "denied", status: 403 },
+    ];
+    let lines = logged(Form { sample: 5, ..Form::default() }, |log| {
+        for number in 0..10 {
+            for outcome in &outcomes {
+                log.record(&decision(outcome, "/a"));
+            }
+            let shadow = (number == 3).then_some(false);
+            log.record(&Decision { shadow, ..decision(&outcomes[0], "/a") });
+        }
+    });
+    let of = |rule: &str| lines.iter().filter(|line| line["rule"] == rule).collect::<Vec<_>>();
+    assert_eq!((of("GET /a").len(), of("GET /b").len(), of("GET /c").len()), (5, 10, 10));
+    let samples: Vec<_> = of("GET /a").iter().map(|line| line["sample"].clone()).collect();
+    assert_eq!(samples, [json!(5), json!(5), Value::Null, json!(5), json!(5)]);
+    assert!(of("GET /b").iter().chain(&of("GET /c")).all(|line| line["sample"].is_null()));
+}
+
+#[test]
 fn a_log_that_cannot_be_written_fast_enough_loses_lines_and_says_so() {
     /// A disk that stands still until it is told otherwise.
     struct Stuck(Arc<Mutex<()>>, Page);
@@ -118,9 +147,12 @@ fn a_log_that_cannot_be_written_fast_enough_loses_lines_and_says_so() {
     }
     let (gate, page) = (Arc::new(Mutex::new(())), Page::default());
     let metrics = Arc::new(Metrics::new([]));
-    let log =
-        DecisionLog::to(Box::new(Stuck(Arc::clone(&gate), page.clone())), Paths::Full, Arc::clone(&metrics))
-            .unwrap();
+    let log = DecisionLog::to(
+        Box::new(Stuck(Arc::clone(&gate), page.clone())),
+        Paths::Full.into(),
+        Arc::clone(&metrics),
+    )
+    .unwrap();
     let outcome = Outcome::Forwarded { rule: "GET /a", status: 200 };
     let stuck = gate.lock().unwrap();
     for _ in 0..WAITING + 10 {
@@ -143,7 +175,7 @@ fn nobody_else_reads_the_file_and_it_grows() {
     let path = std::env::temp_dir().join(format!("orgate-decisions-{}.log", std::process::id()));
     let outcome = Outcome::Forwarded { rule: "GET /a", status: 200 };
     for _ in 0..2 {
-        let log = DecisionLog::open(&path, Paths::Full, Arc::new(Metrics::new([]))).unwrap();
+        let log = DecisionLog::open(&path, Paths::Full.into(), Arc::new(Metrics::new([]))).unwrap();
         log.record(&decision(&outcome, "/a"));
         log.finish();
     }

@@ -4,7 +4,7 @@
 //! unless the front sends one. And it cannot change the target, so a request that would have to go on with another than
 //! it came with is refused: what is judged is what is forwarded, at every door.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, uri::PathAndQuery};
@@ -14,7 +14,7 @@ use orgate::{
 };
 
 use super::{
-    hall::{Asked, Findings, Hall},
+    hall::{Asked, Begun, Findings, Hall},
     reading::Unclear,
     request_id::RequestId,
 };
@@ -34,13 +34,6 @@ pub(super) struct Question {
     pub(super) headers: HeaderMap,
     /// All of its body, where the front has sent it along.
     pub(super) body: Option<Bytes>,
-}
-
-/// The name of a question, and since when it is asked.
-#[derive(Clone, Copy)]
-pub(super) struct Begun {
-    pub(super) id: RequestId,
-    pub(super) started: Instant,
 }
 
 /// What the front is told.
@@ -73,10 +66,6 @@ pub(super) struct Grant {
 }
 
 impl Hall {
-    pub(super) fn begin(&self) -> Begun {
-        Begun { id: self.next_id(), started: Instant::now() }
-    }
-
     /// Decides about `question`, and tells metrics and logs.
     pub(super) async fn decide(&self, question: &Question, begun: &Begun) -> Decision {
         let Question { method, host, target, headers, body } = question;
@@ -89,13 +78,8 @@ impl Hall {
             peer: None,
             client_certificate: None,
         };
-        let asked = Asked {
-            started: begun.started,
-            id: &begun.id,
-            method: method.as_str(),
-            host: host.as_deref(),
-            target: Some(target.as_str()),
-        };
+        let asked =
+            Asked { begun, method: method.as_str(), host: host.as_deref(), target: Some(target.as_str()) };
         // SECURITY: a rule for all hosts must not decide because nobody said which one is meant.
         let is_nowhere =
             host.is_none() && self.gate().parts().policy().rules().any(|(rule, _)| is_of_a_host(rule));
@@ -141,10 +125,16 @@ impl Hall {
         let asserted = Asserted {
             method: serves.unwrap_or(question.method.as_str()),
             path: question.target.path(),
-            request_id: asked.id.as_str(),
+            request_id: asked.begun.id.as_str(),
         };
         let additions = permit.strip_credential(&mut rest);
-        self.note_shadow(permit.rule(), asked.method, asked.id, permit.would().is_none(), permit.shadow());
+        self.note_shadow(
+            permit.rule(),
+            asked.method,
+            &asked.begun.id,
+            permit.would().is_none(),
+            permit.shadow(),
+        );
         let findings = Findings {
             caller: principal.as_ref(),
             shadow: permit.shadow(),
@@ -182,7 +172,7 @@ impl Hall {
 
     /// Refuses a question that has no single reading.
     pub(super) fn unclear(&self, asked: Asked<'_>, unclear: &Unclear) -> Response<Bytes> {
-        let id = Some(asked.id.as_str());
+        let id = Some(asked.begun.id.as_str());
         let (code, response) = match *unclear {
             Unclear::Target(detail) => {
                 let rejection = Rejection::new(Code::BadRequestTarget).with_detail(detail);

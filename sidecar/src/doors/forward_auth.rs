@@ -20,8 +20,8 @@ use hyper::body::Incoming;
 use orgate::{Code, GateParts};
 
 use super::{
-    decision::{self, Begun, Decision, Grant, Question},
-    hall::{Asked, Hall},
+    decision::{self, Decision, Grant, Question},
+    hall::{Asked, Begun, Hall},
     original,
     reading::{Unclear, only_reading},
 };
@@ -60,8 +60,8 @@ impl Handler for ForwardAuthDoor {
 }
 
 async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<Bytes> {
-    let begun = hall.begin();
     let (parts, body) = request.into_parts();
+    let begun = hall.begin(&parts.headers, false);
     let has_body = !body.is_end_stream();
     let path = parts.uri.path();
     let for_nginx = path.strip_prefix(NGINX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -70,7 +70,7 @@ async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<Bytes> {
         Ok(question) => decided(hall, &question, &begun).await,
         Err(unclear) => Told {
             refused: Some((StatusCode::BAD_REQUEST, unclear.code())),
-            response: hall.unclear(Asked::unread(begun.started, &begun.id), &unclear),
+            response: hall.unclear(Asked::unread(&begun), &unclear),
         },
     };
     let response = if for_nginx { told.understood_by_nginx(&hall.gate().parts()) } else { told.response };

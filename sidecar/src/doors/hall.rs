@@ -7,11 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Response, header, request::Parts, uri::PathAndQuery};
 use orgate::{Gate, Permit, Principal, Rejection, clock};
 
 use super::{
-    request_id::{RequestId, RequestIds},
+    request_id::{RequestId, RequestIds, X_REQUEST_ID},
     teller::Teller,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     metrics::Metrics,
     recent::Recent,
     serve::{self, Defect},
+    traces::{Trace, Traces},
     upstream::UpstreamError,
 };
 
@@ -34,15 +35,23 @@ pub struct Hall {
     started: Instant,
     log: AccessLog,
     decisions: Option<DecisionLog>,
+    traces: Traces,
     teller: Teller,
     ids: RequestIds,
+}
+
+/// A request that has come: its name, since when it is judged, and its place in a trace.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) id: RequestId,
+    pub(super) started: Instant,
+    pub(super) trace: Trace,
 }
 
 /// What is asked, as logs tell it.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'r> {
-    pub(super) started: Instant,
-    pub(super) id: &'r RequestId,
+    pub(super) begun: &'r Begun,
     pub(super) method: &'r str,
     pub(super) host: Option<&'r str>,
     pub(super) target: Option<&'r str>,
@@ -57,10 +66,9 @@ pub(super) struct Findings<'r> {
 }
 
 impl<'r> Asked<'r> {
-    pub(super) fn of(parts: &'r Parts, started: Instant, id: &'r RequestId) -> Self {
+    pub(super) fn of(parts: &'r Parts, begun: &'r Begun) -> Self {
         Self {
-            started,
-            id,
+            begun,
             method: parts.method.as_str(),
             host: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()),
             target: parts.uri.path_and_query().map(PathAndQuery::as_str),
@@ -68,8 +76,8 @@ impl<'r> Asked<'r> {
     }
 
     /// A request of which nothing could be read.
-    pub(super) fn unread(started: Instant, id: &'r RequestId) -> Self {
-        Self { started, id, method: "", host: None, target: None }
+    pub(super) fn unread(begun: &'r Begun) -> Self {
+        Self { begun, method: "", host: None, target: None }
     }
 }
 
@@ -77,9 +85,19 @@ impl Hall {
     /// Before `gate`.
     #[must_use]
     pub fn new(gate: Gate, metrics: Arc<Metrics>, decisions: Option<DecisionLog>) -> Arc<Self> {
+        Self::traced(gate, metrics, decisions, Traces::default())
+    }
+
+    /// The same, whose requests are traced.
+    pub(crate) fn traced(
+        gate: Gate,
+        metrics: Arc<Metrics>,
+        decisions: Option<DecisionLog>,
+        traces: Traces,
+    ) -> Arc<Self> {
         let (log, teller, ids) = (AccessLog::default(), Teller::new(), RequestIds::new());
         let (recent, started) = (Recent::default(), Instant::now());
-        Arc::new(Self { gate, metrics, recent, started, log, decisions, teller, ids })
+        Arc::new(Self { gate, metrics, recent, started, log, decisions, traces, teller, ids })
     }
 
     /// The keys that sign assertions, as a key set; `None` where the policy has none signed.
@@ -130,8 +148,20 @@ impl Hall {
         self.decisions.is_some()
     }
 
+    /// A request with these headers has come; who sends it is believed about its name only if he is `trusted`.
+    pub(super) fn begin(&self, headers: &HeaderMap, trusted: bool) -> Begun {
+        let started = Instant::now();
+        let given = trusted.then(|| RequestId::given(headers)).flatten();
+        let id = given.unwrap_or_else(|| self.next_id());
+        Begun { id, started, trace: self.traces.begin(headers, started) }
+    }
+
     pub(super) fn next_id(&self) -> RequestId {
         self.ids.next()
+    }
+
+    pub(crate) fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// The key set as an answer, where it is served in front of the application.
@@ -151,17 +181,21 @@ impl Hall {
 
     /// Answers a message with two readings.
     pub(super) fn refuse(&self, defect: Defect) -> Response<Bytes> {
-        let id = self.next_id();
+        // Of what has two readings nothing is believed.
+        let begun = self.begin(&HeaderMap::new(), false);
         let refusal = defect.refusal();
         let outcome = Outcome::Refused { rule: "", code: refusal.code(), status: refusal.status().as_u16() };
-        self.note(Asked::unread(Instant::now(), &id), &outcome, Findings::default());
-        serve::refusal(defect, Some(id.as_str()))
+        self.note(Asked::unread(&begun), &outcome, Findings::default());
+        let mut response = serve::refusal(defect, Some(begun.id.as_str()));
+        response.headers_mut().insert(X_REQUEST_ID, begun.id.header());
+        response
     }
 
     /// Tells what became of a request.
     pub(super) fn note(&self, asked: Asked<'_>, outcome: &Outcome<'_>, findings: Findings<'_>) {
-        let Asked { started, id, method, host, target } = asked;
+        let Asked { begun: Begun { id, started, trace }, method, host, target } = asked;
         let duration = started.elapsed();
+        self.traces.end(trace, method, id.as_str(), outcome);
         self.metrics.request(outcome.rule(), outcome.code(), duration);
         self.recent.count(outcome);
         self.recent.remember(method, outcome, id.as_str(), clock::now());
@@ -199,7 +233,7 @@ impl Hall {
     /// Tells of a request that the gate refused.
     pub(super) fn note_rejection(&self, asked: Asked<'_>, rejection: &Rejection) {
         let rule = rejection.rule().unwrap_or_default();
-        self.note_shadow(rule, asked.method, asked.id, false, rejection.shadow());
+        self.note_shadow(rule, asked.method, &asked.begun.id, false, rejection.shadow());
         let code = rejection.reason().as_str();
         let outcome = Outcome::Refused { rule, code, status: rejection.status().as_u16() };
         let findings = Findings {

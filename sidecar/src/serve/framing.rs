@@ -4,7 +4,8 @@
 //! a line end, lets `Transfer-Encoding` win over `Content-Length`, merges equal lengths and cuts `#fragment` off the
 //! target, all without a trace that a service could see. Requests with two readings are refused, not repaired
 //! (RFC 9112 §6.3, §11.2), so this scanner follows the byte stream of a connection beside the parser and notes the
-//! first head that has one. It refuses nothing itself and changes no byte.
+//! first head that has one. It refuses nothing itself and changes no byte; where the chunks of a body have two readings,
+//! the parser does not get them, so that the body breaks off.
 //!
 //! It knows where a message ends only from `Content-Length` and `chunked`; all other rules stay with the parser.
 
@@ -43,6 +44,8 @@ pub enum Defect {
     Fields,
     /// CONNECT asks for a tunnel.
     Connect,
+    /// Extended CONNECT asks for what cannot be had over HTTP/1.1, or not in this way.
+    Protocol,
 }
 
 impl Defect {
@@ -89,6 +92,7 @@ impl fmt::Display for Defect {
             Self::Space => "the value of a header begins or ends with a space",
             Self::Fields => "there are too many headers",
             Self::Connect => "the methods TRACE and CONNECT are not served",
+            Self::Protocol => "of extended CONNECT only `websocket` is served, without a length",
         })
     }
 }
@@ -107,12 +111,19 @@ pub(super) struct Scanner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Head,
-    Body { left: u64 },
+    Body {
+        left: u64,
+    },
     ChunkSize,
-    ChunkData { left: u64 },
+    ChunkData {
+        left: u64,
+    },
     ChunkEnd,
     Trailers,
+    /// In a head, which is refused.
     Lost,
+    /// In a body, which breaks off.
+    Broken,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,24 +154,38 @@ impl Scanner {
         self.state != State::Head
     }
 
-    /// Takes the next bytes of the stream.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            bytes = match self.state {
-                State::Lost => return,
+    /// Whether a body broke off: nothing that comes after it is for the parser.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
+    /// Takes the next bytes of the stream. Returns how many of them are for the parser.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> usize {
+        let mut left_over = bytes;
+        while !left_over.is_empty() {
+            let before = bytes.len() - left_over.len();
+            left_over = match self.state {
+                State::Lost => break,
+                State::Broken => return before,
                 State::Body { left } => {
-                    let (rest, left) = skip(bytes, left);
+                    let (rest, left) = skip(left_over, left);
                     self.state = if left == 0 { State::Head } else { State::Body { left } };
                     rest
                 }
                 State::ChunkData { left } => {
-                    let (rest, left) = skip(bytes, left);
+                    let (rest, left) = skip(left_over, left);
                     self.state = if left == 0 { State::ChunkEnd } else { State::ChunkData { left } };
                     rest
                 }
-                State::Head | State::ChunkSize | State::ChunkEnd | State::Trailers => self.feed_line(bytes),
+                State::Head | State::ChunkSize | State::ChunkEnd | State::Trailers => {
+                    self.feed_line(left_over)
+                }
             };
+            if self.is_broken() {
+                return before;
+            }
         }
+        bytes.len()
     }
 
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
@@ -199,7 +224,8 @@ impl Scanner {
             State::ChunkEnd if text.is_empty() => self.state = State::ChunkSize,
             State::ChunkEnd => self.lose(Defect::Chunks),
             State::Trailers if text.is_empty() => self.state = State::Head,
-            State::Trailers | State::Body { .. } | State::ChunkData { .. } | State::Lost => {}
+            State::Trailers if !is_field(text) => self.lose(Defect::Chunks),
+            State::Trailers | State::Body { .. } | State::ChunkData { .. } | State::Lost | State::Broken => {}
         }
     }
 
@@ -233,7 +259,7 @@ impl Scanner {
 
     /// A defect inside a head belongs to that head, one in a body to the request that would follow it.
     fn lose(&mut self, defect: Defect) {
-        self.state = State::Lost;
+        self.state = if self.state == State::Head { State::Lost } else { State::Broken };
         self.defect = Some((self.heads, defect));
     }
 }
@@ -275,9 +301,10 @@ fn imitates(name: &[u8], real: &[u8]) -> bool {
         })
 }
 
-/// One to eighteen digits and nothing else, so that no sum or shift of it can overflow.
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 18 {
+/// One to eighteen digits and nothing else, so that no sum or shift of it can overflow. A zero in front makes it an octal number
+/// for some.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 || text.len() > 1 && text.starts_with(b"0") {
         return None;
     }
     text.iter().try_fold(0_u64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
@@ -285,13 +312,23 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
 
 /// The size of a chunk; extensions are allowed and mean nothing (RFC 9112 §7.1.1).
 fn chunk_size(text: &[u8]) -> Option<u64> {
-    let end = text.iter().position(|&byte| byte == b';').unwrap_or(text.len());
-    let (digits, _) = text.split_at(end);
-    let digits = digits.trim_ascii_end();
-    if digits.is_empty() || digits.len() > 15 {
+    let end = text.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    let is_extension = rest.trim_ascii_start().starts_with(b";")
+        && rest.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
+    if !(1..=15).contains(&digits.len()) || !(rest.is_empty() || is_extension) {
         return None;
     }
     digits.iter().try_fold(0_u64, |sum, &byte| Some((sum << 4) | u64::from(char::from(byte).to_digit(16)?)))
+}
+
+/// Whether a trailer has a name that begins the line and ends in its colon, and a value that is text.
+fn is_field(text: &[u8]) -> bool {
+    let colon = text.iter().position(|byte| *byte == b':').unwrap_or(0);
+    let (name, value) = text.split_at(colon);
+    !name.is_empty()
+        && !name.iter().any(|byte| byte.is_ascii_whitespace())
+        && value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control())
 }
 
 fn skip(bytes: &[u8], left: u64) -> (&[u8], u64) {
@@ -346,7 +383,8 @@ mod tests {
 
     #[test]
     fn odd_lengths_are_a_defect() {
-        for value in ["+5", "-1", "0x10", "1e1", "5.0", "", "5, 5", "5 5", "18446744073709551616"] {
+        for value in ["+5", "-1", "05", "00", "0x10", "1e1", "5.0", "", "5, 5", "5 5", "18446744073709551616"]
+        {
             check(&format!("POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n"), Some((0, Defect::Length)));
         }
         check("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", Some((0, Defect::Length)));
@@ -388,10 +426,49 @@ mod tests {
     #[test]
     fn a_defect_in_a_chunked_body_belongs_to_the_request_after_it() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for body in ["5\nhello", "0x5\r\nhello", "5\r\nhelloX\r\n", "-1\r\n", "\r\n", "10000000000000000\r\n"]
-        {
+        for body in [
+            "5\nhello",
+            "0x5\r\nhello",
+            "5\r\nhelloX\r\n",
+            "-1\r\n",
+            "\r\n",
+            "10000000000000000\r\n",
+            "5 \r\n",
+            "5\t\r\n",
+            "5 x\r\n",
+            "5;\0\r\n",
+            "0\r\nX : 1\r\n",
+            "0\r\n: 1\r\n",
+            "0\r\nX\r\n",
+            "0\r\nX: \x08\r\n",
+        ] {
             check(&format!("{head}{body}"), Some((1, Defect::Chunks)));
         }
+        for body in ["f;\tx=\"y\"\r\n", "005 ;x\r\n", "0\r\nX-a_b: \t\u{e9}\r\n\r\n"] {
+            check(&format!("{head}{body}"), None);
+        }
+    }
+
+    #[test]
+    fn of_a_body_that_breaks_off_the_parser_gets_what_came_before() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+        for worse in ["5 \r\nhello\r\n0\r\n\r\n", "0\r\n\n\r\n", "x\r\nGET / HTTP/1.1\r\n\r\n"] {
+            let begin = if worse.starts_with('0') { head.len() + 3 } else { head.len() };
+            let mut whole = Scanner::new();
+            assert_eq!(whole.feed(format!("{head}{worse}").as_bytes()), begin, "{worse:?}");
+            assert!(whole.is_broken());
+            assert_eq!(whole.feed(b"GET / HTTP/1.1\r\n\r\n"), 0);
+            let mut bytewise = Scanner::new();
+            let given: usize = head.bytes().chain(worse.bytes()).map(|byte| bytewise.feed(&[byte])).sum();
+            assert!(given < begin + worse.find('\n').expect("a line") + 1, "its end is held back: {worse:?}");
+        }
+        let mut refused = Scanner::new();
+        let lone = b"GET / HTTP/1.1\n\n";
+        assert_eq!(
+            (refused.feed(lone), refused.is_broken()),
+            (lone.len(), false),
+            "a head is refused as a whole"
+        );
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::{
     },
 };
 
-use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{io::AsyncWriteExt as _, sync::Notify};
@@ -48,7 +47,7 @@ pub(super) async fn serve<H: Handler>(
         let upgrade =
             request.extensions_mut().remove::<OnUpgrade>().map(|client| (client, Arc::clone(&notes)));
         if upgrade.is_some() {
-            request.extensions_mut().insert(CanSwitch);
+            request.extensions_mut().insert(CanSwitch { or_fail: false });
         }
         let answer = match notes.defect_of(message) {
             None => Ok(handler.handle(request, connection)),
@@ -60,11 +59,7 @@ pub(super) async fn serve<H: Handler>(
                 Err(refusal) => refusal,
             };
             if let Some((client, notes)) = upgrade {
-                let tunnel = match answer.status() {
-                    StatusCode::SWITCHING_PROTOCOLS => answer.extensions_mut().remove::<Switched>(),
-                    _ => None,
-                };
-                notes.note_upgrade(Upgrade { client, tunnel: tunnel.and_then(|switched| switched.take()) });
+                notes.note_upgrade(Upgrade { client, tunnel: Switched::of(&mut answer) });
             }
             Ok::<_, Infallible>(answer)
         }
@@ -171,12 +166,17 @@ struct Heads {
 }
 
 impl Follow for Heads {
-    fn feed(&mut self, bytes: &[u8]) {
+    fn feed(&mut self, bytes: &[u8]) -> usize {
         let known = self.scanner.defect().is_some();
-        self.scanner.feed(bytes);
+        let given = self.scanner.feed(bytes);
         if let (false, Some((message, defect))) = (known, self.scanner.defect()) {
             self.noted.note_defect(message, defect);
         }
+        given
+    }
+
+    fn is_broken(&self) -> bool {
+        self.scanner.is_broken()
     }
 
     fn awaits_head(&self) -> bool {

@@ -27,7 +27,6 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::{debug, info, warn};
 
 use self::crowd::Crowd;
-pub(crate) use self::handler::refusal;
 pub use self::{
     connection::Connection,
     framing::Defect,
@@ -38,6 +37,7 @@ pub use self::{
     tls::Tls,
     tunnel::{CanSwitch, Switched, Tunnel},
 };
+pub(crate) use self::{framing::decimal, handler::refusal};
 
 /// What one listener allows its clients.
 #[derive(Clone, Debug)]

@@ -23,9 +23,12 @@ use orgate::clock;
 use orgate_claims::UnixTime;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-/// In the extensions of a request whose connection can be switched to another protocol.
+/// In the extensions of a request whose connection, or stream, can be switched to another protocol.
 #[derive(Clone, Copy, Debug)]
-pub struct CanSwitch;
+pub struct CanSwitch {
+    /// Whether an answer that is good and no switch would be taken for one: over HTTP/2 both have a status of 2xx.
+    pub(crate) or_fail: bool,
+}
 
 /// In the extensions of an answer with status 101: what the connection is switched to.
 #[derive(Clone, Debug)]
@@ -51,7 +54,15 @@ impl Switched {
         Self(Arc::new(Mutex::new(Some(tunnel))))
     }
 
-    pub(super) fn take(&self) -> Option<Tunnel> {
+    /// What an answer of status 101 switches to.
+    pub(super) fn of<B>(answer: &mut http::Response<B>) -> Option<Tunnel> {
+        match answer.status() {
+            http::StatusCode::SWITCHING_PROTOCOLS => answer.extensions_mut().remove::<Self>()?.take(),
+            _ => None,
+        }
+    }
+
+    fn take(&self) -> Option<Tunnel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -4,7 +4,8 @@
 //! - a peer that takes none of the answer for [`Limits::stall`](super::Limits) is gone;
 //! - a connection closed while the peer is still sending a body is closed by FIN and drained for a moment, because a
 //!   close with unread bytes becomes a reset, and a reset can destroy the answer that explains it (RFC 9112 §9.6);
-//! - every byte read passes what follows the messages of the connection ([`Follow`]), which can end it.
+//! - every byte read passes what follows the messages of the connection ([`Follow`]), which can hold it back and end the
+//!   connection.
 
 use std::{
     io,
@@ -20,8 +21,13 @@ use crate::deadline::Deadline;
 
 /// Reads along, one connection from its first byte, and changes none.
 pub(super) trait Follow: Unpin {
-    /// Takes the next bytes that the peer sent.
-    fn feed(&mut self, bytes: &[u8]);
+    /// Takes the next bytes that the peer sent. Returns how many of them are for the parser.
+    fn feed(&mut self, bytes: &[u8]) -> usize;
+
+    /// Whether nothing that the peer sends is for the parser any more.
+    fn is_broken(&self) -> bool {
+        false
+    }
 
     /// Takes note of bytes that were sent to the peer.
     fn sent(&mut self, _bytes: usize) {}
@@ -89,6 +95,9 @@ impl<T: AsyncRead + Unpin, F: Follow> AsyncRead for Wire<T, F> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.follow.is_broken() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let before = buf.filled().len();
         let poll = match this.early.is_empty() {
             true => Pin::new(&mut this.io).poll_read(cx, buf),
@@ -98,7 +107,11 @@ impl<T: AsyncRead + Unpin, F: Follow> AsyncRead for Wire<T, F> {
             }
         };
         if let Poll::Ready(result) = poll {
-            this.follow.feed(buf.filled().get(before..).unwrap_or_default());
+            let given = this.follow.feed(buf.filled().get(before..).unwrap_or_default());
+            buf.set_filled(before.saturating_add(given).min(buf.filled().len()));
+            if given == 0 && this.follow.is_broken() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
             if !this.follow.awaits_head() {
                 this.head.disarm();
             }

@@ -93,6 +93,9 @@ async fn garbage_is_502_and_is_not_pooled() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA\0B: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\nSet-Cookie: evil=1\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         &long,
     ] {
         let garbage = garbage.to_owned();

@@ -15,6 +15,8 @@ mod modes;
 mod origin;
 mod senders;
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
 mod upgrades;
 mod upstreams;
 

@@ -63,7 +63,10 @@ impl UpstreamError {
             _ => {}
         }
         let error = error.into_error();
-        if error.is_parse() { Self::Invalid(error) } else { Self::Closed }
+        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+        // What `heads` does not let through; the rest is the parser's.
+        let is_withheld = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData);
+        if error.is_parse() || is_withheld { Self::Invalid(error) } else { Self::Closed }
     }
 
     /// What the client is told.
@@ -101,6 +104,11 @@ impl UpstreamError {
             Self::NoneHealthy => "none_healthy",
             Self::NoPlace => "no_place",
         }
+    }
+
+    /// Whether it speaks of the client's body, behind which nothing more can be read.
+    pub(crate) fn is_of_client(&self) -> bool {
+        matches!(self, Self::ClientLate | Self::ClientBroken)
     }
 
     /// Whether it speaks of the address that was asked, and not of the client or of us.

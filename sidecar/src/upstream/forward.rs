@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     identity_headers::{Identity, IdentityHeaders},
-    serve::{Connection, Switched, Tunnel},
+    serve::{CanSwitch, Connection, Switched, Tunnel, decimal},
 };
 
 /// A judged request, ready to go.
@@ -134,6 +134,7 @@ impl Upstream {
         };
         // HTTP/2 has no `Upgrade`.
         let protocol = upgrade::asked_for(&parts).filter(|_| self.speaks_http1());
+        let or_fail = parts.extensions.get::<CanSwitch>().is_some_and(|can| can.or_fail);
         let sent = Sent { names: &names, client: &client, version: parts.version, chunked };
         self.rewrite(&mut parts.headers, request_id, &sent)?;
         if let Some(identity) = &identity {
@@ -172,6 +173,10 @@ impl Upstream {
             .map_err(UpstreamError::Unfit)
             .inspect_err(|error| member.health.failed(admitted, error))?;
         member.health.succeeded();
+        if or_fail && !switched && parts.status.is_success() {
+            // Whatever a client asks for, that is nothing against the address.
+            return Err(UpstreamError::Unfit("it did not switch protocols"));
+        }
         hop_by_hop::clean_response(&mut parts.headers);
         if let (true, Some(protocol)) = (switched, protocol) {
             self.switch(&mut parts, protocol, lease, until)?;
@@ -285,6 +290,14 @@ fn unfit(parts: &http::response::Parts) -> Option<&'static str> {
         (2.., _, _) => Some("it has more than one `Content-Length`"),
         (1, Some(_), _) => Some("it has both `Content-Length` and `Transfer-Encoding`"),
         (_, _, Some(_)) => Some("it has more than one `Transfer-Encoding`"),
+        (1, None, None)
+            if !parts
+                .headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(|length| decimal(length.as_bytes()).is_some()) =>
+        {
+            Some("its `Content-Length` is not one decimal number")
+        }
         (_, Some(coding), None) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
             Some("its `Transfer-Encoding` is not `chunked`")
         }

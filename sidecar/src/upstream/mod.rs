@@ -12,12 +12,15 @@ mod check;
 mod connect;
 mod error;
 mod forward;
+mod heads;
 mod health;
 mod hop_by_hop;
 mod member;
 mod origin;
 mod place;
 mod pool;
+#[cfg(feature = "otel")]
+mod post;
 mod routes;
 mod shared;
 mod tls;

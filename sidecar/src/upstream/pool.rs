@@ -26,6 +26,7 @@ use super::{
     Timeouts,
     body::RequestBody,
     connect::{Connector, Unconnected},
+    heads::{Asking, Watched},
     shared::{Place, Shared},
 };
 use crate::socket::Socket;
@@ -50,6 +51,7 @@ struct Idle {
 
 struct PooledConnection {
     sender: http1::SendRequest<RequestBody>,
+    asking: Asking,
     driver: AbortHandle,
 }
 
@@ -223,11 +225,12 @@ impl Drop for Connecting<'_> {
 
 /// A connection of HTTP/1.1.
 async fn alone_over(socket: Socket) -> Result<PooledConnection, hyper::Error> {
+    let asking = Asking::default();
     let (sender, connection) = http1::Builder::new()
         .max_headers(MAX_FIELDS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(socket))
+        .handshake(TokioIo::new(Watched::new(socket, asking.clone())))
         .await?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
@@ -235,7 +238,7 @@ async fn alone_over(socket: Socket) -> Result<PooledConnection, hyper::Error> {
         }
     })
     .abort_handle();
-    Ok(PooledConnection { sender, driver })
+    Ok(PooledConnection { sender, asking, driver })
 }
 
 /// A connection in use, or a part of one. Dropped without [`Lease::give_back`], it ends.
@@ -258,10 +261,13 @@ pub(super) enum Sender<'l> {
 }
 
 impl Lease {
-    /// The sending half.
+    /// The sending half, for one request.
     pub(super) fn sender(&mut self) -> Option<Sender<'_>> {
         self.leased.as_mut().map(|leased| match leased {
-            Leased::Alone(connection) => Sender::Http1(&mut connection.sender),
+            Leased::Alone(connection) => {
+                connection.asking.ask();
+                Sender::Http1(&mut connection.sender)
+            }
             Leased::Shared { sender, .. } => Sender::Http2(sender),
         })
     }

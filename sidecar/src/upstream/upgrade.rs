@@ -1,7 +1,7 @@
 //! Requests that ask to switch protocols (RFC 9110 §7.8), such as those of WebSocket (RFC 6455).
 //!
 //! They are judged like any other request, before the switch. Forwarded is one protocol, asked for in one way, by a GET
-//! without a body over HTTP/1.1; anything else loses its `Upgrade` and is an ordinary request, which RFC 9110 allows. So
+//! without a body over HTTP/1.1, or what extended CONNECT makes of a stream of HTTP/2; anything else loses its `Upgrade` and is an ordinary request, which RFC 9110 allows. So
 //! does whatever would make the rest of the connection HTTP or TLS again: nobody would judge what comes then.
 
 use http::{HeaderValue, Method, StatusCode, Version, header, request, response};
@@ -15,7 +15,7 @@ pub(super) fn asked_for(parts: &request::Parts) -> Option<HeaderValue> {
     let mut protocols = headers.get_all(header::UPGRADE).iter();
     let (Some(protocol), None) = (protocols.next(), protocols.next()) else { return None };
     let fits = parts.method == Method::GET
-        && parts.version == Version::HTTP_11
+        && matches!(parts.version, Version::HTTP_11 | Version::HTTP_2)
         && parts.extensions.get::<CanSwitch>().is_some()
         && !headers.contains_key(header::CONTENT_LENGTH)
         && !headers.contains_key(header::TRANSFER_ENCODING)

@@ -115,4 +115,11 @@ is misspelt here or there.
       main: {issuer: https://auth.example.com, audience: my-api, claims: {claims.team: [/team/id]}}
     rules:
       GET /teams/{team}: path.team == claims.team";
+
+    LOGGED_REFUSED = "W059", "requests of the access log would be refused",
+"`orgate check --log ACCESS_LOG` reads what was asked of the application so far. These requests are answered 400
+`bad_request_target` whatever the rules say, because their target can be read in two ways. Mend who sends them, or see
+`paths:`, which accepts some of it.
+
+    paths: {normalize: true}";
 }

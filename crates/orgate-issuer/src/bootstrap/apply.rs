@@ -48,6 +48,7 @@ impl fmt::Display for ApplyError {
 }
 
 /// A project with everything that needs work outside the transaction done.
+#[derive(Clone)]
 struct Prepared {
     plan: ProjectPlan,
     clients: Vec<Client>,

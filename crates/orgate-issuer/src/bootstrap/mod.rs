@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     projects: Vec<ProjectPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ProjectPlan {
     id: String,
     name: Option<String>,
@@ -43,7 +43,7 @@ struct ProjectPlan {
     organizations: Vec<OrganizationPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ClientPlan {
     id: String,
     name: Option<String>,
@@ -64,13 +64,13 @@ struct ClientPlan {
     backchannel_logout_uri: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OperatorPlan {
     address: Address,
     password: Secret,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct UserPlan {
     id: Option<String>,
     address: Address,
@@ -79,7 +79,7 @@ struct UserPlan {
     name: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OrganizationPlan {
     id: Option<String>,
     slug: String,
@@ -88,7 +88,7 @@ struct OrganizationPlan {
     members: Vec<MemberPlan>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct MemberPlan {
     user: Address,
     role: String,

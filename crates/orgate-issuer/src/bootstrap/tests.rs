@@ -67,7 +67,7 @@ async fn rows(site: &Site) -> Vec<String> {
     all
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn applying_it_twice_changes_nothing() {
     let site = Site::empty().await;
     applied(&site).await;
@@ -77,7 +77,7 @@ async fn applying_it_twice_changes_nothing() {
     assert_eq!(rows(&site).await, before);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_the_file_says_can_be_used_at_once() {
     let site = Site::empty().await;
     applied(&site).await;
@@ -91,7 +91,7 @@ async fn what_the_file_says_can_be_used_at_once() {
     assert_eq!(site.count("SELECT require_pkce AS n FROM clients WHERE id = 'app_spa'").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_member_who_was_removed_does_not_come_back() {
     let site = Site::empty().await;
     applied(&site).await;
@@ -105,7 +105,7 @@ async fn a_member_who_was_removed_does_not_come_back() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM memberships").await, 3);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_file_decides_about_passwords_and_secrets() {
     let site = Site::empty().await;
     applied(&site).await;
@@ -250,7 +250,7 @@ fn what_is_no_file_of_projects_is_refused() {
     assert!(plan("boot.yaml", b"projects: []", &env).is_ok());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_file_with_a_mistake_makes_nothing() {
     let dir = TempDir::new();
     let path = dir.path().join("boot.yaml");
@@ -265,7 +265,7 @@ async fn a_file_with_a_mistake_makes_nothing() {
     assert_eq!(error.exit_code(), 2);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_file_that_contradicts_the_database_changes_nothing() {
     let site = Site::empty().await;
     applied(&site).await;

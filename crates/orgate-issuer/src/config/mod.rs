@@ -7,19 +7,20 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use orgate_config::diagnostic::Diagnostics;
 
 pub(crate) use self::public_url::PublicUrl;
-use crate::courier::Courier;
+use crate::{courier::Courier, mail::Smtp};
 
 /// What the issuer is told at the start.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`, or
-    /// `sqlite::memory:` for data that goes with the process.
+    /// Where the data is: `sqlite://orgate.db` (in the working directory), `sqlite:///var/lib/orgate.db`,
+    /// `sqlite::memory:` for data that goes with the process, or `postgres://orgate@db.example.com/orgate`.
     pub database: String,
-    /// The origin under which clients and browsers reach the issuer, such as `https://id.example.com`. It begins every
-    /// issuer URL and every link; request headers are never asked for it.
+    /// Where clients and browsers reach the issuer: an origin such as `https://id.example.com`, with a path if it is part of an
+    /// application. It begins every issuer URL and every link; request headers are never asked for it.
     pub public_url: String,
-    /// The file with the secret; `None` means the database's file with `.secret` behind it.
+    /// The file with the secret; `None` means the database's file with `.secret` behind it. With PostgreSQL it has to be
+    /// named, the same on every machine.
     pub secret_file: Option<PathBuf>,
     /// A file with projects, users and organizations that must exist.
     pub bootstrap: Option<PathBuf>,
@@ -30,6 +31,12 @@ pub struct Settings {
     pub session_cookie: Option<String>,
     /// What brings news to applications, such as the end of a session; `None` means that they are not told.
     pub courier: Option<Arc<dyn Courier>>,
+    /// Where mail is handed over; without it, mail lies in the outbox.
+    pub smtp: Option<Smtp>,
+    /// The sender of mail; `None` means `no-reply@` and the host of the public URL.
+    pub mail_from: Option<String>,
+    /// Whether [`Issuer::outbox`](crate::Issuer::outbox) shows the mail that waits: for development.
+    pub dev_outbox: bool,
 }
 
 impl Settings {
@@ -44,6 +51,9 @@ impl Settings {
             prefix: "/v1/auth".to_owned(),
             session_cookie: None,
             courier: None,
+            smtp: None,
+            mail_from: None,
+            dev_outbox: false,
         }
     }
 

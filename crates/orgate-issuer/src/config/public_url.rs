@@ -5,10 +5,13 @@ use url::Url;
 use super::StartError;
 use crate::clients::redirect_uri::is_loopback;
 
-/// The origin under which the issuer is reached; the only source of links, issuer names and cookie rules.
+/// The address under which the issuer is reached, which may end in a path where it is part of an application; the only source
+/// of links, issuer names and cookie rules.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicUrl {
     origin: String,
+    /// Empty, or `/` and segments, without a slash at the end.
+    path: String,
     https: bool,
 }
 
@@ -16,8 +19,8 @@ impl PublicUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, StartError> {
         let wrong = |why: &str| {
             StartError::could_not_run(format!(
-                "`{text}` cannot be the public URL: {why}\nhelp: give the origin only, for example \
-                 `https://id.example.com`"
+                "`{text}` cannot be the public URL: {why}\nhelp: give the origin, and a path only if it is part of an \
+                 application, for example `https://id.example.com` or `https://example.com/auth`"
             ))
         };
         let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
@@ -32,18 +35,35 @@ impl PublicUrl {
                  a loopback address such as `http://127.0.0.1:8090`"
             )));
         }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("it has a path, a query or a fragment"));
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("it has a query or a fragment"));
+        }
+        let path = url.path().strip_suffix('/').unwrap_or(url.path());
+        let is_plain = |segment: &str| {
+            !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+        };
+        if !path.is_empty() && !path.split('/').skip(1).all(is_plain) {
+            return Err(wrong("its path has more than letters, digits and `-_.~`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("it holds a user name"));
         }
-        Ok(Self { origin: url.origin().ascii_serialization(), https })
+        Ok(Self { origin: url.origin().ascii_serialization(), path: path.to_owned(), https })
     }
 
     /// Scheme, host and port, without a slash at the end.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The path below which everything is: empty, or `/` and segments.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What every link begins with, without a slash at the end.
+    pub(crate) fn base(&self) -> String {
+        format!("{}{}", self.origin, self.path)
     }
 
     /// Whether browsers come by https.
@@ -53,7 +73,7 @@ impl PublicUrl {
 
     /// The issuer of a project (`iss`).
     pub(crate) fn issuer(&self, project_id: &str) -> String {
-        format!("{}/p/{project_id}", self.origin)
+        format!("{}{}/p/{project_id}", self.origin, self.path)
     }
 }
 
@@ -62,13 +82,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_origin_is_a_public_url() {
+    fn a_public_url_is_an_origin_and_perhaps_a_path() {
         let url = PublicUrl::parse("https://ID.example.com:443/").unwrap();
         assert_eq!(url.issuer("proj_demo"), "https://id.example.com/p/proj_demo");
         assert!(url.is_https());
         assert_eq!(PublicUrl::parse("http://127.0.0.1:8090").unwrap().origin(), "http://127.0.0.1:8090");
-        for bad in
-            ["", "id.example.com", "ftp://x", "https://x/path", "https://x/?q", "https://a@x", "https://x#f"]
+        let below = PublicUrl::parse("https://example.com/auth/").unwrap();
+        assert_eq!(below.issuer("proj_demo"), "https://example.com/auth/p/proj_demo");
+        assert_eq!((below.origin(), below.path()), ("https://example.com", "/auth"));
+        let bad_paths = ["https://x//a", "https://x/a//", "https://x/{a}", "https://x/%61", "https://x/a;b"];
+        for bad in ["", "id.example.com", "ftp://x", "https://x/?q", "https://a@x", "https://x#f"]
+            .iter()
+            .chain(&bad_paths)
         {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,7 @@
 //! The schema, brought forward one numbered step at a time.
 //!
-//! Steps only go forward. The checksum of each applied step is kept: a step that was changed after it ran, or a
+//! Steps only go forward. A step is one text for both engines; what only one of them understands stands between the
+//! lines `-- only sqlite` or `-- only postgres` and `-- end`. The checksum of each applied step is kept: a step that was changed after it ran, or a
 //! database that a newer program has written, is refused rather than guessed at.
 
 use std::fmt;
@@ -8,7 +9,7 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Conn, DbError, sql};
+use super::{Conn, DbError, Handle, sql};
 
 struct Step {
     version: i64,
@@ -16,11 +17,19 @@ struct Step {
     text: &'static str,
 }
 
-const SQLITE: &[Step] = &[
-    Step { version: 1, name: "initial", text: include_str!("../../migrations/sqlite/0001_initial.sql") },
-    Step { version: 10, name: "clients", text: include_str!("../../migrations/0010_clients.sql") },
-    Step { version: 11, name: "tokens", text: include_str!("../../migrations/0011_tokens.sql") },
-    Step { version: 12, name: "flows", text: include_str!("../../migrations/0012_flows.sql") },
+macro_rules! steps {
+    ($(($version:literal, $name:literal, $file:literal),)*) => {
+        &[$(Step { version: $version, name: $name, text: include_str!(concat!("../../migrations/", $file)) },)*]
+    };
+}
+
+/// Every file of `migrations/`, in order.
+const STEPS: &[Step] = steps![
+    (1, "initial", "0001_initial.sql"),
+    (10, "clients", "0010_clients.sql"),
+    (11, "tokens", "0011_tokens.sql"),
+    (12, "flows", "0012_flows.sql"),
+    (20, "sign_in", "0020_sign_in.sql"),
 ];
 
 /// Why the database cannot be opened.
@@ -57,10 +66,15 @@ impl fmt::Display for MigrateError {
     }
 }
 
-/// Applies what is missing, in one transaction.
+/// Applies what is missing, in one transaction. Processes that start at once wait for each other.
 pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError> {
-    conn.script("BEGIN IMMEDIATE").await?;
-    match apply(conn, SQLITE, now_ms).await {
+    conn.script(match conn.handle {
+        Handle::Sqlite(_) => "BEGIN IMMEDIATE",
+        // The number is this program's: anything else that locks it waits for nothing of ours.
+        Handle::Postgres(_) => "BEGIN; SELECT pg_advisory_xact_lock(7167846265001)",
+    })
+    .await?;
+    match apply(conn, now_ms).await {
         Ok(()) => Ok(conn.script("COMMIT").await?),
         Err(error) => {
             let _ = conn.script("ROLLBACK").await;
@@ -69,26 +83,14 @@ pub(super) async fn run(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError
     }
 }
 
-async fn apply(conn: &mut Conn, steps: &[Step], now_ms: i64) -> Result<(), MigrateError> {
+async fn apply(conn: &mut Conn, now_ms: i64) -> Result<(), MigrateError> {
     conn.script(
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
     )
     .await?;
-    let applied =
-        conn.all(sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version")).await?;
-    let known = steps.last().map_or(0, |step| step.version);
-    for row in &applied {
-        let version = row.int("version")?;
-        let Some(step) = steps.iter().find(|step| step.version == version) else {
-            return Err(MigrateError::Newer { found: version, known });
-        };
-        if row.text("checksum")? != checksum(step.text) {
-            return Err(MigrateError::Changed { version, name: row.text("name")? });
-        }
-    }
-    for step in steps.iter().skip(applied.len()) {
-        conn.script(step.text).await?;
+    for step in missing(conn).await? {
+        conn.schema(step.text).await?;
         conn.run(
             sql(
                 "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
@@ -104,7 +106,76 @@ async fn apply(conn: &mut Conn, steps: &[Step], now_ms: i64) -> Result<(), Migra
     Ok(())
 }
 
+/// The steps that are not applied. What is applied has to be what this program would have applied.
+async fn missing(conn: &mut Conn) -> Result<Vec<&'static Step>, MigrateError> {
+    let applied =
+        conn.all(sql("SELECT version, name, checksum FROM schema_migrations ORDER BY version")).await?;
+    let known = STEPS.last().map_or(0, |step| step.version);
+    let mut versions = Vec::new();
+    for row in &applied {
+        let version = row.int("version")?;
+        let Some(step) = STEPS.iter().find(|step| step.version == version) else {
+            return Err(MigrateError::Newer { found: version, known });
+        };
+        if row.text("checksum")? != checksum(step.text) {
+            return Err(MigrateError::Changed { version, name: row.text("name")? });
+        }
+        versions.push(version);
+    }
+    Ok(STEPS.iter().filter(|step| !versions.contains(&step.version)).collect())
+}
+
+/// The part of a step that is for `engine`.
+pub(super) fn text_for(engine: &str, text: &str) -> String {
+    let mut only: Option<&str> = None;
+    let mut own = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.strip_prefix("-- only ") {
+            Some(named) => only = Some(named.trim()),
+            None if line.trim() == "-- end" => only = None,
+            None if only.is_none_or(|named| named == engine) => {
+                own.push_str(line);
+                own.push('\n');
+            }
+            None => {}
+        }
+    }
+    own
+}
+
 fn checksum(text: &str) -> String {
     // A checkout may have changed the line ends.
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.replace("\r\n", "\n").as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_a_step_and_every_step_has_its_number_and_name() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let steps: Vec<String> =
+            STEPS.iter().map(|step| format!("{:04}_{}.sql", step.version, step.name)).collect();
+        assert_eq!(files, steps);
+    }
+
+    #[test]
+    fn a_step_may_hold_lines_for_one_engine() {
+        let text = "a\n-- only sqlite\nb\n-- end\n-- only postgres\nc\n-- end\nd\n";
+        assert_eq!(text_for("sqlite", text), "a\nb\nd\n");
+        assert_eq!(text_for("postgres", text), "a\nc\nd\n");
+        for step in STEPS {
+            let opened = step.text.lines().filter(|line| line.starts_with("-- only ")).count();
+            let known =
+                step.text.lines().filter(|line| matches!(*line, "-- only sqlite" | "-- only postgres"));
+            assert_eq!(opened, known.count(), "{}", step.name);
+            assert_eq!(opened, step.text.lines().filter(|line| *line == "-- end").count(), "{}", step.name);
+        }
+    }
 }

@@ -1,32 +1,44 @@
-//! The database: one SQL text, one writer, many readers.
+//! The database: one SQL text, two engines.
 //!
 //! Rules this module holds for the slices:
-//! 1. Every change goes through [`Db::write`]. Operations queue up for one connection; each runs inside a transaction
-//!    that was begun for writing, under a savepoint of its own, and is answered only after the commit. A caller that
-//!    goes away does not stop a change half-way.
-//! 2. What happened is said with [`Tx::record`]; the numbers of a project's events are drawn at the very end of the
+//! 1. Every change goes through [`Db::write`]: one operation, one transaction, answered only after the commit. A caller
+//!    that goes away does not stop a change half-way. On SQLite operations queue up for one connection (`writer`); on
+//!    PostgreSQL several run at once, and one that met another is run again from its beginning (`postgres`).
+//! 2. So an operation reads and writes nothing but the database, and what it read may be old by the time it writes: what
+//!    must hold is a constraint or a compare-and-set. One that lost its compare-and-set, and would have to look again to
+//!    say why, gives [`DbError::Contended`].
+//! 3. A statement that failed ends the transaction: nothing more is done in it, and it is not committed.
+//! 4. What happened is said with [`Tx::record`]; the numbers of a project's events are drawn at the very end of the
 //!    transaction, so that the order of the numbers is the order of the commits.
-//! 3. SQL is a constant with `$1`, `$2`, …; types are TEXT, BIGINT and INTEGER as truth value. A statement whose
-//!    placeholders and arguments differ in number is refused: SQLite would read the missing ones as NULL.
+//! 5. SQL is a constant with `$1`, `$2`, …; types are TEXT, BIGINT and INTEGER as truth value. A statement whose
+//!    placeholders and arguments differ in number is refused: SQLite would read the missing ones as NULL. A NUL, which
+//!    PostgreSQL cannot hold, is kept as U+FFFD in both.
 //!
 //! Which engine is behind is known to this folder only.
 
 mod instance;
 pub(crate) mod migrate;
+mod postgres;
 mod sqlite;
 mod statement;
+mod url;
 mod writer;
 
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    task::Poll,
 };
 
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::statement::{Row, Sql, json_list, sql};
-use crate::events::Event;
+pub(crate) use self::{
+    statement::{Row, Sql, json_list, sql},
+    url::DatabaseUrl,
+};
+use crate::events::{self, Event};
 
 /// A boxed future that may move between threads.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,6 +48,10 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) enum DbError {
     /// A constraint refused the change.
     Conflict(Constraint),
+    /// Another change was in the way. An operation that gives this is run again, where several can write at once.
+    Contended,
+    /// The connection went away. What was not committed is gone.
+    Lost(String),
     /// The database cannot be reached or used at the moment.
     Unavailable(String),
     /// The database holds, or was asked for, something that cannot be.
@@ -55,6 +71,8 @@ impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict(constraint) => write!(f, "a constraint refused the change ({constraint:?})"),
+            Self::Contended => f.write_str("other changes were in the way"),
+            Self::Lost(why) => write!(f, "the connection to the database was lost: {why}"),
             Self::Unavailable(why) => write!(f, "the database is not available: {why}"),
             Self::Inconsistent(why) => write!(f, "the database is inconsistent: {why}"),
         }
@@ -63,31 +81,117 @@ impl fmt::Display for DbError {
 
 impl std::error::Error for DbError {}
 
+enum Handle {
+    Sqlite(sqlite::Handle),
+    Postgres(postgres::Handle),
+}
+
+macro_rules! on_handle {
+    ($handle:expr, $name:ident => $call:expr) => {
+        match $handle {
+            Handle::Sqlite($name) => $call,
+            Handle::Postgres($name) => $call,
+        }
+    };
+}
+
 /// One connection of whichever engine.
-pub(crate) struct Conn(sqlite::Handle);
+pub(crate) struct Conn {
+    handle: Handle,
+    /// Inside a transaction: the first statement that failed in it.
+    state: State,
+}
+
+enum State {
+    Single,
+    Transaction,
+    Failed(DbError),
+}
 
 impl Conn {
+    fn sqlite(handle: sqlite::Handle) -> Self {
+        Self { handle: Handle::Sqlite(handle), state: State::Single }
+    }
+
+    fn postgres(handle: postgres::Handle) -> Self {
+        Self { handle: Handle::Postgres(handle), state: State::Single }
+    }
+
     /// Runs a statement and says how many rows it changed.
     pub(crate) async fn run(&mut self, statement: Sql<'_>) -> Result<u64, DbError> {
-        statement.check()?;
-        self.0.run(statement).await
+        self.fit(&statement)?;
+        let done = on_handle!(&mut self.handle, handle => handle.run(statement).await);
+        self.note(done)
     }
 
     /// The first row, if there is one.
     pub(crate) async fn first(&mut self, statement: Sql<'_>) -> Result<Option<Row>, DbError> {
-        statement.check()?;
-        self.0.first(statement).await
+        self.fit(&statement)?;
+        let row = on_handle!(&mut self.handle, handle => handle.first(statement).await);
+        self.note(row)
     }
 
     /// All rows.
     pub(crate) async fn all(&mut self, statement: Sql<'_>) -> Result<Vec<Row>, DbError> {
-        statement.check()?;
-        self.0.all(statement).await
+        self.fit(&statement)?;
+        let rows = on_handle!(&mut self.handle, handle => handle.all(statement).await);
+        self.note(rows)
     }
 
     /// Several statements in one text, without arguments: schema and transaction control.
     pub(crate) async fn script(&mut self, text: &'static str) -> Result<(), DbError> {
-        self.0.script(text).await
+        self.usable()?;
+        let done = on_handle!(&mut self.handle, handle => handle.script(text).await);
+        self.note(done)
+    }
+
+    /// A step of the schema, as it is for this engine.
+    async fn schema(&mut self, text: &str) -> Result<(), DbError> {
+        match &mut self.handle {
+            Handle::Sqlite(handle) => handle.schema(migrate::text_for("sqlite", text)).await,
+            Handle::Postgres(handle) => handle.schema(migrate::text_for("postgres", text)).await,
+        }
+    }
+
+    fn fit(&mut self, statement: &Sql<'_>) -> Result<(), DbError> {
+        self.usable()?;
+        let fit = statement.check();
+        self.note(fit)
+    }
+
+    /// PostgreSQL refuses everything after a statement that failed; SQLite would go on.
+    fn usable(&self) -> Result<(), DbError> {
+        match &self.state {
+            State::Failed(error) => Err(error.clone()),
+            State::Single | State::Transaction => Ok(()),
+        }
+    }
+
+    fn note<T>(&mut self, outcome: Result<T, DbError>) -> Result<T, DbError> {
+        if let (Err(error), State::Transaction) = (&outcome, &self.state) {
+            self.state = State::Failed(error.clone());
+        }
+        outcome
+    }
+
+    /// From here on a failure stays.
+    fn in_transaction(&mut self) {
+        self.state = State::Transaction;
+    }
+
+    /// The transaction is committed.
+    fn settled(&mut self) {
+        self.state = State::Single;
+    }
+
+    /// Ends a transaction that failed or is not wanted.
+    async fn undo(&mut self, text: &'static str) -> Result<(), DbError> {
+        self.state = State::Single;
+        self.script(text).await
+    }
+
+    async fn close(self) {
+        on_handle!(self.handle, handle => handle.close().await);
     }
 }
 
@@ -114,10 +218,45 @@ pub(crate) struct Tx {
 }
 
 impl Tx {
+    fn new(conn: Conn) -> Self {
+        Self { conn, events: Vec::new() }
+    }
+
     /// Notes what happened; it is written with the change or not at all.
     pub(crate) fn record(&mut self, event: Event) {
         self.events.push(event);
     }
+
+    /// For an operation that found its compare-and-set lost: it is run again, where several can write at once.
+    pub(crate) fn contended(&mut self) -> DbError {
+        self.conn.state = State::Failed(DbError::Contended);
+        DbError::Contended
+    }
+
+    /// What failed in the transaction, whatever the operation made of it.
+    fn failure(&self) -> Option<DbError> {
+        match &self.conn.state {
+            State::Failed(error) => Some(error.clone()),
+            State::Single | State::Transaction => None,
+        }
+    }
+}
+
+/// What is left to do before the commit: a statement that failed forbids it, and the events are numbered.
+async fn finish(tx: &mut Tx) -> Result<(), DbError> {
+    tx.conn.usable()?;
+    let events = std::mem::take(&mut tx.events);
+    events::write(tx, &events).await
+}
+
+/// Runs `future` to its end; `None` if it panicked.
+async fn guarded<T>(mut future: BoxFuture<'_, T>) -> Option<T> {
+    std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 impl Deref for Tx {
@@ -135,9 +274,12 @@ impl DerefMut for Tx {
 
 /// The database of one installation. Cloning is cheap.
 #[derive(Clone)]
-pub(crate) struct Db {
-    readers: sqlite::Readers,
-    queue: mpsc::Sender<writer::Message>,
+pub(crate) struct Db(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite { readers: sqlite::Readers, queue: mpsc::Sender<writer::Message> },
+    Postgres(postgres::Pools),
 }
 
 impl fmt::Debug for Db {
@@ -147,32 +289,49 @@ impl fmt::Debug for Db {
 }
 
 impl Db {
-    /// Opens the database at `url`, making it if it is not there, and brings its schema up to date.
+    /// Opens the database at `url`, making it if it is a file that is not there, and brings its schema up to date.
     pub(crate) async fn open(url: &DatabaseUrl, now_ms: i64) -> Result<Self, migrate::MigrateError> {
-        let (readers, mut conn) = sqlite::open(url).await?;
-        migrate::run(&mut conn, now_ms).await?;
-        let queue = writer::start(conn);
-        Ok(Self { readers, queue })
+        Ok(Self(match url {
+            DatabaseUrl::Postgres(url) => {
+                let (pools, mut conn) = postgres::open(url).await?;
+                migrate::run(&mut conn, now_ms).await?;
+                conn.close().await;
+                Engine::Postgres(pools)
+            }
+            DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory => {
+                let (readers, mut conn) = sqlite::open(url.file()).await?;
+                migrate::run(&mut conn, now_ms).await?;
+                Engine::Sqlite { readers, queue: writer::start(conn) }
+            }
+        }))
     }
 
     /// A connection for reading.
     pub(crate) async fn read(&self) -> Result<Read, DbError> {
-        self.readers.acquire().await.map(|handle| Read(Conn(handle)))
+        Ok(Read(match &self.0 {
+            Engine::Sqlite { readers, .. } => Conn::sqlite(readers.acquire().await?),
+            Engine::Postgres(pools) => Conn::postgres(pools.reader().await?),
+        }))
     }
 
-    /// Runs `operation` in a transaction and answers after its commit. If it gives an error nothing of it remains.
+    /// Runs `operation` in a transaction and answers after its commit. If it gives an error nothing of it remains. It
+    /// may be run more than once, each time from its beginning; what came before is undone.
     pub(crate) async fn write<T, E>(
         &self,
-        operation: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        operation: impl for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
+        let queue = match &self.0 {
+            Engine::Sqlite { queue, .. } => queue,
+            Engine::Postgres(pools) => return postgres::write(pools, operation).await,
+        };
         let (reply, answer) = oneshot::channel();
         let job = writer::Message::Job(Box::new(writer::Operation { operation, reply }));
         let closed = || E::from(DbError::Unavailable("the writer has stopped".to_owned()));
-        self.queue.send(job).await.map_err(|_| closed())?;
+        queue.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -183,52 +342,15 @@ impl Db {
 
     /// Finishes what is queued and closes.
     pub(crate) async fn close(&self) {
-        let (done, finished) = oneshot::channel();
-        if self.queue.send(writer::Message::Stop(done)).await.is_ok() {
-            let _ = finished.await;
-        }
-        self.readers.close().await;
-    }
-}
-
-/// Where the database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DatabaseUrl {
-    /// A file of SQLite.
-    SqliteFile(std::path::PathBuf),
-    /// SQLite in memory: gone with the process.
-    SqliteMemory,
-}
-
-impl DatabaseUrl {
-    /// Reads `sqlite://relative.db`, `sqlite:///absolute.db` or `sqlite::memory:`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text == "sqlite::memory:" {
-            return Ok(Self::SqliteMemory);
-        }
-        match text.strip_prefix("sqlite://") {
-            Some("" | "/") => Err(format!("`{text}` names no file\nhelp: for example `sqlite://orgate.db`")),
-            Some(path) if path.contains('?') => {
-                Err(format!("`{text}` has options\nhelp: write only the file's name after `sqlite://`"))
+        match &self.0 {
+            Engine::Sqlite { readers, queue } => {
+                let (done, finished) = oneshot::channel();
+                if queue.send(writer::Message::Stop(done)).await.is_ok() {
+                    let _ = finished.await;
+                }
+                readers.close().await;
             }
-            // The library behind reads these two as something else than a file of that name: the file that is made for
-            // its owner only would stay empty, and another would hold the data.
-            Some(path) if path.starts_with("file:") || path == ":memory:" => Err(format!(
-                "`{text}` names no file\nhelp: `sqlite::memory:` is a database in memory; a file is `sqlite://orgate.db`"
-            )),
-            Some(path) => Ok(Self::SqliteFile(path.into())),
-            None => Err(format!(
-                "cannot use `{text}` as a database\nhelp: `sqlite://orgate.db` is a file in the working directory, \
-                 `sqlite:///var/lib/orgate.db` an absolute one"
-            )),
-        }
-    }
-
-    /// The file, if it is one.
-    pub(crate) fn file(&self) -> Option<&std::path::Path> {
-        match self {
-            Self::SqliteFile(path) => Some(path),
-            Self::SqliteMemory => None,
+            Engine::Postgres(pools) => pools.close().await,
         }
     }
 }

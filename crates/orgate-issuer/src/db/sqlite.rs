@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    Connection as _, Row as _, SqlitePool,
+    AssertSqlSafe, Connection as _, Row as _, SqlitePool,
     pool::PoolConnection,
     sqlite::{
         SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -18,9 +18,9 @@ use sqlx::{
 };
 
 use super::{
-    Conn, Constraint, DatabaseUrl, DbError,
+    Conn, Constraint, DbError,
     migrate::MigrateError,
-    statement::{Arg, Sql},
+    statement::{Arg, Sql, storable},
 };
 
 const READERS: u32 = 8;
@@ -38,13 +38,13 @@ pub(super) struct Readers(SqlitePool);
 pub(super) struct Row(SqliteRow);
 
 /// Opens the file (or the memory) for one writer and several readers.
-pub(super) async fn open(url: &DatabaseUrl) -> Result<(Readers, Conn), MigrateError> {
-    let options = options(url).map_err(MigrateError::Db)?;
-    if let Some(file) = url.file() {
+pub(super) async fn open(file: Option<&Path>) -> Result<(Readers, Conn), MigrateError> {
+    let options = options(file).map_err(MigrateError::Db)?;
+    if let Some(file) = file {
         make_private(file).map_err(|error| MigrateError::Open(format!("`{}`: {error}", file.display())))?;
     }
     let writer = SqliteConnection::connect_with(&options).await.map_err(|error| {
-        MigrateError::Open(match url.file() {
+        MigrateError::Open(match file {
             Some(file) => format!("`{}`: {error}", file.display()),
             None => error.to_string(),
         })
@@ -53,12 +53,12 @@ pub(super) async fn open(url: &DatabaseUrl) -> Result<(Readers, Conn), MigrateEr
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_lazy_with(match url {
+        .connect_lazy_with(match file {
             // A second connection to a shared memory could otherwise not be told from the first.
-            DatabaseUrl::SqliteMemory => options,
-            DatabaseUrl::SqliteFile(_) => options.create_if_missing(false).pragma("query_only", "ON"),
+            None => options,
+            Some(_) => options.create_if_missing(false).pragma("query_only", "ON"),
         });
-    Ok((Readers(readers), Conn(Handle::Own(Box::new(writer)))))
+    Ok((Readers(readers), Conn::sqlite(Handle::Own(Box::new(writer)))))
 }
 
 /// Makes the file, if it is not there, for its owner only: it holds addresses and password hashes. SQLite gives the
@@ -71,13 +71,13 @@ fn make_private(file: &Path) -> io::Result<()> {
     options.open(file).map(|_| ())
 }
 
-fn options(url: &DatabaseUrl) -> Result<SqliteConnectOptions, DbError> {
-    let options = match url {
-        DatabaseUrl::SqliteFile(path) => SqliteConnectOptions::new()
+fn options(file: Option<&Path>) -> Result<SqliteConnectOptions, DbError> {
+    let options = match file {
+        Some(path) => SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal),
-        DatabaseUrl::SqliteMemory => {
+        None => {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             let name = format!(
                 "file:orgate-memory-{}?mode=memory&cache=shared",
@@ -118,16 +118,20 @@ impl Handle {
 
     pub(super) async fn first(&mut self, statement: Sql<'_>) -> Result<Option<super::Row>, DbError> {
         let row = query(&statement).fetch_optional(self.connection()).await.map_err(error)?;
-        Ok(row.map(|row| super::Row(Row(row))))
+        Ok(row.map(|row| super::Row::sqlite(Row(row))))
     }
 
     pub(super) async fn all(&mut self, statement: Sql<'_>) -> Result<Vec<super::Row>, DbError> {
         let rows = query(&statement).fetch_all(self.connection()).await.map_err(error)?;
-        Ok(rows.into_iter().map(|row| super::Row(Row(row))).collect())
+        Ok(rows.into_iter().map(|row| super::Row::sqlite(Row(row))).collect())
     }
 
     pub(super) async fn script(&mut self, text: &'static str) -> Result<(), DbError> {
         sqlx::raw_sql(text).execute(self.connection()).await.map(|_| ()).map_err(error)
+    }
+
+    pub(super) async fn schema(&mut self, text: String) -> Result<(), DbError> {
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(self.connection()).await.map(|_| ()).map_err(error)
     }
 
     pub(super) async fn close(self) {
@@ -137,9 +141,9 @@ impl Handle {
     }
 }
 
-fn query<'q>(statement: &Sql<'_>) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+fn query<'q>(statement: &Sql<'q>) -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
     statement.args.iter().fold(sqlx::query(statement.text), |query, arg| match *arg {
-        Arg::Text(value) => query.bind(value),
+        Arg::Text(value) => query.bind(value.map(storable)),
         Arg::Int(value) => query.bind(value),
     })
 }
@@ -167,3 +171,6 @@ fn error(error: sqlx::Error) -> DbError {
         _ => DbError::Unavailable(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

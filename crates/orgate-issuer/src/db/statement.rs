@@ -1,8 +1,8 @@
 //! A statement with its arguments, and a row of its answer; the same for every engine.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::{DbError, sqlite};
+use super::{DbError, postgres, sqlite};
 
 /// A value for a placeholder. NULL has a type, because PostgreSQL wants one.
 #[derive(Clone, Copy)]
@@ -53,6 +53,11 @@ impl From<bool> for Arg<'_> {
     }
 }
 
+/// A text as both engines can hold it: a NUL, which no name and no key has, becomes U+FFFD.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
 /// A constant SQL text and the values of its placeholders.
 #[derive(Clone)]
 pub(crate) struct Sql<'q> {
@@ -99,7 +104,12 @@ fn highest_placeholder(text: &str) -> usize {
 }
 
 /// One row. Columns are asked for by name.
-pub(crate) struct Row(pub(super) sqlite::Row);
+pub(crate) struct Row(Of);
+
+enum Of {
+    Sqlite(sqlite::Row),
+    Postgres(postgres::Row),
+}
 
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +118,14 @@ impl fmt::Debug for Row {
 }
 
 impl Row {
+    pub(super) fn sqlite(row: sqlite::Row) -> Self {
+        Self(Of::Sqlite(row))
+    }
+
+    pub(super) fn postgres(row: postgres::Row) -> Self {
+        Self(Of::Postgres(row))
+    }
+
     /// A text that is never NULL.
     pub(crate) fn text(&self, column: &str) -> Result<String, DbError> {
         self.text_opt(column)?.ok_or_else(|| absent(column))
@@ -115,7 +133,10 @@ impl Row {
 
     /// A text or NULL.
     pub(crate) fn text_opt(&self, column: &str) -> Result<Option<String>, DbError> {
-        self.0.text(column)
+        match &self.0 {
+            Of::Sqlite(row) => row.text(column),
+            Of::Postgres(row) => row.text(column),
+        }
     }
 
     /// A number that is never NULL.
@@ -125,7 +146,10 @@ impl Row {
 
     /// A number or NULL.
     pub(crate) fn int_opt(&self, column: &str) -> Result<Option<i64>, DbError> {
-        self.0.int(column)
+        match &self.0 {
+            Of::Sqlite(row) => row.int(column),
+            Of::Postgres(row) => row.int(column),
+        }
     }
 
     /// A truth value.

@@ -1,17 +1,11 @@
 //! The one connection that writes, and the queue before it.
 //!
-//! Each operation runs in a savepoint and is answered after the commit. That several operations could share one
-//! commit is why the savepoint is there; nothing outside this file would notice.
-
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    task::Poll,
-};
+//! Each operation runs in a transaction of its own and is answered after the commit. That several could share one commit
+//! is why they come through a queue; nothing outside this file would notice.
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BoxFuture, Conn, DbError, Tx};
-use crate::events;
+use super::{BoxFuture, Conn, DbError, Tx, finish, guarded};
 
 const QUEUE: usize = 1024;
 
@@ -24,6 +18,8 @@ pub(super) enum Message {
 /// An operation of any type.
 pub(super) trait Job: Send {
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Box<dyn Settle>>;
+    /// Its transaction could not begin.
+    fn refuse(self: Box<Self>, error: DbError);
 }
 
 /// An operation that has run and waits for the fate of its transaction.
@@ -52,9 +48,13 @@ where
     fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Box<dyn Settle>> {
         let Self { operation, reply } = *self;
         Box::pin(async move {
-            let result = in_savepoint(tx, operation).await;
+            let result = operation(tx).await;
             Box::new(Ran { result, reply }) as Box<dyn Settle>
         })
+    }
+
+    fn refuse(self: Box<Self>, error: DbError) {
+        let _ = self.reply.send(Err(E::from(error)));
     }
 }
 
@@ -71,24 +71,6 @@ impl<T: Send, E: From<DbError> + Send> Settle for Ran<T, E> {
     }
 }
 
-async fn in_savepoint<F, T, E>(tx: &mut Tx, operation: F) -> Result<T, E>
-where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
-    E: From<DbError>,
-{
-    let before = tx.events.len();
-    tx.script("SAVEPOINT op").await?;
-    let result = operation(tx).await;
-    match &result {
-        Ok(_) => tx.script("RELEASE op").await?,
-        Err(_) => {
-            tx.events.truncate(before);
-            tx.script("ROLLBACK TO op; RELEASE op").await?;
-        }
-    }
-    result
-}
-
 /// Starts the writer on `conn`; it ends when the last sender is gone or [`Message::Stop`] comes.
 pub(super) fn start(conn: Conn) -> mpsc::Sender<Message> {
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -97,7 +79,7 @@ pub(super) fn start(conn: Conn) -> mpsc::Sender<Message> {
 }
 
 async fn serve(conn: Conn, mut queue: mpsc::Receiver<Message>) {
-    let mut tx = Tx { conn, events: Vec::new() };
+    let mut tx = Tx::new(conn);
     let mut done = None;
     while let Some(message) = queue.recv().await {
         match message {
@@ -109,7 +91,7 @@ async fn serve(conn: Conn, mut queue: mpsc::Receiver<Message>) {
             }
         }
     }
-    tx.conn.0.close().await;
+    tx.conn.close().await;
     if let Some(done) = done {
         let _ = done.send(());
     }
@@ -119,9 +101,10 @@ async fn transact(tx: &mut Tx, job: Box<dyn Job>) {
     tx.events.clear();
     if let Err(error) = tx.script("BEGIN IMMEDIATE").await {
         tracing::error!(%error, "a transaction could not begin");
-        // The job is dropped, which its caller sees as a database that is not available.
+        job.refuse(error);
         return;
     }
+    tx.conn.in_transaction();
     let Some(ran) = guarded(job.run(tx)).await else {
         tracing::error!("an operation panicked; its transaction is undone");
         rollback(tx).await;
@@ -132,30 +115,20 @@ async fn transact(tx: &mut Tx, job: Box<dyn Job>) {
         ran.settle(Ok(()));
         return;
     }
-    let events = std::mem::take(&mut tx.events);
-    let mut committed = events::write(tx, &events).await;
+    let mut committed = finish(tx).await;
     if committed.is_ok() {
         committed = tx.script("COMMIT").await;
     }
-    if committed.is_err() {
-        rollback(tx).await;
+    match committed {
+        Ok(()) => tx.conn.settled(),
+        Err(_) => rollback(tx).await,
     }
     ran.settle(committed);
 }
 
 async fn rollback(tx: &mut Tx) {
     tx.events.clear();
-    if let Err(error) = tx.script("ROLLBACK").await {
+    if let Err(error) = tx.conn.undo("ROLLBACK").await {
         tracing::error!(%error, "a transaction could not be undone");
     }
-}
-
-/// Runs `future` to its end; `None` if it panicked.
-async fn guarded<T>(mut future: BoxFuture<'_, T>) -> Option<T> {
-    std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(None),
-    })
-    .await
 }

@@ -61,6 +61,9 @@ pub(crate) enum EventType {
     SessionRevoked,
     TokenReuseDetected,
     TokenRevoked,
+    UserCreated,
+    UserPasswordChanged,
+    UserEmailVerified,
 }
 
 impl EventType {
@@ -79,6 +82,9 @@ impl EventType {
             Self::SessionRevoked => "session.revoked",
             Self::TokenReuseDetected => "token.reuse_detected",
             Self::TokenRevoked => "token.revoked",
+            Self::UserCreated => "user.created",
+            Self::UserPasswordChanged => "user.password_changed",
+            Self::UserEmailVerified => "user.email_verified",
         }
     }
 }

@@ -13,7 +13,7 @@ fn event(target: &str) -> Event {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn parallel_writers_leave_no_gap_and_a_failed_one_no_number() {
     let site = Site::open().await;
     let before = i64::try_from(site.events().await.len()).unwrap();
@@ -47,7 +47,7 @@ async fn parallel_writers_leave_no_gap_and_a_failed_one_no_number() {
     assert!(i64::try_from(numbers.len()).unwrap() >= before + 60);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_event_of_no_project_undoes_the_change() {
     let site = Site::open().await;
     let outcome = site
@@ -66,7 +66,7 @@ async fn an_event_of_no_project_undoes_the_change() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM organizations").await, 2);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn signing_in_is_an_event_and_a_token_is_none() {
     let site = site().await;
     // Keys are made in the background and are events too.

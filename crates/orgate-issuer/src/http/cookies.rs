@@ -12,7 +12,9 @@ use crate::config::{PublicUrl, Settings};
 /// The operators' cookie, as Astapa's documentation names it.
 pub(crate) const OPERATOR: &str = "session";
 /// Where the operators' cookie goes.
-pub(crate) const OPERATOR_PATH: &str = "/api/platform";
+pub(crate) fn operator_path(public: &PublicUrl) -> String {
+    format!("{}/api/platform", public.path())
+}
 
 /// The name of the end users' session cookie of a project.
 pub(crate) fn session_name(settings: &Settings, public: &PublicUrl, project_id: &str) -> String {
@@ -25,6 +27,11 @@ pub(crate) fn session_name(settings: &Settings, public: &PublicUrl, project_id: 
 /// The name of the cookie that binds a sign-in to one browser.
 pub(crate) fn sign_in_name(public: &PublicUrl) -> String {
     host_name(public, "orgate-sign-in")
+}
+
+/// The name of the cookie by which a browser is known to have signed in before.
+pub(crate) fn device_name(public: &PublicUrl, project_id: &str) -> String {
+    host_name(public, &format!("orgate-device-{project_id}"))
 }
 
 fn host_name(public: &PublicUrl, name: &str) -> String {
@@ -98,7 +105,9 @@ mod tests {
     fn on_loopback_http_the_name_is_plain() {
         let public = PublicUrl::parse("http://127.0.0.1:8090").unwrap();
         assert_eq!(session_name(&Settings::new(""), &public, "proj_demo"), "orgate-proj_demo");
-        assert!(!set(&public, "session", "", "/api/platform", 0).to_str().unwrap().contains("Secure"));
+        assert!(
+            !set(&public, "session", "", &operator_path(&public), 0).to_str().unwrap().contains("Secure")
+        );
         let mut settings = Settings::new("");
         settings.session_cookie = Some("my.{project}".to_owned());
         assert_eq!(session_name(&settings, &public, "proj_demo"), "my.proj_demo");

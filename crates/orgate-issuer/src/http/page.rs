@@ -17,9 +17,11 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
+    ("form.html", include_str!("../../templates/form.html")),
+    ("notice.html", include_str!("../../templates/notice.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
@@ -112,7 +114,7 @@ impl Pages {
         let values = context! { code => error.code, title => title, advice => advice };
         let mut response = self.show(status, "error.html", values, None);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(error.retry_after));
         }
         response
     }
@@ -122,12 +124,18 @@ impl Pages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageError {
     code: &'static str,
+    retry_after: i64,
 }
 
 impl PageError {
     /// `code` must be in the table below; it goes into `data-code`.
     pub(crate) const fn new(code: &'static str) -> Self {
-        Self { code }
+        Self { code, retry_after: 1 }
+    }
+
+    /// When it makes sense to try again.
+    pub(crate) const fn after(self, seconds: i64) -> Self {
+        Self { retry_after: seconds, ..self }
     }
 
     fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -165,6 +173,16 @@ impl PageError {
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many sign-ins at once",
                 "Several come from your network, or to this account. Wait a few seconds and try again.",
+            ),
+            "locked" => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many attempts",
+                "Wait some minutes and try again, or use a device that you have signed in with before.",
+            ),
+            "link_invalid" => (
+                StatusCode::GONE,
+                "This link has ended",
+                "It was used, or it is too old. Ask for another one.",
             ),
             "setup_link_invalid" => (
                 StatusCode::GONE,

@@ -28,9 +28,13 @@ pub(crate) async fn readable(
         ["p", _, "token" | "introspect" | "revoke" | "par" | "device_authorization" | "userinfo"] => {
             TokenError::InvalidRequest("the path is not UTF-8").into_response()
         }
-        ["setup", _] | ["p", _, "authorize" | "login"] | ["p", _, "organizations", "choose"] => {
-            app.pages.error(&PageError::new("invalid_request"))
-        }
+        ["setup", _]
+        | [
+            "p",
+            _,
+            "authorize" | "login" | "logout" | "device" | "signup" | "verify" | "forgot" | "reset" | "magic",
+        ]
+        | ["p", _, "organizations", "choose"] => app.pages.error(&PageError::new("invalid_request")),
         _ => Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response(),
     }
 }

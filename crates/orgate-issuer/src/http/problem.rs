@@ -16,6 +16,8 @@ pub(crate) struct Problem {
     detail: Option<String>,
     /// The field of the body it is about.
     field: Option<String>,
+    /// After how many seconds to come back.
+    retry_after: Option<i64>,
 }
 
 macro_rules! codes {
@@ -38,6 +40,7 @@ macro_rules! codes {
 codes! {
     BadRequest 400 "bad_request" "The request cannot be read";
     Unauthenticated 401 "unauthenticated" "Sign in first";
+    CodeInvalid 400 "code_invalid" "The code is wrong or has ended";
     InvalidCredentials 401 "invalid_credentials" "The email address or the password is wrong";
     Csrf 403 "csrf" "The request comes from a place that may not send it";
     RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
@@ -48,6 +51,7 @@ codes! {
     OrganizationsDisabled 409 "organizations_disabled" "Organizations are switched off for this project";
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
     AlreadyMember 409 "already_member" "The user is a member already";
+    LinkInvalid 410 "link_invalid" "The link is wrong, was used, or has ended";
     TooLarge 413 "too_large" "The request is too large";
     UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
     UnknownField 422 "unknown_field" "The body has a field that is not known";
@@ -57,6 +61,7 @@ codes! {
     SlugReserved 422 "slug_reserved" "This slug is reserved";
     ProjectRequired 422 "project_required" "Name the project";
     RateLimited 429 "rate_limited" "Too many sign-ins from here, or to this account, at the moment";
+    Locked 429 "locked" "Too many attempts; wait before the next one";
     Internal 500 "internal" "Something went wrong here";
     Unavailable 503 "unavailable" "Not available at the moment";
     Busy 503 "busy" "Too many sign-ins at the moment";
@@ -78,12 +83,27 @@ impl Code {
 
 impl Problem {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, detail: None, field: None }
+        Self { code, detail: None, field: None, retry_after: None }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// When it makes sense to ask again.
+    pub(crate) fn after(mut self, seconds: i64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) fn retry_after(&self) -> i64 {
+        self.retry_after.unwrap_or(1)
+    }
+
+    /// The field that is wrong, and what is wrong with it.
+    pub(crate) fn about(&self) -> Option<(&str, &str)> {
+        Some((self.field.as_deref()?, self.detail.as_deref().unwrap_or("cannot be accepted")))
     }
 
     /// A value of the field `name` that cannot be.
@@ -129,7 +149,7 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Conflict(_) => Self::new(Code::Conflict),
-            DbError::Unavailable(_) => {
+            DbError::Contended | DbError::Lost(_) | DbError::Unavailable(_) => {
                 tracing::error!(%error, "the database did not answer");
                 Self::new(Code::Unavailable)
             }
@@ -154,8 +174,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self.code, Code::Unavailable | Code::Busy | Code::RateLimited) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if matches!(self.code, Code::Unavailable | Code::Busy | Code::RateLimited | Code::Locked) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after()));
         }
         response
     }

@@ -4,6 +4,7 @@ use super::{Algorithm, State};
 use crate::db::{Conn, DbError, Row, sql};
 
 /// A key as it is stored.
+#[derive(Clone)]
 pub(super) struct StoredKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    SignInError,
-    session::{self, ABS_MS, Session},
+    SignedIn,
+    session::{self, Session},
     sign_in,
 };
 use crate::{
@@ -22,7 +22,9 @@ use crate::{
     http::{Problem, body::Json, cookies, csrf, paging::Page, peer::Peer, problem::Code},
     members, projects,
     projects::Project,
-    roles, users,
+    roles,
+    throttle::Visitor,
+    users,
     users::User,
 };
 
@@ -44,29 +46,40 @@ async fn login(
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     let named = body.text("project")?;
     body.finish()?;
+    let project = project_of(&app, path, named, &headers).await?;
+    csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
+    let previous = session::of_project(&app, &headers, &project.id).await?;
+    let visitor = Visitor::of(&app, &project.id, peer, &headers);
+    let signed_in = sign_in(&app, &project, &visitor, &email, password, previous).await?;
+    answer(&app, &project, &signed_in).await
+}
+
+/// Which project a request of somebody without a session is about: that of the path, the named one, that of the session
+/// the browser has, or the only one.
+pub(crate) async fn project_of(
+    app: &App,
+    path: Option<Path<String>>,
+    named: Option<String>,
+    headers: &HeaderMap,
+) -> Result<Project, Problem> {
     let path = path.map(|Path(project)| project);
     if path.is_some() && named.is_some() && path != named {
         return Err(Problem::invalid("project", "is not the project of the path"));
     }
-    let project = match path.or(named) {
-        Some(id) => find_project(&app, &id).await?,
-        None => match session::of_any_project(&app, &headers).await? {
-            Some(session) => find_project(&app, &session.project_id).await?,
-            None => projects::only(&mut *app.db.read().await?).await?.ok_or(Code::ProjectRequired)?,
+    match path.or(named) {
+        Some(id) => find_project(app, &id).await,
+        None => match session::of_any_project(app, headers).await? {
+            Some(session) => find_project(app, &session.project_id).await,
+            None => Ok(projects::only(&mut *app.db.read().await?).await?.ok_or(Code::ProjectRequired)?),
         },
-    };
-    csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
-    let previous = session::of_project(&app, &headers, &project.id).await?;
-    let signed_in =
-        sign_in(&app, &project, peer, &email, password, previous).await.map_err(|error| match error {
-            SignInError::Invalid => Problem::new(Code::InvalidCredentials),
-            SignInError::Password(error) => error.into(),
-            SignInError::Other(problem) => problem,
-        })?;
-    let body = view(&app, &project, &signed_in.session, &signed_in.user).await?;
-    let name = cookies::session_name(&app.settings, &app.public, &project.id);
-    let cookie = cookies::set(&app.public, &name, &signed_in.token, "/", ABS_MS);
-    Ok(([(header::SET_COOKIE, cookie)], private(body)).into_response())
+    }
+}
+
+/// The answer to a sign-in: the session, and its cookie.
+pub(crate) async fn answer(app: &App, project: &Project, signed_in: &SignedIn) -> Result<Response, Problem> {
+    let mut response = private(view(app, project, &signed_in.session, &signed_in.user).await?);
+    signed_in.set_cookies(app, response.headers_mut());
+    Ok(response)
 }
 
 async fn logout(
@@ -129,12 +142,16 @@ async fn organizations(
     Ok(private(page.answer(rows)))
 }
 
-async fn find_project(app: &App, id: &str) -> Result<Project, Problem> {
+pub(crate) async fn find_project(app: &App, id: &str) -> Result<Project, Problem> {
     projects::find(&mut *app.db.read().await?, id).await?.ok_or_else(|| Code::NotFound.into())
 }
 
 /// The session of the request; 401 without one.
-async fn current(app: &App, path: Option<Path<String>>, headers: &HeaderMap) -> Result<Session, Problem> {
+pub(crate) async fn current(
+    app: &App,
+    path: Option<Path<String>>,
+    headers: &HeaderMap,
+) -> Result<Session, Problem> {
     let found = match path {
         Some(Path(project_id)) => session::of_project(app, headers, &project_id).await?,
         None => session::of_any_project(app, headers).await?,
@@ -173,7 +190,7 @@ async fn view(app: &App, project: &Project, session: &Session, user: &User) -> R
 }
 
 /// An answer for one person only.
-fn private(body: Value) -> Response {
+pub(crate) fn private(body: Value) -> Response {
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (no_store, axum::Json(body)).into_response()
 }

@@ -23,7 +23,7 @@ use crate::{
     app::{App, Shared},
     clients::{self, Client},
     db::DbError,
-    http::{page::PageError, redirect::see_other},
+    http::{Problem, page::PageError, problem::Code, redirect::see_other},
     oauth::Parameters,
     projects::{self, Project},
 };
@@ -51,8 +51,10 @@ pub(super) fn router() -> Router<Shared> {
 }
 
 /// An end of the request other than an answer to the application.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Page(&'static str),
+    /// A page that says to come back after so many seconds.
+    Wait(&'static str, i64),
     /// Back to the application: error and description.
     Back(Box<Params>, &'static str, &'static str),
 }
@@ -61,6 +63,19 @@ impl From<DbError> for Stop {
     fn from(error: DbError) -> Self {
         tracing::error!(%error, "a sign-in could not go on");
         Self::Page("unavailable")
+    }
+}
+
+/// What a page says of a refusal that has nothing to do with what was typed.
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        match problem.code() {
+            code @ (Code::Locked | Code::RateLimited) => Self::Wait(code.as_str(), problem.retry_after()),
+            code @ (Code::TooLarge | Code::Busy | Code::Unavailable | Code::LinkInvalid) => {
+                Self::Page(code.as_str())
+            }
+            _ => Self::Page("internal"),
+        }
     }
 }
 
@@ -103,9 +118,10 @@ async fn authorize_by_form(
 }
 
 /// The answer to the browser for an end of the request.
-pub(super) fn render(app: &App, project_id: &str, stop: Stop) -> Response {
+pub(crate) fn render(app: &App, project_id: &str, stop: Stop) -> Response {
     match stop {
         Stop::Page(code) => app.pages.error(&PageError::new(code)),
+        Stop::Wait(code, seconds) => app.pages.error(&PageError::new(code).after(seconds)),
         Stop::Back(params, error, description) => {
             see_other(&request::failure(app, project_id, &params, error, description))
         }
@@ -141,10 +157,8 @@ async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -
             return Err(Stop::Back(Box::new(params), "login_required", "nobody is signed in"));
         }
         let opened = request::open(app, headers, project_id, &client.id, params, None).await?;
-        return Ok(with_cookie(
-            see_other(&page_url(app, project_id, "login", &opened.handle)),
-            opened.cookie,
-        ));
+        let page = if prompts(&query).any(|word| word == "create") { "signup" } else { "login" };
+        return Ok(with_cookie(see_other(&page_url(app, project_id, page, &opened.handle)), opened.cookie));
     };
     let next = choose::decide(app, &project, &session, &params).await?;
     if silent && matches!(next, Next::Ask) {
@@ -235,7 +249,7 @@ pub(super) fn check(
         _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
     }
     let words: Vec<&str> = prompts(query).collect();
-    if words.iter().any(|word| !["none", "login", "consent", "select_account"].contains(word))
+    if words.iter().any(|word| !["none", "login", "consent", "select_account", "create"].contains(word))
         || (words.contains(&"none") && words.len() > 1)
     {
         return Err(("invalid_request", "this `prompt` is not supported"));
@@ -261,14 +275,14 @@ fn is_s256(challenge: &str) -> bool {
 
 /// Whether the session answers the request without another sign-in.
 fn is_enough(query: &Parameters, session: &Session, now_ms: i64) -> bool {
-    let again = prompts(query).any(|word| word == "login" || word == "select_account");
+    let again = prompts(query).any(|word| ["login", "select_account", "create"].contains(&word));
     let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
     let fresh = max_age.is_none_or(|seconds| now_ms - session.auth_time <= i64::from(seconds) * 1000);
     !again && fresh
 }
 
 /// The address of one of the project's pages, for the request behind `handle`.
-pub(super) fn page_url(app: &App, project_id: &str, page: &str, handle: &str) -> String {
+pub(crate) fn page_url(app: &App, project_id: &str, page: &str, handle: &str) -> String {
     format!("{}/{page}?request={handle}", app.public.issuer(project_id))
 }
 

@@ -5,32 +5,41 @@
 //! cookie of the same browser, so that nobody can be signed in by a foreign page. Codes are made here and redeemed in
 //! `tokens`.
 
-mod account;
-mod authorize;
+pub(crate) mod account;
+pub(crate) mod authorize;
 mod choose;
 mod device;
-mod page;
+pub(crate) mod page;
 mod par;
 mod queries;
 mod request;
 pub(crate) mod scope;
 pub(crate) mod session;
+mod sessions;
 
 use axum::Router;
+use http::{HeaderMap, header};
 
-use self::session::Session;
+pub(crate) use self::request::Request;
+use self::session::{ABS_MS, Session};
 use crate::{
     address::Address,
     app::{App, Shared},
-    db::DbError,
+    db::{Conn, DbError, Tx},
     events::{Actor, EventType},
-    http::{Problem, peer::Peer},
+    http::{Problem, cookies, problem::Code},
     ids::Kind,
     password::{Checked, For, PasswordError},
     projects::Project,
     secret::{fingerprint, random_token},
+    throttle::{self, Admission, Device, Pass, Visitor},
     users::{self, User},
 };
+
+/// How long a browser is known.
+const DEVICE_MS: i64 = 400 * 24 * 3_600_000;
+/// How long a session or family that has ended is kept.
+const ENDED_MEMORY_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The pages of each project and the end users' API under `prefix`.
 pub(crate) fn router(prefix: &str) -> Router<Shared> {
@@ -42,13 +51,30 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
         .merge(device::router())
         .merge(account::router(prefix))
         .merge(account::router(&format!("/p/{{project}}{prefix}")))
+        .merge(sessions::router(prefix))
+        .merge(sessions::router(&format!("/p/{{project}}{prefix}")))
 }
 
-/// A fresh sign-in: the session and the value of its cookie.
+/// A fresh sign-in: the session and the values of its cookies.
 pub(crate) struct SignedIn {
     pub(crate) session: Session,
     pub(crate) token: String,
+    /// The cookie by which the browser is known from now on, if it was not.
+    pub(crate) device: Option<String>,
     pub(crate) user: User,
+}
+
+impl SignedIn {
+    /// The cookies that make the browser the one that is signed in.
+    pub(crate) fn set_cookies(&self, app: &App, headers: &mut HeaderMap) {
+        let project_id = &self.session.project_id;
+        let name = cookies::session_name(&app.settings, &app.public, project_id);
+        headers.append(header::SET_COOKIE, cookies::set(&app.public, &name, &self.token, "/", ABS_MS));
+        if let Some(device) = &self.device {
+            let name = cookies::device_name(&app.public, project_id);
+            headers.append(header::SET_COOKIE, cookies::set(&app.public, &name, device, "/", DEVICE_MS));
+        }
+    }
 }
 
 /// Why nobody was signed in.
@@ -56,6 +82,8 @@ pub(crate) struct SignedIn {
 pub(crate) enum SignInError {
     /// One answer for an unknown address, a wrong password and a suspended user.
     Invalid,
+    /// Too many attempts: come back after so many seconds.
+    Wait(i64),
     Password(PasswordError),
     Other(Problem),
 }
@@ -66,26 +94,43 @@ impl From<DbError> for SignInError {
     }
 }
 
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Invalid => Self::new(Code::InvalidCredentials),
+            SignInError::Wait(seconds) => Self::new(Code::Locked).after(seconds),
+            SignInError::Password(error) => error.into(),
+            SignInError::Other(problem) => problem,
+        }
+    }
+}
+
 /// Checks the password and starts a session. `previous` is the session the browser had: it does not survive, so that
 /// a cookie planted before the sign-in opens nothing after it.
 pub(crate) async fn sign_in(
     app: &App,
     project: &Project,
-    peer: Peer,
+    visitor: &Visitor,
     email: &str,
     password: String,
     previous: Option<Session>,
 ) -> Result<SignedIn, SignInError> {
     let address = Address::parse(email);
-    let who = For::Request {
-        peer: peer.0,
-        realm: &project.id,
-        account: address.as_ref().map_or(email, |address| address.key()),
-    };
+    let account = address.as_ref().map_or(email.trim(), |address| address.key());
     let user = match &address {
         Some(address) => users::find_by_address(&mut *app.db.read().await?, &project.id, address).await?,
         None => None,
     };
+    let tried = throttle::Account {
+        realm: project.id.clone(),
+        address: account.to_owned(),
+        user_id: user.as_ref().map(|user| user.id.clone()),
+    };
+    let pass = match throttle::admit(app, visitor, tried).await? {
+        Admission::Granted(pass) => pass,
+        Admission::Wait(seconds) => return Err(SignInError::Wait(seconds)),
+    };
+    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account };
     let stored = user.as_ref().and_then(|user| user.password_phc.clone());
     let checked = app.passwords.check(who, password, stored).await.map_err(SignInError::Password)?;
     let (user, rehashed) = match (user, checked) {
@@ -101,23 +146,75 @@ pub(crate) async fn sign_in(
             return Err(SignInError::Invalid);
         }
     };
-    let token = random_token().map_err(|error| SignInError::Other(error.into()))?;
+    let start =
+        Start::new(app, &project.id, &user.id, &["pwd"], visitor, pass).map_err(SignInError::Other)?;
     let now = app.now_ms();
-    let session = Session::start(&project.id, &user.id, fingerprint(&token), now);
-    let user_id = user.id.clone();
-    let session = app
+    let started = app
         .db
         .write::<_, DbError>(move |tx| {
             Box::pin(async move {
                 if let Some(phc) = rehashed {
-                    users::set_password(tx, &user_id, &phc, now).await?;
+                    users::set_password(tx, &start.session.user_id, &phc, now).await?;
                 }
-                session::replace(tx, previous, session).await
+                start.store(tx, previous).await
             })
         })
         .await?;
-    tracing::info!(project.id = %project.id, user.id = %user.id, session.id = %session.id, "signed in");
-    Ok(SignedIn { session, token, user })
+    Ok(started.of(user))
+}
+
+/// A session that is about to be: everything that can fail for want of randomness is made before the transaction.
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) session: Session,
+    token: String,
+    device: Device,
+    pass: Pass,
+}
+
+/// A session that was stored.
+pub(crate) struct Started {
+    session: Session,
+    token: String,
+    device: Option<String>,
+}
+
+impl Start {
+    pub(crate) fn new(
+        app: &App,
+        project_id: &str,
+        user_id: &str,
+        amr: &[&str],
+        visitor: &Visitor,
+        pass: Pass,
+    ) -> Result<Self, Problem> {
+        let token = random_token()?;
+        let (agent, hash) = (visitor.user_agent.clone(), fingerprint(&token));
+        let session = Session::start(project_id, user_id, hash, amr, agent, app.now_ms());
+        Ok(Self { session, token, device: Device::of(visitor, &pass)?, pass })
+    }
+
+    /// Stores the session in place of the one that the browser had, and where the person is.
+    pub(crate) async fn store(self, tx: &mut Tx, previous: Option<Session>) -> Result<Started, DbError> {
+        let Self { session, token, device, pass } = self;
+        throttle::forgive(tx, &pass).await?;
+        throttle::remember(tx, &session.user_id, &device, session.auth_time).await?;
+        let session = session::replace(tx, previous, session).await?;
+        Ok(Started { session, token, device: device.cookie })
+    }
+}
+
+impl Started {
+    pub(crate) fn of(self, user: User) -> SignedIn {
+        let Self { session, token, device } = self;
+        tracing::info!(project.id = %session.project_id, user.id = %user.id, session.id = %session.id, "signed in");
+        SignedIn { session, token, device, user }
+    }
+}
+
+/// Forgets sessions and families that ended a week ago, a bounded number at a time.
+pub(crate) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<u64, DbError> {
+    queries::purge_sessions(conn, now_ms - ENDED_MEMORY_MS).await
 }
 
 fn session_event(session: &Session, kind: EventType, actor: Actor, at: i64) -> crate::events::Event {

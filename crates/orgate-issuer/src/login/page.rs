@@ -7,26 +7,25 @@ use axum::{
     response::Response,
     routing::get,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use minijinja::context;
 
 use super::{
-    SignInError,
+    SignInError, SignedIn,
     authorize::{Stop, page_url, render},
     choose::{self, Next},
     queries,
     request::{self, Lost, Request},
-    session::{self, ABS_MS},
-    sign_in,
+    session, sign_in,
 };
 use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     db::DbError,
-    http::{body::Form, cookies, csrf, peer::Peer, problem::Code, redirect::see_other},
-    password::PasswordError,
+    http::{Problem, body::Form, csrf, peer::Peer, problem::Code, redirect::see_other},
     projects::{self, Project},
     secret::fingerprint,
+    throttle::Visitor,
 };
 
 pub(super) fn router() -> Router<Shared> {
@@ -71,7 +70,7 @@ async fn submit(
 }
 
 /// Project and request of a page; every page of the flow begins so.
-pub(super) async fn load(
+pub(crate) async fn load(
     app: &App,
     project_id: &str,
     headers: &HeaderMap,
@@ -100,25 +99,27 @@ async fn enter(
     let password = fields.get("password").unwrap_or_default().to_owned();
     let previous = session::of_project(app, headers, project_id).await?;
 
-    let signed_in = match sign_in(app, &project, peer, email, password, previous).await {
+    let visitor = Visitor::of(app, project_id, peer, headers);
+    let signed_in = match sign_in(app, &project, &visitor, email, password, previous).await {
         Ok(signed_in) => signed_in,
         Err(SignInError::Invalid) => {
             let wrong = Code::InvalidCredentials;
             return Ok(form(app, &project, &request, handle, email, Some(wrong)));
         }
-        Err(SignInError::Password(PasswordError::TooLong)) => return Err(Stop::Page("too_large")),
-        Err(SignInError::Password(PasswordError::Busy)) => return Err(Stop::Page("busy")),
-        Err(SignInError::Password(PasswordError::RateLimited)) => return Err(Stop::Page("rate_limited")),
-        Err(SignInError::Password(PasswordError::Failed)) => return Err(Stop::Page("internal")),
-        Err(SignInError::Other(problem)) => {
-            return Err(Stop::Page(if problem.code() == Code::Unavailable {
-                "unavailable"
-            } else {
-                "internal"
-            }));
-        }
+        Err(error) => return Err(Problem::from(error).into()),
     };
-    let session = signed_in.session;
+    go_on(app, &project, &request, handle, &signed_in).await
+}
+
+/// What follows a sign-in on a page: the choice of an organization, or the way back to the application.
+pub(crate) async fn go_on(
+    app: &App,
+    project: &Project,
+    request: &Request,
+    handle: &str,
+    signed_in: &SignedIn,
+) -> Result<Response, Stop> {
+    let session = &signed_in.session;
     {
         let (hash, id) = (fingerprint(handle), session.id.clone());
         app.db
@@ -128,17 +129,15 @@ async fn enter(
             .await?;
     }
     // The browser keeps its new session even if the application then gets an error.
-    let mut response = match choose::decide(app, &project, &session, &request.params).await {
-        Ok(Next::Ask) => see_other(&page_url(app, project_id, "organizations/choose", handle)),
-        Ok(Next::Go(member)) => match choose::finish(app, handle, &session, member).await {
+    let mut response = match choose::decide(app, project, session, &request.params).await {
+        Ok(Next::Ask) => see_other(&page_url(app, &project.id, "organizations/choose", handle)),
+        Ok(Next::Go(member)) => match choose::finish(app, handle, session, member).await {
             Ok(response) => response,
-            Err(stop) => render(app, project_id, stop),
+            Err(stop) => render(app, &project.id, stop),
         },
-        Err(stop) => render(app, project_id, stop),
+        Err(stop) => render(app, &project.id, stop),
     };
-    let name = cookies::session_name(&app.settings, &app.public, project_id);
-    let cookie = cookies::set(&app.public, &name, &signed_in.token, "/", ABS_MS);
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    signed_in.set_cookies(app, response.headers_mut());
     Ok(response)
 }
 
@@ -155,6 +154,9 @@ fn form(
         project => project.name.as_str(),
         action => format!("{}/login", app.public.issuer(&project.id)),
         request => handle,
+        sign_up => page_url(app, &project.id, "signup", handle),
+        forgot => page_url(app, &project.id, "forgot", handle),
+        magic => page_url(app, &project.id, "magic", handle),
         email => email,
         code => wrong.map(Code::as_str),
         message => wrong.map(|code| format!("{}.", code.title())),

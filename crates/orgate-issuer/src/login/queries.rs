@@ -4,7 +4,7 @@ use super::{
     request::{NewCode, Request},
     session::Session,
 };
-use crate::db::{Conn, DbError, json_list, sql};
+use crate::db::{Conn, DbError, Row, json_list, sql};
 
 /// How long a used or expired code is remembered, so that its second use is noticed.
 const CODE_MEMORY_MS: i64 = 24 * 3_600_000;
@@ -15,14 +15,35 @@ pub(super) async fn session(
     now_ms: i64,
 ) -> Result<Option<Session>, DbError> {
     let statement = sql("SELECT s.id, s.token_hash, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
-                                s.last_seen_at, s.idle_exp, s.abs_exp
+                                s.user_agent, s.created_at, s.last_seen_at, s.idle_exp, s.abs_exp
                          FROM sessions s JOIN users u ON u.id = s.user_id
                          WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.idle_exp > $2 AND s.abs_exp > $2
                            AND u.status = 'active'")
     .bind(token_hash)
     .bind(now_ms);
-    let Some(row) = conn.first(statement).await? else { return Ok(None) };
-    Ok(Some(Session {
+    conn.first(statement).await?.map(|row| read_session(&row)).transpose()
+}
+
+/// The live sessions of a user, newest first.
+pub(super) async fn sessions_of(
+    conn: &mut Conn,
+    project_id: &str,
+    user_id: &str,
+    now_ms: i64,
+) -> Result<Vec<Session>, DbError> {
+    let statement = sql("SELECT id, token_hash, project_id, user_id, active_member_id, auth_time, amr, user_agent,
+                                created_at, last_seen_at, idle_exp, abs_exp
+                         FROM sessions
+                         WHERE project_id = $1 AND user_id = $2 AND revoked_at IS NULL AND idle_exp > $3 AND abs_exp > $3
+                         ORDER BY created_at DESC, id DESC")
+    .bind(project_id)
+    .bind(user_id)
+    .bind(now_ms);
+    conn.all(statement).await?.iter().map(read_session).collect()
+}
+
+fn read_session(row: &Row) -> Result<Session, DbError> {
+    Ok(Session {
         id: row.text("id")?,
         token_hash: row.text("token_hash")?,
         project_id: row.text("project_id")?,
@@ -30,18 +51,20 @@ pub(super) async fn session(
         active_member_id: row.text_opt("active_member_id")?,
         auth_time: row.int("auth_time")?,
         amr: row.list("amr")?,
+        user_agent: row.text_opt("user_agent")?,
+        created_at: row.int("created_at")?,
         last_seen_at: row.int("last_seen_at")?,
         idle_exp: row.int("idle_exp")?,
         abs_exp: row.int("abs_exp")?,
-    }))
+    })
 }
 
 pub(super) async fn insert_session(conn: &mut Conn, session: &Session) -> Result<(), DbError> {
     conn.run(
         sql("INSERT INTO sessions
                  (id, project_id, user_id, token_hash, active_member_id, auth_time, amr, created_at, last_seen_at,
-                  idle_exp, abs_exp)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10)")
+                  idle_exp, abs_exp, user_agent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)")
         .bind(&session.id)
         .bind(&session.project_id)
         .bind(&session.user_id)
@@ -51,7 +74,8 @@ pub(super) async fn insert_session(conn: &mut Conn, session: &Session) -> Result
         .bind(&json_list(&session.amr))
         .bind(session.last_seen_at)
         .bind(session.idle_exp)
-        .bind(session.abs_exp),
+        .bind(session.abs_exp)
+        .bind(&session.user_agent),
     )
     .await
     .map(|_| ())
@@ -95,6 +119,25 @@ pub(super) async fn touch_session(
     .map(|_| ())
 }
 
+/// Ends the refresh families of a session, those for use without it (scope `offline_access`) only if told to.
+pub(super) async fn revoke_families(
+    conn: &mut Conn,
+    session_id: &str,
+    offline_too: bool,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE token_families SET revoked_at = $2, revoked_reason = 'session'
+             WHERE session_id = $1 AND revoked_at IS NULL
+               AND ($3 = 1 OR ' ' || scope || ' ' NOT LIKE '% offline_access %')")
+        .bind(session_id)
+        .bind(now_ms)
+        .bind(offline_too),
+    )
+    .await
+    .map(|_| ())
+}
+
 /// Ends a session; `false` if it had ended.
 pub(super) async fn revoke_session(conn: &mut Conn, id: &str, now_ms: i64) -> Result<bool, DbError> {
     let statement =
@@ -102,6 +145,37 @@ pub(super) async fn revoke_session(conn: &mut Conn, id: &str, now_ms: i64) -> Re
             .bind(id)
             .bind(now_ms);
     Ok(conn.run(statement).await? == 1)
+}
+
+/// Ends the refresh families of a user that do not belong to the session `kept`.
+pub(super) async fn revoke_other_families(
+    conn: &mut Conn,
+    user_id: &str,
+    kept: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE token_families SET revoked_at = $3, revoked_reason = 'session'
+             WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $2) AND revoked_at IS NULL")
+        .bind(user_id)
+        .bind(kept)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Forgets sessions and families that ended before `before`, a bounded number at a time.
+pub(super) async fn purge_sessions(conn: &mut Conn, before: i64) -> Result<u64, DbError> {
+    // Families first: what is left of a session's families must not outlive it unnoticed.
+    let families = sql("DELETE FROM token_families WHERE id IN
+                            (SELECT id FROM token_families
+                             WHERE abs_exp <= $1 OR idle_exp <= $1 OR revoked_at <= $1 ORDER BY abs_exp LIMIT 500)");
+    let gone = conn.run(families.bind(before)).await?;
+    let sessions = sql("DELETE FROM sessions WHERE id IN
+                            (SELECT id FROM sessions
+                             WHERE abs_exp <= $1 OR idle_exp <= $1 OR revoked_at <= $1 ORDER BY abs_exp LIMIT 500)");
+    Ok(gone + conn.run(sessions.bind(before)).await?)
 }
 
 /// Makes a membership the session's active one, if it is its user's.
@@ -174,7 +248,7 @@ pub(super) async fn take_request(
     conn.first(statement).await?.map(|row| read_request(&row)).transpose()
 }
 
-fn read_request(row: &crate::db::Row) -> Result<Request, DbError> {
+fn read_request(row: &Row) -> Result<Request, DbError> {
     Ok(Request {
         project_id: row.text("project_id")?,
         client_id: row.text("client_id")?,

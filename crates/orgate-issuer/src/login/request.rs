@@ -24,15 +24,15 @@ const CODE_LIFE_MS: i64 = 60_000;
 
 /// What the application asked for. Stored as JSON.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Params {
-    pub(super) redirect_uri: String,
+pub(crate) struct Params {
+    pub(crate) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) code_challenge: Option<String>,
     pub(super) scope: String,
     /// The organization that was named; empty means expressly none.
     pub(super) org_id: Option<String>,
-    pub(super) login_hint: Option<String>,
+    pub(crate) login_hint: Option<String>,
     /// Whom the tokens are to be for (RFC 8707); empty for whom they usually are.
     #[serde(default)]
     pub(super) resource: Vec<String>,
@@ -46,10 +46,10 @@ pub(super) struct Params {
 
 /// A request in progress.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     pub(super) project_id: String,
     pub(super) client_id: String,
-    pub(super) params: Params,
+    pub(crate) params: Params,
     pub(super) session_id: Option<String>,
     pub(super) browser_hash: String,
 }

@@ -32,17 +32,27 @@ pub(crate) struct Session {
     pub(crate) project_id: String,
     pub(crate) user_id: String,
     pub(crate) active_member_id: Option<String>,
-    /// When the password was given, in milliseconds.
+    /// When the person proved to be present, in milliseconds.
     pub(crate) auth_time: i64,
     /// How the person proved themselves (RFC 8176).
     pub(crate) amr: Vec<String>,
+    /// What the browser calls itself, to show the person.
+    pub(crate) user_agent: Option<String>,
+    pub(crate) created_at: i64,
     pub(crate) last_seen_at: i64,
     pub(crate) idle_exp: i64,
     pub(crate) abs_exp: i64,
 }
 
 impl Session {
-    pub(super) fn start(project_id: &str, user_id: &str, token_hash: String, now_ms: i64) -> Self {
+    pub(super) fn start(
+        project_id: &str,
+        user_id: &str,
+        token_hash: String,
+        amr: &[&str],
+        user_agent: Option<String>,
+        now_ms: i64,
+    ) -> Self {
         Self {
             id: new_session_id(now_ms),
             token_hash,
@@ -50,7 +60,9 @@ impl Session {
             user_id: user_id.to_owned(),
             active_member_id: None,
             auth_time: now_ms,
-            amr: vec!["pwd".to_owned()],
+            amr: amr.iter().map(|method| (*method).to_owned()).collect(),
+            user_agent,
+            created_at: now_ms,
             last_seen_at: now_ms,
             idle_exp: now_ms + IDLE_MS,
             abs_exp: now_ms + ABS_MS,
@@ -67,7 +79,7 @@ impl Session {
 /// another person's session is revoked. `previous` was read before the password was checked: if it was revoked or
 /// renewed since, the sign-in starts a session of its own, because a cookie is never given out for a dead one and
 /// never takes the place of one given out a moment ago.
-pub(super) async fn replace(
+pub(crate) async fn replace(
     tx: &mut Tx,
     previous: Option<Session>,
     new: Session,
@@ -90,15 +102,59 @@ pub(super) async fn replace(
     Ok(new)
 }
 
-/// Ends a session, and notes which applications are to be told.
+/// Ends a session, as its owner leaves: what was issued for use without it (scope `offline_access`) goes on.
 pub(crate) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+    end(tx, session, actor, false, now_ms).await
+}
+
+/// Ends a session and everything that was issued in it: it is not trusted any more.
+pub(super) async fn expel(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+    end(tx, session, actor, true, now_ms).await
+}
+
+/// Ends a session, and notes which applications are to be told.
+async fn end(
+    tx: &mut Tx,
+    session: &Session,
+    actor: Actor,
+    offline_too: bool,
+    now_ms: i64,
+) -> Result<(), DbError> {
     if queries::revoke_session(tx, &session.id, now_ms).await? {
         for client_id in queries::listeners(tx, &session.id).await? {
             queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, session, now_ms).await?;
         }
+        queries::revoke_families(tx, &session.id, offline_too, now_ms).await?;
         tx.record(session_event(session, EventType::SessionRevoked, actor, now_ms));
     }
     Ok(())
+}
+
+/// Ends every session of a user but `kept`, and everything that was issued to them.
+pub(crate) async fn expel_others(
+    tx: &mut Tx,
+    project_id: &str,
+    user_id: &str,
+    kept: Option<&str>,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    let kept = kept.unwrap_or_default();
+    for session in queries::sessions_of(tx, project_id, user_id, now_ms).await? {
+        if session.id != kept {
+            expel(tx, &session, Actor::User(user_id.to_owned()), now_ms).await?;
+        }
+    }
+    queries::revoke_other_families(tx, user_id, kept, now_ms).await
+}
+
+/// The live sessions of a user, newest first.
+pub(super) async fn all_of(
+    conn: &mut Conn,
+    project_id: &str,
+    user_id: &str,
+    now_ms: i64,
+) -> Result<Vec<Session>, DbError> {
+    queries::sessions_of(conn, project_id, user_id, now_ms).await
 }
 
 /// The live session of the browser in `project_id`.

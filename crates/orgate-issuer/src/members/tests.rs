@@ -5,7 +5,7 @@ use crate::testing::site;
 
 const PATH: &str = "/api/platform/projects/proj_p/orgs/org_acme/members";
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_member_is_added_with_one_role() {
     let site = site().await;
     let browser = site.browser();
@@ -19,7 +19,7 @@ async fn a_member_is_added_with_one_role() {
     assert!(list["data"].as_array().unwrap().contains(&member));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_cannot_be_a_member_is_refused() {
     let site = site().await;
     let browser = site.browser();
@@ -46,7 +46,7 @@ async fn what_cannot_be_a_member_is_refused() {
     assert_eq!(site.count("SELECT member_count AS n FROM organizations WHERE id = 'org_acme'").await, 5);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_viewing_operator_changes_nothing() {
     let site = site().await;
     site.write(|tx| {

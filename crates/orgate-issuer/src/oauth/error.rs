@@ -92,7 +92,10 @@ impl TokenError {
 
 impl From<DbError> for TokenError {
     fn from(error: DbError) -> Self {
-        tracing::error!(%error, "a token could not be issued");
+        // One that met another is run again, and is told of only if that does not help.
+        if error != DbError::Contended {
+            tracing::error!(%error, "a token could not be issued");
+        }
         Self::Unavailable
     }
 }

@@ -32,7 +32,13 @@ async fn login(
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     body.finish()?;
     let token = sign_in(&app, peer, &email, password).await?;
-    let cookie = cookies::set(&app.public, cookies::OPERATOR, &token, cookies::OPERATOR_PATH, SESSION_ABS_MS);
+    let cookie = cookies::set(
+        &app.public,
+        cookies::OPERATOR,
+        &token,
+        &cookies::operator_path(&app.public),
+        SESSION_ABS_MS,
+    );
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -44,6 +50,6 @@ async fn logout(State(app): State<Shared>, headers: HeaderMap) -> Result<Respons
             .write::<_, DbError>(move |tx| Box::pin(async move { queries::delete_session(tx, &hash).await }))
             .await?;
     }
-    let cookie = cookies::set(&app.public, cookies::OPERATOR, "", cookies::OPERATOR_PATH, 0);
+    let cookie = cookies::set(&app.public, cookies::OPERATOR, "", &cookies::operator_path(&app.public), 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

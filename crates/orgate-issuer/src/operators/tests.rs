@@ -3,7 +3,7 @@ use serde_json::json;
 
 use crate::testing::{ORIGIN, PASSWORD, site};
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_operator_signs_in_with_the_documented_cookie() {
     let site = site().await;
     let browser = site.browser();
@@ -21,7 +21,7 @@ async fn an_operator_signs_in_with_the_documented_cookie() {
     assert_eq!(browser.get("/api/platform/projects/proj_p").await.status, 401);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_wrong_operator_password_looks_like_an_unknown_operator() {
     let site = site().await;
     let mut bodies = Vec::new();
@@ -37,7 +37,7 @@ async fn a_wrong_operator_password_looks_like_an_unknown_operator() {
     assert_eq!(site.browser().operator("admin@example.com").await.status, 401);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_operators_session_ends() {
     let site = site().await;
     let browser = site.browser();
@@ -46,7 +46,7 @@ async fn an_operators_session_ends() {
     assert_eq!(browser.get("/api/platform/projects/proj_p").await.status, 401);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_foreign_page_cannot_sign_an_operator_in() {
     let site = site().await;
     let body = json!({ "email": "ops@example.com", "password": PASSWORD }).to_string();

@@ -140,6 +140,11 @@ pub(crate) async fn create(
     })?)
 }
 
+/// Makes an organization the personal one of its owner.
+pub(crate) async fn set_personal(tx: &mut Tx, id: &str) -> Result<(), DbError> {
+    queries::set_personal(tx, id).await
+}
+
 /// Stores the row under the first slug made from its name that is free.
 async fn free_slug(
     tx: &mut Tx,

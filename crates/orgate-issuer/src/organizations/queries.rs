@@ -90,3 +90,7 @@ fn read(row: &Row) -> Result<Organization, DbError> {
         updated_at: row.int("updated_at")?,
     })
 }
+
+pub(super) async fn set_personal(conn: &mut Conn, id: &str) -> Result<(), DbError> {
+    conn.run(sql("UPDATE organizations SET kind = 'personal' WHERE id = $1").bind(id)).await.map(|_| ())
+}

@@ -9,7 +9,7 @@ fn body(slug: &str) -> Value {
     json!({ "name": "Acme Corp", "slug": slug, "creator_end_user_id": "usr_n" })
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_documented_call_makes_an_organization_whose_creator_owns_it() {
     let site = site().await;
     let browser = site.browser();
@@ -39,7 +39,7 @@ async fn the_documented_call_makes_an_organization_whose_creator_owns_it() {
     assert_eq!((next["data"].as_array().unwrap().len(), &next["next_cursor"]), (1, &Value::Null));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_slug_is_given_once() {
     let site = site().await;
     let browser = site.browser();
@@ -59,7 +59,7 @@ async fn a_slug_is_given_once() {
     assert!(second.starts_with("acme-corp-") && second.len() == "acme-corp-".len() + 6, "{second}");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn of_twenty_creations_of_one_slug_one_succeeds() {
     let site = site().await;
     let browser = std::sync::Arc::new(site.browser());
@@ -75,7 +75,7 @@ async fn of_twenty_creations_of_one_slug_one_succeeds() {
     assert!(statuses[1..].iter().all(|status| *status == 409), "{statuses:?}");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_organization_needs_a_creator_and_the_switch() {
     let site = site().await;
     let browser = site.browser();

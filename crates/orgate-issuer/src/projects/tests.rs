@@ -5,7 +5,7 @@ use crate::testing::{ORIGIN, PASSWORD, site};
 
 const PATH: &str = "/api/platform/projects/proj_p";
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_documented_toggle_switches_organizations_on() {
     let site = site().await;
     let browser = site.browser();
@@ -34,7 +34,7 @@ async fn the_documented_toggle_switches_organizations_on() {
     );
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_toggle_is_for_the_projects_own_operators() {
     let site = site().await;
     let body = json!({ "org_enabled": false });
@@ -67,7 +67,7 @@ async fn the_toggle_is_for_the_projects_own_operators() {
     assert_eq!(reply.status, 401, "a cookie that comes twice is none");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_body_that_asks_for_more_is_refused() {
     let site = site().await;
     let browser = site.browser();

@@ -46,10 +46,11 @@ pub(crate) async fn first_start(
         Box::pin(async move { queries::replace_setup_link(tx, &hash, now_ms, expires_at_ms).await })
     })
     .await?;
-    Ok(Some(FirstStart { url: format!("{}/setup/{token}", public.origin()), expires_at_ms }))
+    Ok(Some(FirstStart { url: format!("{}/setup/{token}", public.base()), expires_at_ms }))
 }
 
 /// What the form of the link says, checked.
+#[derive(Clone)]
 struct Wishes {
     address: Address,
     password_phc: String,

@@ -155,7 +155,7 @@ async fn enter(app: &App, token: &str, peer: Peer, body: &[u8]) -> Result<Respon
 fn form(app: &App, token: &str, entries: &Entries, mistake: Option<&str>) -> Response {
     let status = if mistake.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let values = context! {
-        action => format!("{}/setup/{token}", app.public.origin()),
+        action => format!("{}/setup/{token}", app.public.base()),
         email => entries.email.as_str(),
         name => entries.name.as_str(),
         redirect_uri => entries.redirect_uri.as_str(),

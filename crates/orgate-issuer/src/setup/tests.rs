@@ -16,7 +16,7 @@ async fn submit(site: &Site, path: &str, password: &str, uri: &str) -> Reply {
 
 const URI: &str = "http://127.0.0.1:3000/callback";
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_first_start_gives_a_link_that_makes_an_operator_and_a_project() {
     let site = Site::empty().await;
     let path = path(&site);
@@ -49,7 +49,7 @@ async fn the_first_start_gives_a_link_that_makes_an_operator_and_a_project() {
     assert_eq!(site.browser().get(&path).await.status, 410);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_link_ends_after_an_hour_and_a_restart_makes_another() {
     let site = Site::empty().await;
     let old = path(&site);
@@ -73,7 +73,7 @@ async fn the_link_ends_after_an_hour_and_a_restart_makes_another() {
     assert_eq!(again.browser().get("/setup/guess").await.status, 410);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn of_two_who_use_the_link_at_once_one_becomes_operator() {
     let site = Site::empty().await;
     let path = path(&site);
@@ -85,7 +85,7 @@ async fn of_two_who_use_the_link_at_once_one_becomes_operator() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM operators").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn with_an_operator_there_is_no_link() {
     let site = site().await;
     site.issuer.shutdown().await;

@@ -100,8 +100,8 @@ fn header(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
 
 /// Where clients see the issuer: its public URL, whatever stands in front of it.
 fn public_urls(app: &App) -> PublicUrls {
-    // An origin always is such an address; with none, only https and this machine would be.
-    PublicUrls::default().with(app.public.origin()).unwrap_or_default()
+    // The public URL always is such an address; with none, only https and this machine would be.
+    PublicUrls::default().with(&app.public.base()).unwrap_or_default()
 }
 
 fn refused(error: ProofError) -> TokenError {

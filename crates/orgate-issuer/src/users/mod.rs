@@ -62,6 +62,11 @@ pub(crate) async fn set_password(
     queries::set_password(tx, id, password_phc, now_ms).await
 }
 
+/// Notes that the user's address has proven to be theirs.
+pub(crate) async fn set_verified(tx: &mut Tx, id: &str, now_ms: i64) -> Result<(), DbError> {
+    queries::set_verified(tx, id, now_ms).await
+}
+
 /// Stores what a bootstrap file says about a known user.
 pub(crate) async fn set_profile(
     tx: &mut Tx,

@@ -75,6 +75,16 @@ pub(super) async fn set_password(
     .map(|_| ())
 }
 
+pub(super) async fn set_verified(conn: &mut Conn, id: &str, now_ms: i64) -> Result<(), DbError> {
+    conn.run(
+        sql("UPDATE users SET email_verified_at = COALESCE(email_verified_at, $2), updated_at = $2 WHERE id = $1")
+            .bind(id)
+            .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
 pub(super) async fn set_profile(
     conn: &mut Conn,
     id: &str,

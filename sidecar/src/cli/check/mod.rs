@@ -1,5 +1,6 @@
 //! `orgate check`: everything that is wrong in policy files, at once.
 
+mod access;
 mod fix;
 pub(super) mod github;
 mod openapi;
@@ -30,6 +31,8 @@ Examples:
       also: operations without a rule of their own, and rules without an operation
   orgate check --fix
       put `delete_org` in the place of `delet_org`, wherever an unknown name can mean one thing only
+  orgate check --log access.log
+      also: requests of an access log whose target would be refused, such as `GET //docs`, and how many
   orgate check --format github
       findings as annotations of a pull request
   orgate check --format sarif > orgate.sarif
@@ -54,6 +57,10 @@ pub(crate) struct Options {
     /// The routes of the application, one `METHOD /path` a line, to be compared with the rules.
     #[arg(long, env = "ORGATE_ROUTES", value_name = "FILE")]
     routes: Option<PathBuf>,
+    /// An access log of nginx, Apache, Envoy, Caddy or Traefik: which of its requests would be refused for their target alone;
+    /// `-` is standard input. `--log ACCESS_LOG` is the same for a file that is there.
+    #[arg(long, env = "ORGATE_ACCESS_LOG", value_name = "ACCESS_LOG")]
+    access_log: Option<PathBuf>,
     /// End with exit code 1 also if there are only warnings.
     #[arg(long, env = "ORGATE_DENY_WARNINGS", value_parser = clap::builder::BoolishValueParser::new())]
     deny_warnings: bool,
@@ -66,6 +73,16 @@ pub(crate) struct Options {
     /// How the findings look.
     #[arg(long, env = "ORGATE_FORMAT", value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
+}
+
+impl Options {
+    /// Takes the file that `--log` names, where everywhere else the filter of what is logged stands: no filter is one.
+    pub(super) fn take_log(&mut self, common: &mut Common) {
+        let is_file = common.log.as_deref().is_some_and(|log| log == "-" || Path::new(log).is_file());
+        if self.access_log.is_none() && is_file {
+            self.access_log = common.log.take().map(PathBuf::from);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -126,6 +143,10 @@ fn check(path: &Path, options: &Options) -> Result<Checked, Failure> {
             let mut findings = file.warnings.clone();
             openapi::compare(&file, options.openapi.as_deref(), options.routes.as_deref(), &mut findings)?;
             tested::check(path, &file, &mut findings);
+            let mut size = file.size();
+            if let Some(log) = &options.access_log {
+                size = format!("{size}, {}", access::check(log, &file, &mut findings)?);
+            }
             // What is wrong only from a certain day on.
             if let Mode::Observe(until) = &file.mode
                 && let Some(finding) = until.finding(orgate::clock::now())
@@ -133,7 +154,7 @@ fn check(path: &Path, options: &Options) -> Result<Checked, Failure> {
                 findings.push(finding);
             }
             findings.sort();
-            Ok(Checked { rules: file.policy.rule_count(), size: file.size(), findings })
+            Ok(Checked { rules: file.policy.rule_count(), size, findings })
         }
         Err(LoadError::Findings(findings)) => {
             let rules = written_rules(path);

@@ -72,7 +72,13 @@ pub(super) fn schema() -> Value {
                 "format": {"enum": ["text", "json"], "description": "How log lines look [text]."},
                 "decisions": file("The decision log; `-` is standard output."),
                 "paths": {"enum": ["template", "full"], "description": "How paths are written there [template]."},
+                "subjects": {"enum": ["hash", "plain"], "description": "How callers are named there [hash]."},
+                "sample": number(1, 1_000_000, "One in so many of the requests that were simply let through [1]."),
             }), &[]),
+            "tracing": object("OpenTelemetry; only in builds with the feature `otel`.", json!({
+                "endpoint": text("The collector, which takes OTLP over HTTP: http://localhost:4318."),
+                "sample": number(1, 1_000_000, "One in so many of the requests that come without a context [1]."),
+            }), &["endpoint"]),
             "limits": object("How much there may be.", json!({
                 "connections": number(8, 1_000_000, "Connections of clients at a time; more wait [10000, as far as open files go]."),
                 "connections_per_peer": number(1, 1_000_000, "Of one address, or of one /64; more are closed [as many as there are]."),

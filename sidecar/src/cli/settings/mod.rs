@@ -12,9 +12,10 @@ use orgate_config::{diagnostic::Diagnostics, document};
 
 use super::Failure;
 use crate::{
-    decision_log::Paths,
+    decision_log::{Paths, Subjects},
     serve::Limits,
     telemetry::LogFormat,
+    traces::TracingSettings,
     trust::Network,
     upstream::{Checks, HostHeader, Place, Timeouts, UpstreamTlsFiles},
 };
@@ -62,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsSettings,
     pub(crate) log: LogSettings,
     pub(crate) limits: LimitSettings,
+    pub(crate) tracing: TracingSettings,
 }
 
 /// `listeners`.
@@ -114,6 +116,8 @@ pub(crate) struct LogSettings {
     pub(crate) format: Option<LogFormat>,
     pub(crate) decisions: Option<PathBuf>,
     pub(crate) paths: Option<Paths>,
+    pub(crate) subjects: Option<Subjects>,
+    pub(crate) sample: Option<u32>,
 }
 
 /// `limits`.

@@ -18,8 +18,9 @@ use super::{
     UpstreamEntry,
 };
 use crate::{
-    decision_log::Paths,
+    decision_log::{Paths, Subjects},
     telemetry::LogFormat,
+    traces::{self, TracingSettings},
     trust::Network,
     upstream::{self, Checks, HostHeader, Place, Timeouts, UpstreamTlsFiles},
 };
@@ -27,13 +28,14 @@ use crate::{
 /// The whole file, which stands in `folder`.
 pub(super) fn settings(root: &Node, folder: &Path, findings: &mut Diagnostics) -> Settings {
     let Some(mut map) = MapReader::new(root, "", findings) else { return Settings::default() };
-    let [listeners, upstreams, timeouts, tls, log, limits] = [
+    let [listeners, upstreams, timeouts, tls, log, limits, tracing] = [
         map.optional("listeners").node(),
         map.optional("upstreams").node(),
         map.optional("timeouts").node(),
         map.optional("tls").node(),
         map.optional("log").node(),
         map.optional("limits").node(),
+        map.optional("tracing").node(),
     ];
     map.finish();
     Settings {
@@ -43,6 +45,7 @@ pub(super) fn settings(root: &Node, folder: &Path, findings: &mut Diagnostics) -
         tls: tls.and_then(|node| self::tls(node, folder, findings)).unwrap_or_default(),
         log: log.and_then(|node| self::log(node, folder, findings)).unwrap_or_default(),
         limits: limits.and_then(|node| self::limits(node, findings)).unwrap_or_default(),
+        tracing: tracing.and_then(|node| self::tracing(node, findings)).unwrap_or_default(),
     }
 }
 
@@ -221,6 +224,8 @@ fn log(node: &Node, folder: &Path, findings: &mut Diagnostics) -> Option<LogSett
     let format = map.optional("format").one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     let decisions = map.optional("decisions").text();
     let paths = map.optional("paths").one_of(&[("template", Paths::Template), ("full", Paths::Full)]);
+    let subjects = map.optional("subjects").one_of(&[("hash", Subjects::Hash), ("plain", Subjects::Plain)]);
+    let sample = map.optional("sample").integer(1..=1_000_000);
     map.finish();
     let file = |file: Spanned<&str>| match file.value {
         "-" => PathBuf::from("-"),
@@ -231,6 +236,24 @@ fn log(node: &Node, folder: &Path, findings: &mut Diagnostics) -> Option<LogSett
         format: format.map(|format| format.value),
         decisions: decisions.map(file),
         paths: paths.map(|paths| paths.value),
+        subjects: subjects.map(|subjects| subjects.value),
+        sample: sample.and_then(|sample| u32::try_from(sample.value).ok()),
+    })
+}
+
+fn tracing(node: &Node, findings: &mut Diagnostics) -> Option<TracingSettings> {
+    let mut map = MapReader::new(node, "tracing", findings)?;
+    let endpoint = map.required("endpoint").text();
+    let sample = map.optional("sample").integer(1..=1_000_000);
+    map.finish();
+    if let Some(endpoint) = endpoint
+        && let Err(problem) = traces::check_endpoint(endpoint.value)
+    {
+        bad(endpoint.span, &problem, findings);
+    }
+    Some(TracingSettings {
+        endpoint: endpoint.map(owned),
+        sample: sample.and_then(|sample| u32::try_from(sample.value).ok()),
     })
 }
 

@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 
 use self::question::{Asking, Malformed, Semantic};
 use super::{
-    decision::{Begun, Decision},
+    decision::Decision,
     delivery,
-    hall::{Asked, Findings, Hall},
+    hall::{Asked, Begun, Findings, Hall},
     reading::{Unclear, only_reading},
 };
 use crate::{
@@ -70,9 +70,9 @@ impl Handler for AuthZenDoor {
 }
 
 async fn answer(hall: &Hall, request: Request<Incoming>, connection: Connection) -> Response<Bytes> {
-    let begun = hall.begin();
     let (parts, body) = request.into_parts();
-    let asked = Asked::unread(begun.started, &begun.id);
+    let begun = hall.begin(&parts.headers, false);
+    let asked = Asked::unread(&begun);
     let mut response = if let Err(unclear) = only_reading(&parts) {
         hall.unclear(asked, &unclear)
     } else {
@@ -113,11 +113,11 @@ async fn evaluate(
     };
     let asking = question::read(&bytes, several)?;
     match asking {
-        Asking::One(question) => Ok(decide(hall, *question).await.1),
+        Asking::One(question) => Ok(decide(hall, headers, *question).await.1),
         Asking::Several(questions, semantic) => {
             let mut decided = Vec::with_capacity(questions.len());
             for question in questions {
-                let (is_yes, told) = decide(hall, question).await;
+                let (is_yes, told) = decide(hall, headers, question).await;
                 decided.push(told);
                 if semantic.ends_with(is_yes) {
                     break;
@@ -129,12 +129,12 @@ async fn evaluate(
 }
 
 /// The decision, and what is told of it.
-async fn decide(hall: &Hall, question: question::Evaluation) -> (bool, Value) {
-    let begun = hall.begin();
+async fn decide(hall: &Hall, headers: &HeaderMap, question: question::Evaluation) -> (bool, Value) {
+    let begun = hall.begin(headers, false);
     let question = match question {
         question::Evaluation::Route(question) => question,
         question::Evaluation::Unclear(unclear) => {
-            let response = hall.unclear(Asked::unread(begun.started, &begun.id), &unclear);
+            let response = hall.unclear(Asked::unread(&begun), &unclear);
             return (false, no(response.status(), unclear.code(), &response));
         }
         question::Evaluation::Foreign => return (false, foreign(hall, &begun)),
@@ -162,7 +162,7 @@ fn of_rejection(rejection: &Rejection, begun: &Begun) -> Value {
 fn foreign(hall: &Hall, begun: &Begun) -> Value {
     let code = Code::NoRule;
     let outcome = Outcome::Refused { rule: "", code: code.as_str(), status: code.status().as_u16() };
-    hall.note(Asked::unread(begun.started, &begun.id), &outcome, Findings::default());
+    hall.note(Asked::unread(begun), &outcome, Findings::default());
     let detail = Some("only resources of the type `route` are known");
     let response =
         rejection::problem(code.status(), code.as_str(), code.title(), detail, Some(begun.id.as_str()));

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     doors::{
-        decision::{self, Begun, Decision, Grant, Question},
+        decision::{self, Decision, Grant, Question},
         delivery,
-        hall::{Asked, Hall},
+        hall::{Asked, Begun, Hall},
         reading::Unclear,
     },
     problem::Refusal,
@@ -43,7 +43,7 @@ pub(super) async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<
         *response.status_mut() = status;
         return response;
     }
-    let begun = hall.begin();
+    let begun = hall.begin(&parts.headers, false);
     let asked = match delivery::read(body, &parts.headers, MOST).await {
         Ok(bytes) => message(&bytes),
         Err(_) => None,
@@ -99,7 +99,7 @@ fn framed(answer: &CheckResponse) -> Response<ExtAuthzBody> {
 }
 
 fn refused(hall: &Hall, begun: &Begun, unclear: &Unclear) -> Response<Bytes> {
-    hall.unclear(Asked::unread(begun.started, &begun.id), unclear)
+    hall.unclear(Asked::unread(begun), unclear)
 }
 
 async fn decided(hall: &Hall, question: &Question, begun: &Begun) -> CheckResponse {

@@ -8,8 +8,8 @@ use hyper::body::Incoming;
 
 use super::changes;
 use crate::doors::{
-    decision::{self, Begun, Decision, Grant, Question},
-    hall::{Asked, Hall},
+    decision::{self, Decision, Grant, Question},
+    hall::{Asked, Begun, Hall},
     original::target_of,
     reading::only_reading,
 };
@@ -18,8 +18,8 @@ use crate::doors::{
 const REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 pub(super) async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<Bytes> {
-    let begun = hall.begin();
     let (parts, body) = request.into_parts();
+    let begun = hall.begin(&parts.headers, false);
     let has_body = !body.is_end_stream();
     let target = only_reading(&parts).and_then(|target| target_of(target.as_str()));
     let mut response = match target {
@@ -30,7 +30,7 @@ pub(super) async fn answer(hall: &Hall, request: Request<Incoming>) -> Response<
                 Question { method: parts.method, host, target, headers: parts.headers, body: None };
             decided(hall, &question, &begun).await
         }
-        Err(unclear) => hall.unclear(Asked::of(&parts, begun.started, &begun.id), &unclear),
+        Err(unclear) => hall.unclear(Asked::of(&parts, &begun), &unclear),
     };
     if has_body {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

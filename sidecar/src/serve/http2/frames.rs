@@ -2,7 +2,8 @@
 //!
 //! The parser bounds what one request may cost: the head and its continuations, empty data, streams at a time. What it
 //! leaves is work without requests: pings, settings, priorities and streams that are begun and reset (CVE-2023-44487). Each
-//! such frame is paid from a purse that time and what is sent to the client fill again; the connection ends with the purse.
+//! such frame is paid from a purse that time and what is sent to the client fill again; the connection ends with the purse. It also
+//! ends with a first frame that is no settings (RFC 9113 §3.4), which the parser takes.
 
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ pub(super) struct Frames {
     inside_head: bool,
     /// The first frame has not ended.
     beginning: bool,
+    /// It was not the one that has to be.
+    begun_wrong: bool,
     purse: Purse,
 }
 
@@ -34,6 +37,7 @@ impl Frames {
             state: State::Preface { left: PREFACE.len() },
             inside_head: false,
             beginning: true,
+            begun_wrong: false,
             purse: Purse { coins: FULL, filled: now, sent: 0 },
         }
     }
@@ -45,6 +49,7 @@ impl Frames {
     fn frame(&mut self, [a, b, c, kind, flags, ..]: [u8; FRAME_HEAD]) {
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let mut ends_head = false;
+        self.begun_wrong |= self.beginning && (kind != SETTINGS || flags & ACK != 0);
         match kind {
             DATA if length > 0 || flags & END_STREAM != 0 => {}
             HEADERS | CONTINUATION => {
@@ -72,7 +77,8 @@ impl Frames {
 }
 
 impl Follow for Frames {
-    fn feed(&mut self, mut bytes: &[u8]) {
+    fn feed(&mut self, mut bytes: &[u8]) -> usize {
+        let all = bytes.len();
         while let Some(first) = bytes.first() {
             let taken = match &mut self.state {
                 State::Preface { left } => {
@@ -102,6 +108,7 @@ impl Follow for Frames {
             };
             bytes = bytes.get(taken..).unwrap_or_default();
         }
+        all
     }
 
     fn sent(&mut self, bytes: usize) {
@@ -117,7 +124,7 @@ impl Follow for Frames {
     }
 
     fn is_too_much(&self) -> bool {
-        self.purse.coins == 0
+        self.begun_wrong || self.purse.coins == 0
     }
 }
 
@@ -162,8 +169,10 @@ const BYTES_A_COIN: usize = 1024;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
+const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -207,6 +216,16 @@ mod tests {
         assert!(!after(&whole).awaits_head());
         assert!(!after(&[whole.clone(), frame(DATA, 0, b"abc")].concat()).inside_body());
         assert!(after(&[whole, frame(DATA, 0, b"abc")[..10].to_vec()].concat()).inside_body());
+    }
+
+    #[test]
+    fn the_first_frame_has_to_be_settings() {
+        assert!(
+            !after(&[&PREFACE[..], &frame(SETTINGS, 0, b""), &frame(6, 0, &[0; 8])].concat()).is_too_much()
+        );
+        for wrong in [frame(6, 0, &[0; 8]), frame(SETTINGS, ACK, b""), frame(HEADERS, END_HEADERS, b"x")] {
+            assert!(after(&[&PREFACE[..], &wrong].concat()).is_too_much());
+        }
     }
 
     #[test]

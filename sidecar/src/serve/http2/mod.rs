@@ -2,11 +2,12 @@
 //!
 //! Requests become what they would be in HTTP/1.1 before a handler sees them ([`reading`]); the streams of all connections
 //! share a bound, above which they wait as connections do ([`Http2Limits::exchanges`]); floods end the connection
-//! ([`frames`]); a client that takes nothing loses its stream ([`stream`]).
+//! ([`frames`]); a client that takes nothing loses its stream ([`stream`]); a WebSocket is a stream ([`websocket`]).
 
 mod frames;
 mod reading;
 mod stream;
+mod websocket;
 
 use std::{
     convert::Infallible,
@@ -58,19 +59,30 @@ pub(super) async fn serve<H: Handler>(
     let activity = Arc::new(Activity::default());
     let streams = Arc::clone(&activity);
     let most_fields = limits.header_fields;
+    let listener = connection.listener;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut open = streams.begin();
         let is_head = request.method() == Method::HEAD;
-        let read = reading::as_http1(request, most_fields);
+        let read = websocket::as_upgrade(request).and_then(|(request, asked)| {
+            let mut request = reading::as_http1(request, most_fields)?;
+            if let Some(asked) = &asked {
+                asked.ask(&mut request);
+            }
+            Ok((request, asked))
+        });
         let (handler, exchanges) = (handler.clone(), Arc::clone(&exchanges));
         async move {
-            let mut answer = match read {
-                Ok(request) => {
+            let (mut answer, asked) = match read {
+                Ok((request, asked)) => {
                     // Never closed, so that it is only waited for.
                     open.holding(exchanges.acquire_owned().await.ok());
-                    handler.handle(request, connection).await
+                    (handler.handle(request, connection).await, asked)
                 }
-                Err(defect) => handler.refuse(defect, connection),
+                Err(defect) => (handler.refuse(defect, connection), None),
+            };
+            let open = match asked {
+                Some(asked) => asked.answered(&mut answer, open, listener),
+                None => open,
             };
             reading::clean_answer(answer.headers_mut());
             if is_head {
@@ -92,6 +104,7 @@ pub(super) async fn serve<H: Handler>(
             .max_send_buf_size(SEND_BUFFER)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_WAIT)
+            .enable_connect_protocol()
             .serve_connection(TokioIo::new(wire), service)
     );
     let ended = tokio::select! {

@@ -3,7 +3,7 @@
 //! What HTTP/2 has in other places is put where HTTP/1.1 has it, so that doors and upstream read one message; and what
 //! could be read in two ways once it stands there is refused as it is for HTTP/1.1 (RFC 9113 §8.2, §8.3, §10.3). The parser
 //! has refused before: pseudo-headers that are missing, doubled or late, fields of a connection, `TE` but `trailers`,
-//! CR, LF and NUL, a `Content-Length` that is not that of the data, and extended CONNECT.
+//! CR, LF and NUL, and a `Content-Length` that is not that of the data.
 //!
 //! A `#fragment` in `:path` is cut off by the parser, without a trace: here it is judged as it is forwarded, without.
 

@@ -62,6 +62,12 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// The same for what goes on behind the head of the answer, with its place.
+    pub(super) fn go_on(&mut self) -> Self {
+        self.activity.open.fetch_add(1, Ordering::Relaxed);
+        Self { activity: Arc::clone(&self.activity), permit: self.permit.take() }
+    }
+
     /// Keeps a place for as long as the stream lasts.
     pub(super) fn holding(&mut self, permit: Option<OwnedSemaphorePermit>) {
         self.permit = permit;

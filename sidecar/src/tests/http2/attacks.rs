@@ -41,10 +41,6 @@ async fn pseudo_headers_that_are_missing_doubled_late_or_unknown_are_refused() {
         ("late", [&[("x", "1")], &GET_A[..]].concat()),
         ("unknown", [&[(":proto", "1")], &GET_A[..]].concat()),
         ("of an answer", [&[(":status", "200")], &GET_A[..]].concat()),
-        (
-            "extended CONNECT",
-            [&[(":protocol", "websocket")], &get_but(":method", Some("CONNECT"))[..]].concat(),
-        ),
         ("protocol", [&[(":protocol", "websocket")], &GET_A[..]].concat()),
     ] {
         assert!(matches!(outcome_of(&fields).await, Outcome::Reset | Outcome::Closed), "{what}");

@@ -1,8 +1,10 @@
 //! HTTP/2 on the listener: by prior knowledge and over TLS, with the same requests behind it as over HTTP/1.1.
 
 mod attacks;
+mod conformance;
 mod lifecycle;
 mod raw;
+mod websocket;
 
 use std::{
     convert::Infallible,

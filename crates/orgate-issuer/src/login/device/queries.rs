@@ -9,6 +9,7 @@ use crate::{
 const MEMORY_MS: i64 = 24 * 3_600_000;
 
 /// The sign-in of a device that begins.
+#[derive(Clone)]
 pub(super) struct NewDevice {
     pub(super) device_hash: String,
     pub(super) user_code_hash: String,

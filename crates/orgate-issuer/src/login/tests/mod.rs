@@ -1,12 +1,13 @@
 use http::Method;
 mod pages;
+mod sessions;
 
 use serde_json::{Value, json};
 
 use crate::http::peer::Peer;
 use crate::testing::{CALLBACK, ORIGIN, PASSWORD, and, claims, exchange, site};
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_whole_way_ends_at_the_application_with_code_state_and_issuer() {
     let site = site().await;
     let browser = site.browser();
@@ -49,7 +50,7 @@ async fn the_whole_way_ends_at_the_application_with_code_state_and_issuer() {
     assert_eq!(browser.pick(&entered, "org_globex").await.page_code().as_deref(), Some("request_expired"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn with_one_organization_or_none_there_is_nothing_to_choose() {
     let site = site().await;
     for (email, org) in [("x@example.com", json!("org_globex")), ("n@example.com", Value::Null)] {
@@ -59,7 +60,7 @@ async fn with_one_organization_or_none_there_is_nothing_to_choose() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn with_a_live_session_and_several_organizations_the_picker_is_not_skipped() {
     let site = site().await;
     let browser = site.browser();
@@ -77,7 +78,7 @@ async fn with_a_live_session_and_several_organizations_the_picker_is_not_skipped
     assert!(single.authorize(&[]).await.parameter("code").is_some());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_named_organization_is_taken_or_refused_at_the_application() {
     let site = site().await;
     let named = async |org: &str| site.browser().login("d@example.com", PASSWORD, &[("org_id", org)]).await;
@@ -96,7 +97,7 @@ async fn a_named_organization_is_taken_or_refused_at_the_application() {
     assert_eq!(foreign.location(), unknown.location());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_picked_organization_must_be_ones_own() {
     let site = site().await;
     let browser = site.browser();
@@ -112,7 +113,7 @@ async fn a_picked_organization_must_be_ones_own() {
     assert!(browser.pick(&page, "globex").await.parameter("code").is_some());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn organizations_that_are_switched_off_are_not_offered() {
     let site = site().await;
     site.write(|tx| {
@@ -126,7 +127,7 @@ async fn organizations_that_are_switched_off_are_not_offered() {
     assert_eq!(named.parameter("error").as_deref(), Some("organizations_disabled"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     let site = site().await;
     site.write(|tx| {
@@ -165,7 +166,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
     assert_eq!(pages.len(), 2, "one page and one problem for all");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_foreign_page_cannot_sign_anybody_in() {
     let site = site().await;
     let attacker = site.browser();
@@ -187,7 +188,7 @@ async fn a_foreign_page_cannot_sign_anybody_in() {
     assert_eq!(victim.send(Method::POST, "/p/proj_p/login", &headers, body).await.status, 403);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_picker_belongs_to_the_person_who_signed_in() {
     let site = site().await;
     let browser = site.browser();
@@ -198,7 +199,7 @@ async fn the_picker_belongs_to_the_person_who_signed_in() {
     assert_eq!(reply.page_code().as_deref(), Some("sign_in_required"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_second_tab_does_not_disturb_the_first() {
     let site = site().await;
     let browser = site.browser();
@@ -214,7 +215,7 @@ async fn a_second_tab_does_not_disturb_the_first() {
     assert_eq!(codes, ["one", "two"]);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_cookie_changes_with_each_sign_in_and_the_old_one_is_dead() {
     let site = site().await;
     let browser = site.browser();
@@ -236,7 +237,7 @@ async fn the_cookie_changes_with_each_sign_in_and_the_old_one_is_dead() {
     assert!(site.events().await.iter().any(|(_, kind)| kind == "session.revoked"), "another person ends it");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_bad_return_address_is_shown_and_never_followed() {
     let site = site().await;
     for uri in [
@@ -277,7 +278,7 @@ async fn a_bad_return_address_is_shown_and_never_followed() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_port_of_a_native_application_is_free() {
     let site = site().await;
     let challenge = ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
@@ -287,7 +288,7 @@ async fn the_port_of_a_native_application_is_free() {
     assert_eq!(site.browser().authorize(&more("http://127.0.0.1:51004/cb2")).await.status, 400);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn mistakes_of_the_application_go_back_to_it() {
     let site = site().await;
     for (more, error) in [
@@ -300,7 +301,7 @@ async fn mistakes_of_the_application_go_back_to_it() {
         (vec![("prompt", "none ")], "login_required"),
         (vec![("prompt", " none")], "login_required"),
         (vec![("prompt", "none login")], "invalid_request"),
-        (vec![("prompt", "create")], "invalid_request"),
+        (vec![("prompt", "sing_up")], "invalid_request"),
         (vec![("max_age", "soon")], "invalid_request"),
     ] {
         let reply = site.browser().authorize(&more).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_people_type_is_escaped() {
     let site = site().await;
     site.write(|tx| {
@@ -27,7 +27,7 @@ async fn what_people_type_is_escaped() {
     );
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_session_shows_the_active_organization_under_both_names() {
     let site = site().await;
     let browser = site.browser();
@@ -54,7 +54,7 @@ async fn the_session_shows_the_active_organization_under_both_names() {
     assert_eq!(browser.get("/p/proj_q/v1/auth/session").await.status, 401, "another project's cookie");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn scripts_sign_in_with_json() {
     let site = site().await;
     let browser = site.browser();
@@ -87,7 +87,7 @@ async fn scripts_sign_in_with_json() {
     assert_eq!(reply.status, 403);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_body_cannot_name_another_project_than_the_path() {
     let site = site().await;
     let body = json!({ "email": "x@example.com", "password": PASSWORD });
@@ -99,7 +99,7 @@ async fn a_body_cannot_name_another_project_than_the_path() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_session_ends_with_disuse_and_with_age() {
     let day = 24 * 3_600_000;
     let site = site().await;
@@ -116,7 +116,7 @@ async fn a_session_ends_with_disuse_and_with_age() {
     assert_eq!(browser.get("/v1/auth/session").await.status, 401, "seven days unused");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_long_password_is_refused_before_any_work() {
     let site = site().await;
     let long = "x".repeat(1025);
@@ -127,7 +127,7 @@ async fn a_long_password_is_refused_before_any_work() {
     assert_eq!((reply.status.as_u16(), reply.code()), (413, json!("too_large")));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_old_request_leads_nowhere() {
     let site = site().await;
     let browser = site.browser();
@@ -141,7 +141,7 @@ async fn an_old_request_leads_nowhere() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM authz_requests").await, 1, "old ones are forgotten");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn too_many_parameters_are_refused_at_every_door() {
     let site = site().await;
     let browser = site.browser();
@@ -176,7 +176,7 @@ async fn too_many_parameters_are_refused_at_every_door() {
     assert_eq!((reply.status.as_u16(), reply.code()), (400, json!("bad_request")));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
     let site = site().await;
     let app = site.issuer.app();
@@ -191,9 +191,16 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
         crate::login::session::of_project(app, &headers, "proj_p").await.unwrap().unwrap()
     };
     let sign_in = async |previous| {
-        crate::login::sign_in(app, &project, Peer(None), "x@example.com", PASSWORD.to_owned(), Some(previous))
-            .await
-            .unwrap_or_else(|error| panic!("{error:?}"))
+        crate::login::sign_in(
+            app,
+            &project,
+            &crate::throttle::Visitor::of(app, "proj_p", Peer(None), &http::HeaderMap::new()),
+            "x@example.com",
+            PASSWORD.to_owned(),
+            Some(previous),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error:?}"))
     };
     let lives = async |token: &str| {
         let browser = site.browser();
@@ -217,7 +224,7 @@ async fn a_session_that_ends_or_changes_during_the_sign_in_is_not_continued() {
     assert!(lives(&first.token).await && lives(&second.token).await);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn every_door_with_a_password_gives_a_peer_its_share_and_no_more() {
     use crate::password::For;
     use std::task::{Context, Waker};
@@ -248,7 +255,7 @@ async fn every_door_with_a_password_gives_a_peer_its_share_and_no_more() {
     assert_eq!(browser.operator("ops@example.com").await.status, 204);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_a_stranger_can_have_stored_has_bounds() {
     let site = site().await;
     let browser = site.browser();
@@ -271,7 +278,7 @@ async fn what_a_stranger_can_have_stored_has_bounds() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM authz_requests").await, stored);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn ended_requests_are_forgotten_some_at_a_time() {
     let site = site().await;
     let browser = site.browser();

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What the request says.
+#[derive(Clone)]
 pub(in crate::tokens) struct Request {
     pub(in crate::tokens) code: String,
     pub(in crate::tokens) redirect_uri: String,
@@ -91,7 +92,8 @@ async fn redeem(tx: &mut Tx, common: &Common, request: Request, now_ms: i64) -> 
     common.check_organization(member.is_some())?;
     let audience = common.audience(&project, &code.resource)?;
     if !queries::consume(tx, &hash, now_ms).await? {
-        return reused(tx, &code, now_ms).await;
+        // Another request was faster; the family it made is known when the code is read again.
+        return Err(tx.contended().into());
     }
     let family_id = Kind::Family.new_id(now_ms);
     let family = NewFamily {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What every request says beside what is its grant's own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Common {
     pub(super) client: Client,
     pub(super) wanted: Wanted,

@@ -88,8 +88,8 @@ async fn refresh(
         };
         match queries::rotate(tx, &rotation).await? {
             Some(counter) => counter,
-            // Another process was faster; what it did is judged by asking again.
-            None => return Err(TokenError::Unavailable),
+            // Another request was faster; what it did is judged by looking again.
+            None => return Err(tx.contended().into()),
         }
     } else {
         family.counter

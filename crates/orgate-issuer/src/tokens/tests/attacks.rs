@@ -49,7 +49,7 @@ rows! {
     "D1.17" "keys show no private part and name their algorithm" key_hygiene,
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn every_attack_of_the_list_is_refused() {
     let site = site().await;
     add_machine(&site).await;

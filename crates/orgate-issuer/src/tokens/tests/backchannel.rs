@@ -61,7 +61,7 @@ async fn signed_out(site: &Site) {
     assert_eq!(out.status, 204);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_applications_of_a_session_are_told_of_its_end() {
     let site = site().await;
     signed_out(&site).await;
@@ -82,7 +82,7 @@ async fn the_applications_of_a_session_are_told_of_its_end() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM logout_deliveries").await, 0);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_did_not_arrive_is_tried_again_and_not_for_ever() {
     let site = site().await;
     signed_out(&site).await;
@@ -103,7 +103,7 @@ async fn what_did_not_arrive_is_tried_again_and_not_for_ever() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM logout_deliveries").await, 0);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn news_goes_to_https_and_on_a_developers_machine_to_that() {
     let site = site().await;
     signed_out(&site).await;
@@ -124,7 +124,7 @@ async fn news_goes_to_https_and_on_a_developers_machine_to_that() {
     assert_eq!(courier.answering(200), 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_metadata_says_whether_anybody_is_told() {
     let dir = TempDir::new();
     let mut settings = settings(&dir);

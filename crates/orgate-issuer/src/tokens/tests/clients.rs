@@ -45,7 +45,7 @@ pub(super) async fn form(
     site.browser().send(Method::POST, &format!("/p/proj_p/{endpoint}"), &headers, body).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_machine_gets_the_claims_of_its_post() {
     let site = site().await;
     add_machine(&site).await;
@@ -80,7 +80,7 @@ async fn a_machine_gets_the_claims_of_its_post() {
     assert_eq!(form(&site, "token", Some("proj_p"), &own).await.json()["org_id"], Value::Null);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_machine_has_its_own_scopes_and_no_others() {
     let site = site().await;
     add_machine(&site).await;
@@ -98,7 +98,7 @@ async fn a_machine_has_its_own_scopes_and_no_others() {
     assert_eq!(error(&form(&site, "token", Some("app_robot"), &code).await), "unauthorized_client");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_machine_whose_organization_cannot_be_used_gets_nothing() {
     let site = site().await;
     add_machine(&site).await;
@@ -120,7 +120,7 @@ async fn a_machine_whose_organization_cannot_be_used_gets_nothing() {
     assert_eq!(error(&form(&site, "token", Some("app_robot"), &own).await), "invalid_target");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_client_that_needs_an_organization_gets_no_token_without_one() {
     let site = site().await;
     add(&site, "app_b2b", ClientKind::Confidential, |client| client.require_org = true).await;
@@ -135,7 +135,7 @@ async fn a_client_that_needs_an_organization_gets_no_token_without_one() {
     assert_eq!(site.browser().token(&refresh).await.status, 200, "nothing was rotated");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_token_is_for_the_resources_that_were_asked_for() {
     let site = site().await;
     let (one, two) = ("https://one.example.com/api", "https://two.example.com/api");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_organization_is_named_in_every_usual_way() {
     let site = site().await;
     for fields in [
@@ -51,7 +51,7 @@ async fn an_organization_is_named_in_every_usual_way() {
     assert_eq!(site.browser().token(&refresh(&last)).await.status, 200, "nothing was rotated");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_foreign_organization_at_authorize_looks_like_none() {
     let site = site().await;
     let mut answers = Vec::new();
@@ -69,7 +69,7 @@ async fn a_foreign_organization_at_authorize_looks_like_none() {
     assert_eq!(reply.parameter("error").as_deref(), Some("organizations_disabled"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_project_speaks_in_the_words_of_its_applications() {
     let site = site().await;
     let role = async || claims(&site.tokens("admin", None).await["access_token"]);
@@ -93,7 +93,7 @@ async fn a_project_speaks_in_the_words_of_its_applications() {
     assert_eq!(seen.json()["active"], true);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn algorithms_are_chosen_for_each_project() {
     let site = site().await;
     let algorithms = async || {

@@ -72,7 +72,7 @@ async fn public_code(site: &Site, more: &[(&str, &str)]) -> Value {
             "code_verifier": VERIFIER })
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_proof_binds_the_tokens_and_the_refreshing_to_its_key() {
     let site = site().await;
     let (key, thief) = (Sender::new(), Sender::new());
@@ -96,7 +96,7 @@ async fn a_proof_binds_the_tokens_and_the_refreshing_to_its_key() {
     assert_eq!((&seen["token_type"], &seen["cnf"]["jkt"]), (&json!("DPoP"), &json!(key.thumbprint())));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_proof_is_for_this_request_and_for_once() {
     let site = site().await;
     let key = Sender::new();
@@ -136,7 +136,7 @@ async fn a_proof_is_for_this_request_and_for_once() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM dpop_proofs").await, 1, "and no longer than it must be");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_client_may_have_to_prove_its_key() {
     let site = site().await;
     add(&site, "app_bound", ClientKind::Confidential, |client| {
@@ -160,7 +160,7 @@ async fn a_client_may_have_to_prove_its_key() {
     assert_eq!(error(&with_proof(&site, &[&key.sign("dpop+jwt", &claims)], &body).await), "use_dpop_nonce");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_code_can_be_bound_to_a_key_before_it_is_made() {
     let site = site().await;
     let (key, thief) = (Sender::new(), Sender::new());
@@ -172,7 +172,7 @@ async fn a_code_can_be_bound_to_a_key_before_it_is_made() {
     assert_eq!(wrong.parameter("error").as_deref(), Some("invalid_request"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_bound_token_is_used_with_its_proof_only() {
     let site = site().await;
     let (key, thief) = (Sender::new(), Sender::new());

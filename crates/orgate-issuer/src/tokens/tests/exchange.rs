@@ -19,7 +19,7 @@ async fn swap(site: &Site, client: &str, token: &Value, more: &[(&str, &str)]) -
     form(site, "token", Some(client), &fields).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_client_switches_the_organization_of_its_own_token() {
     let site = site().await;
     let tokens = site.tokens("d", Some("org_acme")).await;
@@ -51,7 +51,7 @@ async fn a_client_switches_the_organization_of_its_own_token() {
     assert_eq!(error(&wider), "invalid_scope");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_exchanged_token_dies_with_the_family_of_the_first() {
     let site = site().await;
     let tokens = site.tokens("d", Some("org_acme")).await;
@@ -66,7 +66,7 @@ async fn an_exchanged_token_dies_with_the_family_of_the_first() {
     assert_eq!(error(&swap(&site, "proj_p", &tokens["access_token"], &[]).await), "invalid_request");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_service_acts_on_behalf_of_a_user_and_says_so() {
     let site = site().await;
     for id in ["app_api", "app_next"] {
@@ -99,7 +99,7 @@ async fn a_service_acts_on_behalf_of_a_user_and_says_so() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn only_what_is_meant_for_a_service_can_be_exchanged_by_it() {
     let site = site().await;
     let grants = || vec![TOKEN_EXCHANGE.to_owned()];
@@ -134,7 +134,7 @@ async fn only_what_is_meant_for_a_service_can_be_exchanged_by_it() {
     assert_eq!(error(&swap(&site, "proj_p", access, &[]).await), "invalid_request", "ended");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_session_is_exchanged_for_a_token_of_its_organization() {
     let site = site().await;
     let browser = site.browser();

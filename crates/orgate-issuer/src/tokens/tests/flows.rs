@@ -9,7 +9,7 @@ use crate::{
     testing::{Browser, PASSWORD},
 };
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_pushed_request_is_taken_once_and_by_its_client() {
     let site = site().await;
     add(&site, "app_par", ClientKind::Confidential, |client| client.require_par = true).await;
@@ -54,7 +54,7 @@ async fn a_pushed_request_is_taken_once_and_by_its_client() {
     assert_eq!(late.page_code().as_deref(), Some("request_expired"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_pushed_request_is_judged_at_once() {
     let site = site().await;
     let good = [("response_type", "code"), ("redirect_uri", CALLBACK)];
@@ -109,7 +109,7 @@ async fn entered(browser: &Browser, device: &Value) -> (Reply, String) {
     (page, handle)
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_device_is_signed_in_by_a_person_somewhere_else() {
     let site = site().await;
     tv(&site).await;
@@ -146,7 +146,7 @@ async fn a_device_is_signed_in_by_a_person_somewhere_else() {
     assert_eq!(site.browser().token(&refresh).await.json()["org_id"], "org_globex");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_person_who_is_signed_in_only_says_yes_or_no() {
     let site = site().await;
     tv(&site).await;
@@ -165,7 +165,7 @@ async fn a_person_who_is_signed_in_only_says_yes_or_no() {
     assert_eq!(error(&poll(&site, &no).await), "access_denied");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn no_foreign_page_signs_a_device_in() {
     let site = site().await;
     tv(&site).await;
@@ -217,7 +217,7 @@ async fn log_out(browser: &Browser, fields: &[(&str, &str)]) -> Reply {
     browser.get(&format!("/p/proj_p/logout?{query}")).await
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_id_token_of_the_session_ends_it_without_a_question() {
     let site = site().await;
     let (browser, tokens) = signed_in(&site).await;
@@ -239,7 +239,7 @@ async fn the_id_token_of_the_session_ends_it_without_a_question() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM logout_deliveries").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn without_a_hint_the_person_is_asked() {
     let site = site().await;
     let (browser, _) = signed_in(&site).await;
@@ -261,7 +261,7 @@ async fn without_a_hint_the_person_is_asked() {
     assert_eq!(nothing.page_code().as_deref(), Some("signed_out"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_browser_is_sent_to_registered_addresses_only() {
     let site = site().await;
     let (browser, tokens) = signed_in(&site).await;

@@ -32,7 +32,7 @@ async fn verified(site: &Site, token: &Value, audience: &str) -> Value {
     decode::<Value>(token, &key, &validation).unwrap().claims
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_documented_exchange_gives_the_four_claims() {
     let site = site().await;
     let code = site.browser().code("admin", None, "openid email profile").await;
@@ -74,7 +74,7 @@ async fn the_documented_exchange_gives_the_four_claims() {
     );
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_form_gives_the_same_as_json() {
     let site = site().await;
     let code = site.browser().code("admin", None, "openid").await;
@@ -100,7 +100,7 @@ async fn a_form_gives_the_same_as_json() {
     assert_eq!(stable(&form["access_token"]), stable(&json["access_token"]));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn without_an_organization_no_claim_speaks_of_one() {
     let site = site().await;
     for (name, org) in [("n", None), ("d", Some(""))] {
@@ -111,7 +111,7 @@ async fn without_an_organization_no_claim_speaks_of_one() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_picked_organization_is_in_the_code() {
     let site = site().await;
     let code = site.browser().code("d", Some("org_acme"), "").await;
@@ -122,7 +122,7 @@ async fn the_picked_organization_is_in_the_code() {
     assert!(body.get("scope").is_none() && body.get("id_token").is_none());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_refresh_switches_the_organization_without_another_sign_in() {
     let site = site().await;
     let first = site.tokens("d", Some("org_acme")).await;
@@ -140,7 +140,7 @@ async fn a_refresh_switches_the_organization_without_another_sign_in() {
     assert_eq!(site.browser().token(&refresh(&fourth)).await.json()["org_id"], Value::Null);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_old_refresh_token_ends_the_family() {
     let site = site().await;
     let first = site.tokens("d", Some("org_acme")).await;
@@ -151,7 +151,7 @@ async fn an_old_refresh_token_ends_the_family() {
     assert!(site.events().await.iter().any(|(_, kind)| kind == "token.reuse_detected"));
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn within_the_grace_the_previous_token_gives_the_same_successor() {
     let site = site().await;
     let first = site.tokens("d", Some("org_acme")).await;
@@ -168,7 +168,7 @@ async fn within_the_grace_the_previous_token_gives_the_same_successor() {
     assert_eq!(error(&site.browser().token(&refresh(&third)).await), "invalid_grant");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_foreign_organization_looks_like_one_that_does_not_exist() {
     let site = site().await;
     let code = site.browser().code("x", None, "").await;
@@ -187,7 +187,7 @@ async fn a_foreign_organization_looks_like_one_that_does_not_exist() {
     assert_eq!(site.browser().token(&refresh(&tokens)).await.status, 200, "nothing was rotated");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_lost_organization_is_an_error_and_never_silently_none() {
     let site = site().await;
     let tokens = site.tokens("member", None).await;
@@ -206,7 +206,7 @@ async fn a_lost_organization_is_an_error_and_never_silently_none() {
     assert_eq!(without.json()["org_id"], Value::Null);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn role_and_change_counter_are_read_anew() {
     let site = site().await;
     let tokens = site.tokens("member", None).await;
@@ -223,7 +223,7 @@ async fn role_and_change_counter_are_read_anew() {
     assert_eq!(after["org_ver"].as_u64().unwrap(), before["org_ver"].as_u64().unwrap() + 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn organizations_that_are_switched_off_are_named_as_the_reason() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
@@ -244,7 +244,7 @@ async fn organizations_that_are_switched_off_are_named_as_the_reason() {
     assert_eq!(site.browser().token(&refresh(&plain)).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_code_that_is_used_again_ends_what_came_from_it() {
     let site = site().await;
     let code = site.browser().code("admin", None, "").await;
@@ -253,7 +253,7 @@ async fn a_code_that_is_used_again_ends_what_came_from_it() {
     assert_eq!(error(&site.browser().token(&refresh(&tokens)).await), "invalid_grant");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_code_lives_for_a_minute() {
     let site = site().await;
     let (early, late) =
@@ -264,7 +264,7 @@ async fn a_code_lives_for_a_minute() {
     assert_eq!(error(&site.browser().token(&exchange(&late)).await), "invalid_grant");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_code_fits_one_client_and_one_redirect_uri() {
     let site = site().await;
     let code = site.browser().code("admin", None, "").await;
@@ -306,7 +306,7 @@ async fn code_with(site: &Site, client: &str, more: &[(&str, &str)]) -> Reply {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_verifier_must_fit_the_challenge() {
     let site = site().await;
     let good = [("code_challenge", CHALLENGE), ("code_challenge_method", "S256")];
@@ -331,7 +331,7 @@ async fn the_verifier_must_fit_the_challenge() {
     assert_eq!(error(&downgrade), "invalid_grant", "a verifier without a challenge");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_proof_key_is_demanded_where_it_must_be() {
     let site = site().await;
     let spa = ("redirect_uri", "https://spa.example.com/cb");
@@ -353,7 +353,7 @@ async fn a_proof_key_is_demanded_where_it_must_be() {
     assert_eq!(site.browser().token(&body).await.status, 200);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn of_twenty_redemptions_at_once_one_succeeds() {
     let site = site().await;
     let code = site.browser().code("admin", None, "").await;
@@ -368,7 +368,7 @@ async fn of_twenty_redemptions_at_once_one_succeeds() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM token_families").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn fifty_refreshes_at_once_are_one_step() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
@@ -387,7 +387,7 @@ async fn fifty_refreshes_at_once_are_one_step() {
     assert_eq!(site.count("SELECT counter AS n FROM token_families").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_refresh_token_ends_with_disuse_and_with_age() {
     let day = 24 * 3_600_000;
     let site = site().await;
@@ -403,7 +403,7 @@ async fn a_refresh_token_ends_with_disuse_and_with_age() {
     assert_eq!(error(&site.browser().token(&refresh(&tokens)).await), "invalid_grant", "ninety days");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_refresh_cannot_widen_the_scope() {
     let site = site().await;
     let code = site.browser().code("admin", None, "openid email").await;
@@ -416,7 +416,7 @@ async fn a_refresh_cannot_widen_the_scope() {
     assert_eq!(site.browser().token(&refresh(&narrower)).await.json()["scope"], "openid email");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn signing_out_ends_the_refresh_tokens_unless_they_were_for_later() {
     let site = site().await;
     for (scope, status) in [("openid", 400), ("openid offline_access", 200)] {
@@ -429,7 +429,7 @@ async fn signing_out_ends_the_refresh_tokens_unless_they_were_for_later() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_suspended_user_gets_no_token() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
@@ -444,7 +444,7 @@ async fn a_suspended_user_gets_no_token() {
     assert_eq!(error(&site.browser().token(&exchange(&code)).await), "invalid_grant");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_client_proves_itself_once() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
@@ -485,7 +485,7 @@ async fn a_client_proves_itself_once() {
     assert_eq!(send(Some(basic), &bare).await.status, 200, "nothing was rotated by all that");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_cannot_be_read_is_an_invalid_request() {
     let site = site().await;
     let cases: [(&str, &str); 8] = [

@@ -27,7 +27,7 @@ async fn is_active(site: &Site, token: &Value) -> bool {
     body["active"] == true
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn userinfo_says_who_it_is_as_far_as_the_scopes_go() {
     let site = site().await;
     let code = site.browser().code("admin", None, "openid email").await;
@@ -69,7 +69,7 @@ async fn userinfo_says_who_it_is_as_far_as_the_scopes_go() {
     assert_eq!(userinfo(&site, Some(&bearer(&tokens))).await.status, 401, "ended");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn an_introspection_tells_how_it_is_now() {
     let site = site().await;
     let tokens = site.tokens("member", None).await;
@@ -119,7 +119,7 @@ async fn an_introspection_tells_how_it_is_now() {
     assert!(!is_active(&site, access).await);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn nobody_is_told_of_a_token_that_is_not_meant_for_them() {
     let site = site().await;
     add(&site, "app_other", ClientKind::Confidential, |client| {
@@ -144,7 +144,7 @@ async fn nobody_is_told_of_a_token_that_is_not_meant_for_them() {
     assert_eq!(error(&form(&site, "introspect", Some("proj_p"), &[]).await), "invalid_request");
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_was_revoked_stays_revoked() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
@@ -179,7 +179,7 @@ async fn what_was_revoked_stays_revoked() {
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM revoked_tokens").await, 1);
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn endpoints_beside_the_token_endpoint_read_forms_and_nothing_else() {
     let site = site().await;
     for endpoint in ["token", "introspect", "revoke", "par", "device_authorization"] {

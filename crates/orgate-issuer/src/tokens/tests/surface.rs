@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn both_discovery_documents_say_what_exists() {
     let site = site().await;
     let one = site.browser().get("/p/proj_p/.well-known/openid-configuration").await;
@@ -24,12 +24,12 @@ async fn both_discovery_documents_say_what_exists() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_metadata_is_complete_and_true() {
     let site = site().await;
     let document = site.browser().get("/p/proj_p/.well-known/openid-configuration").await.json();
     let text = serde_json::to_string_pretty(&document).unwrap();
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!("metadata", text);
     // What is listed exists, and what is not listed is refused.
     for grant in document["grant_types_supported"].as_array().unwrap() {
         let body = json!({ "grant_type": grant, "client_id": "proj_p", "client_secret": SECRET });
@@ -42,7 +42,7 @@ async fn the_metadata_is_complete_and_true() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn the_disk_holds_nothing_that_opens_anything() {
     let site = site().await;
     let browser = site.browser();
@@ -72,7 +72,7 @@ async fn the_disk_holds_nothing_that_opens_anything() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn unknown_members_of_any_type_are_ignored() {
     let site = site().await;
     let code = site.browser().code("x", None, "").await;
@@ -90,7 +90,7 @@ async fn unknown_members_of_any_type_are_ignored() {
     assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn what_is_too_large_is_refused_in_the_form_of_the_endpoint() {
     let site = site().await;
     let form = [("content-type", "application/x-www-form-urlencoded")];
@@ -110,7 +110,7 @@ async fn what_is_too_large_is_refused_in_the_form_of_the_endpoint() {
     }
 }
 
-#[tokio::test]
+#[orgate_testkit::both]
 async fn a_path_that_is_no_text_is_refused_in_the_form_of_the_endpoint() {
     let site = site().await;
     let post = [("content-type", "application/json")];

@@ -1,5 +1,5 @@
 -- The first schema. TEXT, BIGINT and INTEGER (as truth value) only; times are milliseconds since the epoch.
--- What must always hold is a constraint here, not code.
+-- What must always hold is a constraint here, not code. What stands between `-- only ENGINE` and `-- end` is for one.
 
 CREATE TABLE instance (
     name  TEXT PRIMARY KEY,
@@ -134,9 +134,11 @@ CREATE TABLE organizations (
     created_at      BIGINT NOT NULL,
     updated_at      BIGINT NOT NULL,
     UNIQUE (project_id, id),
-    UNIQUE (project_id, slug),
-    FOREIGN KEY (id, owner_member_id, owner_role) REFERENCES memberships (org_id, id, role_key)
+    UNIQUE (project_id, slug)
+-- only sqlite
+    , FOREIGN KEY (id, owner_member_id, owner_role) REFERENCES memberships (org_id, id, role_key)
         DEFERRABLE INITIALLY DEFERRED
+-- end
 );
 
 CREATE TABLE memberships (
@@ -157,7 +159,13 @@ CREATE TABLE memberships (
 CREATE UNIQUE INDEX memberships_one_owner ON memberships (org_id) WHERE role_key = 'owner';
 CREATE INDEX memberships_user ON memberships (user_id, org_id);
 
+-- only postgres
+ALTER TABLE organizations ADD FOREIGN KEY (id, owner_member_id, owner_role)
+    REFERENCES memberships (org_id, id, role_key) DEFERRABLE INITIALLY DEFERRED;
+-- end
+
 -- The change counter of an organization moves with each change of its memberships, whoever makes it.
+-- only sqlite
 CREATE TRIGGER memberships_added AFTER INSERT ON memberships BEGIN
     UPDATE organizations SET ver = ver + 1, member_count = member_count + 1 WHERE id = NEW.org_id;
 END;
@@ -167,6 +175,23 @@ END;
 CREATE TRIGGER memberships_removed AFTER DELETE ON memberships BEGIN
     UPDATE organizations SET ver = ver + 1, member_count = member_count - 1 WHERE id = OLD.org_id;
 END;
+-- end
+-- only postgres
+CREATE FUNCTION count_membership() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE organizations SET ver = ver + 1, member_count = member_count + 1 WHERE id = NEW.org_id;
+    ELSIF TG_OP = 'UPDATE' THEN
+        UPDATE organizations SET ver = ver + 1 WHERE id = NEW.org_id;
+    ELSE
+        UPDATE organizations SET ver = ver + 1, member_count = member_count - 1 WHERE id = OLD.org_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER memberships_counted AFTER INSERT OR UPDATE OR DELETE ON memberships
+    FOR EACH ROW EXECUTE FUNCTION count_membership();
+-- end
 
 CREATE TABLE sessions (
     id               TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,557 @@
+//! Becoming a user, and proving to be one without the password: sign-up, confirmed addresses, another password, and
+//! signing in by mail.
+//!
+//! Nobody learns here who has an account. Whoever wants to sign up is no user before the address has shown to be theirs:
+//! until then nothing can be signed in to, no address is taken, and the answer is the same where it is taken already;
+//! what differs is in the mail. Asked for an address that is nobody's, the same rows are written as for one that is
+//! somebody's, and the letter goes to nobody. A link that came by mail does nothing when it is opened, only when its page is
+//! answered, because mail is opened by machines as well.
+
+mod letters;
+pub(crate) mod pages;
+mod queries;
+pub(crate) mod routes;
+
+use serde_json::{Value, json};
+
+use crate::{
+    address::Address,
+    app::App,
+    db::{Conn, DbError, Tx},
+    events::{Actor, Event, EventType},
+    http::{Problem, problem::Code},
+    ids::Kind,
+    login::{
+        SignedIn, Start, Started,
+        session::{self, Session},
+    },
+    mail::{self, Reader},
+    members,
+    one_time::{self, Fresh, Holder, Purpose},
+    organizations::{self, CreateError, NewOrganization},
+    password::{Checked, For, rules},
+    projects::Project,
+    secret::{fingerprint, random_token},
+    throttle::{self, Admission, Pass, Visitor},
+    users::{self, NewUser, User},
+};
+
+/// How long a sign-up waits for its code.
+const SIGN_UP_MS: i64 = 24 * 3_600_000;
+/// How many sign-ups of one address may wait at once.
+const MOST_SIGN_UPS: i64 = 10;
+/// How long a letter that only tells something is worth sending.
+const NOTE_MS: i64 = 24 * 3_600_000;
+const MAX_NAME: usize = 100;
+
+/// What somebody who signs up wants, checked.
+pub(crate) struct Wish {
+    address: Address,
+    password: String,
+    name: Option<String>,
+}
+
+impl Wish {
+    pub(crate) fn read(email: &str, password: String, name: Option<String>) -> Result<Self, Problem> {
+        let address = read_address(email)?;
+        let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        if name
+            .as_ref()
+            .is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control))
+        {
+            return Err(Problem::invalid(
+                "name",
+                "has at most 100 characters, none of them a control character",
+            ));
+        }
+        let own = [address.shown(), address.key(), name.as_deref().unwrap_or_default()];
+        if let Some(objection) = rules::objection(&password, &own) {
+            return Err(Problem::invalid("password", objection));
+        }
+        Ok(Self { address, password, name })
+    }
+}
+
+pub(crate) fn read_address(email: &str) -> Result<Address, Problem> {
+    Address::parse(email).ok_or_else(|| Problem::invalid("email", "is not an email address"))
+}
+
+/// Notes a sign-up and mails a code. The answer is the handle by which its maker can ask for another code.
+pub(crate) async fn sign_up(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    wish: Wish,
+) -> Result<String, Problem> {
+    let Wish { address, password, name } = wish;
+    admit_mail(app, project, visitor, &address).await?;
+    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: address.key() };
+    let password_phc = app.passwords.hash(who, password).await?;
+    let (now, handle) = (app.now_ms(), random_token()?);
+    let (fresh, id, handle_hash) = (Fresh::new(now)?, Kind::SignUp.new_id(now), fingerprint(&handle));
+    let known = letters::known(app, project, address.shown());
+    let new = letters::sign_up(app, project, address.shown(), &fresh.link, &fresh.code);
+    let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let taken = users::find_by_address(tx, &project_id, &address).await?.is_some();
+                let row = queries::NewSignUp {
+                    id: &id,
+                    project_id: &project_id,
+                    email: address.shown(),
+                    email_norm: address.key(),
+                    name: name.as_deref(),
+                    password_phc: &password_phc,
+                    handle_hash: &handle_hash,
+                    link_hash: &fingerprint(&fresh.link),
+                    code_hash: &fresh.code_hash_for(&secrets, &id),
+                    now_ms: now,
+                    expires_at: now + SIGN_UP_MS,
+                };
+                queries::insert(tx, &row).await?;
+                queries::cap(tx, &project_id, address.key(), MOST_SIGN_UPS).await?;
+                let letter = if taken { &known } else { &new };
+                mail::post(tx, &secrets, letter, Reader::Addressee, now, now + SIGN_UP_MS).await
+            })
+        })
+        .await?;
+    Ok(handle)
+}
+
+/// Mails another code for the sign-up behind `handle`; for a handle that leads nowhere nothing happens.
+pub(crate) async fn sign_up_again(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    handle: &str,
+) -> Result<(), Problem> {
+    let (now, handle_hash) = (app.now_ms(), fingerprint(handle));
+    let found = queries::by_handle(&mut *app.db.read().await?, &project.id, &handle_hash, now).await?;
+    let Some((sign_up, address)) =
+        found.and_then(|one| Address::parse(&one.email).map(|address| (one, address)))
+    else {
+        return Ok(());
+    };
+    admit_mail(app, project, visitor, &address).await?;
+    let fresh = Fresh::new(now)?;
+    let known = letters::known(app, project, address.shown());
+    let new = letters::sign_up(app, project, address.shown(), &fresh.link, &fresh.code);
+    let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
+    Ok(app
+        .db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let taken = users::find_by_address(tx, &project_id, &address).await?.is_some();
+                let code = fresh.code_hash_for(&secrets, &sign_up.id);
+                queries::renew(tx, &sign_up.id, &fingerprint(&fresh.link), &code, now + SIGN_UP_MS).await?;
+                let letter = if taken { &known } else { &new };
+                mail::post(tx, &secrets, letter, Reader::Addressee, now, now + SIGN_UP_MS).await
+            })
+        })
+        .await?)
+}
+
+/// Which sign-up a code is for.
+#[derive(Clone)]
+pub(crate) enum Of {
+    /// The one that its maker has the handle of.
+    Handle(String),
+    /// One of an address, or the address of a user.
+    Address(Address),
+}
+
+/// What a right code, or a right link, has shown.
+pub(crate) enum Verified {
+    /// Somebody has become a user and is signed in.
+    SignedUp(Box<SignedIn>),
+    /// A user's address is theirs.
+    Address,
+}
+
+/// Uses up a code that came by mail.
+pub(crate) async fn verify_code(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    of: Of,
+    code: &str,
+    previous: Option<Session>,
+) -> Result<Verified, Problem> {
+    let birth = Birth::new(app, project, visitor)?;
+    let (now, secrets, code) = (app.now_ms(), app.secrets.clone(), code.to_owned());
+    let project_id = project.id.clone();
+    let outcome = app
+        .db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                let (handle, address) = match &of {
+                    Of::Handle(handle) => (fingerprint(handle), ""),
+                    Of::Address(address) => (String::new(), address.key()),
+                };
+                let tried =
+                    queries::try_codes(tx, &project_id, (&handle, address), one_time::ATTEMPTS, now).await?;
+                let found =
+                    tried.into_iter().find(|one| one_time::is_code(&secrets, &one.id, &code, &one.code_hash));
+                if let Some(sign_up) = found {
+                    return birth.complete(tx, sign_up, previous).await;
+                }
+                let Of::Address(address) = &of else { return Ok(None) };
+                let user = users::find_by_address(tx, &project_id, address).await?;
+                let user_id = user.map(|user| user.id).unwrap_or_default();
+                if !one_time::redeem_code(tx, &secrets, &user_id, &code, now).await? {
+                    return Ok(None);
+                }
+                confirm(tx, &project_id, &user_id, now).await?;
+                Ok(Some(Outcome::Address))
+            })
+        })
+        .await?;
+    outcome.map(Outcome::verified).ok_or_else(|| Code::CodeInvalid.into())
+}
+
+/// What a link of a letter leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// A sign-up, which its password completes.
+    SignUp,
+    /// The address of a user.
+    Address,
+    Nothing,
+}
+
+/// What the link with `token` leads to; it is not used up.
+pub(crate) async fn look(app: &App, project: &Project, token: &str) -> Result<Link, Problem> {
+    let (mut conn, now) = (app.db.read().await?, app.now_ms());
+    if queries::link_is_live(&mut conn, &project.id, &fingerprint(token), now).await? {
+        return Ok(Link::SignUp);
+    }
+    let user = one_time::look(&mut conn, &project.id, Purpose::Email, token, now).await?;
+    Ok(if user.is_some() { Link::Address } else { Link::Nothing })
+}
+
+/// Uses up a link that confirms an address. A sign-up's password is asked for, so that nobody finds himself with an account
+/// that somebody else chose the password of.
+pub(crate) async fn verify_link(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    (token, password): (&str, String),
+    previous: Option<Session>,
+) -> Result<Verified, Problem> {
+    let (hash, now, project_id) = (fingerprint(token), app.now_ms(), project.id.clone());
+    let sign_up = {
+        let (hash, project_id) = (hash.clone(), project_id.clone());
+        app.db
+            .write::<_, DbError>(move |tx| {
+                Box::pin(
+                    async move { queries::try_link(tx, &project_id, &hash, one_time::ATTEMPTS, now).await },
+                )
+            })
+            .await?
+    };
+    let Some(sign_up) = sign_up else {
+        let confirmed = app
+            .db
+            .write::<_, DbError>({
+                let token = token.to_owned();
+                move |tx| {
+                    Box::pin(async move {
+                        let user = one_time::redeem(tx, &project_id, Purpose::Email, &token, now).await?;
+                        if let Some(user) = &user {
+                            confirm(tx, &project_id, user, now).await?;
+                        }
+                        Ok(user.is_some())
+                    })
+                }
+            })
+            .await?;
+        return if confirmed { Ok(Verified::Address) } else { Err(Code::LinkInvalid.into()) };
+    };
+    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &sign_up.id };
+    let stored = Some(sign_up.password_phc.clone());
+    if app.passwords.check(who, password, stored).await? == Checked::Wrong {
+        return Err(Code::InvalidCredentials.into());
+    }
+    let birth = Birth::new(app, project, visitor)?;
+    let outcome = app
+        .db
+        .write::<_, Problem>(move |tx| Box::pin(async move { birth.complete(tx, sign_up, previous).await }))
+        .await?;
+    outcome.map(Outcome::verified).ok_or_else(|| Code::LinkInvalid.into())
+}
+
+/// A user who is about to be.
+#[derive(Clone)]
+struct Birth {
+    project: Project,
+    user_id: String,
+    start: Start,
+    now_ms: i64,
+}
+
+enum Outcome {
+    SignedUp(Started, User),
+    Address,
+}
+
+impl Outcome {
+    fn verified(self) -> Verified {
+        match self {
+            Self::SignedUp(started, user) => Verified::SignedUp(Box::new(started.of(user))),
+            Self::Address => Verified::Address,
+        }
+    }
+}
+
+impl Birth {
+    fn new(app: &App, project: &Project, visitor: &Visitor) -> Result<Self, Problem> {
+        let now_ms = app.now_ms();
+        let user_id = Kind::User.new_id(now_ms);
+        let start = Start::new(app, &project.id, &user_id, &["email"], visitor, Pass::default())?;
+        Ok(Self { project: project.clone(), user_id, start, now_ms })
+    }
+
+    /// User, personal organization and session in one step; `None` if the sign-up is gone or the address taken.
+    async fn complete(
+        self,
+        tx: &mut Tx,
+        sign_up: queries::SignUp,
+        previous: Option<Session>,
+    ) -> Result<Option<Outcome>, Problem> {
+        let Self { project, user_id, mut start, now_ms } = self;
+        let Some(address) = Address::parse(&sign_up.email) else { return Ok(None) };
+        if !queries::take(tx, &sign_up.id).await? {
+            return Ok(None);
+        }
+        let new = NewUser {
+            id: user_id.clone(),
+            address: address.clone(),
+            email_verified: true,
+            name: sign_up.name.clone(),
+            password_phc: Some(sign_up.password_phc),
+        };
+        if !users::create(tx, &project.id, &new, now_ms).await? {
+            return Ok(None);
+        }
+        queries::end_all(tx, &project.id, address.key()).await?;
+        record(tx, &project.id, EventType::UserCreated, &user_id, now_ms);
+        if project.org_enabled && project.personal_orgs {
+            let member =
+                personal_organization(tx, &project, &user_id, &address, sign_up.name, now_ms).await?;
+            start.session.active_member_id = member;
+        }
+        let started = start.store(tx, previous).await?;
+        let user = users::find(tx, &project.id, &user_id).await?.ok_or(Code::Internal)?;
+        Ok(Some(Outcome::SignedUp(started, user)))
+    }
+}
+
+async fn personal_organization(
+    tx: &mut Tx,
+    project: &Project,
+    user_id: &str,
+    address: &Address,
+    name: Option<String>,
+    now_ms: i64,
+) -> Result<Option<String>, Problem> {
+    let local = || address.shown().split('@').next().unwrap_or_default().to_owned();
+    let name: String = name.unwrap_or_else(local).chars().take(MAX_NAME - 12).collect();
+    let new = NewOrganization {
+        id: None,
+        project_id: project.id.clone(),
+        name: format!("{name}'s Workspace"),
+        slug: None,
+        creator: user_id.to_owned(),
+    };
+    let made = organizations::create(tx, new, Actor::User(user_id.to_owned()), now_ms).await;
+    let organization = made.map_err(|error: CreateError| Problem::from(error))?;
+    organizations::set_personal(tx, &organization.id).await?;
+    let member = members::find(tx, &project.id, user_id, &organization.id).await?;
+    Ok(member.map(|member| member.id))
+}
+
+async fn confirm(tx: &mut Tx, project_id: &str, user_id: &str, now_ms: i64) -> Result<(), DbError> {
+    users::set_verified(tx, user_id, now_ms).await?;
+    record(tx, project_id, EventType::UserEmailVerified, user_id, now_ms);
+    Ok(())
+}
+
+fn record(tx: &mut Tx, project_id: &str, kind: EventType, user_id: &str, at: i64) {
+    tx.record(Event {
+        project_id: project_id.to_owned(),
+        kind,
+        actor: Actor::User(user_id.to_owned()),
+        org_id: None,
+        target_id: user_id.to_owned(),
+        data: json!({}),
+        at,
+    });
+}
+
+/// Mails a code to a user who is signed in, to confirm the address.
+pub(crate) async fn confirm_again(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    user: &User,
+) -> Result<(), Problem> {
+    let address = read_address(&user.email)?;
+    if user.email_verified {
+        return Ok(());
+    }
+    mail_secret(app, project, visitor, address, Purpose::Email, None).await
+}
+
+/// Mails a secret to an address, if it is a user's; if not, everything but the sending happens as well.
+pub(crate) async fn mail_secret(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    address: Address,
+    purpose: Purpose,
+    request: Option<&str>,
+) -> Result<(), Problem> {
+    admit_mail(app, project, visitor, &address).await?;
+    let now = app.now_ms();
+    let fresh = Fresh::new(now)?;
+    let to = address.shown();
+    let letter = match purpose {
+        Purpose::Email => letters::confirm(app, project, to, &fresh.link, &fresh.code),
+        Purpose::Password => letters::forgot(app, project, to, &fresh.link),
+        Purpose::Magic => letters::magic(app, project, to, &fresh.link, request),
+    };
+    let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
+    Ok(app
+        .db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let user =
+                    users::find_by_address(tx, &project_id, &address).await?.filter(|user| user.active);
+                let holder = Holder {
+                    project_id: &project_id,
+                    user_id: user.as_ref().map(|user| user.id.as_str()),
+                    // Of an address that is nobody's nothing is kept.
+                    email_norm: if user.is_some() { address.key() } else { "" },
+                };
+                one_time::store(tx, &secrets, &fresh, holder, purpose, now).await?;
+                let reader = if user.is_some() { Reader::Addressee } else { Reader::Nobody };
+                mail::post(tx, &secrets, &letter, reader, now, now + purpose.life_ms()).await
+            })
+        })
+        .await?)
+}
+
+/// Whether a link of `purpose` may be used.
+pub(crate) async fn is_live(
+    app: &App,
+    project: &Project,
+    purpose: Purpose,
+    token: &str,
+) -> Result<bool, Problem> {
+    let mut conn = app.db.read().await?;
+    Ok(one_time::look(&mut conn, &project.id, purpose, token, app.now_ms()).await?.is_some())
+}
+
+/// Another password by a link that came by mail. Every session and every refresh token of the user ends.
+pub(crate) async fn reset(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    token: &str,
+    password: String,
+) -> Result<(), Problem> {
+    let now = app.now_ms();
+    let user = {
+        let mut conn = app.db.read().await?;
+        let id = one_time::look(&mut conn, &project.id, Purpose::Password, token, now).await?;
+        users::find(&mut conn, &project.id, &id.ok_or(Code::LinkInvalid)?).await?.ok_or(Code::LinkInvalid)?
+    };
+    if let Some(objection) =
+        rules::objection(&password, &[&user.email, user.name.as_deref().unwrap_or_default()])
+    {
+        return Err(Problem::invalid("password", objection));
+    }
+    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &user.id };
+    let phc = app.passwords.hash(who, password).await?;
+    let letter = letters::changed(app, project, &user.email);
+    let (secrets, project_id, token) = (app.secrets.clone(), project.id.clone(), token.to_owned());
+    app.db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                let redeemed = one_time::redeem(tx, &project_id, Purpose::Password, &token, now).await?;
+                let user_id = redeemed.filter(|id| *id == user.id).ok_or(Code::LinkInvalid)?;
+                users::set_password(tx, &user_id, &phc, now).await?;
+                // Who reads the mail of an address has it.
+                users::set_verified(tx, &user_id, now).await?;
+                one_time::end_all(tx, &user_id).await?;
+                session::expel_others(tx, &project_id, &user_id, None, now).await?;
+                record(tx, &project_id, EventType::UserPasswordChanged, &user_id, now);
+                Ok(mail::post(tx, &secrets, &letter, Reader::Addressee, now, now + NOTE_MS).await?)
+            })
+        })
+        .await
+}
+
+/// Signs in by a link that came by mail.
+pub(crate) async fn sign_in_by_mail(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    token: &str,
+    previous: Option<Session>,
+) -> Result<SignedIn, Problem> {
+    let now = app.now_ms();
+    let user = {
+        let mut conn = app.db.read().await?;
+        let id = one_time::look(&mut conn, &project.id, Purpose::Magic, token, now).await?;
+        users::find(&mut conn, &project.id, &id.ok_or(Code::LinkInvalid)?).await?.ok_or(Code::LinkInvalid)?
+    };
+    let start = Start::new(app, &project.id, &user.id, &["email"], visitor, Pass::default())?;
+    let (project_id, token, user_id) = (project.id.clone(), token.to_owned(), user.id.clone());
+    let started = app
+        .db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                let redeemed = one_time::redeem(tx, &project_id, Purpose::Magic, &token, now).await?;
+                if redeemed.as_ref() != Some(&user_id) {
+                    return Err(Code::LinkInvalid.into());
+                }
+                users::set_verified(tx, &user_id, now).await?;
+                Ok(start.store(tx, previous).await?)
+            })
+        })
+        .await?;
+    Ok(started.of(user))
+}
+
+async fn admit_mail(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    address: &Address,
+) -> Result<(), Problem> {
+    let user = users::find_by_address(&mut *app.db.read().await?, &project.id, address).await?;
+    let account = throttle::Account {
+        realm: project.id.clone(),
+        address: address.key().to_owned(),
+        user_id: user.map(|user| user.id),
+    };
+    match throttle::admit_mail(app, visitor, account).await? {
+        Admission::Granted(_) => Ok(()),
+        Admission::Wait(seconds) => Err(Problem::new(Code::RateLimited).after(seconds)),
+    }
+}
+
+/// Forgets sign-ups that were not completed, a bounded number at a time.
+pub(crate) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<u64, DbError> {
+    queries::purge(conn, now_ms).await
+}
+
+/// The answer to everything that sends a mail, or seems to.
+pub(crate) fn sent() -> Value {
+    json!({ "status": "mail_sent" })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! `GET {prefix}/sessions`, `DELETE {prefix}/sessions/{id}` and `DELETE {prefix}/sessions`: where one is signed in, and
+//! ending that. A session that is ended so takes everything with it that was issued in it.
+
+use axum::{
+    Router,
+    extract::{Path, RawPathParams, State},
+    response::{IntoResponse as _, Response},
+    routing::{delete, get},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{
+    account::{current, find_project, private},
+    session,
+};
+use crate::{
+    app::Shared,
+    clock::rfc3339,
+    db::DbError,
+    events::Actor,
+    http::{Problem, csrf, problem::Code},
+};
+
+pub(super) fn router(base: &str) -> Router<Shared> {
+    Router::new()
+        .route(&format!("{base}/sessions"), get(list).delete(end_others))
+        .route(&format!("{base}/sessions/{{session}}"), delete(end))
+}
+
+async fn list(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let own = current(&app, path, &headers).await?;
+    let mut conn = app.db.read().await?;
+    let all = session::all_of(&mut conn, &own.project_id, &own.user_id, app.now_ms()).await?;
+    let data: Vec<_> = all
+        .iter()
+        .map(|session| {
+            json!({
+                "id": session.id,
+                "current": session.id == own.id,
+                "user_agent": session.user_agent,
+                "amr": session.amr,
+                "auth_time": rfc3339(session.auth_time),
+                "created_at": rfc3339(session.created_at),
+                "last_seen_at": rfc3339(session.last_seen_at),
+                "expires_at": rfc3339(session.expires_at()),
+            })
+        })
+        .collect();
+    Ok(private(json!({ "data": data, "next_cursor": null })))
+}
+
+async fn end(
+    State(app): State<Shared>,
+    parameters: RawPathParams,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let parameter =
+        |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
+    let own = current(&app, parameter("project").map(Path), &headers).await?;
+    let id = parameter("session").unwrap_or_default();
+    let project = find_project(&app, &own.project_id).await?;
+    csrf::check(&headers, &app.public, &project.trusted_origins)?;
+    let now = app.now_ms();
+    app.db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                let all = session::all_of(tx, &own.project_id, &own.user_id, now).await?;
+                let ended = all.iter().find(|session| session.id == id).ok_or(Code::NotFound)?;
+                session::expel(tx, ended, Actor::User(own.user_id.clone()), now).await?;
+                Ok(StatusCode::NO_CONTENT)
+            })
+        })
+        .await
+}
+
+async fn end_others(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let own = current(&app, path, &headers).await?;
+    let project = find_project(&app, &own.project_id).await?;
+    csrf::check(&headers, &app.public, &project.trusted_origins)?;
+    let now = app.now_ms();
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                session::expel_others(tx, &own.project_id, &own.user_id, Some(&own.id), now).await
+            })
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
