@@ -8,6 +8,8 @@ pub mod access_log;
 pub mod admin;
 mod assertion;
 pub mod cli;
+#[cfg(feature = "issuer")]
+mod courier;
 mod deadline;
 pub mod decision_log;
 pub mod doors;

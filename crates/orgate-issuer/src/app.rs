@@ -23,6 +23,8 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     pub(crate) pages: Pages,
+    /// Rung when applications are to be told of a sign-out.
+    pub(crate) logouts: Arc<tokio::sync::Notify>,
     /// Whether the issuer is being shut down.
     pub(crate) closing: AtomicBool,
 }

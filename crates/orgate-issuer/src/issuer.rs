@@ -107,6 +107,7 @@ impl Issuer {
             secrets,
             passwords: Passwords::new(),
             pages,
+            logouts: Arc::default(),
             closing: AtomicBool::new(false),
         });
         if let Some(plan) = plan {
@@ -117,6 +118,10 @@ impl Issuer {
         let projects = projects::all_ids(&mut *app.db.read().await.map_err(broken)?).await.map_err(broken)?;
         check_keys(&app, &projects).await?;
         tokio::spawn(make_keys(Arc::clone(&app), projects));
+        if let Some(courier) = app.settings.courier.clone() {
+            let bell = Arc::clone(&app.logouts);
+            tokio::spawn(tokens::backchannel::run(Arc::downgrade(&app), bell, courier));
+        }
         tokio::task::spawn_blocking(password::prepare);
         if courier.is_none() && !app.settings.dev_outbox {
             tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
@@ -215,7 +220,11 @@ async fn nothing_here(
 }
 
 /// The secret that belongs to the database: the one it was written with, or a new one for a new database.
-async fn open_secrets(settings: &Settings, url: &DatabaseUrl, db: &Db) -> Result<Secrets, StartError> {
+pub(crate) async fn open_secrets(
+    settings: &Settings,
+    url: &DatabaseUrl,
+    db: &Db,
+) -> Result<Secrets, StartError> {
     let broken = |error: DbError| StartError::could_not_run(error.to_string());
     let failed = |error: crate::secret::SecretError| StartError::could_not_run(error.to_string());
     let written_with = db.secret_name().await.map_err(broken)?;

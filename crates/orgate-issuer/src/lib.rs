@@ -16,6 +16,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod config;
+mod courier;
 mod db;
 mod encoding;
 mod events;
@@ -28,6 +29,7 @@ mod login;
 mod mail;
 pub mod maintenance;
 mod members;
+mod oauth;
 mod one_time;
 mod operators;
 mod organizations;
@@ -47,8 +49,10 @@ mod users;
 pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Settings, StartError},
+    courier::Courier,
     issuer::{Health, Issuer},
-    keys::DevelopmentKey,
+    keys::{DevelopmentKey, KeyInfo},
     mail::Smtp,
+    maintenance::Maintenance,
     setup::FirstStart,
 };

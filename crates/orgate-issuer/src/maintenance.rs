@@ -3,12 +3,15 @@
 //!
 //! Every function says in its error what kept it from its work and what would help; none leaves anything half done.
 
+mod signing_keys;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+pub use self::signing_keys::Maintenance;
 use crate::{
     StartError, clients,
     db::{

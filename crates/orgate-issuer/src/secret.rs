@@ -34,9 +34,7 @@ impl fmt::Display for NoRandomness {
 
 /// 256 random bits in URL-safe text: a cookie, a code, a client secret.
 pub(crate) fn random_token() -> Result<String, NoRandomness> {
-    let mut bytes = [0_u8; 32];
-    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    random_bytes::<32>().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Bytes that nobody can guess.
@@ -102,6 +100,8 @@ struct Secret {
     seal: RandomizedNonceKey,
     refresh: hmac::Key,
     client: hmac::Key,
+    /// What the nonces of proofs are made of.
+    nonce: [u8; 32],
     short: hmac::Key,
 }
 
@@ -208,6 +208,11 @@ impl Secrets {
         })
     }
 
+    /// The nonces that makers of proofs are given (RFC 9449 §8): the same in every process with this secret.
+    pub(crate) fn nonces(&self) -> orgate_verify::dpop::Nonces {
+        orgate_verify::dpop::Nonces::of(&self.current.nonce)
+    }
+
     /// What the database keeps of a value that could be guessed, such as a typed code or a network address. `place` says
     /// what it is for: the same value elsewhere gives something else.
     pub(crate) fn pseudonym(&self, place: &str, value: &str) -> String {
@@ -255,6 +260,8 @@ impl Secret {
         root.expand(&[b"refresh token"], hkdf::HKDF_SHA256).ok()?.fill(&mut refresh).ok()?;
         let mut client = [0_u8; 32];
         root.expand(&[b"client secret"], hkdf::HKDF_SHA256).ok()?.fill(&mut client).ok()?;
+        let mut nonce = [0_u8; 32];
+        root.expand(&[b"dpop nonce"], hkdf::HKDF_SHA256).ok()?.fill(&mut nonce).ok()?;
         let mut short = [0_u8; 32];
         root.expand(&[b"short values"], hkdf::HKDF_SHA256).ok()?.fill(&mut short).ok()?;
         let mut id = [0_u8; 32];
@@ -264,6 +271,7 @@ impl Secret {
             seal: RandomizedNonceKey::new(&AES_256_GCM, &seal).ok()?,
             refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh),
             client: hmac::Key::new(hmac::HMAC_SHA256, &client),
+            nonce,
             short: hmac::Key::new(hmac::HMAC_SHA256, &short),
         })
     }

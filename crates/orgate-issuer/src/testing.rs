@@ -193,6 +193,11 @@ impl Site {
         self.issuer.app().db.write(operation).await.unwrap()
     }
 
+    /// One statement, as it stands.
+    pub(crate) async fn change(&self, statement: &'static str) {
+        self.write(move |tx| Box::pin(async move { tx.run(crate::db::sql(statement)).await })).await;
+    }
+
     /// One number or text of the database.
     pub(crate) async fn count(&self, statement: &'static str) -> i64 {
         let mut conn = self.issuer.app().db.read().await.unwrap();

@@ -4,8 +4,8 @@
 //! the command line wins.
 
 mod check;
-#[cfg(feature = "issuer")]
 mod decisions;
+#[cfg(feature = "issuer")]
 mod demo;
 mod diff;
 mod doors;

@@ -6,7 +6,7 @@ use super::{ClientPlan, OrganizationPlan, Plan, ProjectPlan, Secret, UserPlan};
 use crate::{
     address::Address,
     app::App,
-    clients::{self, Client},
+    clients::{self, Client, Post},
     config::StartError,
     db::{Conn, DbError, Tx},
     events::Actor,
@@ -131,29 +131,50 @@ async fn wanted_client(
         (Some(Secret(secret)), _) => Some(app.secrets.hash_client_secret(secret)),
         (None, stored) => stored,
     };
+    let name = plan.name.clone().or_else(|| project.name.clone()).unwrap_or_else(|| plan.id.clone());
     Ok(Client {
-        id: plan.id.clone(),
-        project_id: project.id.clone(),
-        name: plan.name.clone().or_else(|| project.name.clone()).unwrap_or_else(|| plan.id.clone()),
-        kind: plan.kind,
         secret_hash,
         redirect_uris: plan.redirect_uris.clone(),
         post_logout_redirect_uris: plan.post_logout_redirect_uris.clone(),
         grants: plan.grants.clone(),
         require_pkce: plan.require_pkce,
+        // The organization may be one that the same file makes.
+        post: plan.post.clone().map(|(org_id, role)| Post { org_id, role }),
+        audiences: plan.audiences.clone(),
+        scopes: plan.scopes.clone(),
+        require_org: plan.require_org,
+        require_par: plan.require_par,
+        dpop_bound: plan.dpop_bound,
+        dpop_nonce: plan.dpop_nonce,
+        backchannel_logout_uri: plan.backchannel_logout_uri.clone(),
+        ..Client::new(plan.id.clone(), project.id.clone(), name, plan.kind)
     })
+}
+
+/// Stores a client; a machine's organization is there by now.
+async fn settle_client(
+    tx: &mut Tx,
+    project_id: &str,
+    mut client: Client,
+    now_ms: i64,
+) -> Result<(), ApplyError> {
+    if let Some(post) = &mut client.post {
+        post.org_id =
+            organizations::find(tx, project_id, &post.org_id).await?.map(|org| org.id).ok_or_else(|| {
+                ApplyError::Conflict(format!("the organization of the client `{}` is not there", client.id))
+            })?;
+    }
+    match clients::find(tx, &client.id).await? {
+        None => clients::create(tx, &client, now_ms).await?,
+        Some(stored) if stored != client => clients::update(tx, &client, now_ms).await?,
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 async fn apply_project(tx: &mut Tx, prepared: Prepared, now_ms: i64) -> Result<(), ApplyError> {
     let Prepared { plan, clients, operator_hashes, user_hashes } = prepared;
     settle_project(tx, &plan, now_ms).await?;
-    for client in &clients {
-        match clients::find(tx, &client.id).await? {
-            None => clients::create(tx, client, now_ms).await?,
-            Some(stored) if stored != *client => clients::update(tx, client, now_ms).await?,
-            Some(_) => {}
-        }
-    }
     for (operator, hash) in plan.operators.iter().zip(operator_hashes) {
         let id = match (operators::find(tx, &operator.address).await?, hash) {
             (None, Some(hash)) => operators::create(tx, &operator.address, &hash, now_ms).await?,
@@ -173,6 +194,9 @@ async fn apply_project(tx: &mut Tx, prepared: Prepared, now_ms: i64) -> Result<(
     for organization in &plan.organizations {
         settle_organization(tx, &plan.id, organization, now_ms).await?;
     }
+    for client in clients {
+        settle_client(tx, &plan.id, client, now_ms).await?;
+    }
     Ok(())
 }
 
@@ -188,6 +212,10 @@ async fn settle_project(tx: &mut Tx, plan: &ProjectPlan, now_ms: i64) -> Result<
     wanted.audience = plan.audience.clone().unwrap_or(wanted.audience);
     wanted.trusted_origins = plan.trusted_origins.clone().unwrap_or(wanted.trusted_origins);
     wanted.access_ttl_ms = plan.access_ttl_ms.unwrap_or(wanted.access_ttl_ms);
+    wanted.refresh_grace_ms = plan.refresh_grace_ms.unwrap_or(wanted.refresh_grace_ms);
+    wanted.access_algorithm = plan.access_algorithm.unwrap_or(wanted.access_algorithm);
+    wanted.id_algorithm = plan.id_algorithm.unwrap_or(wanted.id_algorithm);
+    wanted.claims_profile = plan.claims_profile.unwrap_or(wanted.claims_profile);
     match stored {
         None => projects::create(tx, &wanted, now_ms).await?,
         Some(stored) => projects::update(tx, &stored, &wanted, Actor::Setup, now_ms).await?,

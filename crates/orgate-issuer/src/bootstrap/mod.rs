@@ -14,7 +14,9 @@ use std::path::Path;
 use orgate_config::{diagnostic::Diagnostics, document};
 
 pub(crate) use self::apply::apply;
-use crate::{address::Address, clients::ClientKind, config::StartError};
+use crate::{
+    address::Address, clients::ClientKind, config::StartError, keys::Algorithm, projects::ClaimsProfile,
+};
 
 /// What a file asks for.
 #[derive(Debug, Default)]
@@ -30,6 +32,10 @@ struct ProjectPlan {
     personal_orgs: Option<bool>,
     audience: Option<Vec<String>>,
     access_ttl_ms: Option<i64>,
+    refresh_grace_ms: Option<i64>,
+    access_algorithm: Option<Algorithm>,
+    id_algorithm: Option<Algorithm>,
+    claims_profile: Option<ClaimsProfile>,
     trusted_origins: Option<Vec<String>>,
     clients: Vec<ClientPlan>,
     operators: Vec<OperatorPlan>,
@@ -47,6 +53,15 @@ struct ClientPlan {
     post_logout_redirect_uris: Vec<String>,
     grants: Vec<String>,
     require_pkce: bool,
+    /// The organization (by id or slug) and the role of a machine in it.
+    post: Option<(String, String)>,
+    audiences: Vec<String>,
+    scopes: Vec<String>,
+    require_org: bool,
+    require_par: bool,
+    dpop_bound: bool,
+    dpop_nonce: bool,
+    backchannel_logout_uri: Option<String>,
 }
 
 #[derive(Clone, Debug)]

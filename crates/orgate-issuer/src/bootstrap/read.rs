@@ -1,5 +1,6 @@
 //! From the tree of the file to a plan; every mistake is reported, none stops the reading.
 
+mod clients;
 mod parts;
 
 use orgate_config::{
@@ -8,9 +9,18 @@ use orgate_config::{
     document::{Field, MapReader, Node, Spanned, Value, closest, wrong_kind},
 };
 
-use self::parts::{client, default_client, operator, organization, user};
+use self::{
+    clients::{client, default_client},
+    parts::{operator, organization, user},
+};
 use super::{Plan, ProjectPlan, Secret};
-use crate::{address::Address, clients::redirect_uri, ids::Kind, projects::MAX_ACCESS_TTL_MS};
+use crate::{
+    address::Address,
+    clients::redirect_uri,
+    ids::Kind,
+    keys::Algorithm,
+    projects::{ClaimsProfile, MAX_ACCESS_TTL_MS},
+};
 
 /// What every part of the reading needs.
 struct Reading<'a> {
@@ -46,6 +56,12 @@ fn project(
     let audience = map.optional("audience").list();
     let most = u64::try_from(MAX_ACCESS_TTL_MS / 1000).unwrap_or(u64::MAX);
     let access_ttl = map.optional("access_ttl").duration(1..=most);
+    let refresh_grace = map.optional("refresh_grace").duration(0..=60);
+    let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm));
+    let access_algorithm = map.optional("access_token_alg").one_of(&algorithms);
+    let id_algorithm = map.optional("id_token_alg").one_of(&algorithms);
+    let profiles = ClaimsProfile::ALL.map(|profile| (profile.as_str(), profile));
+    let claims_profile = map.optional("claims_profile").one_of(&profiles);
     let trusted_origins = map.optional("trusted_origins").list();
     let redirect_uris = map.optional("redirect_uris").list();
     let post_logout = map.optional("post_logout_redirect_uris").list();
@@ -76,6 +92,10 @@ fn project(
         personal_orgs: personal_orgs.map(|flag| flag.value),
         audience: audience.map(texts),
         access_ttl_ms: access_ttl.and_then(|ttl| i64::try_from(ttl.value.as_millis()).ok()),
+        refresh_grace_ms: refresh_grace.and_then(|grace| i64::try_from(grace.value.as_millis()).ok()),
+        access_algorithm: access_algorithm.map(|algorithm| algorithm.value),
+        id_algorithm: id_algorithm.map(|algorithm| algorithm.value),
+        claims_profile: claims_profile.map(|profile| profile.value),
         trusted_origins: trusted_origins.map(texts),
         operators: Vec::new(),
         users: Vec::new(),

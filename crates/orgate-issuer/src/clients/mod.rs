@@ -12,6 +12,8 @@ use http::{HeaderMap, header};
 use crate::{
     app::App,
     db::{Conn, DbError, Tx},
+    oauth::{Parameters, TokenError},
+    projects::{self, Project},
     secret::same,
 };
 
@@ -22,19 +24,29 @@ pub(crate) enum ClientKind {
     Confidential,
     /// It runs in the hands of the user.
     Public,
+    /// It acts for itself and nobody signs in to it.
+    Machine,
 }
 
-impl ClientKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confidential => "confidential",
-            Self::Public => "public",
-        }
-    }
-}
+/// The name of the token exchange (RFC 8693 §2.1).
+pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The name of the sign-in of a device (RFC 8628 §3.4).
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// The grants a client may be given (RFC 6749 §1.3).
-pub(crate) const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+pub(crate) const GRANTS: [&str; 5] =
+    ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE, DEVICE_CODE];
+
+/// The grants of a project's default client.
+pub(crate) const DEFAULT_GRANTS: [&str; 4] =
+    ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE];
+
+/// The organization that a machine works in, and its role there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Post {
+    pub(crate) org_id: String,
+    pub(crate) role: String,
+}
 
 /// An OAuth client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +60,52 @@ pub(crate) struct Client {
     pub(crate) post_logout_redirect_uris: Vec<String>,
     pub(crate) grants: Vec<String>,
     pub(crate) require_pkce: bool,
+    pub(crate) post: Option<Post>,
+    /// Whom its tokens may be for; empty for the project's audience.
+    pub(crate) audiences: Vec<String>,
+    /// Scopes it may ask for beside those that everybody may.
+    pub(crate) scopes: Vec<String>,
+    /// Whether people must choose an organization.
+    pub(crate) require_org: bool,
+    /// Whether its requests must be pushed (RFC 9126 §6).
+    pub(crate) require_par: bool,
+    /// Whether its tokens must be bound to a key (RFC 9449 §5.2).
+    pub(crate) dpop_bound: bool,
+    /// Whether proofs of its keys must carry a nonce (RFC 9449 §8).
+    pub(crate) dpop_nonce: bool,
+    /// Who is told that a session ended.
+    pub(crate) backchannel_logout_uri: Option<String>,
 }
 
 impl Client {
+    /// A client that may do nothing yet.
+    pub(crate) fn new(id: String, project_id: String, name: String, kind: ClientKind) -> Self {
+        Self {
+            id,
+            project_id,
+            name,
+            kind,
+            secret_hash: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            grants: Vec::new(),
+            require_pkce: true,
+            post: None,
+            audiences: Vec::new(),
+            scopes: Vec::new(),
+            require_org: false,
+            require_par: false,
+            dpop_bound: false,
+            dpop_nonce: false,
+            backchannel_logout_uri: None,
+        }
+    }
+
+    /// Whom its tokens may be for, in a project with this audience.
+    pub(crate) fn audiences<'a>(&'a self, project: &'a [String]) -> &'a [String] {
+        if self.audiences.is_empty() { project } else { &self.audiences }
+    }
+
     /// Whether `uri` is registered.
     pub(crate) fn has_redirect_uri(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|registered| {
@@ -112,6 +167,31 @@ impl From<DbError> for ClientError {
     }
 }
 
+impl From<ClientError> for TokenError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Db(error) => error.into(),
+            ClientError::Malformed(why) => Self::InvalidRequest(why),
+            ClientError::Invalid { basic } => Self::InvalidClient { basic },
+        }
+    }
+}
+
+/// The client that sends a request and its project; `project_id` is that of the path, if there is one.
+pub(crate) async fn authenticate(
+    app: &App,
+    project_id: Option<&str>,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<(Project, Client), TokenError> {
+    let credentials =
+        Credentials::read(headers, parameters.get("client_id"), parameters.get("client_secret"))?;
+    let mut conn = app.db.read().await?;
+    let client = credentials.authenticate(app, &mut conn, project_id).await?;
+    let project = projects::find(&mut conn, &client.project_id).await?;
+    Ok((project.ok_or(TokenError::InvalidClient { basic: false })?, client))
+}
+
 impl Credentials {
     /// Reads the `Authorization` header and the parameters of the body.
     pub(crate) fn read(
@@ -155,7 +235,7 @@ impl Credentials {
         }
         let proven = match (client.kind, &client.secret_hash, &self.secret) {
             (ClientKind::Public, _, None) => true,
-            (ClientKind::Confidential, Some(stored), Some(secret)) => {
+            (ClientKind::Confidential | ClientKind::Machine, Some(stored), Some(secret)) => {
                 !secret.is_empty() && app.secrets.verify_client_secret(secret, stored)
             }
             _ => false,

@@ -1,18 +1,24 @@
 //! The SQL of the clients.
 
-use super::{Client, ClientKind};
+use super::{Client, ClientKind, Post};
 use crate::db::{Conn, DbError, json_list, sql};
 
 pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, DbError> {
     let statement =
-        sql("SELECT id, project_id, name, kind, secret_hash, redirect_uris, post_logout_redirect_uris,
-                                grants, require_pkce
+        sql("SELECT id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris,
+                                grants, require_pkce, org_id, org_role, audiences, scopes, require_org, require_par,
+                                dpop_bound, dpop_nonce, backchannel_logout_uri
                          FROM clients WHERE id = $1")
         .bind(id);
     let Some(row) = conn.first(statement).await? else { return Ok(None) };
-    let kind = match row.text("kind")?.as_str() {
-        "public" => ClientKind::Public,
+    let kind = match (row.text("kind")?.as_str(), row.flag("machine")?) {
+        ("public", _) => ClientKind::Public,
+        (_, true) => ClientKind::Machine,
         _ => ClientKind::Confidential,
+    };
+    let post = match (row.text_opt("org_id")?, row.text_opt("org_role")?) {
+        (Some(org_id), Some(role)) => Some(Post { org_id, role }),
+        _ => None,
     };
     Ok(Some(Client {
         id: row.text("id")?,
@@ -24,24 +30,43 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, Db
         post_logout_redirect_uris: row.list("post_logout_redirect_uris")?,
         grants: row.list("grants")?,
         require_pkce: row.flag("require_pkce")?,
+        post,
+        audiences: row.list("audiences")?,
+        scopes: row.list("scopes")?,
+        require_org: row.flag("require_org")?,
+        require_par: row.flag("require_par")?,
+        dpop_bound: row.flag("dpop_bound")?,
+        dpop_nonce: row.flag("dpop_nonce")?,
+        backchannel_logout_uri: row.text_opt("backchannel_logout_uri")?,
     }))
 }
 
 pub(super) async fn insert(conn: &mut Conn, client: &Client, now_ms: i64) -> Result<(), DbError> {
     conn.run(
         sql("INSERT INTO clients
-                 (id, project_id, name, kind, secret_hash, redirect_uris, post_logout_redirect_uris, grants,
-                  require_pkce, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)")
+                 (id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris, grants,
+                  require_pkce, org_id, org_role, audiences, scopes, require_org, require_par, dpop_bound,
+                  dpop_nonce, backchannel_logout_uri, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)")
         .bind(&client.id)
         .bind(&client.project_id)
         .bind(&client.name)
-        .bind(client.kind.as_str())
+        .bind(stored_kind(client))
+        .bind(client.kind == ClientKind::Machine)
         .bind(&client.secret_hash)
         .bind(&json_list(&client.redirect_uris))
         .bind(&json_list(&client.post_logout_redirect_uris))
         .bind(&json_list(&client.grants))
         .bind(client.require_pkce)
+        .bind(client.post.as_ref().map(|post| post.org_id.as_str()))
+        .bind(client.post.as_ref().map(|post| post.role.as_str()))
+        .bind(&json_list(&client.audiences))
+        .bind(&json_list(&client.scopes))
+        .bind(client.require_org)
+        .bind(client.require_par)
+        .bind(client.dpop_bound)
+        .bind(client.dpop_nonce)
+        .bind(&client.backchannel_logout_uri)
         .bind(now_ms),
     )
     .await
@@ -51,17 +76,29 @@ pub(super) async fn insert(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
 pub(super) async fn update(conn: &mut Conn, client: &Client, now_ms: i64) -> Result<(), DbError> {
     conn.run(
         sql("UPDATE clients
-             SET name = $2, kind = $3, secret_hash = $4, redirect_uris = $5, post_logout_redirect_uris = $6,
-                 grants = $7, require_pkce = $8, updated_at = $9
+             SET name = $2, kind = $3, machine = $4, secret_hash = $5, redirect_uris = $6,
+                 post_logout_redirect_uris = $7, grants = $8, require_pkce = $9, org_id = $10, org_role = $11,
+                 audiences = $12, scopes = $13, require_org = $14, require_par = $15, dpop_bound = $16,
+                 dpop_nonce = $17, backchannel_logout_uri = $18, updated_at = $19
              WHERE id = $1")
         .bind(&client.id)
         .bind(&client.name)
-        .bind(client.kind.as_str())
+        .bind(stored_kind(client))
+        .bind(client.kind == ClientKind::Machine)
         .bind(&client.secret_hash)
         .bind(&json_list(&client.redirect_uris))
         .bind(&json_list(&client.post_logout_redirect_uris))
         .bind(&json_list(&client.grants))
         .bind(client.require_pkce)
+        .bind(client.post.as_ref().map(|post| post.org_id.as_str()))
+        .bind(client.post.as_ref().map(|post| post.role.as_str()))
+        .bind(&json_list(&client.audiences))
+        .bind(&json_list(&client.scopes))
+        .bind(client.require_org)
+        .bind(client.require_par)
+        .bind(client.dpop_bound)
+        .bind(client.dpop_nonce)
+        .bind(&client.backchannel_logout_uri)
         .bind(now_ms),
     )
     .await
@@ -74,5 +111,13 @@ pub(super) async fn count_of_other_secrets(conn: &mut Conn, like: &str) -> Resul
     match conn.first(statement.bind(like)).await? {
         Some(row) => row.int("n"),
         None => Ok(0),
+    }
+}
+
+/// Whether it can keep a secret.
+fn stored_kind(client: &Client) -> &'static str {
+    match client.kind {
+        ClientKind::Public => "public",
+        ClientKind::Confidential | ClientKind::Machine => "confidential",
     }
 }

@@ -2,12 +2,12 @@
 
 mod public_url;
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use orgate_config::diagnostic::Diagnostics;
 
 pub(crate) use self::public_url::PublicUrl;
-use crate::mail::Smtp;
+use crate::{courier::Courier, mail::Smtp};
 
 /// What the issuer is told at the start.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Settings {
     /// The name of the end users' cookie, `{project}` standing for the project's id; `None` means
     /// `__Host-orgate-{project}` on https and `orgate-{project}` on http.
     pub session_cookie: Option<String>,
+    /// What brings news to applications, such as the end of a session; `None` means that they are not told.
+    pub courier: Option<Arc<dyn Courier>>,
     /// Where mail is handed over; without it, mail lies in the outbox.
     pub smtp: Option<Smtp>,
     /// The sender of mail; `None` means `no-reply@` and the host of the public URL.
@@ -48,6 +50,7 @@ impl Settings {
             bootstrap: None,
             prefix: "/v1/auth".to_owned(),
             session_cookie: None,
+            courier: None,
             smtp: None,
             mail_from: None,
             dev_outbox: false,

@@ -32,6 +32,9 @@ macro_rules! steps {
 /// Every file of `migrations/`, in order.
 const STEPS: &[Step] = steps![
     (1, "initial", "0001_initial.sql"),
+    (10, "clients", "0010_clients.sql"),
+    (11, "tokens", "0011_tokens.sql"),
+    (12, "flows", "0012_flows.sql"),
     (20, "sign_in", "0020_sign_in.sql"),
     (21, "second_factors", "0021_second_factors.sql"),
     (22, "passkeys", "0022_passkeys.sql"),

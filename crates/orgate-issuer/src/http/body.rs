@@ -158,10 +158,6 @@ impl Form {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
-
-    pub(crate) fn into_fields(self) -> Vec<(String, String)> {
-        self.0
-    }
 }
 
 #[cfg(test)]

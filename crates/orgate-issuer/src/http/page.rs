@@ -21,13 +21,17 @@ const STYLE: &str = include_str!("../../templates/style.css");
 /// The one script, of the one page that needs one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: &str = "passkey.html";
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
     ("notice.html", include_str!("../../templates/notice.html")),
     (SCRIPTED, include_str!("../../templates/passkey.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
+    ("device.html", include_str!("../../templates/device.html")),
+    ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
+    ("device_done.html", include_str!("../../templates/device_done.html")),
+    ("logout.html", include_str!("../../templates/logout.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("setup.html", include_str!("../../templates/setup.html")),
     ("setup_done.html", include_str!("../../templates/setup_done.html")),

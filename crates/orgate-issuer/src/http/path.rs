@@ -11,7 +11,7 @@ use super::{
     page::PageError,
     problem::{Code, Problem},
 };
-use crate::{app::Shared, tokens::TokenError};
+use crate::{app::Shared, oauth::TokenError};
 
 /// Refuses what the routes could not read.
 pub(crate) async fn readable(
@@ -25,12 +25,15 @@ pub(crate) async fn readable(
     }
     let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
     match segments.as_slice() {
-        ["p", _, "token"] => TokenError::InvalidRequest("the path is not UTF-8").into_response(),
+        ["p", _, "token" | "introspect" | "revoke" | "par" | "device_authorization" | "userinfo"] => {
+            TokenError::InvalidRequest("the path is not UTF-8").into_response()
+        }
         ["setup", _]
         | [
             "p",
             _,
-            "authorize" | "login" | "signup" | "verify" | "forgot" | "reset" | "magic" | "second-factor",
+            "authorize" | "login" | "logout" | "device" | "signup" | "verify" | "forgot" | "reset" | "magic"
+            | "second-factor",
         ]
         | ["p", _, "organizations", "choose"] => app.pages.error(&PageError::new("invalid_request")),
         _ => Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response(),

@@ -6,11 +6,15 @@ use aws_lc_rs::{
     encoding::AsDer as _,
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
+        KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+        UnparsedPublicKey,
+    },
 };
 use serde_json::{Value, json};
 
-use crate::encoding::base64url;
+use crate::encoding::{base64url, from_base64url};
 
 /// A JWS algorithm (RFC 7518 §3.1) that the issuer signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,15 +23,18 @@ pub(crate) enum Algorithm {
     Es256,
     /// RSA PKCS #1 v1.5 with SHA-256: ID tokens, because clients expect it (OpenID Connect Core §15.1).
     Rs256,
+    /// Ed25519 (RFC 8037), for projects that choose it.
+    EdDsa,
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
+    pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::EdDsa];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
+            Self::EdDsa => "EdDSA",
         }
     }
 
@@ -35,6 +42,7 @@ impl Algorithm {
         match self {
             Self::Es256 => 0,
             Self::Rs256 => 1,
+            Self::EdDsa => 2,
         }
     }
 
@@ -43,9 +51,33 @@ impl Algorithm {
     }
 }
 
+impl Algorithm {
+    /// Whether the key `jwk`, one of ours, has made the signature.
+    pub(super) fn verify(self, jwk: &Value, message: &[u8], signature: &[u8]) -> bool {
+        let member = |name: &str| jwk.get(name).and_then(Value::as_str).and_then(from_base64url);
+        let holds = match self {
+            Self::Es256 => {
+                let (Some(x), Some(y)) = (member("x"), member("y")) else { return false };
+                let point = [&[4], x.as_slice(), y.as_slice()].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
+            Self::EdDsa => {
+                let Some(x) = member("x") else { return false };
+                UnparsedPublicKey::new(&ED25519, x).verify(message, signature)
+            }
+            Self::Rs256 => {
+                let (Some(n), Some(e)) = (member("n"), member("e")) else { return false };
+                RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
+        };
+        holds.is_ok()
+    }
+}
+
 pub(super) enum KeyPair {
     Es256(EcdsaKeyPair),
     Rs256(RsaKeyPair),
+    EdDsa(Ed25519KeyPair),
 }
 
 impl fmt::Debug for KeyPair {
@@ -62,6 +94,7 @@ impl KeyPair {
                 EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).ok().map(Self::Es256)
             }
             Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048).ok().map(Self::Rs256),
+            Algorithm::EdDsa => Ed25519KeyPair::generate().ok().map(Self::EdDsa),
         }
     }
 
@@ -71,6 +104,7 @@ impl KeyPair {
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok().map(Self::Es256)
             }
             Algorithm::Rs256 => RsaKeyPair::from_pkcs8(pkcs8).ok().map(Self::Rs256),
+            Algorithm::EdDsa => Ed25519KeyPair::from_pkcs8(pkcs8).ok().map(Self::EdDsa),
         }
     }
 
@@ -78,6 +112,7 @@ impl KeyPair {
         match self {
             Self::Es256(pair) => Some(pair.to_pkcs8v1().ok()?.as_ref().to_vec()),
             Self::Rs256(pair) => Some(pair.as_der().ok()?.as_ref().to_vec()),
+            Self::EdDsa(pair) => Some(pair.to_pkcs8().ok()?.as_ref().to_vec()),
         }
     }
 
@@ -90,6 +125,7 @@ impl KeyPair {
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).ok()?;
                 Some(signature)
             }
+            Self::EdDsa(pair) => Some(pair.sign(message).as_ref().to_vec()),
         }
     }
 
@@ -110,6 +146,8 @@ impl KeyPair {
                 Some(json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
                              "n": base64url(modulus), "e": base64url(exponent) }))
             }
+            Self::EdDsa(pair) => Some(json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+                                              "kid": kid, "x": base64url(pair.public_key().as_ref()) })),
         }
     }
 }

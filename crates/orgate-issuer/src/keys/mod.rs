@@ -3,11 +3,14 @@
 //! The rules: at most one active key per project and algorithm (a unique index holds it); the private part is in the
 //! database only sealed with the installation's secret and in memory only as a parsed key pair; signing never parses.
 //! A missing key is made when it is first asked for, and everybody who asks waits: a key set (RFC 7517) never lacks a
-//! key that is about to be used. Rotation is not here yet; the states for it are in the schema.
+//! key that is about to be used. How one key follows another is in `life`. What is in memory is read again each second,
+//! so that all processes of an installation sign with the same keys.
 
 mod algorithm;
 mod development;
+mod life;
 mod queries;
+mod ring;
 pub(crate) mod routes;
 
 use std::{
@@ -19,15 +22,59 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-pub(crate) use self::algorithm::Algorithm;
-use self::algorithm::KeyPair;
-pub use self::development::DevelopmentKey;
+pub(crate) use self::{algorithm::Algorithm, ring::Ring};
+use self::{algorithm::KeyPair, queries::StoredKey, ring::Entry};
+pub use self::{development::DevelopmentKey, life::KeyInfo};
 use crate::{
     db::{BoxFuture, Db, DbError, Tx},
-    events::{Actor, Event, EventType},
     ids::Kind,
     secret::{Secrets, random_token},
 };
+
+/// How long what was read of the keys is believed.
+const FRESH_MS: i64 = 1_000;
+/// How long a key is shown before it signs: twice what a key set may be kept for, and then a day for those that keep it
+/// longer.
+const AHEAD_MS: i64 = 24 * 3_600_000;
+/// How long a key is shown after it signed: the longest life of a token, and what clocks may differ.
+const LINGER_MS: i64 = (24 * 60 + 10) * 60_000;
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Shown, and not used yet.
+    Next,
+    Active,
+    /// Shown for what it has signed.
+    Retiring,
+    Removed,
+}
+
+impl State {
+    const ALL: [Self; 4] = [Self::Next, Self::Active, Self::Retiring, Self::Removed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Removed => "removed",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Active => 0,
+            Self::Next => 1,
+            Self::Retiring => 2,
+            Self::Removed => 3,
+        }
+    }
+}
 
 /// Why there is no key.
 #[derive(Debug)]
@@ -89,26 +136,24 @@ impl SigningKey {
     }
 
     /// The key as others see it (RFC 7517).
-    pub(crate) fn public_jwk(&self) -> &Value {
+    fn public_jwk(&self) -> &Value {
         &self.public_jwk
     }
 }
-
-type Ring = HashMap<(String, Algorithm), Arc<SigningKey>>;
 
 /// The keys of all projects.
 #[derive(Debug)]
 pub(crate) struct Keys {
     db: Db,
     secrets: Arc<Secrets>,
-    ring: RwLock<Ring>,
+    rings: RwLock<HashMap<String, Arc<Ring>>>,
     // One lock per algorithm: nobody who wants a curve key waits for somebody's RSA key.
     making: [Mutex<()>; Algorithm::ALL.len()],
 }
 
 impl Keys {
     pub(crate) fn new(db: Db, secrets: Arc<Secrets>) -> Self {
-        Self { db, secrets, ring: RwLock::default(), making: Default::default() }
+        Self { db, secrets, rings: RwLock::default(), making: Default::default() }
     }
 
     /// The active key of `project` for `algorithm`; made, if there is none.
@@ -118,53 +163,88 @@ impl Keys {
         algorithm: Algorithm,
         now_ms: i64,
     ) -> Result<Arc<SigningKey>, KeyError> {
-        let wanted = (project.to_owned(), algorithm);
-        if let Some(key) = self.held(&wanted) {
+        if let Some(key) = self.ring(project, now_ms).await?.active(algorithm) {
             return Ok(key);
         }
         let Some(making) = self.making.get(algorithm.index()) else { return Err(KeyError::Crypto) };
         let _one_at_a_time = making.lock().await;
-        if let Some(key) = self.held(&wanted) {
+        if let Some(key) = self.read(project, now_ms).await?.active(algorithm) {
             return Ok(key);
         }
-        let key = match self.load(project, algorithm).await? {
-            Some(key) => key,
-            None => self.make(project, algorithm, now_ms).await?,
-        };
-        let key = Arc::new(key);
-        self.ring.write().unwrap_or_else(PoisonError::into_inner).insert(wanted, Arc::clone(&key));
-        Ok(key)
+        let key = self.generate(project, algorithm, State::Active, now_ms).await?;
+        self.store(project, key, Vec::new(), now_ms).await?;
+        // If another process of this installation was first, its key is the active one.
+        self.read(project, now_ms).await?.active(algorithm).ok_or(KeyError::Crypto)
     }
 
-    /// What the project's key set shows: every key a verifier may meet.
-    pub(crate) async fn published(&self, project: &str, now_ms: i64) -> Result<Vec<Value>, KeyError> {
-        let mut keys = Vec::new();
+    /// Every key a verifier may meet; those that are missing are made first.
+    pub(crate) async fn published(&self, project: &str, now_ms: i64) -> Result<Arc<Ring>, KeyError> {
         for algorithm in Algorithm::ALL {
-            keys.push(self.active(project, algorithm, now_ms).await?.public_jwk().clone());
+            self.active(project, algorithm, now_ms).await?;
         }
-        Ok(keys)
+        self.ring(project, now_ms).await
     }
 
-    fn held(&self, wanted: &(String, Algorithm)) -> Option<Arc<SigningKey>> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).get(wanted).map(Arc::clone)
+    /// The keys of the project as they were read a moment ago.
+    pub(crate) async fn ring(&self, project: &str, now_ms: i64) -> Result<Arc<Ring>, KeyError> {
+        let held = self.rings.read().unwrap_or_else(PoisonError::into_inner).get(project).map(Arc::clone);
+        match held.filter(|ring| ring.is_fresh(now_ms)) {
+            Some(ring) => Ok(ring),
+            None => self.read(project, now_ms).await,
+        }
     }
 
-    async fn load(&self, project: &str, algorithm: Algorithm) -> Result<Option<SigningKey>, KeyError> {
-        let mut conn = self.db.read().await?;
-        let Some(stored) = queries::active(&mut conn, project, algorithm.as_str()).await? else {
-            return Ok(None);
-        };
+    /// Reads them again, after whatever is due has been done. A private key is opened and parsed once.
+    async fn read(&self, project: &str, now_ms: i64) -> Result<Arc<Ring>, KeyError> {
+        let mut stored = queries::living(&mut *self.db.read().await?, project).await?;
+        if stored.iter().any(|key| life::is_due(key, now_ms)) {
+            life::advance(&self.db, project, now_ms).await?;
+            stored = queries::living(&mut *self.db.read().await?, project).await?;
+        }
+        let held = self.rings.read().unwrap_or_else(PoisonError::into_inner).get(project).map(Arc::clone);
+        if let Some(ring) = held.as_ref().filter(|ring| ring.is_still(&stored, now_ms)) {
+            return Ok(Arc::clone(ring));
+        }
+        let mut entries = Vec::with_capacity(stored.len());
+        for key in stored {
+            let known = held.as_ref().and_then(|ring| ring.signer(&key.kid));
+            let signer = match (key.state, known) {
+                (State::Active, Some(known)) => Some(known),
+                (State::Active, None) => Some(Arc::new(self.open(project, &key)?)),
+                _ => None,
+            };
+            let jwk =
+                serde_json::from_str(&key.public_jwk).map_err(|_| KeyError::Unreadable(key.kid.clone()))?;
+            entries.push(Entry { kid: key.kid, algorithm: key.algorithm, state: key.state, jwk, signer });
+        }
+        let ring = Arc::new(Ring::new(now_ms, entries));
+        self.rings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(project.to_owned(), Arc::clone(&ring));
+        Ok(ring)
+    }
+
+    fn open(&self, project: &str, stored: &StoredKey) -> Result<SigningKey, KeyError> {
         let unreadable = || KeyError::Unreadable(stored.kid.clone());
+        let algorithm = stored.algorithm;
         let private = self
             .secrets
             .open_sealed(&context(project, &stored.kid, algorithm), &stored.private_enc)
             .ok_or_else(unreadable)?;
         let pair = KeyPair::parse(algorithm, &private).ok_or_else(unreadable)?;
         let public_jwk = pair.public_jwk(&stored.kid).ok_or_else(unreadable)?;
-        Ok(Some(SigningKey { kid: stored.kid, algorithm, pair, public_jwk }))
+        Ok(SigningKey { kid: stored.kid.clone(), algorithm, pair, public_jwk })
     }
 
-    async fn make(&self, project: &str, algorithm: Algorithm, now_ms: i64) -> Result<SigningKey, KeyError> {
+    /// A new key, not stored yet.
+    async fn generate(
+        &self,
+        project: &str,
+        algorithm: Algorithm,
+        state: State,
+        now_ms: i64,
+    ) -> Result<StoredKey, KeyError> {
         // An RSA key takes hundreds of milliseconds of a core.
         let pair = tokio::task::spawn_blocking(move || KeyPair::generate(algorithm))
             .await
@@ -175,43 +255,33 @@ impl Keys {
         let random = random_token().map_err(|_| KeyError::Crypto)?;
         let kid = format!("{}_{}", Kind::Key.prefix(), random.get(..22).unwrap_or(&random));
         let private = pair.to_pkcs8().ok_or(KeyError::Crypto)?;
-        let stored = queries::StoredKey {
-            private_enc: self
-                .secrets
-                .seal(&context(project, &kid, algorithm), &private)
-                .ok_or(KeyError::Crypto)?,
-            kid: kid.clone(),
-        };
-        let public_jwk = pair.public_jwk(&kid).ok_or(KeyError::Crypto)?;
-        let (project, public) = (project.to_owned(), public_jwk.to_string());
-        let ours = {
-            let project = project.clone();
-            self.db
-                .write(move |tx| -> BoxFuture<'_, Result<bool, DbError>> {
-                    Box::pin(async move {
-                        let alg = algorithm.as_str();
-                        if !queries::insert(tx, &project, alg, &stored, &public, now_ms).await? {
-                            return Ok(false);
-                        }
-                        tx.record(Event {
-                            project_id: project,
-                            kind: EventType::KeyCreated,
-                            actor: Actor::System,
-                            org_id: None,
-                            target_id: stored.kid,
-                            data: json!({ "alg": alg }),
-                            at: now_ms,
-                        });
-                        Ok(true)
-                    })
-                })
-                .await?
-        };
-        if ours {
-            return Ok(SigningKey { kid, algorithm, pair, public_jwk });
-        }
-        // Another process of this installation was first; its key is the active one.
-        self.load(&project, algorithm).await?.ok_or(KeyError::Crypto)
+        let place = context(project, &kid, algorithm);
+        Ok(StoredKey {
+            algorithm,
+            state,
+            public_jwk: pair.public_jwk(&kid).ok_or(KeyError::Crypto)?.to_string(),
+            private_enc: self.secrets.seal(&place, &private).ok_or(KeyError::Crypto)?,
+            created_at: now_ms,
+            active_at: Some(if state == State::Next { now_ms + AHEAD_MS } else { now_ms }),
+            remove_at: None,
+            kid,
+        })
+    }
+
+    /// Stores `key` in place of `revoked`, all at once; `false` if another one is active already.
+    async fn store(
+        &self,
+        project: &str,
+        key: StoredKey,
+        revoked: Vec<String>,
+        now_ms: i64,
+    ) -> Result<bool, DbError> {
+        let project = project.to_owned();
+        self.db
+            .write(move |tx| -> BoxFuture<'_, Result<bool, DbError>> {
+                Box::pin(async move { life::store(tx, &project, &key, &revoked, now_ms).await })
+            })
+            .await
     }
 }
 

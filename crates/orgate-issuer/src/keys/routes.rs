@@ -6,31 +6,52 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::header;
-use serde_json::json;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::queries;
 use crate::{
     app::Shared,
     http::{Problem, problem::Code},
+    secret::fingerprint,
 };
 
 pub(crate) fn router() -> Router<Shared> {
     Router::new().route("/p/{project}/jwks.json", get(key_set))
 }
 
-async fn key_set(State(app): State<Shared>, Path(project): Path<String>) -> Result<Response, Problem> {
+async fn key_set(
+    State(app): State<Shared>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     if !queries::project_exists(&mut *app.db.read().await?, &project).await? {
         return Err(Code::NotFound.into());
     }
-    let keys = app.keys.published(&project, app.now_ms()).await.map_err(|error| {
+    let ring = app.keys.published(&project, app.now_ms()).await.map_err(|error| {
         tracing::error!(%error, project.id = %project, "the key set cannot be shown");
         Problem::from(Code::Unavailable)
     })?;
-    let headers = [
+    let body = ring.key_set().to_string();
+    let tag = format!("\"{}\"", fingerprint(&body));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|value| value.split(',')).any(|one| {
+        let one = one.trim();
+        one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
+    });
+    let mut response = match known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
         (header::CACHE_CONTROL, "public, max-age=300"),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    Ok((headers, axum::Json(json!({ "keys": keys }))).into_response())
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
 }

@@ -1,11 +1,12 @@
-//! `GET /p/{project}/authorize` (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
+//! `GET` and `POST /p/{project}/authorize` (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1).
 //!
 //! Who asks and where the answer goes is judged first, and a mistake there is shown to the person: nothing is ever
 //! sent to an address that is not registered. Every other mistake goes back to the application.
 
 use axum::{
     Router,
-    extract::{Path, RawQuery, State},
+    body::Bytes,
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
     routing::get,
 };
@@ -13,6 +14,7 @@ use http::{HeaderMap, header};
 
 use super::{
     choose::{self, Next},
+    par,
     request::{self, OpenError, Params},
     scope,
     session::{self, Session},
@@ -22,7 +24,8 @@ use crate::{
     clients::{self, Client},
     db::DbError,
     factors,
-    http::{Problem, body::Form, page::PageError, problem::Code, redirect::see_other},
+    http::{Problem, page::PageError, problem::Code, redirect::see_other},
+    oauth::Parameters,
     projects::{self, Project},
 };
 
@@ -31,7 +34,7 @@ const MAX_STATE: usize = 2048;
 /// The longest redirect URI, in bytes.
 const MAX_REDIRECT_URI: usize = 2048;
 /// The longest of the other parameters that are read, in bytes: anybody can have a request stored.
-const MAX_BYTES: [(&str, usize, &str); 10] = [
+const MAX_BYTES: [(&str, usize, &str); 11] = [
     ("acr_values", 256, "`acr_values` is too long"),
     ("nonce", 512, "`nonce` is too long"),
     ("login_hint", 320, "`login_hint` is too long"),
@@ -41,11 +44,12 @@ const MAX_BYTES: [(&str, usize, &str); 10] = [
     ("max_age", 256, "`max_age` is too long"),
     ("response_type", 256, "`response_type` is too long"),
     ("code_challenge", 256, "`code_challenge` is too long"),
+    ("resource", 512, "`resource` is too long"),
     ("code_challenge_method", 256, "`code_challenge_method` is too long"),
 ];
 
 pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/authorize", get(authorize))
+    Router::new().route("/p/{project}/authorize", get(authorize).post(authorize_by_form))
 }
 
 /// An end of the request other than an answer to the application.
@@ -92,7 +96,24 @@ async fn authorize(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match begin(&app, &project_id, &query.unwrap_or_default(), &headers).await {
+    match begin(&app, &project_id, query.unwrap_or_default().as_bytes(), &headers).await {
+        Ok(response) => response,
+        Err(stop) => render(&app, &project_id, stop),
+    }
+}
+
+/// The same by a form (OpenID Connect Core §3.1.2.1). It changes nothing that a link would not.
+async fn authorize_by_form(
+    State(app): State<Shared>,
+    Path(project_id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return app.pages.unreadable(rejection),
+    };
+    match begin(&app, &project_id, &body, &headers).await {
         Ok(response) => response,
         Err(stop) => render(&app, &project_id, stop),
     }
@@ -109,8 +130,8 @@ pub(crate) fn render(app: &App, project_id: &str, stop: Stop) -> Response {
     }
 }
 
-async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) -> Result<Response, Stop> {
-    let query = Form::parse(query.as_bytes()).ok_or(Stop::Page("invalid_request"))?;
+async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -> Result<Response, Stop> {
+    let query = Parameters::of_form(query).map_err(|_| Stop::Page("invalid_request"))?;
     let mut conn = app.db.read().await?;
     let project = projects::find(&mut conn, project_id).await?.ok_or(Stop::Page("not_found"))?;
     let client_id = query.get("client_id").ok_or(Stop::Page("unknown_client"))?;
@@ -119,25 +140,15 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
         .filter(|client| client.project_id == project.id)
         .ok_or(Stop::Page("unknown_client"))?;
     drop(conn);
-    let redirect_uri = query
-        .get("redirect_uri")
-        .filter(|uri| uri.len() <= MAX_REDIRECT_URI && client.has_redirect_uri(uri))
-        .ok_or(Stop::Page("invalid_redirect_uri"))?;
-    if query.get("state").is_some_and(|state| state.len() > MAX_STATE) {
-        return Err(Stop::Page("invalid_request"));
-    }
-    let params = Params {
-        redirect_uri: redirect_uri.to_owned(),
-        state: query.get("state").map(str::to_owned),
-        nonce: query.get("nonce").map(str::to_owned),
-        code_challenge: query.get("code_challenge").map(str::to_owned),
-        scope: scope::granted(query.get("scope").unwrap_or_default()),
-        org_id: query.get("org_id").map(str::to_owned),
-        login_hint: query.get("login_hint").map(str::to_owned),
-        acr_values: words(query.get("acr_values")).map(str::to_owned).collect(),
-    };
+    let pushed = par::take(app, &client, &query).await?;
+    let was_pushed = pushed.is_some();
+    let query = pushed.unwrap_or(query);
+    let params = read(&query, &client)?;
     if let Err((error, description)) = check(&query, &client, &project, &params) {
         return Err(Stop::Back(Box::new(params), error, description));
+    }
+    if client.require_par && !was_pushed {
+        return Err(Stop::Back(Box::new(params), "invalid_request", "the request must be pushed first"));
     }
 
     let previous = session::of_project(app, headers, project_id).await?;
@@ -168,13 +179,49 @@ async fn begin(app: &App, project_id: &str, query: &str, headers: &HeaderMap) ->
     Ok(with_cookie(response, opened.cookie))
 }
 
+/// What the request asks for; a mistake about where the answer goes is for the person to see.
+pub(super) fn read(query: &Parameters, client: &Client) -> Result<Params, Stop> {
+    let redirect_uri = query
+        .get("redirect_uri")
+        .filter(|uri| uri.len() <= MAX_REDIRECT_URI && client.has_redirect_uri(uri))
+        .ok_or(Stop::Page("invalid_redirect_uri"))?;
+    if query.get("state").is_some_and(|state| state.len() > MAX_STATE) {
+        return Err(Stop::Page("invalid_request"));
+    }
+    let text = |name| query.get(name).map(str::to_owned);
+    Ok(Params {
+        redirect_uri: redirect_uri.to_owned(),
+        state: text("state"),
+        nonce: text("nonce"),
+        code_challenge: text("code_challenge"),
+        scope: scope::granted(query.get("scope").unwrap_or_default()),
+        // Two names of two organizations are told to the application by `check`.
+        org_id: query.organization().unwrap_or_default(),
+        login_hint: text("login_hint"),
+        acr_values: words(query.get("acr_values")).map(str::to_owned).collect(),
+        resource: query.resources(),
+        dpop_jkt: text("dpop_jkt"),
+        device: None,
+    })
+}
+
 /// Everything that is told to the application if it is wrong.
-fn check(
-    query: &Form,
+pub(super) fn check(
+    query: &Parameters,
     client: &Client,
     project: &Project,
     params: &Params,
 ) -> Result<(), (&'static str, &'static str)> {
+    if query.organization().is_err() {
+        return Err(("invalid_request", "the request names two organizations"));
+    }
+    let audiences = client.audiences(&project.audience);
+    if !params.resource.iter().all(|resource| audiences.contains(resource)) {
+        return Err(("invalid_target", "no token of this client is for that resource"));
+    }
+    if params.dpop_jkt.as_ref().is_some_and(|jkt| !is_s256(jkt)) {
+        return Err(("invalid_request", "`dpop_jkt` is not the thumbprint of a key"));
+    }
     for (name, most, too_long) in MAX_BYTES {
         if query.get(name).is_some_and(|value| value.len() > most) {
             return Err(("invalid_request", too_long));
@@ -225,7 +272,7 @@ fn check(
 }
 
 /// The words of `prompt` (OpenID Connect Core §3.1.2.1).
-fn prompts(query: &Form) -> impl Iterator<Item = &str> {
+fn prompts(query: &Parameters) -> impl Iterator<Item = &str> {
     words(query.get("prompt"))
 }
 
@@ -239,7 +286,7 @@ fn is_s256(challenge: &str) -> bool {
 }
 
 /// Whether the session is as recent as the request wants it.
-fn is_recent(query: &Form, session: &Session, now_ms: i64) -> bool {
+fn is_recent(query: &Parameters, session: &Session, now_ms: i64) -> bool {
     let again = prompts(query).any(|word| ["login", "select_account", "create"].contains(&word));
     let max_age = query.get("max_age").and_then(|age| age.parse::<u32>().ok());
     // An age of nothing wants another sign-in, however quick the browser is.
@@ -267,7 +314,7 @@ pub(crate) fn page_url(app: &App, project_id: &str, page: &str, handle: &str) ->
     format!("{}/{page}?request={handle}", app.public.issuer(project_id))
 }
 
-fn with_cookie(mut response: Response, cookie: Option<http::HeaderValue>) -> Response {
+pub(super) fn with_cookie(mut response: Response, cookie: Option<http::HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{
     authorize::{Stop, render},
+    device,
     page::load,
     queries,
     request::{self, NewCode, Params, Request},
@@ -96,7 +97,14 @@ pub(super) async fn finish(
                     org_id: member.as_ref().map(|member| member.org_id.as_str()),
                     now_ms: now,
                 };
-                queries::insert_code(tx, &new).await?;
+                match &request.params.device {
+                    None => queries::insert_code(tx, &new).await?,
+                    // A code that has ended meanwhile is approved for nobody.
+                    Some(device) if !device::queries::approve_device(tx, device, &new).await? => {
+                        return Ok(None);
+                    }
+                    Some(_) => {}
+                }
                 let member_id = member.as_ref().map(|member| member.id.clone());
                 if session.active_member_id != member_id {
                     queries::set_active_member(tx, &session.id, member_id.as_deref()).await?;
@@ -115,6 +123,9 @@ pub(super) async fn finish(
         })
         .await?
         .ok_or(Stop::Page("request_expired"))?;
+    if request.params.device.is_some() {
+        return Ok(device::done(app, "", true));
+    }
     Ok(see_other(&request::success(app, &request, &code)))
 }
 

@@ -8,7 +8,9 @@
 pub(crate) mod account;
 pub(crate) mod authorize;
 mod choose;
+mod device;
 pub(crate) mod page;
+mod par;
 mod passkey;
 mod queries;
 mod request;
@@ -47,6 +49,7 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
     Router::new()
         .merge(authorize::router())
         .merge(page::router())
+        .merge(par::router())
         .merge(choose::router())
         .merge(passkey::pages())
         .merge(passkey::router(prefix))
@@ -54,6 +57,7 @@ pub(crate) fn router(prefix: &str) -> Router<Shared> {
         .merge(second::pages())
         .merge(second::router(prefix))
         .merge(second::router(&format!("/p/{{project}}{prefix}")))
+        .merge(device::router())
         .merge(account::router(prefix))
         .merge(account::router(&format!("/p/{{project}}{prefix}")))
         .merge(sessions::router(prefix))

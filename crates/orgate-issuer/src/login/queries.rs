@@ -288,8 +288,8 @@ pub(super) async fn insert_code(conn: &mut Conn, code: &NewCode<'_>) -> Result<(
     conn.run(
         sql("INSERT INTO auth_codes
                  (code_hash, project_id, client_id, user_id, session_id, member_id, org_id, redirect_uri,
-                  code_challenge, nonce, scope, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+                  code_challenge, nonce, scope, resource, jkt, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
         .bind(code.hash)
         .bind(&code.request.project_id)
         .bind(&code.request.client_id)
@@ -301,8 +301,44 @@ pub(super) async fn insert_code(conn: &mut Conn, code: &NewCode<'_>) -> Result<(
         .bind(&params.code_challenge)
         .bind(&params.nonce)
         .bind(&params.scope)
+        .bind(&json_list(&params.resource))
+        .bind(&params.dpop_jkt)
         .bind(code.now_ms)
         .bind(code.expires_at()),
+    )
+    .await
+    .map(|_| ())
+}
+
+pub(super) async fn drop_request(conn: &mut Conn, token_hash: &str) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM authz_requests WHERE token_hash = $1").bind(token_hash)).await.map(|_| ())
+}
+
+/// The applications that take part in a session and want to hear of its end.
+pub(super) async fn listeners(conn: &mut Conn, session_id: &str) -> Result<Vec<String>, DbError> {
+    let statement = sql("SELECT DISTINCT c.id FROM token_families f JOIN clients c ON c.id = f.client_id
+                         WHERE f.session_id = $1 AND c.backchannel_logout_uri IS NOT NULL ORDER BY c.id")
+    .bind(session_id);
+    conn.all(statement).await?.iter().map(|row| row.text("id")).collect()
+}
+
+/// Notes that a client is to be told of the end of a session.
+pub(super) async fn insert_logout(
+    conn: &mut Conn,
+    id: &str,
+    client_id: &str,
+    session: &Session,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("INSERT INTO logout_deliveries (id, project_id, client_id, user_id, session_id, next_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (client_id, session_id) DO NOTHING")
+        .bind(id)
+        .bind(&session.project_id)
+        .bind(client_id)
+        .bind(&session.user_id)
+        .bind(&session.id)
+        .bind(now_ms),
     )
     .await
     .map(|_| ())

@@ -24,7 +24,7 @@ const COOKIE_LIFE_MS: i64 = 24 * 3_600_000;
 const CODE_LIFE_MS: i64 = 60_000;
 
 /// What the application asked for. Stored as JSON.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Params {
     pub(crate) redirect_uri: String,
     pub(super) state: Option<String>,
@@ -37,6 +37,15 @@ pub(crate) struct Params {
     /// The classes of authentication of which one is wanted (OpenID Connect Core §3.1.2.1); empty means any.
     #[serde(default)]
     pub(super) acr_values: Vec<String>,
+    /// Whom the tokens are to be for (RFC 8707); empty for whom they usually are.
+    #[serde(default)]
+    pub(super) resource: Vec<String>,
+    /// The key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub(super) dpop_jkt: Option<String>,
+    /// The device that is to be signed in, instead of an answer to an application (RFC 8628).
+    #[serde(default)]
+    pub(super) device: Option<String>,
 }
 
 impl Params {

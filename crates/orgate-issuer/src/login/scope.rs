@@ -3,6 +3,9 @@
 /// What is known. Rights in an organization are not scopes: they follow the role.
 pub(crate) const KNOWN: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
+/// What a scope begins with that names an organization.
+pub(crate) const ORGANIZATION: &str = "org:";
+
 /// The known ones of `asked`, each once, in the order they were asked for (RFC 6749 §3.3 lets the server grant less).
 pub(crate) fn granted(asked: &str) -> String {
     let mut granted: Vec<&str> = Vec::new();

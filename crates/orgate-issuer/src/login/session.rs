@@ -11,6 +11,7 @@ use crate::{
     db::{Conn, DbError, Tx},
     events::{Actor, EventType},
     http::{Problem, cookies, problem::Code},
+    ids::Kind,
     secret::fingerprint,
 };
 
@@ -102,7 +103,7 @@ pub(crate) async fn replace(
 }
 
 /// Ends a session, as its owner leaves: what was issued for use without it (scope `offline_access`) goes on.
-pub(super) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+pub(crate) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
     end(tx, session, actor, false, now_ms).await
 }
 
@@ -111,6 +112,7 @@ pub(super) async fn expel(tx: &mut Tx, session: &Session, actor: Actor, now_ms: 
     end(tx, session, actor, true, now_ms).await
 }
 
+/// Ends a session, and notes which applications are to be told.
 async fn end(
     tx: &mut Tx,
     session: &Session,
@@ -119,6 +121,9 @@ async fn end(
     now_ms: i64,
 ) -> Result<(), DbError> {
     if queries::revoke_session(tx, &session.id, now_ms).await? {
+        for client_id in queries::listeners(tx, &session.id).await? {
+            queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, session, now_ms).await?;
+        }
         queries::revoke_families(tx, &session.id, offline_too, now_ms).await?;
         tx.record(session_event(session, EventType::SessionRevoked, actor, now_ms));
     }

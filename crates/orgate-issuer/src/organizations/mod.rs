@@ -27,11 +27,18 @@ pub(crate) struct Organization {
     pub(crate) slug: String,
     pub(crate) status: String,
     pub(crate) member_count: i64,
+    /// Moves with each change of it.
+    pub(crate) ver: u64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
 }
 
 impl Organization {
+    /// Whether it may be used.
+    pub(crate) fn is_active(&self) -> bool {
+        self.status == "active"
+    }
+
     fn to_json(&self) -> Value {
         json!({
             "id": self.id,
@@ -152,6 +159,18 @@ async fn free_slug(
         }
     }
     Ok(None)
+}
+
+/// The organization of the project with this id or slug.
+pub(crate) async fn find(
+    conn: &mut Conn,
+    project_id: &str,
+    org: &str,
+) -> Result<Option<Organization>, DbError> {
+    match queries::find(conn, project_id, &Kind::Organization.canonical(org)).await? {
+        Some(found) => Ok(Some(found)),
+        None => queries::find_by_slug(conn, project_id, org).await,
+    }
 }
 
 /// The organization of the project with this slug.

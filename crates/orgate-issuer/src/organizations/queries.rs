@@ -41,10 +41,11 @@ pub(super) async fn find(
     project_id: &str,
     id: &str,
 ) -> Result<Option<Organization>, DbError> {
-    let statement = sql("SELECT id, project_id, name, slug, status, member_count, created_at, updated_at
+    let statement =
+        sql("SELECT id, project_id, name, slug, status, member_count, ver, created_at, updated_at
                          FROM organizations WHERE project_id = $1 AND id = $2")
-    .bind(project_id)
-    .bind(id);
+        .bind(project_id)
+        .bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 
@@ -53,10 +54,11 @@ pub(super) async fn find_by_slug(
     project_id: &str,
     slug: &str,
 ) -> Result<Option<Organization>, DbError> {
-    let statement = sql("SELECT id, project_id, name, slug, status, member_count, created_at, updated_at
+    let statement =
+        sql("SELECT id, project_id, name, slug, status, member_count, ver, created_at, updated_at
                          FROM organizations WHERE project_id = $1 AND slug = $2")
-    .bind(project_id)
-    .bind(slug);
+        .bind(project_id)
+        .bind(slug);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 
@@ -65,11 +67,12 @@ pub(super) async fn list(
     project_id: &str,
     page: &Page,
 ) -> Result<Vec<Organization>, DbError> {
-    let statement = sql("SELECT id, project_id, name, slug, status, member_count, created_at, updated_at
+    let statement =
+        sql("SELECT id, project_id, name, slug, status, member_count, ver, created_at, updated_at
                          FROM organizations WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3")
-    .bind(project_id)
-    .bind(&page.after)
-    .bind(page.rows());
+        .bind(project_id)
+        .bind(&page.after)
+        .bind(page.rows());
     conn.all(statement).await?.iter().map(read).collect()
 }
 
@@ -81,6 +84,8 @@ fn read(row: &Row) -> Result<Organization, DbError> {
         slug: row.text("slug")?,
         status: row.text("status")?,
         member_count: row.int("member_count")?,
+        ver: u64::try_from(row.int("ver")?)
+            .map_err(|_| DbError::Inconsistent("a change counter is negative".to_owned()))?,
         created_at: row.int("created_at")?,
         updated_at: row.int("updated_at")?,
     })

@@ -1,10 +1,12 @@
 //! Projects: the tenants of an installation. Everything else belongs to exactly one of them.
 
+mod profile;
 mod queries;
 pub(crate) mod routes;
 
 use serde_json::{Value, json};
 
+pub(crate) use self::profile::ClaimsProfile;
 use crate::{
     db::{Conn, DbError, Tx},
     events::{Actor, Event, EventType},
@@ -44,6 +46,8 @@ pub(crate) struct Project {
     pub(crate) refresh_abs_ttl_ms: i64,
     /// How long the previous refresh token still gives its successor.
     pub(crate) refresh_grace_ms: i64,
+    /// In whose words its access tokens speak.
+    pub(crate) claims_profile: ClaimsProfile,
 }
 
 impl Project {
@@ -62,6 +66,7 @@ impl Project {
             refresh_idle_ttl_ms: REFRESH_IDLE_TTL_MS,
             refresh_abs_ttl_ms: REFRESH_ABS_TTL_MS,
             refresh_grace_ms: REFRESH_GRACE_MS,
+            claims_profile: ClaimsProfile::Orgate,
         }
     }
 
@@ -74,6 +79,10 @@ impl Project {
             "audience": self.audience,
             "trusted_origins": self.trusted_origins,
             "access_ttl": self.access_ttl_ms / 1000,
+            "refresh_grace": self.refresh_grace_ms / 1000,
+            "access_token_alg": self.access_algorithm.as_str(),
+            "id_token_alg": self.id_algorithm.as_str(),
+            "claims_profile": self.claims_profile.as_str(),
         })
     }
 }

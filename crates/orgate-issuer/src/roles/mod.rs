@@ -20,6 +20,18 @@ pub(crate) fn permissions(key: &str) -> Vec<String> {
     matrix::permissions(key).unwrap_or_default().iter().map(|name| (*name).to_owned()).collect()
 }
 
+/// The most permissions that go into a token.
+const MOST_PERMISSIONS: usize = 64;
+/// How much room they may take there, in bytes.
+const MOST_BYTES: usize = 1536;
+
+/// Whether permissions fit into a token: a larger one would not pass through the headers of what stands in front of
+/// applications. A role is refused when it is edited, so that no sign-in fails for it later.
+pub(crate) fn fit_into_a_token(permissions: &[String]) -> bool {
+    let bytes: usize = permissions.iter().map(|permission| permission.len() + 3).sum();
+    permissions.len() <= MOST_PERMISSIONS && bytes <= MOST_BYTES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +41,15 @@ mod tests {
         assert!(exists(OWNER) && !exists("auditor"));
         assert_eq!(permissions("member"), ["read", "write"]);
         assert!(permissions("auditor").is_empty());
+    }
+
+    #[test]
+    fn a_role_that_is_too_large_for_a_token_is_known() {
+        let of = |count: usize, length: usize| vec!["p".repeat(length); count];
+        assert!(fit_into_a_token(&of(64, 21)) && fit_into_a_token(&[]));
+        assert!(!fit_into_a_token(&of(65, 1)), "65 permissions");
+        assert!(!fit_into_a_token(&of(64, 22)), "1.6 KB");
+        assert!(names().iter().all(|name| fit_into_a_token(&permissions(name))));
     }
 
     #[test]

@@ -87,16 +87,13 @@ pub(crate) fn default_client(
     secret_hash: Option<String>,
     redirect_uris: Vec<String>,
 ) -> Client {
+    let kind = ClientKind::Confidential;
     Client {
-        id: project.id.clone(),
-        project_id: project.id.clone(),
-        name: project.name.clone(),
-        kind: ClientKind::Confidential,
         secret_hash,
         redirect_uris,
-        post_logout_redirect_uris: Vec::new(),
-        grants: clients::GRANTS.iter().map(|grant| (*grant).to_owned()).collect(),
+        grants: clients::DEFAULT_GRANTS.iter().map(|grant| (*grant).to_owned()).collect(),
         require_pkce: false,
+        ..Client::new(project.id.clone(), project.id.clone(), project.name.clone(), kind)
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{App, Shared},
+    clients,
     http::{Problem, problem::Code},
     keys::Algorithm,
     login::scope,
@@ -40,20 +41,35 @@ fn document(app: &App, project: &Project) -> Value {
     if project.id_algorithm != Algorithm::Rs256 {
         id_algorithms.push(Algorithm::Rs256.as_str());
     }
+    let with_secret = ["client_secret_basic", "client_secret_post"];
+    let all_methods = ["client_secret_basic", "client_secret_post", "none"];
+    let proofs: Vec<String> = orgate_verify::dpop::algorithms().split(' ').map(str::to_owned).collect();
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks.json"),
+        "userinfo_endpoint": format!("{issuer}/userinfo"),
+        "introspection_endpoint": format!("{issuer}/introspect"),
+        "revocation_endpoint": format!("{issuer}/revoke"),
+        "pushed_authorization_request_endpoint": format!("{issuer}/par"),
+        "device_authorization_endpoint": format!("{issuer}/device_authorization"),
+        "end_session_endpoint": format!("{issuer}/logout"),
         "scopes_supported": scope::KNOWN,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": clients::GRANTS,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": id_algorithms,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": all_methods,
+        "introspection_endpoint_auth_methods_supported": with_secret,
+        "revocation_endpoint_auth_methods_supported": all_methods,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": proofs,
         "authorization_response_iss_parameter_supported": true,
+        "require_pushed_authorization_requests": false,
+        "backchannel_logout_supported": app.settings.courier.is_some(),
+        "backchannel_logout_session_supported": app.settings.courier.is_some(),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_supported": [
             "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "at_hash", "email", "email_verified",

@@ -4,21 +4,34 @@
 //! for every token, in one statement. A grant that fails changes nothing, with two exceptions that are the point of
 //! the rule: a code or a refresh token that is used again ends everything that came from it.
 
+mod access;
+pub(crate) mod backchannel;
 mod discovery;
-mod error;
+mod dpop;
 mod grants;
+mod introspect;
+mod logout;
 mod mint;
 mod queries;
 mod refresh_token;
+mod revoke;
 mod routes;
+mod session_token;
+mod userinfo;
 
 use axum::Router;
 
-pub(crate) use self::error::TokenError;
 use crate::app::Shared;
 
 pub(crate) fn router() -> Router<Shared> {
-    Router::new().merge(discovery::router()).merge(routes::router())
+    Router::new()
+        .merge(discovery::router())
+        .merge(routes::router())
+        .merge(userinfo::router())
+        .merge(introspect::router())
+        .merge(revoke::router())
+        .merge(session_token::router())
+        .merge(logout::router())
 }
 
 #[cfg(test)]

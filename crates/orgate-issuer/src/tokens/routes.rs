@@ -9,181 +9,107 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, Uri};
 use serde_json::Value;
 
 use super::{
-    error::TokenError,
-    grants::{Wanted, authorization_code, refresh_token},
+    dpop,
+    grants::{
+        Common, Wanted, authorization_code, client_credentials, device_code, refresh_token, token_exchange,
+    },
 };
 use crate::{
     app::{App, Shared},
-    clients::{Client, Credentials},
-    http::body::{Form, Object, media_type},
-    projects::{self, Project},
+    clients,
+    oauth::{Parameters, TokenError, only_post, parameters::no_store},
 };
-
-/// The parameters of both grants, under all their names.
-const KNOWN: [&str; 11] = [
-    "grant_type",
-    "code",
-    "redirect_uri",
-    "code_verifier",
-    "refresh_token",
-    "scope",
-    "client_id",
-    "client_secret",
-    "org_id",
-    "organization_id",
-    "organization",
-];
 
 pub(super) fn router() -> Router<Shared> {
     Router::new()
-        .route("/p/{project}/token", post(of_project))
-        .route("/api/platform/token", post(of_any_project))
+        .route("/p/{project}/token", post(of_project).fallback(only_post))
+        .route("/api/platform/token", post(of_any_project).fallback(only_post))
 }
 
 async fn of_project(
     State(app): State<Shared>,
     Path(project): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    respond(&app, Some(&project), &headers, body).await
+    respond(&app, Some(&project), &uri, &headers, body).await
 }
 
 async fn of_any_project(
     State(app): State<Shared>,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    respond(&app, None, &headers, body).await
+    respond(&app, None, &uri, &headers, body).await
 }
 
 async fn respond(
     app: &App,
     project_id: Option<&str>,
+    uri: &Uri,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let issued = match body {
-        Ok(body) => issue(app, project_id, headers, &body).await,
-        Err(rejection) => Err(rejection.into()),
-    };
-    match issued {
-        Ok(body) => {
-            let mut response = axum::Json(body).into_response();
-            let headers = response.headers_mut();
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-            response
-        }
+    let mut response = match issue(app, project_id, uri, headers, body).await {
+        Ok(body) => no_store(body),
         Err(error) => error.into_response(),
-    }
+    };
+    dpop::give_nonce(app, headers, &mut response);
+    response
 }
 
 async fn issue(
     app: &App,
     project_id: Option<&str>,
+    uri: &Uri,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Value, TokenError> {
-    let parameters = Parameters::read(headers, body)?;
-    let (project, client) = authenticate(app, project_id, headers, &parameters).await?;
+    let parameters = Parameters::of_body(headers, body)?;
+    let (project, client) = clients::authenticate(app, project_id, headers, &parameters).await?;
     let grant_type = parameters.required("grant_type", "`grant_type` is missing")?;
-    if !["authorization_code", "refresh_token"].contains(&grant_type.as_str()) {
+    if !clients::GRANTS.contains(&grant_type.as_str()) {
         return Err(TokenError::UnsupportedGrantType);
     }
     if !client.may_use(&grant_type) {
         return Err(TokenError::UnauthorizedClient);
     }
-    let wanted = Wanted::of(parameters.organization()?);
-    if grant_type == "authorization_code" {
-        let request = authorization_code::Request {
-            code: parameters.required("code", "`code` is missing")?,
-            redirect_uri: parameters.required("redirect_uri", "`redirect_uri` is missing")?,
-            verifier: parameters.take("code_verifier"),
-            wanted,
-        };
-        return authorization_code::grant(app, &project, client, request).await;
-    }
-    let request = refresh_token::Request {
-        token: parameters.required("refresh_token", "`refresh_token` is missing")?,
+    let jkt = dpop::prove(app, headers, uri.path(), &client).await?;
+    let common = Common {
+        wanted: Wanted::of(parameters.organization()?),
         scope: parameters.take("scope"),
-        wanted,
+        resources: parameters.resources(),
+        jkt,
+        client,
     };
-    refresh_token::grant(app, &project, client, request).await
-}
-
-async fn authenticate(
-    app: &App,
-    project_id: Option<&str>,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<(Project, Client), TokenError> {
-    let credentials =
-        Credentials::read(headers, parameters.get("client_id"), parameters.get("client_secret"))?;
-    let mut conn = app.db.read().await?;
-    let client = credentials.authenticate(app, &mut conn, project_id).await?;
-    let project = projects::find(&mut conn, &client.project_id).await?;
-    Ok((project.ok_or(TokenError::InvalidClient { basic: false })?, client))
-}
-
-/// The parameters of the request, each at most once. Unknown ones are ignored (RFC 6749 §3.2).
-struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, TokenError> {
-        let fields = match media_type(headers).as_deref() {
-            Some("application/x-www-form-urlencoded") => Form::parse(body)
-                .ok_or(TokenError::InvalidRequest("a parameter appears twice, or there are too many"))?
-                .into_fields(),
-            Some("application/json") => Self::of_json(body)?,
-            _ => return Err(TokenError::InvalidRequest("the body must be a form or JSON")),
-        };
-        Ok(Self(fields))
-    }
-
-    fn of_json(body: &[u8]) -> Result<Vec<(String, String)>, TokenError> {
-        let object = Object::parse(body).map_err(|_| {
-            TokenError::InvalidRequest(
-                "the body is not one JSON object with each name once and at most 64 names",
-            )
-        })?;
-        let mut fields = Vec::new();
-        for (name, value) in object.into_members() {
-            match value {
-                Value::String(text) => fields.push((name, text)),
-                Value::Null => {}
-                _ if !KNOWN.contains(&name.as_str()) => {}
-                _ => return Err(TokenError::InvalidRequest("a parameter is not a text")),
-            }
+    match grant_type.as_str() {
+        "authorization_code" => {
+            let request = authorization_code::Request {
+                code: parameters.required("code", "`code` is missing")?,
+                redirect_uri: parameters.required("redirect_uri", "`redirect_uri` is missing")?,
+                verifier: parameters.take("code_verifier"),
+            };
+            authorization_code::grant(app, &project, common, request).await
         }
-        Ok(fields)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A parameter; "Parameters sent without a value MUST be treated as if they were omitted" (RFC 6749 §3.2).
-    fn take(&self, name: &str) -> Option<String> {
-        self.get(name).filter(|value| !value.is_empty()).map(str::to_owned)
-    }
-
-    fn required(&self, name: &str, missing: &'static str) -> Result<String, TokenError> {
-        self.take(name).ok_or(TokenError::InvalidRequest(missing))
-    }
-
-    /// `org_id` under whichever name clients know it by; here an empty value means something: no organization.
-    fn organization(&self) -> Result<Option<String>, TokenError> {
-        let mut named =
-            ["org_id", "organization_id", "organization"].into_iter().filter_map(|name| self.get(name));
-        let org = named.next();
-        if named.any(|other| Some(other) != org) {
-            return Err(TokenError::InvalidRequest("the request names two organizations"));
+        "refresh_token" => {
+            let token = parameters.required("refresh_token", "`refresh_token` is missing")?;
+            refresh_token::grant(app, &project, common, &token).await
         }
-        Ok(org.map(str::to_owned))
+        clients::TOKEN_EXCHANGE => {
+            let token = token_exchange::subject_token(&parameters)?;
+            token_exchange::grant(app, &project, common, &token).await
+        }
+        clients::DEVICE_CODE => {
+            let code = parameters.required("device_code", "`device_code` is missing")?;
+            device_code::grant(app, &project, common, &code).await
+        }
+        "client_credentials" => client_credentials::grant(app, &project, common).await,
+        _ => Err(TokenError::UnsupportedGrantType),
     }
 }

@@ -142,6 +142,24 @@ impl std::error::Error for ProofError {}
 /// # Errors
 /// [`ProofError`]: the first check that failed.
 pub fn check(proof: &str, proven: &Proven<'_>, now: UnixTime) -> Result<Proof, ProofError> {
+    run(proof, proven, true, now).map(|(proof, _)| proof)
+}
+
+/// Checks the proof of a request for a token that does not exist yet (RFC 9449 §5): whichever key it is, the token will
+/// be bound to it. Gives its thumbprint. `token_hash` and `thumbprint` of `proven` are not looked at.
+///
+/// # Errors
+/// [`ProofError`]: the first check that failed.
+pub fn check_new(proof: &str, proven: &Proven<'_>, now: UnixTime) -> Result<(Proof, String), ProofError> {
+    run(proof, proven, false, now)
+}
+
+fn run(
+    proof: &str,
+    proven: &Proven<'_>,
+    has_token: bool,
+    now: UnixTime,
+) -> Result<(Proof, String), ProofError> {
     if proof.len() > MAX_PROOF_BYTES {
         return Err(ProofError::Malformed);
     }
@@ -152,21 +170,22 @@ pub fn check(proof: &str, proven: &Proven<'_>, now: UnixTime) -> Result<Proof, P
     let header = json::parse_object(&header).map_err(|_| ProofError::Malformed)?;
     let claims = json::parse_object(&claims).map_err(|_| ProofError::Malformed)?;
     let (key, thumbprint) = key(&header)?;
-    if thumbprint != proven.thumbprint {
+    if has_token && thumbprint != proven.thumbprint {
         return Err(ProofError::OtherKey);
     }
-    let said = judge(&claims, proven, now)?;
+    let said = judge(&claims, proven, has_token, now)?;
     if !key.verify(compact.signing_input.as_bytes(), &signature) {
         return Err(ProofError::BadSignature);
     }
     let folded = |bytes: &[u8]| bytes.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
     let fingerprint = digest::digest(&digest::SHA256, format!("{thumbprint}.{}", said.id).as_bytes());
-    Ok(Proof {
+    let proof = Proof {
         fingerprint: folded(fingerprint.as_ref()),
         key: folded(thumbprint.as_bytes()),
         stale_at: said.issued_at.plus(LIFETIME + LEEWAY + 1),
         renews_nonce: said.nonce == Some(NonceAge::Previous),
-    })
+    };
+    Ok((proof, thumbprint))
 }
 
 /// What a proof names its token by: `ath` (RFC 9449 §4.2).
@@ -225,13 +244,18 @@ struct Said<'c> {
 }
 
 /// Compares what a proof says of the request.
-fn judge<'c>(claims: &'c Map<'_>, proven: &Proven<'_>, now: UnixTime) -> Result<Said<'c>, ProofError> {
+fn judge<'c>(
+    claims: &'c Map<'_>,
+    proven: &Proven<'_>,
+    has_token: bool,
+    now: UnixTime,
+) -> Result<Said<'c>, ProofError> {
     let text = |name: &'static str| match claims.get(name).and_then(Value::as_text) {
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(ProofError::Claim(name)),
     };
     let id = text("jti")?;
-    if text("ath")? != proven.token_hash {
+    if has_token && text("ath")? != proven.token_hash {
         return Err(ProofError::OtherToken);
     }
     if text("htm")? != proven.method {

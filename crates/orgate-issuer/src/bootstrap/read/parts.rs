@@ -1,4 +1,4 @@
-//! The parts of a project: clients, operators, users, organizations.
+//! The parts of a project: operators, users, organizations.
 
 use orgate_config::{
     codes,
@@ -7,110 +7,16 @@ use orgate_config::{
 };
 
 use super::{
-    super::{ClientPlan, MemberPlan, OperatorPlan, OrganizationPlan, ProjectPlan, Secret, UserPlan},
-    Reading, address, bad, did_you_mean, items, redirect_uris,
+    super::{MemberPlan, OperatorPlan, OrganizationPlan, ProjectPlan, Secret, UserPlan},
+    Reading, address, bad, did_you_mean, items,
 };
 use crate::{
     address::Address,
-    clients::{ClientKind, GRANTS},
-    ids::{self, Kind},
+    ids::Kind,
     organizations::slug,
     password::{MAX_PASSWORD, MIN_PASSWORD},
     roles,
 };
-
-/// The client whose id is the project's.
-pub(super) fn default_client(
-    project_id: &str,
-    redirects: Option<Vec<Spanned<&str>>>,
-    post_logout: Option<Vec<Spanned<&str>>>,
-    secret: Option<Secret>,
-    diagnostics: &mut Diagnostics,
-) -> ClientPlan {
-    ClientPlan {
-        id: project_id.to_owned(),
-        name: None,
-        kind: ClientKind::Confidential,
-        secret,
-        redirect_uris: redirect_uris(redirects, diagnostics),
-        post_logout_redirect_uris: redirect_uris(post_logout, diagnostics),
-        grants: GRANTS.iter().map(|grant| (*grant).to_owned()).collect(),
-        require_pkce: false,
-    }
-}
-
-pub(super) fn client(
-    reading: &mut Reading<'_>,
-    node: &Node,
-    path: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<ClientPlan> {
-    let mut map = MapReader::new(node, path, diagnostics)?;
-    let span = map.span();
-    let id = map.required("id").text();
-    let name = map.optional("name").text().map(|name| name.value.to_owned());
-    let kinds = [("confidential", ClientKind::Confidential), ("public", ClientKind::Public)];
-    let kind = map.required("kind").one_of(&kinds);
-    let redirects = map.optional("redirect_uris").list();
-    let post_logout = map.optional("post_logout_redirect_uris").list();
-    let secret_node = map.optional("secret").node();
-    let grants = map.optional("grants").list();
-    let require_pkce = map.optional("require_pkce").boolean();
-    map.finish();
-
-    let redirect_uris_read = redirect_uris(redirects, diagnostics);
-    let post_logout_redirect_uris = redirect_uris(post_logout, diagnostics);
-    let secret = reading.secret(secret_node, &format!("{path}.secret"), diagnostics);
-    let grants = match grants {
-        None => vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
-        Some(grants) => grants.iter().filter_map(|grant| known_grant(*grant, diagnostics)).collect(),
-    };
-    let kind = kind?.value;
-    match (kind, secret_node.map(|node| node.span), require_pkce) {
-        (ClientKind::Public, Some(span), _) => {
-            bad(diagnostics, span, "a public client has no secret: everybody who has the application has it");
-        }
-        (ClientKind::Public, None, Some(Spanned { value: false, span })) => {
-            bad(diagnostics, span, "a public client always needs a proof key");
-        }
-        (ClientKind::Confidential, None, _) => {
-            let message = format!("`{path}` is confidential and has no `secret`");
-            diagnostics.push(Diagnostic::error(codes::MISSING_KEY, message).at(span));
-        }
-        _ => {}
-    }
-    let id = id?;
-    if !ids::is_id(id.value) {
-        diagnostics.push(
-            Diagnostic::error(codes::BAD_VALUE, format!("`{}` cannot be a client id", id.value))
-                .at(id.span)
-                .help("`app_` and up to 40 of `0-9`, `a-z` and `_`, such as `app_web`"),
-        );
-        return None;
-    }
-    Some(ClientPlan {
-        id: reading.unique(id, diagnostics)?,
-        name,
-        kind,
-        secret,
-        redirect_uris: redirect_uris_read,
-        post_logout_redirect_uris,
-        grants,
-        require_pkce: require_pkce.is_none_or(|flag| flag.value),
-    })
-}
-
-fn known_grant(grant: Spanned<&str>, diagnostics: &mut Diagnostics) -> Option<String> {
-    if GRANTS.contains(&grant.value) {
-        return Some(grant.value.to_owned());
-    }
-    diagnostics.push(
-        Diagnostic::error(codes::BAD_VALUE, format!("there is no grant `{}`", grant.value))
-            .at(grant.span)
-            .help(did_you_mean(grant.value, GRANTS.iter().copied())),
-    );
-    None
-}
 
 pub(super) fn operator(
     reading: &Reading<'_>,

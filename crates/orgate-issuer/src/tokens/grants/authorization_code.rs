@@ -4,11 +4,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{
     super::{
-        error::TokenError,
-        mint::{self, Issue, Signers},
+        mint::{self, Issue, Signers, Subject},
         queries::{self, NewFamily, StoredCode},
     },
-    ENDED, Wanted, organization, parties,
+    Common, ENDED, Wanted, organization, parties,
 };
 use crate::{
     app::App,
@@ -16,6 +15,7 @@ use crate::{
     db::Tx,
     encoding::base64url,
     ids::Kind,
+    oauth::TokenError,
     projects::Project,
     secret::{fingerprint, same},
 };
@@ -26,7 +26,6 @@ pub(in crate::tokens) struct Request {
     pub(in crate::tokens) code: String,
     pub(in crate::tokens) redirect_uri: String,
     pub(in crate::tokens) verifier: Option<String>,
-    pub(in crate::tokens) wanted: Wanted,
 }
 
 enum Outcome {
@@ -39,14 +38,14 @@ enum Outcome {
 pub(in crate::tokens) async fn grant(
     app: &App,
     project: &Project,
-    client: Client,
+    common: Common,
     request: Request,
 ) -> Result<serde_json::Value, TokenError> {
     let signers = Signers::of(app, project, false).await?;
     let now = app.now_ms();
     let redeemed = app
         .db
-        .write::<_, TokenError>(move |tx| Box::pin(async move { redeem(tx, &client, request, now).await }))
+        .write::<_, TokenError>(move |tx| Box::pin(async move { redeem(tx, &common, request, now).await }))
         .await?;
     match redeemed {
         Outcome::Redeemed(issue) => mint::answer(app, project, signers, &issue).await,
@@ -58,7 +57,8 @@ pub(in crate::tokens) async fn grant(
 }
 
 /// Each check returns by itself: no condition can hide another.
-async fn redeem(tx: &mut Tx, client: &Client, request: Request, now_ms: i64) -> Result<Outcome, TokenError> {
+async fn redeem(tx: &mut Tx, common: &Common, request: Request, now_ms: i64) -> Result<Outcome, TokenError> {
+    let client = &common.client;
     let hash = fingerprint(&request.code);
     let code = queries::code(tx, &hash).await?.ok_or(TokenError::InvalidGrant(ENDED))?;
     // "ensure that the authorization code was issued to the authenticated confidential client"
@@ -77,17 +77,20 @@ async fn redeem(tx: &mut Tx, client: &Client, request: Request, now_ms: i64) -> 
         return Err(TokenError::InvalidGrant("`redirect_uri` is not the one of the request"));
     }
     check_verifier(client, &code, request.verifier.as_deref())?;
+    common.check_key(code.jkt.as_deref())?;
     if !code.session_alive {
         return Err(TokenError::InvalidGrant(ENDED));
     }
     let (project, user) = parties(tx, &code.project_id, &code.user_id).await?;
-    let member = organization(tx, &project, &user.id, &request.wanted, code.org_id.as_deref()).await?;
+    let member = organization(tx, &project, &user.id, &common.wanted, code.org_id.as_deref()).await?;
     // The organization that was picked is part of what the person agreed to.
-    if let (Wanted::Named(_), Some(picked), Some(member)) = (&request.wanted, &code.org_id, &member)
+    if let (Wanted::Named(_), Some(picked), Some(member)) = (&common.wanted, &code.org_id, &member)
         && *picked != member.org_id
     {
         return Err(TokenError::InvalidGrant("the code was issued for another organization"));
     }
+    common.check_organization(member.is_some())?;
+    let audience = common.audience(&project, &code.resource)?;
     if !queries::consume(tx, &hash, now_ms).await? {
         // Another request was faster; the family it made is known when the code is read again.
         return Err(tx.contended().into());
@@ -95,8 +98,15 @@ async fn redeem(tx: &mut Tx, client: &Client, request: Request, now_ms: i64) -> 
     let family_id = Kind::Family.new_id(now_ms);
     let family = NewFamily {
         id: &family_id,
-        code: &code,
+        client,
+        user_id: &user.id,
+        session_id: &code.session_id,
         member: member.as_ref(),
+        scope: &code.scope,
+        resource: &code.resource,
+        jkt: common.family_key(),
+        auth_time: code.auth_time,
+        amr: &code.amr,
         idle_exp: now_ms + project.refresh_idle_ttl_ms,
         abs_exp: now_ms + project.refresh_abs_ttl_ms,
         now_ms,
@@ -105,15 +115,20 @@ async fn redeem(tx: &mut Tx, client: &Client, request: Request, now_ms: i64) -> 
     queries::set_family_of_code(tx, &hash, &family_id).await?;
     Ok(Outcome::Redeemed(Box::new(Issue {
         client_id: code.client_id,
-        user,
+        subject: Subject::User(Box::new(user)),
         session_id: Some(code.session_id),
         scope: code.scope,
         nonce: code.nonce,
-        auth_time: code.auth_time,
+        auth_time: Some(code.auth_time),
         amr: code.amr,
-        member,
-        family_id,
-        counter: 0,
+        seat: member.map(Into::into),
+        audience,
+        family_id: Some(family_id),
+        counter: Some(0),
+        jkt: common.jkt.clone(),
+        act: None,
+        ends_by: None,
+        exchanged: false,
     })))
 }
 

@@ -1,15 +1,91 @@
 //! One file for each grant, and what they have in common: which organization the token is for.
 
 pub(super) mod authorization_code;
+pub(super) mod client_credentials;
+pub(super) mod device_code;
 pub(super) mod refresh_token;
+pub(super) mod token_exchange;
 
-use super::error::TokenError;
 use crate::{
+    clients::{Client, ClientKind},
     db::Conn,
+    login::scope,
     members::{self, Membership},
+    oauth::TokenError,
     projects::{self, Project},
     users::{self, User},
 };
+
+/// What every request says beside what is its grant's own.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    pub(super) client: Client,
+    pub(super) wanted: Wanted,
+    pub(super) scope: Option<String>,
+    /// Whom the token is to be for; empty if the request does not say (RFC 8707 §2.2).
+    pub(super) resources: Vec<String>,
+    /// The key that the sender has proven to hold.
+    pub(super) jkt: Option<String>,
+}
+
+impl Common {
+    /// Whom the token is for: what the request names, as far as `granted` (of the code or the family) and the client
+    /// allow it. An empty `granted` is everything the client may have.
+    fn audience(&self, project: &Project, granted: &[String]) -> Result<Vec<String>, TokenError> {
+        let most = self.client.audiences(&project.audience);
+        let granted = if granted.is_empty() { most } else { granted };
+        let wanted = if self.resources.is_empty() { granted } else { &self.resources };
+        if wanted.iter().all(|one| granted.contains(one) && most.contains(one)) {
+            Ok(wanted.to_vec())
+        } else {
+            Err(TokenError::InvalidResource)
+        }
+    }
+
+    /// Refuses a grant that is bound to another key than the one that was proven (RFC 9449 §5).
+    fn check_key(&self, bound: Option<&str>) -> Result<(), TokenError> {
+        match (bound, self.jkt.as_deref()) {
+            (Some(bound), Some(shown)) if bound == shown => Ok(()),
+            (Some(_), Some(_)) => Err(TokenError::InvalidProof("the grant is bound to another key")),
+            (Some(_), None) => {
+                Err(TokenError::InvalidProof("the grant is bound to a key, and there is no proof"))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// The key that the refresh tokens of this grant are bound to: what cannot keep a secret has nothing else to prove
+    /// itself with (RFC 9449 §5).
+    fn family_key(&self) -> Option<&str> {
+        self.jkt.as_deref().filter(|_| self.client.kind == ClientKind::Public)
+    }
+
+    /// Refuses a token without an organization where the application needs one.
+    fn check_organization(&self, has_one: bool) -> Result<(), TokenError> {
+        if self.client.require_org && !has_one { Err(TokenError::InteractionRequired) } else { Ok(()) }
+    }
+}
+
+/// "The requested scope MUST NOT include any scope not originally granted" (RFC 6749 §6). `org:<id>` is no scope but a
+/// way to name an organization.
+fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, TokenError> {
+    let Some(asked) = asked else { return Ok(granted.to_owned()) };
+    let mut kept: Vec<&str> = Vec::new();
+    let words = asked.split(' ').filter(|word| !word.is_empty());
+    let mut words = words.filter(|word| !word.starts_with(scope::ORGANIZATION)).peekable();
+    if words.peek().is_none() {
+        return Ok(granted.to_owned());
+    }
+    for word in words {
+        if !scope::has(granted, word) {
+            return Err(TokenError::InvalidScope);
+        }
+        if !kept.contains(&word) {
+            kept.push(word);
+        }
+    }
+    Ok(kept.join(" "))
+}
 
 /// Which organization the request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,22 +5,13 @@
 
 use super::{
     super::{
-        error::TokenError,
-        mint::{self, Issue, Signers},
+        mint::{self, Issue, Signers, Subject},
         queries::{self, Family, Rotation},
         refresh_token::{self, RefreshToken},
     },
-    ENDED, Wanted, organization, parties,
+    Common, ENDED, narrowed, organization, parties,
 };
-use crate::{app::App, clients::Client, db::Tx, login::scope, projects::Project};
-
-/// What the request says.
-#[derive(Clone)]
-pub(in crate::tokens) struct Request {
-    pub(in crate::tokens) token: String,
-    pub(in crate::tokens) scope: Option<String>,
-    pub(in crate::tokens) wanted: Wanted,
-}
+use crate::{app::App, db::Tx, login::scope, oauth::TokenError, projects::Project};
 
 enum Outcome {
     Refreshed(Box<Issue>),
@@ -32,17 +23,16 @@ enum Outcome {
 pub(in crate::tokens) async fn grant(
     app: &App,
     project: &Project,
-    client: Client,
-    request: Request,
+    common: Common,
+    token: &str,
 ) -> Result<serde_json::Value, TokenError> {
-    let presented =
-        refresh_token::parse(&app.secrets, &request.token).ok_or(TokenError::InvalidGrant(ENDED))?;
+    let presented = refresh_token::parse(&app.secrets, token).ok_or(TokenError::InvalidGrant(ENDED))?;
     let signers = Signers::of(app, project, false).await?;
     let now = app.now_ms();
     let outcome = app
         .db
         .write::<_, TokenError>(move |tx| {
-            Box::pin(async move { refresh(tx, &client, &presented, &request, now).await })
+            Box::pin(async move { refresh(tx, &common, &presented, now).await })
         })
         .await?;
     match outcome {
@@ -56,13 +46,12 @@ pub(in crate::tokens) async fn grant(
 
 async fn refresh(
     tx: &mut Tx,
-    client: &Client,
+    common: &Common,
     presented: &RefreshToken,
-    request: &Request,
     now_ms: i64,
 ) -> Result<Outcome, TokenError> {
     let family = queries::family(tx, &presented.family_id).await?.ok_or(TokenError::InvalidGrant(ENDED))?;
-    if family.client_id != client.id {
+    if family.client_id != common.client.id {
         return Err(TokenError::InvalidGrant(ENDED));
     }
     if family.revoked || family.idle_exp <= now_ms || family.abs_exp <= now_ms {
@@ -72,6 +61,8 @@ async fn refresh(
         // Our code, and yet from the future: the database was put back to an earlier state.
         return Err(TokenError::InvalidGrant(ENDED));
     }
+    // A stolen token shows itself before anything is known of it.
+    common.check_key(family.jkt.as_deref())?;
     let (project, user) = parties(tx, &family.project_id, &family.user_id).await?;
     let is_current = presented.counter == family.counter;
     let in_grace = presented.counter + 1 == family.counter
@@ -83,8 +74,10 @@ async fn refresh(
     if family.session_revoked && !scope::has(&family.scope, "offline_access") {
         return Err(TokenError::InvalidGrant(ENDED));
     }
-    let scope = narrowed(&family.scope, request.scope.as_deref())?;
-    let member = organization(tx, &project, &user.id, &request.wanted, family.org_id.as_deref()).await?;
+    let scope = narrowed(&family.scope, common.scope.as_deref())?;
+    let audience = common.audience(&project, &family.resource)?;
+    let member = organization(tx, &project, &user.id, &common.wanted, family.org_id.as_deref()).await?;
+    common.check_organization(member.is_some())?;
     let counter = if is_current {
         let rotation = Rotation {
             family_id: &family.id,
@@ -103,15 +96,20 @@ async fn refresh(
     };
     Ok(Outcome::Refreshed(Box::new(Issue {
         client_id: family.client_id,
-        user,
+        subject: Subject::User(Box::new(user)),
         session_id: family.session_id,
         scope,
         nonce: None,
-        auth_time: family.auth_time,
+        auth_time: Some(family.auth_time),
         amr: family.amr,
-        member,
-        family_id: family.id,
-        counter,
+        seat: member.map(Into::into),
+        audience,
+        family_id: Some(family.id),
+        counter: Some(counter),
+        jkt: common.jkt.clone(),
+        act: None,
+        ends_by: None,
+        exchanged: false,
     })))
 }
 
@@ -119,19 +117,4 @@ async fn reused(tx: &mut Tx, family: &Family, now_ms: i64) -> Result<Outcome, To
     queries::revoke_family(tx, &family.id, "refresh_token_reused", now_ms).await?;
     tx.record(queries::reuse_event(&family.project_id, &family.id, "refresh_token", &family.user_id, now_ms));
     Ok(Outcome::Reused)
-}
-
-/// "The requested scope MUST NOT include any scope not originally granted" (RFC 6749 §6).
-fn narrowed(granted: &str, asked: Option<&str>) -> Result<String, TokenError> {
-    let Some(asked) = asked else { return Ok(granted.to_owned()) };
-    let mut kept: Vec<&str> = Vec::new();
-    for word in asked.split(' ').filter(|word| !word.is_empty()) {
-        if !scope::has(granted, word) {
-            return Err(TokenError::InvalidScope);
-        }
-        if !kept.contains(&word) {
-            kept.push(word);
-        }
-    }
-    Ok(kept.join(" "))
 }

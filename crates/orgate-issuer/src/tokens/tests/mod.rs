@@ -1,5 +1,13 @@
 use http::Method;
+mod attacks;
+mod backchannel;
+mod clients;
 mod clock;
+mod context;
+mod dpop;
+mod exchange;
+mod flows;
+mod standing;
 mod surface;
 
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, jwk::JwkSet};

@@ -16,8 +16,29 @@ async fn both_discovery_documents_say_what_exists() {
     assert_eq!(document["authorization_response_iss_parameter_supported"], true);
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
     assert_eq!(site.browser().get("/p/proj_none/.well-known/openid-configuration").await.status, 404);
-    for name in ["authorization_endpoint", "jwks_uri"] {
-        assert_ne!(site.browser().get(document[name].as_str().unwrap()).await.status, 404, "{name}");
+    for (name, value) in document.as_object().unwrap() {
+        if let Some(url) = value.as_str().filter(|_| name.ends_with("_endpoint") || name == "jwks_uri") {
+            assert!(url.starts_with(&format!("{issuer}/")), "{name}");
+            assert_ne!(site.browser().get(url).await.status, 404, "{name}");
+        }
+    }
+}
+
+#[orgate_testkit::both]
+async fn the_metadata_is_complete_and_true() {
+    let site = site().await;
+    let document = site.browser().get("/p/proj_p/.well-known/openid-configuration").await.json();
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    insta::assert_snapshot!("metadata", text);
+    // What is listed exists, and what is not listed is refused.
+    for grant in document["grant_types_supported"].as_array().unwrap() {
+        let body = json!({ "grant_type": grant, "client_id": "proj_p", "client_secret": SECRET });
+        let reply = site.browser().token(&body).await;
+        assert_ne!(reply.json()["error"], "unsupported_grant_type", "{grant}");
+    }
+    for grant in ["password", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"] {
+        let body = json!({ "grant_type": grant, "client_id": "proj_p", "client_secret": SECRET });
+        assert_eq!(error(&site.browser().token(&body).await), "unsupported_grant_type", "{grant}");
     }
 }
 

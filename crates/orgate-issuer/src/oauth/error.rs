@@ -1,4 +1,4 @@
-//! Refusals of the token endpoint (RFC 6749 §5.2).
+//! Refusals of the token endpoint and of those beside it (RFC 6749 §5.2).
 
 use axum::{
     extract::rejection::BytesRejection,
@@ -8,7 +8,6 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::{
-    clients::ClientError,
     db::DbError,
     http::{body::unreadable, problem::Code},
     keys::KeyError,
@@ -18,6 +17,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
     InvalidRequest(&'static str),
+    /// Any other method.
+    OnlyPost,
     /// The body is over the limit; RFC 6749 has no name of its own for that.
     TooLarge,
     InvalidClient {
@@ -30,7 +31,22 @@ pub(crate) enum TokenError {
     InvalidScope,
     /// The organization does not exist, is another project's, is suspended, or the user is not a member: one answer.
     InvalidTarget,
+    /// A resource that tokens of this client are not for (RFC 8707 §2).
+    InvalidResource,
     OrganizationsDisabled,
+    /// The application wants an organization, and there is none.
+    InteractionRequired,
+    /// What the authorization endpoint would say (RFC 9126 §2.3).
+    Authorization(&'static str, &'static str),
+    /// The proof of possession (RFC 9449 §5).
+    InvalidProof(&'static str),
+    /// The proof must carry the nonce of the header `DPoP-Nonce` (RFC 9449 §8).
+    UseNonce,
+    /// Nobody has answered at the page yet (RFC 8628 §3.5).
+    AuthorizationPending,
+    SlowDown,
+    ExpiredToken,
+    AccessDenied,
     Unavailable,
 }
 
@@ -39,6 +55,7 @@ impl TokenError {
         let bad = StatusCode::BAD_REQUEST;
         match self {
             Self::InvalidRequest(why) => (bad, "invalid_request", why),
+            Self::OnlyPost => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "the method must be POST"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the request is too large"),
             Self::InvalidClient { .. } => {
                 (StatusCode::UNAUTHORIZED, "invalid_client", "the client is not known or not proven")
@@ -46,10 +63,23 @@ impl TokenError {
             Self::InvalidGrant(why) => (bad, "invalid_grant", why),
             Self::UnauthorizedClient => (bad, "unauthorized_client", "the client may not use this grant"),
             Self::UnsupportedGrantType => {
-                (bad, "unsupported_grant_type", "the grants are authorization_code and refresh_token")
+                (bad, "unsupported_grant_type", "there is no such grant; `grant_types_supported` lists them")
             }
             Self::InvalidScope => (bad, "invalid_scope", "the scope is wider than the one granted"),
             Self::InvalidTarget => (bad, "invalid_target", "the organization cannot be used by this user"),
+            Self::InvalidResource => (bad, "invalid_target", "no token of this client is for that resource"),
+            Self::InteractionRequired => (
+                bad,
+                "interaction_required",
+                "the application needs an organization; sign in again to choose one",
+            ),
+            Self::Authorization(error, why) => (bad, error, why),
+            Self::InvalidProof(why) => (bad, "invalid_dpop_proof", why),
+            Self::UseNonce => (bad, "use_dpop_nonce", "the DPoP proof must carry the nonce it was given"),
+            Self::AuthorizationPending => (bad, "authorization_pending", "nobody has answered yet"),
+            Self::SlowDown => (bad, "slow_down", "ask five seconds less often"),
+            Self::ExpiredToken => (bad, "expired_token", "the code has ended; begin again"),
+            Self::AccessDenied => (bad, "access_denied", "the person has said no"),
             Self::OrganizationsDisabled => {
                 (bad, "organizations_disabled", "organizations are switched off for this project")
             }
@@ -86,13 +116,10 @@ impl From<BytesRejection> for TokenError {
     }
 }
 
-impl From<ClientError> for TokenError {
-    fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Db(error) => error.into(),
-            ClientError::Malformed(why) => Self::InvalidRequest(why),
-            ClientError::Invalid { basic } => Self::InvalidClient { basic },
-        }
+impl From<crate::secret::NoRandomness> for TokenError {
+    fn from(error: crate::secret::NoRandomness) -> Self {
+        tracing::error!(%error, "no random numbers");
+        Self::Unavailable
     }
 }
 

@@ -1,0 +1,90 @@
+//! `POST /p/{project}/introspect` (RFC 7662): whether a token stands, as of now.
+//!
+//! Whoever asks proves to be a client that keeps a secret, and is told only of its own tokens and of those that are meant
+//! for it. Everything else has one answer: `{"active":false}`.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::{access, queries, refresh_token};
+use crate::{
+    app::{App, Shared},
+    clients::{self, Client, ClientKind},
+    clock::seconds,
+    login::scope,
+    oauth::{Parameters, TokenError, only_post, parameters::no_store},
+    projects::Project,
+};
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new().route("/p/{project}/introspect", post(introspect).fallback(only_post))
+}
+
+async fn introspect(
+    State(app): State<Shared>,
+    Path(project_id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let answer = async {
+        let parameters = Parameters::of_form_body(&headers, body)?;
+        let (project, client) = clients::authenticate(&app, Some(&project_id), &headers, &parameters).await?;
+        if client.kind == ClientKind::Public {
+            return Err(TokenError::InvalidClient { basic: false });
+        }
+        let token = parameters.required("token", "`token` is missing")?;
+        let about = if token.starts_with("ort_") {
+            of_refresh_token(&app, &client, &token).await?
+        } else {
+            of_access_token(&app, &project, &client, &token).await?
+        };
+        Ok(no_store(about.unwrap_or_else(|| json!({ "active": false }))))
+    };
+    answer.await.unwrap_or_else(TokenError::into_response)
+}
+
+async fn of_access_token(
+    app: &App,
+    project: &Project,
+    client: &Client,
+    token: &str,
+) -> Result<Option<Value>, TokenError> {
+    let Some(token) = access::read(app, project, token).await? else { return Ok(None) };
+    let own = client.audiences(&project.audience);
+    let meant = token.text("client_id") == client.id || token.audience().iter().any(|one| own.contains(one));
+    if !meant || access::standing(&mut *app.db.read().await?, project, &token).await?.is_none() {
+        return Ok(None);
+    }
+    let token_type = if token.jkt().is_some() { "DPoP" } else { "Bearer" };
+    let mut about = token.claims;
+    about.insert("active".to_owned(), true.into());
+    about.insert("token_type".to_owned(), token_type.into());
+    Ok(Some(Value::Object(about)))
+}
+
+async fn of_refresh_token(app: &App, client: &Client, token: &str) -> Result<Option<Value>, TokenError> {
+    let Some(presented) = refresh_token::parse(&app.secrets, token) else { return Ok(None) };
+    let mut conn = app.db.read().await?;
+    let Some(family) = queries::family(&mut conn, &presented.family_id).await? else { return Ok(None) };
+    let now = app.now_ms();
+    let signed_out = family.session_revoked && !scope::has(&family.scope, "offline_access");
+    let ended = family.revoked || signed_out || family.idle_exp <= now || family.abs_exp <= now;
+    if family.client_id != client.id || ended || presented.counter != family.counter {
+        return Ok(None);
+    }
+    Ok(Some(json!({
+        "active": true,
+        "client_id": family.client_id,
+        "sub": family.user_id,
+        "scope": family.scope,
+        "exp": seconds(family.idle_exp.min(family.abs_exp)),
+        "org_id": family.org_id,
+    })))
+}
