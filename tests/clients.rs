@@ -100,7 +100,9 @@ const CLIENTS: [(&str, &[&str]); 6] = [
 
 fn bootstrap(express: u16) -> String {
     let person = |name: &str| {
-        format!("{{id: usr_{name}, email: {name}@example.com, password: correct horse battery, email_verified: true}}")
+        format!(
+            "{{id: usr_{name}, email: {name}@example.com, password: correct horse battery, email_verified: true}}"
+        )
     };
     format!(
         "projects:
