@@ -1,4 +1,5 @@
-//! What is done to an installation as a whole: `orgate issuer migrate`, `db copy`, `db backup`, `export`, `secret rotate`.
+//! What is done to an installation as a whole: `orgate issuer migrate`, `db copy`, `db backup`, `export`,
+//! `keys list`, `keys rotate`, `secret rotate`.
 
 use std::{
     io::{self, Write},
@@ -8,7 +9,10 @@ use std::{
 use clap::{Args, Subcommand};
 use orgate_issuer::{Clock as _, SystemClock, maintenance};
 
-use super::super::{Failure, output, runtime};
+use super::{
+    super::{Failure, output, runtime},
+    keys::{self, KeysOptions},
+};
 
 /// Work on the installation instead of running it.
 #[derive(Clone, Debug, Subcommand)]
@@ -19,6 +23,8 @@ pub(super) enum Work {
     Db(DbOptions),
     /// Write everything in the database to standard output, a line of JSON for each row.
     Export(Export),
+    /// List or rotate the signing keys.
+    Keys(KeysOptions),
     /// Change the secret that protects keys and refresh tokens.
     Secret(SecretOptions),
 }
@@ -132,6 +138,7 @@ pub(super) fn run(work: &Work, database: &str, secret: Option<&Path>) -> Result<
             runtime.block_on(maintenance::export(database, *with_secrets, &mut out)).map_err(failed)?;
             out.flush().map_err(Failure::could_not_run)
         }
+        Work::Keys(options) => runtime.block_on(keys::run(options, database, secret)),
         Work::Secret(SecretOptions { verb: SecretVerb::Rotate }) => {
             let rotated =
                 runtime.block_on(maintenance::rotate_secret(database, secret, now)).map_err(failed)?;

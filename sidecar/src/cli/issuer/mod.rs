@@ -1,11 +1,12 @@
 //! `orgate issuer`: the companion issuer on its own listener.
 
+mod keys;
 mod maintain;
 
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use clap::{Args, Subcommand};
-use orgate_issuer::{Health, Issuer, Maintenance, Settings, Smtp, StartError, SystemClock};
+use clap::Args;
+use orgate_issuer::{Health, Issuer, Settings, Smtp, StartError, SystemClock};
 use tracing::info;
 
 use self::maintain::Work;
@@ -21,7 +22,6 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
     after_help = "\
 Examples:
   orgate issuer
@@ -30,9 +30,6 @@ Examples:
       make the projects, users and organizations of a file first; doing so twice changes nothing
   orgate issuer --listen 0.0.0.0:8090 --public-url https://id.example.com --database sqlite:///var/lib/orgate/orgate.db
       behind a TLS terminator, for other machines
-  orgate issuer keys list
-  orgate issuer keys rotate --project proj_demo --alg ES256
-      the next key is shown at once and signs after a day; --now is for a key that leaked
   orgate issuer --database 'postgres://orgate@db.example.com/orgate?sslrootcert=ca.pem' --secret orgate.secret
       on PostgreSQL, with the password in PGPASSWORD; any number of issuers with the same secret may share it
   orgate issuer --admin 127.0.0.1:9190 --dev-outbox
@@ -81,77 +78,6 @@ pub(crate) struct Options {
     /// Show the mail that would be sent at /dev/outbox of the admin listener. For development: loopback only.
     #[arg(long, env = "ORGATE_DEV_OUTBOX", requires = "admin", conflicts_with = "smtp")]
     dev_outbox: bool,
-    #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
-/// What is done to an installation instead of serving it.
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// The signing keys of an installation.
-    #[command(subcommand)]
-    Keys(KeysVerb),
-}
-
-#[derive(Debug, Subcommand)]
-enum KeysVerb {
-    /// Lists them: project, algorithm, state, name, and when the state ends.
-    List {
-        #[command(flatten)]
-        installation: Installation,
-    },
-    /// Shows the next key, which signs after a day; what it replaces stays in the key set until its tokens are over.
-    Rotate {
-        #[command(flatten)]
-        installation: Installation,
-        /// Of this project only.
-        #[arg(long, value_name = "ID")]
-        project: Option<String>,
-        /// Of this algorithm only: ES256, RS256 or EdDSA.
-        #[arg(long, value_name = "ALGORITHM")]
-        alg: Option<String>,
-        /// The key has leaked: sign with a new one now, and forget the old ones; what they have signed ends as soon as
-        /// verifiers look at the key set again.
-        #[arg(long)]
-        now: bool,
-    },
-}
-
-/// Which installation.
-#[derive(Debug, Args)]
-struct Installation {
-    /// Where the data is: sqlite://FILE in the working directory, or sqlite:///PATH.
-    #[arg(long, env = "ORGATE_DATABASE", value_name = "URL", default_value = "sqlite://orgate.db")]
-    database: String,
-    /// The file with the secret [default: FILE.secret beside the database].
-    #[arg(long, env = "ORGATE_SECRET", value_name = "FILE")]
-    secret: Option<PathBuf>,
-}
-
-async fn look_after(verb: Verb, common: &Common) -> Result<(), Failure> {
-    let Verb::Keys(verb) = verb;
-    let installation = match &verb {
-        KeysVerb::List { installation } | KeysVerb::Rotate { installation, .. } => installation,
-    };
-    let mut settings = Settings::new("http://127.0.0.1");
-    settings.database.clone_from(&installation.database);
-    settings.secret_file.clone_from(&installation.secret);
-    let opened = Maintenance::open(&settings, Arc::new(SystemClock)).await;
-    let maintenance = opened.map_err(|error| failure(&error, common))?;
-    let keys = match &verb {
-        KeysVerb::List { .. } => maintenance.keys().await,
-        KeysVerb::Rotate { project, alg, now, .. } => {
-            maintenance.rotate_keys(project.as_deref(), alg.as_deref(), *now).await
-        }
-    };
-    maintenance.close().await;
-    let keys = keys.map_err(|error| failure(&error, common))?;
-    let lines = keys.iter().map(|key| {
-        let until = key.until.as_deref().map(|until| format!(" until {until}")).unwrap_or_default();
-        format!("{} {} {} {}{until}\n", key.project, key.algorithm, key.state, key.kid)
-    });
-    output::result(&lines.collect::<String>());
-    Ok(())
 }
 
 pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
@@ -159,11 +85,7 @@ pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
         return maintain::run(work, &options.database, options.secret.as_deref());
     }
     let runtime = runtime(None)?;
-    let mut options = options;
-    let result = match options.verb.take() {
-        Some(verb) => runtime.block_on(look_after(verb, common)),
-        None => runtime.block_on(serve_issuer(options, common)),
-    };
+    let result = runtime.block_on(serve_issuer(options, common));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
