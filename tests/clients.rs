@@ -129,7 +129,13 @@ fn bootstrap(express: u16) -> String {
 
 struct World {
     _folder: Folder,
-    issuer: Running,
+    _running: Running,
+    at: Place,
+}
+
+/// Where everything is.
+struct Place {
+    issuer: String,
     express: u16,
 }
 
@@ -139,23 +145,26 @@ impl World {
         let express = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Folder::new();
         let file = folder.write("bootstrap.yaml", &bootstrap(express));
-        let issuer = orgate()
+        let running = orgate()
             .args(["issuer", "--listen", "127.0.0.1:0", "--bootstrap"])
             .args([file])
             .env("CLIENT_SECRET", SECRET)
             .env("MACHINE_SECRET", MACHINE_SECRET)
             .folder(folder.path())
             .ready();
-        Self { _folder: folder, issuer, express }
+        let issuer = format!("{}/p/proj_demo", running.url("issuer"));
+        Self { _folder: folder, _running: running, at: Place { issuer, express } }
     }
+}
 
+impl Place {
     fn run(&self, program: &str) -> Output {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients");
         let interpreter = if program.ends_with(".py") { python() } else { "node".into() };
         Command::new(&interpreter)
             .arg(program)
             .current_dir(folder)
-            .env("ISSUER", format!("{}/p/proj_demo", self.issuer.url("issuer")))
+            .env("ISSUER", &self.issuer)
             .env("CLIENT_ID", "proj_demo")
             .env("CLIENT_SECRET", SECRET)
             .env("PUBLIC_CLIENT_ID", "app_spa")
@@ -180,10 +189,11 @@ fn clients_of_others_sign_in_refresh_switch_and_leave() {
     let modules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/node_modules");
     assert!(modules.is_dir(), "run `npm ci` in tests/clients, or ./tests/run, which does");
     let world = World::start();
+    let place = &world.at;
     let failures: Vec<String> = thread::scope(|scope| {
         let running: Vec<_> = CLIENTS
             .iter()
-            .map(|(program, steps)| (program, steps, scope.spawn(|| world.run(program))))
+            .map(|(program, steps)| (program, steps, scope.spawn(|| place.run(program))))
             .collect();
         running
             .into_iter()
