@@ -373,3 +373,24 @@ fn a_mounted_folder_that_is_exchanged_is_one_change() {
     assert!(comes_true, "{}", running.stderr_so_far());
     assert_eq!(verdict("/c/x"), "502 upstream_unavailable", "both files came with it");
 }
+
+#[test]
+fn an_access_log_tells_which_requests_strict_paths_would_refuse() {
+    let folder = Folder::new();
+    folder.write("orgate.yaml", "version: 1\nrules:\n  GET /**: public\n");
+    let line = |target: &str| {
+        format!("192.0.2.1 - - [22/Nov/2026:06:44:00 +0000] \"GET {target} HTTP/1.1\" 200 2\n")
+    };
+    folder.write("access.log", &[line("/a//b"), line("/a//b"), line("/a")].concat());
+    let checked = orgate().args(["check", "--log", "access.log"]).folder(folder.path()).finish();
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    let told = checked.stdout + &checked.stderr;
+    for part in
+        ["W059", "2 requests of `access.log` would be refused", "`GET /a//b` (2)", "3 logged requests"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    folder.write("access.log", &line("/a"));
+    let clean = orgate().args(["check", "--log", "access.log"]).folder(folder.path()).finish();
+    assert!(!(clean.stdout + &clean.stderr).contains("W059"));
+}
