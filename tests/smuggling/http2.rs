@@ -260,7 +260,7 @@ fn pseudo_headers(class: &mut Class<'_>) {
     let connect: [Vec<Field<'_>>; 3] = [
         vec![(b":method", b"CONNECT"), (b":authority", b"app.example:443")],
         vec![(b":method", b"CONNECT"), GET[1], GET[2], GET[3]],
-        vec![(b":method", b"CONNECT"), (b":protocol", b"websocket"), GET[1], GET[2], GET[3]],
+        vec![(b":method", b"CONNECT"), (b":protocol", b"connect-udp"), GET[1], GET[2], GET[3]],
     ];
     for fields in connect {
         case(class, &Sent { fields, data: None, trailers: Vec::new() }, REFUSED);
