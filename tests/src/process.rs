@@ -47,9 +47,10 @@ fn built(package: &str, binary: &str) -> PathBuf {
             "debug" => "dev",
             other => other,
         };
-        // With the features of the whole workspace, as the tests are, so that nothing is built twice.
+        // With the features that `tests/run` builds with, so that nothing is built twice, or put in the place of another.
         let status = Command::new(env!("CARGO"))
             .args(["build", "--locked", "--workspace", "--bins", "--profile", profile])
+            .args(["--features", "orgate-sidecar/otel"])
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
             .env("CARGO_TARGET_DIR", profile_folder.parent().unwrap())
             .stdout(Stdio::null())
