@@ -188,6 +188,9 @@ pub(crate) async fn sign_in_by_mail(
         .db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
+                if !users::hold(tx, &user_id, None).await? {
+                    return Err(Code::LinkInvalid.into());
+                }
                 let redeemed = one_time::redeem(tx, &project_id, Purpose::Magic, &token, now).await?;
                 if redeemed.as_ref() != Some(&user_id) {
                     return Err(Code::LinkInvalid.into());

@@ -141,7 +141,7 @@ pub(crate) async fn sign_in(
     };
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account };
     let stored = user.as_ref().and_then(|user| user.password_phc.clone());
-    let checked = app.passwords.check(who, password, stored).await.map_err(SignInError::Password)?;
+    let checked = app.passwords.check(who, password, stored.clone()).await.map_err(SignInError::Password)?;
     let (user, rehashed) = match (user, checked) {
         (Some(user), Checked::Right { rehashed }) if user.active => (user, rehashed),
         (user, checked) => {
@@ -162,14 +162,19 @@ pub(crate) async fn sign_in(
         .db
         .write::<_, DbError>(move |tx| {
             Box::pin(async move {
-                if let Some(phc) = rehashed {
-                    users::set_password(tx, &start.session.user_id, &phc, now).await?;
+                let user_id = &start.session.user_id;
+                if !users::hold(tx, user_id, stored.as_deref()).await? {
+                    return Ok(None);
                 }
-                start.store_or_ask(tx, previous).await
+                if let Some(phc) = rehashed {
+                    users::set_password(tx, user_id, &phc, now).await?;
+                }
+                start.store_or_ask(tx, previous).await.map(Some)
             })
         })
         .await?;
-    Ok(started.of(user))
+    // While the password was being checked it became another one, or the user was suspended.
+    Ok(started.ok_or(SignInError::Invalid)?.of(user))
 }
 
 /// Where the first factor leads to.

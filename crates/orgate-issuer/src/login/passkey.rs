@@ -82,7 +82,9 @@ async fn sign_in(
         .db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
-                if !signed.accept(tx, &project_id, now).await? {
+                if !users::hold(tx, &start.session.user_id, None).await?
+                    || !signed.accept(tx, &project_id, now).await?
+                {
                     return Ok(None);
                 }
                 Ok(Some(start.store(tx, previous).await?))

@@ -78,7 +78,7 @@ async fn finish(
         .db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
-                if !factors::try_ticket(tx, &hash, now).await? {
+                if !users::hold(tx, &user_id, None).await? || !factors::try_ticket(tx, &hash, now).await? {
                     return Err(Code::SignInExpired.into());
                 }
                 if !factors::check(tx, &secrets, &user_id, &code, now).await? {

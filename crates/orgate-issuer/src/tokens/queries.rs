@@ -81,6 +81,12 @@ pub(super) async fn set_family_of_code(
         .map(|_| ())
 }
 
+/// Whether the session lives. Until the commit it does not end: what ends it then finds the family that is being made.
+pub(super) async fn hold_session(conn: &mut Conn, id: &str) -> Result<bool, DbError> {
+    let statement = sql("UPDATE sessions SET ver = ver WHERE id = $1 AND revoked_at IS NULL").bind(id);
+    Ok(conn.run(statement).await? == 1)
+}
+
 /// A family to be stored.
 pub(super) struct NewFamily<'a> {
     pub(super) id: &'a str,

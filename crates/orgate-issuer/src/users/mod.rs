@@ -52,6 +52,12 @@ pub(crate) async fn create(
     queries::insert(tx, project_id, user, now_ms).await
 }
 
+/// Whether the user may still sign in: active, and with `password_phc` the password that was checked before the
+/// transaction. Until the commit nobody changes that: what ends the sessions of a user finds the one that is being made.
+pub(crate) async fn hold(tx: &mut Tx, id: &str, password_phc: Option<&str>) -> Result<bool, DbError> {
+    queries::hold(tx, id, password_phc).await
+}
+
 /// Stores another password hash.
 pub(crate) async fn set_password(
     tx: &mut Tx,

@@ -59,6 +59,18 @@ pub(super) async fn insert(
     Ok(inserted == 1)
 }
 
+/// Writes the row as it is: on PostgreSQL, whoever changes it comes before or after the whole transaction.
+pub(super) async fn hold(conn: &mut Conn, id: &str, password_phc: Option<&str>) -> Result<bool, DbError> {
+    let statement = match password_phc {
+        None => sql("UPDATE users SET updated_at = updated_at WHERE id = $1 AND status = 'active'").bind(id),
+        Some(phc) => sql("UPDATE users SET updated_at = updated_at
+                          WHERE id = $1 AND status = 'active' AND password_phc = $2")
+        .bind(id)
+        .bind(phc),
+    };
+    Ok(conn.run(statement).await? == 1)
+}
+
 pub(super) async fn set_password(
     conn: &mut Conn,
     id: &str,

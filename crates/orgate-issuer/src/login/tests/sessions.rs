@@ -86,3 +86,64 @@ async fn what_has_ended_is_forgotten_after_a_week_and_what_lives_is_not() {
     assert_eq!(site.browser().token(&refresh(&offline)).await.status, 200);
     assert_eq!(site.browser().token(&refresh(&online)).await.json()["error"], "invalid_grant");
 }
+
+/// Another password, and the end of every session, as a reset does it.
+async fn change_password(site: &crate::testing::Site, phc: &'static str) {
+    site.write(move |tx| {
+        Box::pin(async move {
+            crate::users::set_password(tx, "usr_x", phc, crate::testing::NOW).await?;
+            crate::login::session::expel_others(tx, "proj_p", "usr_x", None, crate::testing::NOW).await
+        })
+    })
+    .await;
+}
+
+#[orgate_testkit::both]
+async fn a_password_that_is_changed_while_it_is_checked_lets_nobody_in() {
+    const CHANGED: &str = "UPDATE users SET password_phc = '$argon2id$v=19$m=8192,t=2,p=1$c29tZSBzYWx0IQ$rG6pK2mB4tvlHPobfNUoLKL/0oI2Wk0CTg4hXqTEtbE' WHERE id = 'usr_x'";
+    let site = site().await;
+    let (browser, body) = (site.browser(), json!({ "email": "x@example.com", "password": PASSWORD }));
+    let other = site.count("SELECT COUNT(*) AS n FROM sessions").await;
+    let login = browser.json(Method::POST, "/p/proj_p/v1/auth/login", &body);
+    let (reply, ()) = tokio::join!(login, async { site.change(CHANGED).await });
+    assert_eq!((reply.status.as_u16(), reply.code()), (401, json!("invalid_credentials")));
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM sessions").await, other);
+    let kept = "SELECT COUNT(*) AS n FROM users WHERE id = 'usr_x' AND password_phc LIKE '%m=8192%'";
+    assert_eq!(site.count(kept).await, 1, "the new password stands");
+}
+
+#[orgate_testkit::both]
+async fn nothing_that_is_begun_outlives_the_end_of_all_sessions() {
+    let site = site().await;
+    for _ in 0..12 {
+        let browser = site.browser();
+        browser.login("x@example.com", PASSWORD, &[]).await;
+        let code = browser.authorize(&[("scope", "openid offline_access")]).await.parameter("code").unwrap();
+        let (body, late) = (exchange(&code), site.browser());
+        let again = late.login("x@example.com", PASSWORD, &[]);
+        let (redeemed, _, ()) =
+            tokio::join!(browser.token(&body), again, change_password(&site, crate::testing::phc()));
+        assert!(redeemed.status == 200 || redeemed.status == 400, "{redeemed:?}");
+        let alive = "SELECT COUNT(*) AS n FROM token_families f JOIN sessions s ON s.id = f.session_id \
+                     WHERE f.revoked_at IS NULL AND s.revoked_at IS NOT NULL";
+        assert_eq!(site.count(alive).await, 0, "a family outlived its session");
+        change_password(&site, crate::testing::phc()).await;
+    }
+}
+
+#[orgate_testkit::both]
+async fn a_user_who_is_suspended_meanwhile_does_not_come_in_by_the_second_step() {
+    let site = site().await;
+    site.write(|tx| {
+        Box::pin(async move {
+            let waiting = crate::factors::Waiting { user_id: "usr_x".to_owned(), amr: vec!["pwd".to_owned()] };
+            let hash = crate::secret::fingerprint("ticket");
+            crate::factors::wait(tx, &hash, "proj_p", &waiting, crate::testing::NOW).await
+        })
+    })
+    .await;
+    site.change("UPDATE users SET status = 'suspended' WHERE id = 'usr_x'").await;
+    let body = json!({ "ticket": "ticket", "code": "123456" });
+    let reply = site.browser().json(Method::POST, "/p/proj_p/v1/auth/mfa/verify", &body).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (401, json!("sign_in_expired")), "{}", reply.text());
+}

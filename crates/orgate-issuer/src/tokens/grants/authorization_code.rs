@@ -78,7 +78,7 @@ async fn redeem(tx: &mut Tx, common: &Common, request: Request, now_ms: i64) -> 
     }
     check_verifier(client, &code, request.verifier.as_deref())?;
     common.check_key(code.jkt.as_deref())?;
-    if !code.session_alive {
+    if !code.session_alive || !queries::hold_session(tx, &code.session_id).await? {
         return Err(TokenError::InvalidGrant(ENDED));
     }
     let (project, user) = parties(tx, &code.project_id, &code.user_id).await?;

@@ -60,7 +60,7 @@ async fn redeem(tx: &mut Tx, common: &Common, hash: &str, now_ms: i64) -> Result
     let (Some(user_id), Some(session)) = (&device.user_id, &device.session) else {
         return Err(TokenError::InvalidGrant(ENDED));
     };
-    if session.ended {
+    if session.ended || !queries::hold_session(tx, &session.id).await? {
         return Err(TokenError::InvalidGrant(ENDED));
     }
     let (project, user) = parties(tx, &device.project_id, user_id).await?;

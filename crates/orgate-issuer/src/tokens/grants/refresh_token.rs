@@ -66,7 +66,8 @@ async fn refresh(
     let (project, user) = parties(tx, &family.project_id, &family.user_id).await?;
     let is_current = presented.counter == family.counter;
     let in_grace = presented.counter + 1 == family.counter
-        && now_ms - family.last_refreshed_at <= project.refresh_grace_ms;
+        // Both ways: the clocks of two machines differ, and one that was put back by an hour gives no hour of grace.
+        && (now_ms - family.last_refreshed_at).abs() <= project.refresh_grace_ms;
     if !is_current && !in_grace {
         return reused(tx, &family, now_ms).await;
     }

@@ -153,6 +153,18 @@ async fn an_old_refresh_token_ends_the_family() {
 }
 
 #[orgate_testkit::both]
+async fn a_clock_that_is_put_back_gives_no_longer_grace() {
+    for (back, status) in [(9_000, 200), (11_000, 400)] {
+        let site = site().await;
+        let first = site.tokens("d", Some("org_acme")).await;
+        assert_eq!(site.browser().token(&refresh(&first)).await.status, 200);
+        site.clock.advance(-back);
+        let again = site.browser().token(&refresh(&first)).await;
+        assert_eq!(again.status, status, "{back} ms: {}", again.text());
+    }
+}
+
+#[orgate_testkit::both]
 async fn within_the_grace_the_previous_token_gives_the_same_successor() {
     let site = site().await;
     let first = site.tokens("d", Some("org_acme")).await;
