@@ -18,7 +18,7 @@ use crate::{
         DatabaseUrl, Db,
         whole::{self, Access, copy::CopyError, export::ExportError},
     },
-    keys,
+    factors, keys, mail,
     secret::{self, Secrets},
 };
 
@@ -139,11 +139,17 @@ pub async fn export(
 pub struct Rotated {
     /// So many signing keys were sealed anew.
     pub keys: u64,
+    /// So many secrets of authenticators.
+    pub authenticators: u64,
+    /// So many letters that wait.
+    pub letters: u64,
     /// So many client secrets can be checked only with an older line.
     pub clients: u64,
+    /// So many recovery codes.
+    pub recovery_codes: u64,
 }
 
-/// Puts a new secret above the others in the file, and seals the signing keys with it.
+/// Puts a new secret above the others in the file, and seals with it what is sealed.
 ///
 /// # Errors
 /// If the file does not belong to the database, or cannot be written.
@@ -172,8 +178,13 @@ async fn rotate(db: &Db, path: &Path) -> Result<Rotated, StartError> {
     let rotated = db
         .write::<_, keys::KeyError>(move |tx| {
             Box::pin(async move {
-                let keys = keys::seal_anew(tx, &secrets).await?;
-                Ok(Rotated { keys, clients: clients::count_of_other_secrets(tx, &name).await? })
+                Ok(Rotated {
+                    keys: keys::seal_anew(tx, &secrets).await?,
+                    authenticators: factors::seal_anew(tx, &secrets).await?,
+                    letters: mail::seal_anew(tx, &secrets).await?,
+                    clients: clients::count_of_other_secrets(tx, &name).await?,
+                    recovery_codes: factors::count_of_other_secrets(tx, &name).await?,
+                })
             })
         })
         .await

@@ -16,6 +16,8 @@ use crate::{
 };
 
 const RECOVERY_CODES: usize = 10;
+/// What is kept of a recovery code begins with this and the name of the secret it was made under.
+const RECOVERY: &str = "r1.";
 /// How long a sign-in waits for its second factor.
 const TICKET_MS: i64 = 10 * 60_000;
 /// How often one sign-in may try.
@@ -110,7 +112,8 @@ pub(crate) async fn check(
     let typed: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
     let typed = typed.to_ascii_lowercase();
     for stored in queries::recovery_codes(tx, user_id).await? {
-        if secrets.is_pseudonym(&recovery(user_id), &typed, &stored) {
+        let hash = stored.rsplit('.').next().unwrap_or_default();
+        if secrets.is_pseudonym(&recovery(user_id), &typed, hash) {
             return queries::use_recovery_code(tx, user_id, &stored).await;
         }
     }
@@ -147,9 +150,31 @@ pub(crate) async fn set_recovery_codes(
     queries::remove_recovery_codes(tx, user_id).await?;
     for code in codes {
         let hash = secrets.pseudonym(&recovery(user_id), &code.replace('-', ""));
-        queries::insert_recovery_code(tx, user_id, &hash, now_ms).await?;
+        let stored = format!("{RECOVERY}{}.{hash}", secrets.id());
+        queries::insert_recovery_code(tx, user_id, &stored, now_ms).await?;
     }
     Ok(())
+}
+
+/// Seals what applications share with us under the secret in use; gives how many.
+pub(crate) async fn seal_anew(tx: &mut Tx, secrets: &Secrets) -> Result<u64, DbError> {
+    let mut count = 0;
+    for (user_id, sealed) in queries::all_totp(tx).await? {
+        let context = context(&user_id);
+        let anew = secrets.open_sealed(&context, &sealed).and_then(|plain| secrets.seal(&context, &plain));
+        let anew = anew.ok_or_else(|| {
+            DbError::Inconsistent("the secret of an authenticator cannot be read".to_owned())
+        })?;
+        queries::set_sealed(tx, &user_id, &anew).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// How many recovery codes were made under another secret than the one in use.
+pub(crate) async fn count_of_other_secrets(conn: &mut Conn, name: &str) -> Result<u64, DbError> {
+    let count = queries::count_recovery_codes_unlike(conn, &format!("{RECOVERY}{name}.%")).await?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 fn context(user_id: &str) -> String {

@@ -12,6 +12,24 @@ pub(super) async fn totp(conn: &mut Conn, user_id: &str, confirmed: bool) -> Res
     conn.first(statement).await?.map(|row| row.text("secret_enc")).transpose()
 }
 
+/// Every sealed secret, with its user.
+pub(super) async fn all_totp(conn: &mut Conn) -> Result<Vec<(String, String)>, DbError> {
+    let rows = conn.all(sql("SELECT user_id, secret_enc FROM totp ORDER BY user_id")).await?;
+    rows.iter().map(|row| Ok((row.text("user_id")?, row.text("secret_enc")?))).collect()
+}
+
+pub(super) async fn set_sealed(conn: &mut Conn, user_id: &str, sealed: &str) -> Result<(), DbError> {
+    conn.run(sql("UPDATE totp SET secret_enc = $2 WHERE user_id = $1").bind(user_id).bind(sealed))
+        .await
+        .map(|_| ())
+}
+
+/// Recovery codes whose stored form is not `like`.
+pub(super) async fn count_recovery_codes_unlike(conn: &mut Conn, like: &str) -> Result<i64, DbError> {
+    let statement = sql("SELECT COUNT(*) AS n FROM recovery_codes WHERE code_hash NOT LIKE $1").bind(like);
+    conn.first(statement).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
 pub(super) async fn is_confirmed(conn: &mut Conn, user_id: &str) -> Result<bool, DbError> {
     Ok(totp(conn, user_id, true).await?.is_some())
 }

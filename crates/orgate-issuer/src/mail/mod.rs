@@ -85,6 +85,19 @@ pub(crate) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<u64, DbError> 
     queries::purge(conn, now_ms).await
 }
 
+/// Seals every letter that waits under the secret in use; gives how many.
+pub(crate) async fn seal_anew(tx: &mut Tx, secrets: &Secrets) -> Result<u64, DbError> {
+    let mut count = 0;
+    for (id, sealed) in queries::all(tx).await? {
+        let context = context(&id);
+        let anew = secrets.open_sealed(&context, &sealed).and_then(|plain| secrets.seal(&context, &plain));
+        let anew = anew.ok_or_else(|| DbError::Inconsistent("a letter cannot be read".to_owned()))?;
+        queries::set_sealed(tx, &id, &anew).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 fn open(secrets: &Secrets, id: &str, sealed: &str) -> Option<Letter> {
     serde_json::from_slice(&secrets.open_sealed(&context(id), sealed)?).ok()
 }

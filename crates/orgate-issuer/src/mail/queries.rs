@@ -40,6 +40,16 @@ pub(super) async fn newest(conn: &mut Conn, most: i64) -> Result<Vec<(String, St
     rows.iter().map(|row| Ok((row.text("id")?, row.text("sealed")?, row.int("created_at")?))).collect()
 }
 
+/// Every letter, sealed.
+pub(super) async fn all(conn: &mut Conn) -> Result<Vec<(String, String)>, DbError> {
+    let rows = conn.all(sql("SELECT id, sealed FROM mails ORDER BY id")).await?;
+    rows.iter().map(|row| Ok((row.text("id")?, row.text("sealed")?))).collect()
+}
+
+pub(super) async fn set_sealed(conn: &mut Conn, id: &str, sealed: &str) -> Result<(), DbError> {
+    conn.run(sql("UPDATE mails SET sealed = $2 WHERE id = $1").bind(id).bind(sealed)).await.map(|_| ())
+}
+
 /// The letter that has waited longest, if one is due.
 pub(super) async fn due(conn: &mut Conn, now_ms: i64) -> Result<Option<String>, DbError> {
     let statement =

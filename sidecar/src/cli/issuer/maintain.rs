@@ -142,11 +142,14 @@ pub(super) fn run(work: &Work, database: &str, secret: Option<&Path>) -> Result<
         Work::Secret(SecretOptions { verb: SecretVerb::Rotate }) => {
             let rotated =
                 runtime.block_on(maintenance::rotate_secret(database, secret, now)).map_err(failed)?;
-            output::result(&format!("sealed {} signing keys with a new secret\n", rotated.keys));
+            output::result(&format!(
+                "sealed with a new secret: {} signing keys, {} secrets of authenticators, {} letters\n",
+                rotated.keys, rotated.authenticators, rotated.letters
+            ));
             output::note(&format!(
                 "restart every issuer of this database now. The older lines stay in the file: refresh tokens need them \
-                 for as long as they live, and {} client secrets until they are changed",
-                rotated.clients
+                 for as long as they live, and {} client secrets and {} recovery codes until they are changed",
+                rotated.clients, rotated.recovery_codes
             ));
             Ok(())
         }

@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 
+use http::Method;
+use serde_json::json;
+
 use super::{tables::Value, *};
 use crate::{
-    maintenance,
+    factors, maintenance,
     testing::{Engine, NOW, Site, TempDir, exchange, refresh, site},
 };
 
@@ -220,16 +223,51 @@ async fn a_backup_is_taken_while_the_issuer_runs_and_is_a_whole_installation() {
     assert!(nothing.is_err() && !again.dir.path().join("y.db").exists());
 }
 
+/// Gives `usr_admin` an authenticator and two recovery codes; a code of the one, and the others.
+async fn second_factor(site: &Site) -> (String, Vec<String>) {
+    let secret = factors::new_totp().unwrap();
+    let (first, next) = (secret.code_at(NOW), secret.code_at(NOW + 30_000));
+    let codes: Vec<String> = factors::new_recovery_codes().unwrap().into_iter().take(2).collect();
+    let (secrets, stored) = (std::sync::Arc::clone(&site.issuer.app().secrets), codes.clone());
+    site.write(move |tx| {
+        Box::pin(async move {
+            assert!(factors::begin_totp(tx, &secrets, "usr_admin", &secret, NOW).await?);
+            assert!(factors::confirm_totp(tx, &secrets, "usr_admin", &first, NOW).await?);
+            factors::set_recovery_codes(tx, &secrets, "usr_admin", &stored, NOW).await
+        })
+    })
+    .await;
+    (next, codes)
+}
+
+/// Whether a code is right.
+async fn shown(site: &Site, code: &str) -> bool {
+    let (secrets, code) = (std::sync::Arc::clone(&site.issuer.app().secrets), code.to_owned());
+    site.write(move |tx| {
+        Box::pin(async move { factors::check(tx, &secrets, "usr_admin", &code, NOW + 30_000).await })
+    })
+    .await
+}
+
 #[orgate_testkit::both]
-async fn a_new_secret_seals_the_keys_and_the_old_one_still_reads() {
+async fn a_new_secret_seals_what_is_sealed_and_the_old_one_still_reads() {
     let site = lived_in().await;
     let url = site.dir.database();
+    let (totp, codes) = second_factor(&site).await;
+    let forgot = json!({ "email": "viewer@example.com", "project": "proj_p" });
+    let sent = site.browser().json(Method::POST, "/v1/auth/password/forgot", &forgot).await;
+    assert!(sent.status.is_success(), "{}", sent.text());
+    let letter = site.letter("viewer@example.com").await.unwrap();
     let tokens = site.tokens("member", None).await;
     let before = site.browser().get("/p/proj_p/jwks.json").await.json();
     site.issuer.shutdown().await;
     let old = std::fs::read_to_string(site.dir.secret()).unwrap();
     let rotated = maintenance::rotate_secret(&url, Some(&site.dir.secret()), NOW).await.unwrap();
     assert!(rotated.keys >= 2 && rotated.clients == 2, "{rotated:?}");
+    assert!(
+        rotated.authenticators == 1 && rotated.letters >= 1 && rotated.recovery_codes == 2,
+        "{rotated:?}"
+    );
     let both = std::fs::read_to_string(site.dir.secret()).unwrap();
     assert!(both.ends_with(&old) && both.lines().count() == 2);
 
@@ -238,12 +276,16 @@ async fn a_new_secret_seals_the_keys_and_the_old_one_still_reads() {
     let again = Site::with(crate::testing::settings(&site.dir), dir, site.clock.clone()).await;
     assert_eq!(again.browser().get("/p/proj_p/jwks.json").await.json(), before);
     assert_eq!(again.browser().token(&refresh(&tokens)).await.status, 200);
+    assert!(shown(&again, &codes[0]).await, "a recovery code of before");
     again.issuer.shutdown().await;
 
     // The new line alone opens the keys, and the old one alone opens nothing any more.
     std::fs::write(site.dir.secret(), both.lines().next().unwrap()).unwrap();
     let again = Site::with(crate::testing::settings(&site.dir), TempDir::new(), site.clock.clone()).await;
     assert_eq!(again.browser().get("/p/proj_p/jwks.json").await.json(), before);
+    assert_eq!(again.letter("viewer@example.com").await.unwrap()["text"], letter["text"]);
+    assert!(shown(&again, &totp).await, "the authenticator goes on");
+    assert!(!shown(&again, &codes[1]).await, "a recovery code was told to need the old line");
     again.issuer.shutdown().await;
     std::fs::write(site.dir.secret(), &old).unwrap();
     let opened = crate::Issuer::open(

@@ -136,7 +136,8 @@ async fn a_user_who_is_suspended_meanwhile_does_not_come_in_by_the_second_step()
     let site = site().await;
     site.write(|tx| {
         Box::pin(async move {
-            let waiting = crate::factors::Waiting { user_id: "usr_x".to_owned(), amr: vec!["pwd".to_owned()] };
+            let waiting =
+                crate::factors::Waiting { user_id: "usr_x".to_owned(), amr: vec!["pwd".to_owned()] };
             let hash = crate::secret::fingerprint("ticket");
             crate::factors::wait(tx, &hash, "proj_p", &waiting, crate::testing::NOW).await
         })
