@@ -42,12 +42,15 @@ mod tls;
 mod token;
 mod upstreams;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc, thread};
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::exit::Failure;
-use crate::telemetry::{self, ColorChoice, LogFormat};
+use crate::{
+    serve::Workers,
+    telemetry::{self, ColorChoice, LogFormat},
+};
 
 /// Organization permissions in front of any HTTP application.
 #[derive(Debug, Parser)]
@@ -242,6 +245,13 @@ pub(crate) fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime,
         .enable_all()
         .thread_name("orgate")
         .build()
+        .map_err(|error| Failure::could_not_run(format!("cannot start worker threads: {error}")))
+}
+
+/// The threads that serve the proxy: `threads`, or one for each core.
+pub(crate) fn workers(threads: Option<usize>) -> Result<Arc<Workers>, Failure> {
+    let count = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    Workers::start(count)
         .map_err(|error| Failure::could_not_run(format!("cannot start worker threads: {error}")))
 }
 

@@ -1,6 +1,6 @@
 //! `orgate proxy`: the policy file, in front of one application.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 
@@ -14,8 +14,9 @@ use super::{
     supervisor,
     tls::{TlsOptions, UpstreamTlsOptions},
     upstreams::{self, UpstreamOptions},
+    workers,
 };
-use crate::{telemetry::LogFormat, upstream::UpstreamSettings};
+use crate::{serve::Workers, telemetry::LogFormat, upstream::UpstreamSettings};
 
 /// Flags of `orgate proxy`.
 #[derive(Debug, Args)]
@@ -76,16 +77,18 @@ impl Options {
 
 pub(crate) fn run(options: Options, common: &Common) -> Result<(), Failure> {
     let runtime = runtime(options.guard.threads())?;
-    let result = runtime.block_on(serve_proxy(options, common));
+    let workers = workers(options.guard.threads())?;
+    let result = runtime.block_on(serve_proxy(options, common, &workers));
     // What is still running has been told to stop and was waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
+async fn serve_proxy(options: Options, common: &Common, workers: &Arc<Workers>) -> Result<(), Failure> {
     let Options { upstreams, listen, peers, tls, upstream_tls, doors, guard, read, .. } = options;
     let guard = Guard::load(guard, common).await?;
     let settings = UpstreamSettings {
+        workers: workers.count(),
         tls: upstream_tls.load()?,
         timeouts: read.timeouts.upstream,
         ..UpstreamSettings::default()
@@ -94,7 +97,7 @@ async fn serve_proxy(options: Options, common: &Common) -> Result<(), Failure> {
     let tls = tls.load(&read.tls)?;
     let listen = listen.as_deref().or(read.listeners.proxy.as_deref()).unwrap_or("127.0.0.1:8080");
     let listener = supervisor::listener("proxy", listen, "--listen").await?;
-    let mut listener = listener.trusting(peers.or(&read.listeners));
+    let mut listener = listener.trusting(peers.or(&read.listeners)).spread_over(Arc::clone(workers));
     if let Some(tls) = &tls {
         listener = listener.with_tls(tls.clone());
     }

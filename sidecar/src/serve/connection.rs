@@ -37,13 +37,14 @@ impl Connection {
     /// Serves the connection until it ends.
     pub(super) async fn run<H: Handler>(
         mut self,
-        (mut stream, tls, peers): (TcpStream, Option<Tls>, TrustedPeers),
+        (stream, tls, peers): (std::net::TcpStream, Option<Tls>, TrustedPeers),
         handler: H,
         shared: Shared,
         shutdown: Shutdown,
     ) {
         // In a box, which is given back before anything is served.
         let begun = Box::pin(tokio::time::timeout(shared.limits.header, async {
+            let mut stream = TcpStream::from_std(stream)?;
             self.find_peer(&mut stream, &peers).await?;
             let place = match &shared.crowd {
                 Some(crowd) => Some(crowd.join(self.peer.ip()).ok_or(io::ErrorKind::QuotaExceeded)?),

@@ -1,10 +1,10 @@
 //! A bound socket with a name.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::Tls;
+use super::{Tls, workers::Workers};
 use crate::trust::TrustedPeers;
 
 /// A socket that is bound and accepts nothing yet.
@@ -15,6 +15,7 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<Tls>,
     peers: TrustedPeers,
+    workers: Option<Arc<Workers>>,
 }
 
 impl Listener {
@@ -26,7 +27,7 @@ impl Listener {
         let fail = |source| BindError { address: address.to_owned(), flag, source };
         let socket = TcpListener::bind(address).await.map_err(fail)?;
         let resolved = socket.local_addr().map_err(fail)?;
-        Ok(Self { name, socket, address: resolved, tls: None, peers: TrustedPeers::default() })
+        Ok(Self { name, socket, address: resolved, tls: None, peers: TrustedPeers::default(), workers: None })
     }
 
     /// The listener called `name` over a socket that listens already.
@@ -37,7 +38,7 @@ impl Listener {
         let address = socket.local_addr()?;
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket)?;
-        Ok(Self { name, socket, address, tls: None, peers: TrustedPeers::default() })
+        Ok(Self { name, socket, address, tls: None, peers: TrustedPeers::default(), workers: None })
     }
 
     /// The same, but clients have to speak TLS.
@@ -50,6 +51,12 @@ impl Listener {
     #[must_use]
     pub fn trusting(self, peers: TrustedPeers) -> Self {
         Self { peers, ..self }
+    }
+
+    /// The same, but its connections are served by these threads.
+    #[must_use]
+    pub fn spread_over(self, workers: Arc<Workers>) -> Self {
+        Self { workers: Some(workers), ..self }
     }
 
     /// The name in `listening NAME URL`.
@@ -79,11 +86,16 @@ impl Listener {
         &self.peers
     }
 
-    pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub(super) fn workers(&self) -> Option<&Arc<Workers>> {
+        self.workers.as_ref()
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         let (stream, peer) = self.socket.accept().await?;
         // Answers are written whole; waiting for more to send only adds latency.
         stream.set_nodelay(true)?;
-        Ok((stream, peer))
+        // The runtime that serves it is told of it there.
+        Ok((stream.into_std()?, peer))
     }
 }
 

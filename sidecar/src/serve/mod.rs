@@ -20,6 +20,7 @@ mod shutdown;
 pub mod tls;
 mod tunnel;
 mod wire;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,8 +37,9 @@ pub use self::{
     shutdown::Shutdown,
     tls::Tls,
     tunnel::{CanSwitch, Switched, Tunnel},
+    workers::Workers,
 };
-pub(crate) use self::{framing::decimal, handler::refusal};
+pub(crate) use self::{framing::decimal, handler::refusal, workers::current as current_worker};
 
 /// What one listener allows its clients.
 #[derive(Clone, Debug)]
@@ -100,6 +102,7 @@ pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, s
     let slots = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut trouble = Backoff::default();
+    let workers = listener.workers().cloned();
 
     loop {
         // A slot first: a connection that cannot be served is better left where the peer sees it as not accepted.
@@ -124,10 +127,10 @@ pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, s
                     shared.clone(),
                     shutdown.clone(),
                 );
-                connections.spawn(async move {
-                    served.await;
-                    drop(slot);
-                });
+                match workers.as_deref().and_then(Workers::next) {
+                    Some((runtime, place)) => connections.spawn_on(hold(served, (slot, place)), runtime),
+                    None => connections.spawn(hold(served, slot)),
+                };
             }
             Err(error) if is_of_one_peer(&error) => {
                 debug!(%error, "a connection ended before it was accepted")
@@ -151,6 +154,12 @@ pub async fn serve<H: Handler>(listener: Listener, handler: H, limits: Limits, s
         () = shutdown.aborting() => {}
     }
     connections.shutdown().await;
+}
+
+/// Runs a task that holds something as long as it runs.
+async fn hold<T>(task: impl Future<Output = ()>, held: T) {
+    task.await;
+    drop(held);
 }
 
 /// Errors of `accept` that speak of the connection and not of us.

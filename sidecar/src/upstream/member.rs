@@ -19,12 +19,15 @@ use super::{
     pool::{Lease, Pool, Sender},
     versions,
 };
+use crate::serve::current_worker;
 
 /// One address of an application.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) url: Box<str>,
-    pub(super) pool: Arc<Pool>,
+    connector: Arc<Connector>,
+    /// One for each thread that serves connections, and the first for all others.
+    pools: Box<[Arc<Pool>]>,
     pub(super) health: Health,
     /// The value of `Host` that names it.
     pub(super) own_host: HeaderValue,
@@ -54,15 +57,42 @@ impl Member {
         let connector = Connector::new(address, settings.tls.as_ref())
             .map_err(|problem| InvalidUpstream::new(url, problem))?;
         let timeouts = settings.timeouts;
-        let pool = Pool::new(connector, timeouts, settings.max_idle);
-        tokio::spawn(Pool::sweep(Arc::downgrade(&pool), timeouts.idle / 4));
+        let connector = Arc::new(connector);
+        let max_idle = settings.max_idle.div_ceil(settings.workers.max(1));
+        let pools = (0..=settings.workers).map(|_| {
+            let pool = Pool::new(Arc::clone(&connector), timeouts, max_idle);
+            tokio::spawn(Pool::sweep(Arc::downgrade(&pool), timeouts.idle / 4));
+            pool
+        });
+        let pools = pools.collect();
         let health = Health::new(url, (!alone).then_some(settings.ejection));
-        Ok(Self { url: url.into(), pool, health, own_host, host: settings.host, timeouts })
+        Ok(Self { url: url.into(), connector, pools, health, own_host, host: settings.host, timeouts })
     }
 
     /// Exchanges that are under way, and connections that are being made for some.
     pub(super) fn load(&self) -> usize {
-        self.pool.load()
+        self.pools.iter().fold(0, |sum, pool| sum.saturating_add(pool.load()))
+    }
+
+    /// Idle connections and exchanges under way.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        self.pools.iter().map(|pool| pool.counts()).fold((0, 0), |(idle, active), counts| {
+            (idle.saturating_add(counts.0), active.saturating_add(counts.1))
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn live(&self) -> usize {
+        self.pools.iter().map(|pool| pool.live()).sum()
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// The connections of this thread.
+    fn pool(&self) -> Option<&Arc<Pool>> {
+        self.pools.get(current_worker()).or_else(|| self.pools.first())
     }
 
     /// Sends a request and waits for the head of its response.
@@ -76,11 +106,12 @@ impl Member {
             versions::as_http1(&mut request).ok_or(UpstreamError::Host)?;
             request.headers_mut().insert(header::HOST, self.own_host.clone());
         }
-        let mut pooled = self.pool.ready(alone).await;
+        let Some(pool) = self.pool() else { return Err(UpstreamError::Closed.into()) };
+        let mut pooled = pool.ready(alone).await;
         for _ in 0..MOST_SENT {
             let lease = match pooled.take() {
                 Some(lease) => lease,
-                None => match self.pool.connect(alone).await {
+                None => match pool.connect(alone).await {
                     Ok(lease) => lease,
                     Err(error) => {
                         let error = UpstreamError::from_connect(error);
@@ -110,7 +141,7 @@ impl Member {
                 self.answered(sender.try_send_request(request), sending).await?
             }
             Some(Sender::Http2(sender)) => {
-                let scheme = self.pool.connector().scheme();
+                let scheme = self.connector.scheme();
                 versions::as_http2(&mut request, scheme).ok_or(UpstreamError::Host)?;
                 copy = copy_of(&request);
                 self.answered(sender.try_send_request(request), sending).await?

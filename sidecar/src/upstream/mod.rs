@@ -85,6 +85,8 @@ pub struct UpstreamSettings {
     pub timeouts: Timeouts,
     /// Idle connections kept.
     pub max_idle: usize,
+    /// The threads that serve connections, each of which has its own connections; none where one runtime serves all.
+    pub workers: usize,
     /// Which `Host` the upstream sees.
     pub host: HostHeader,
     /// Who is believed over TLS; the authorities of the system where there is none.
@@ -100,6 +102,7 @@ impl Default for UpstreamSettings {
         Self {
             timeouts: Timeouts::default(),
             max_idle: 256,
+            workers: 0,
             host: HostHeader::Preserve,
             tls: None,
             ejection: Ejection::default(),
@@ -181,7 +184,7 @@ impl Upstream {
             members.push(Member::new(url, &settings, urls.len() == 1)?);
         }
         // Their certificates and names may differ, what is spoken may not: it decides which requests can be switched.
-        let speaks = |member: &Member| member.pool.connector().speaks_http1();
+        let speaks = |member: &Member| member.connector().speaks_http1();
         if members.iter().any(|member| speaks(member) != members.first().is_some_and(speaks)) {
             return Err(InvalidUpstream::new(first, "of addresses for one place all or none are `h2c:`"));
         }
@@ -194,7 +197,7 @@ impl Upstream {
     /// Idle connections and connections in use.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
-        self.members.iter().map(|member| member.pool.counts()).fold((0, 0), |(idle, active), counts| {
+        self.members.iter().map(|member| member.counts()).fold((0, 0), |(idle, active), counts| {
             (idle.saturating_add(counts.0), active.saturating_add(counts.1))
         })
     }
@@ -202,7 +205,7 @@ impl Upstream {
     /// Connections that are open, idle ones whose end was not noticed yet not counted.
     #[cfg(test)]
     pub(crate) fn live_connections(&self) -> usize {
-        self.members.iter().map(|member| member.pool.live()).sum()
+        self.members.iter().map(|member| member.live()).sum()
     }
 
     fn tls(&self) -> Option<&UpstreamTls> {
@@ -211,7 +214,7 @@ impl Upstream {
 
     /// The addresses of which not only this machine can be meant.
     pub fn remote(&self) -> impl Iterator<Item = &str> {
-        let is_remote = |member: &&Member| !member.pool.connector().address().is_loopback();
+        let is_remote = |member: &&Member| !member.connector().address().is_loopback();
         self.members.iter().filter(is_remote).map(|member| &*member.url)
     }
 
@@ -233,7 +236,7 @@ impl Upstream {
 
     /// Whether its addresses can be asked to switch protocols.
     fn speaks_http1(&self) -> bool {
-        self.members.first().is_some_and(|member| member.pool.connector().speaks_http1())
+        self.members.first().is_some_and(|member| member.connector().speaks_http1())
     }
 
     /// The address that has least to do, of those that may be asked and were not `tried`.

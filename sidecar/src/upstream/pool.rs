@@ -34,7 +34,7 @@ use crate::socket::Socket;
 /// Idle and leased connections to one address.
 #[derive(Debug)]
 pub(super) struct Pool {
-    connector: Connector,
+    connector: Arc<Connector>,
     timeouts: Timeouts,
     max_idle: usize,
     idle: Mutex<Vec<Idle>>,
@@ -80,7 +80,7 @@ impl From<Unconnected> for ConnectError {
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, timeouts: Timeouts, max_idle: usize) -> Arc<Self> {
+    pub(super) fn new(connector: Arc<Connector>, timeouts: Timeouts, max_idle: usize) -> Arc<Self> {
         Arc::new(Self {
             connector,
             timeouts,
@@ -90,10 +90,6 @@ impl Pool {
             active: AtomicUsize::new(0),
             connecting: AtomicUsize::new(0),
         })
-    }
-
-    pub(super) fn connector(&self) -> &Connector {
-        &self.connector
     }
 
     /// Idle connections and exchanges under way.
