@@ -8,6 +8,7 @@
 //! answered, because mail is opened by machines as well.
 
 mod letters;
+mod own;
 pub(crate) mod pages;
 pub(crate) mod passkeys;
 mod queries;
