@@ -177,7 +177,13 @@ impl<'a> Visit<'a> {
             Ok(wish) => wish,
             Err(problem) => return Ok(self.sign_up_form(Some(&problem))),
         };
-        let handle = super::sign_up(self.app, &self.project, &self.visitor, wish).await?;
+        let handle = match super::sign_up(self.app, &self.project, &self.visitor, wish).await {
+            Ok(handle) => handle,
+            Err(problem) if problem.refusal().is_some() || problem.about().is_some() => {
+                return Ok(self.sign_up_form(Some(&problem)));
+            }
+            Err(problem) => return Err(problem.into()),
+        };
         let mut to = page_url(self.app, &self.project.id, "verify", self.field("request"));
         to.push_str("&sign_up=");
         to.push_str(&handle);
@@ -350,7 +356,7 @@ impl<'a> Visit<'a> {
             Some(("password", what)) => format!("The password {what}."),
             Some(("email", what)) => format!("What you gave as address {what}."),
             Some((_, what)) => format!("The name {what}."),
-            None => format!("{}.", problem.code().title()),
+            None => problem.refusal().map_or_else(|| format!("{}.", problem.code().title()), str::to_owned),
         });
         let values = context! {
             project => self.project.name.as_str(),

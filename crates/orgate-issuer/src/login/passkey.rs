@@ -76,7 +76,7 @@ async fn sign_in(
     let signed = passkeys::signed(app, project, credential).await?.ok_or_else(refused)?;
     let user =
         users::find(&mut *app.db.read().await?, &project.id, &signed.user_id).await?.ok_or_else(refused)?;
-    let start = Start::new(app, &project.id, &user.id, &AMR, visitor, Pass::default())?;
+    let start = Start::asked(app, (&project.id, &user.id), &AMR, visitor, Pass::default()).await?;
     let (project_id, now) = (project.id.clone(), app.now_ms());
     let started = app
         .db
