@@ -22,6 +22,7 @@ use crate::{
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
     db::{DatabaseUrl, Db, DbError},
+    hooks::{self, Bell},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     keys::{Algorithm, Keys},
     login,
@@ -39,6 +40,8 @@ use crate::{
 pub struct Issuer {
     app: Shared,
     first_start: Option<FirstStart>,
+    /// The way to the hooks that are told.
+    bell: Option<Bell>,
 }
 
 /// Whether the issuer can do its work.
@@ -68,9 +71,16 @@ impl Issuer {
             maintenance::secret_path(&url, settings.secret_file.as_deref())?;
         }
         // A file with a mistake is refused before anything is made.
-        let plan = match &settings.bootstrap {
-            Some(path) => Some(bootstrap::read(path, &|name| std::env::var(name).ok())?),
-            None => None,
+        let env = |name: &str| std::env::var(name).ok();
+        let plan = match (&settings.bootstrap, &settings.bootstrap_text) {
+            (None, None) => None,
+            (Some(path), None) => Some(bootstrap::read(path, &env)?),
+            (None, Some(text)) => Some(bootstrap::parse(text, &env)?),
+            (Some(_), Some(_)) => {
+                return Err(StartError::could_not_run(
+                    "there is a bootstrap file and a bootstrap text\nhelp: leave one out",
+                ));
+            }
         };
         let now = clock.now_ms();
         let db = Db::open(&url, now).await.map_err(|error| StartError::could_not_run(error.to_string()))?;
@@ -110,6 +120,7 @@ impl Issuer {
             logouts: Arc::default(),
             closing: AtomicBool::new(false),
         });
+        let bell = app.settings.hooks.clone().map(|hooks| hooks::start(&app, hooks));
         if let Some(plan) = plan {
             bootstrap::apply(&app, plan).await?;
         }
@@ -127,7 +138,7 @@ impl Issuer {
             tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
         }
         tokio::spawn(upkeep::run(Arc::downgrade(&app), courier));
-        Ok(Self { app, first_start })
+        Ok(Self { app, first_start, bell })
     }
 
     /// What a person has to do first: set while there is no operator.
@@ -137,16 +148,18 @@ impl Issuer {
     }
 
     /// Everything the issuer answers: `/p/…`, `/api/platform/…`, `/.well-known/…`, `/setup/…` and the prefix of the end
-    /// users' API, all below the path of the public URL. It is merged into an application's own router, never nested.
+    /// users' API, all below the path of the public URL; and, where it has one, also
+    /// `/.well-known/oauth-authorization-server` with that path behind it (RFC 8414). It is merged into an application's own
+    /// router, never nested.
     pub fn router(&self) -> Router {
-        let whole = self.unmounted();
+        let whole = self.finished(self.routes());
         match self.app.public.path() {
             "" => whole,
-            path => Router::new().nest(path, whole),
+            path => Router::new().nest(path, whole).merge(self.finished(tokens::discovery::above(path))),
         }
     }
 
-    fn unmounted(&self) -> Router {
+    fn routes(&self) -> Router<Shared> {
         Router::new()
             .merge(crate::keys::routes::router())
             .merge(operators::routes::router())
@@ -162,6 +175,10 @@ impl Issuer {
             .merge(setup::routes::router())
             .fallback(nothing_here)
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+    }
+
+    fn finished(&self, router: Router<Shared>) -> Router {
+        router
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(Arc::clone(&self.app))
@@ -192,10 +209,19 @@ impl Issuer {
         Some(mail::waiting(&self.app).await.map_err(|error| Health::NotReady(error.to_string())))
     }
 
-    /// Finishes what is being written and closes the database. Requests that come later are answered with 503.
+    /// Finishes what is being written, tells it to the hooks and closes the database. Requests that come later are answered
+    /// with 503.
     pub async fn shutdown(&self) {
         self.app.closing.store(true, Ordering::Release);
         self.app.db.close().await;
+        self.told().await;
+    }
+
+    /// Waits until the hooks know what is committed.
+    pub(crate) async fn told(&self) {
+        if let Some(bell) = &self.bell {
+            bell.drain().await;
+        }
     }
 
     #[cfg(test)]
@@ -316,6 +342,24 @@ mod tests {
     }
 
     #[orgate_testkit::both]
+    async fn what_must_exist_can_come_as_a_text() {
+        let dir = TempDir::new();
+        let mut settings = settings(&dir);
+        settings.bootstrap_text = Some("projects: [{id: proj_x, name: X}]".to_owned());
+        let mut both = settings.clone();
+        both.bootstrap = Some(dir.path().join("bootstrap.yaml"));
+        let mut wrong = settings.clone();
+        wrong.bootstrap_text = Some("projects: 1".to_owned());
+        let site = Site::with(settings, dir, ManualClock::at(NOW)).await;
+        assert_eq!(site.browser().get("/p/proj_x/.well-known/openid-configuration").await.status, 200);
+        let clock = Arc::new(ManualClock::at(NOW));
+        assert_eq!(Issuer::open(both, clock.clone()).await.unwrap_err().exit_code(), 2);
+        let error = Issuer::open(wrong, clock).await.unwrap_err();
+        let findings = error.diagnostics().unwrap().render(false);
+        assert!(findings.contains("the bootstrap text:1:"), "{findings}");
+    }
+
+    #[orgate_testkit::both]
     async fn the_prefix_can_be_chosen() {
         let dir = TempDir::new();
         let mut settings = settings(&dir);
@@ -350,6 +394,13 @@ mod tests {
         let discovery: serde_json::Value = serde_json::from_str(&discovery).unwrap();
         assert_eq!((status, &discovery["issuer"]), (200, &"http://127.0.0.1:8090/auth/p/proj_p".into()));
         assert_eq!(discovery["token_endpoint"], "http://127.0.0.1:8090/auth/p/proj_p/token");
+        // RFC 8414 §3.1: the well-known part stands between the host and the path.
+        let (status, metadata) = ask("/.well-known/oauth-authorization-server/auth/p/proj_p").await;
+        assert_eq!((status, serde_json::from_str::<serde_json::Value>(&metadata).unwrap()), (200, discovery));
+        let (status, problem) = ask("/.well-known/oauth-authorization-server/auth/p/proj_none").await;
+        assert_eq!((status, problem.contains("not_found")), (404, true), "{problem}");
+        let (status, _) = ask("/.well-known/oauth-authorization-server/auth/p/%FF").await;
+        assert_eq!(status, 400);
         assert_eq!(ask("/auth/v1/auth/session").await.0, 401);
         assert_eq!(ask("/own").await, (200, "own".to_owned()));
         assert_eq!(ask("/elsewhere").await, (200, "nothing of ours".to_owned()));

@@ -21,6 +21,7 @@ mod db;
 mod encoding;
 mod events;
 mod factors;
+pub mod hooks;
 mod http;
 mod ids;
 mod issuer;
@@ -50,6 +51,7 @@ pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Settings, StartError},
     courier::Courier,
+    hooks::Hooks,
     issuer::{Health, Issuer},
     keys::{DevelopmentKey, KeyInfo},
     mail::Smtp,

@@ -542,26 +542,34 @@ impl Browser {
     }
 }
 
-/// A test of a store or of the router runs on both databases; where one does not, its file stands here.
-#[test]
-fn every_test_of_the_store_runs_on_both_databases() {
-    const ONE_ENOUGH: [&str; 5] =
-        ["db/sqlite/tests.rs", "db/whole/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
+/// The source files of this crate: name and text.
+pub(crate) fn sources() -> Vec<(String, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut folders, mut both) = (vec![source.clone()], 0);
+    let (mut folders, mut files) = (vec![source.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-                continue;
+            } else {
+                let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
+                files.push((name, std::fs::read_to_string(&path).unwrap()));
             }
-            let text = std::fs::read_to_string(&path).unwrap();
-            let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
-            both += text.matches("#[orgate_testkit::both]").count();
-            if text.contains(concat!("#[tokio", "::test]")) {
-                assert!(ONE_ENOUGH.contains(&name.as_str()), "{name}: write `#[orgate_testkit::both]`");
-            }
+        }
+    }
+    files
+}
+
+/// A test of a store or of the router runs on both databases; where one does not, its file stands here.
+#[test]
+fn every_test_of_the_store_runs_on_both_databases() {
+    const ONE_ENOUGH: [&str; 5] =
+        ["db/sqlite/tests.rs", "db/whole/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
+    let mut both = 0;
+    for (name, text) in sources() {
+        both += text.matches("#[orgate_testkit::both]").count();
+        if text.contains(concat!("#[tokio", "::test]")) {
+            assert!(ONE_ENOUGH.contains(&name.as_str()), "{name}: write `#[orgate_testkit::both]`");
         }
     }
     assert!(both > 100, "{both}");

@@ -8,6 +8,7 @@
 //! answered, because mail is opened by machines as well.
 
 mod letters;
+mod own;
 pub(crate) mod pages;
 pub(crate) mod passkeys;
 mod queries;
@@ -182,7 +183,7 @@ pub(crate) async fn sign_in_by_mail(
         let id = one_time::look(&mut conn, &project.id, Purpose::Magic, token, now).await?;
         users::find(&mut conn, &project.id, &id.ok_or(Code::LinkInvalid)?).await?.ok_or(Code::LinkInvalid)?
     };
-    let start = Start::new(app, &project.id, &user.id, &["email"], visitor, Pass::default())?;
+    let start = Start::asked(app, (&project.id, &user.id), &["email"], visitor, Pass::default()).await?;
     let (project_id, token, user_id) = (project.id.clone(), token.to_owned(), user.id.clone());
     let started = app
         .db

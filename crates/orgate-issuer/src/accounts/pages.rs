@@ -5,8 +5,7 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State},
     response::Response,
     routing::get,
 };
@@ -17,7 +16,7 @@ use super::{Link, Of, Verified, Wish};
 use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
-    http::{Problem, body::Form, csrf, peer::Peer, problem::Code, redirect::see_other},
+    http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
     login::{
         Entry,
         authorize::{Stop, page_url, render},
@@ -60,7 +59,8 @@ async fn show(
 ) -> Response {
     let query = query.unwrap_or_default();
     let shown = async {
-        let visit = Visit::begin(&app, &project_id, peer, &headers, query.as_bytes()).await?;
+        let fields = Form::parse(query.as_bytes()).ok_or(Stop::Page("invalid_request"))?;
+        let visit = Visit::begin(&app, &project_id, peer, &headers, fields).await?;
         visit.show(page_of(&uri)).await
     };
     shown.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
@@ -72,17 +72,10 @@ async fn submit(
     uri: http::Uri,
     peer: Peer,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return render(&app, &project_id, Stop::Page("csrf"));
-    }
     let done = async {
-        let visit = Visit::begin(&app, &project_id, peer, &headers, &body).await?;
+        let visit = Visit::begin(&app, &project_id, peer, &headers, fields).await?;
         visit.submit(page_of(&uri)).await
     };
     done.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
@@ -98,9 +91,8 @@ impl<'a> Visit<'a> {
         project_id: &str,
         peer: Peer,
         headers: &'a HeaderMap,
-        fields: &[u8],
+        fields: Form,
     ) -> Result<Self, Stop> {
-        let fields = Form::parse(fields).ok_or(Stop::Page("invalid_request"))?;
         let project = projects::find(&mut *app.db.read().await?, project_id).await?;
         let project = project.ok_or(Stop::Page("not_found"))?;
         let visitor = Visitor::of(app, project_id, peer, headers);
@@ -185,7 +177,13 @@ impl<'a> Visit<'a> {
             Ok(wish) => wish,
             Err(problem) => return Ok(self.sign_up_form(Some(&problem))),
         };
-        let handle = super::sign_up(self.app, &self.project, &self.visitor, wish).await?;
+        let handle = match super::sign_up(self.app, &self.project, &self.visitor, wish).await {
+            Ok(handle) => handle,
+            Err(problem) if problem.refusal().is_some() || problem.about().is_some() => {
+                return Ok(self.sign_up_form(Some(&problem)));
+            }
+            Err(problem) => return Err(problem.into()),
+        };
         let mut to = page_url(self.app, &self.project.id, "verify", self.field("request"));
         to.push_str("&sign_up=");
         to.push_str(&handle);
@@ -358,7 +356,7 @@ impl<'a> Visit<'a> {
             Some(("password", what)) => format!("The password {what}."),
             Some(("email", what)) => format!("What you gave as address {what}."),
             Some((_, what)) => format!("The name {what}."),
-            None => format!("{}.", problem.code().title()),
+            None => problem.refusal().map_or_else(|| format!("{}.", problem.code().title()), str::to_owned),
         });
         let values = context! {
             project => self.project.name.as_str(),

@@ -10,16 +10,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{confirm_fresh, record, security::enter};
+use super::{own, security::enter};
 use crate::{
     app::Shared,
-    db::DbError,
-    events::EventType,
-    http::{Problem, body::Json, problem::Code},
+    http::{Problem, body::Json},
     login::account::{current, private},
-    passkeys::{self, New},
-    secret::random_token,
-    users,
+    passkeys,
 };
 
 pub(crate) fn router(prefix: &str) -> Router<Shared> {
@@ -53,20 +49,7 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let (project, session) = enter(&app, path, &headers).await?;
     body.finish()?;
-    confirm_fresh(&app, &session, false)?;
-    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
-    let challenge = random_token()?;
-    let user = user.ok_or(Code::Unauthenticated)?;
-    let options = passkeys::creation_options(&app, &project, &user, &challenge).await?;
-    let now = app.now_ms();
-    app.db
-        .write::<_, DbError>(move |tx| {
-            Box::pin(
-                async move { passkeys::challenge(tx, &project.id, &challenge, Some(&session.id), now).await },
-            )
-        })
-        .await?;
-    Ok(private(options))
+    Ok(private(own::begin_passkey(&app, &project, session).await?))
 }
 
 async fn finish(
@@ -75,27 +58,11 @@ async fn finish(
     headers: HeaderMap,
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
-    let (project, session) = enter(&app, path, &headers).await?;
-    let wrong = || Problem::invalid("credential", "is no new key that was asked for here");
+    let (_, session) = enter(&app, path, &headers).await?;
     let credential = body.take("credential").ok_or_else(|| Problem::invalid("credential", "is missing"))?;
     let name = body.text("name")?;
     body.finish()?;
-    confirm_fresh(&app, &session, false)?;
-    let new = New::read(&app, &credential, name).ok_or_else(wrong)?;
-    let now = app.now_ms();
-    let stored = app
-        .db
-        .write::<_, DbError>(move |tx| {
-            Box::pin(async move {
-                let stored = new.store(tx, &project.id, (&session.id, &session.user_id), now).await?;
-                if stored.is_some() {
-                    record(tx, &project.id, EventType::UserFactorAdded, &session.user_id, now);
-                }
-                Ok(stored)
-            })
-        })
-        .await?;
-    let passkey = stored.ok_or_else(wrong)?;
+    let passkey = own::add_passkey(&app, session, &credential, name).await?;
     Ok((StatusCode::CREATED, private(passkey.to_json())).into_response())
 }
 
@@ -106,18 +73,7 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let parameter =
         |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
-    let (project, session) = enter(&app, parameter("project").map(Path), &headers).await?;
-    confirm_fresh(&app, &session, false)?;
-    let (id, now) = (parameter("passkey").unwrap_or_default(), app.now_ms());
-    app.db
-        .write::<_, Problem>(move |tx| {
-            Box::pin(async move {
-                if !passkeys::remove(tx, &session.user_id, &id).await? {
-                    return Err(Code::NotFound.into());
-                }
-                record(tx, &project.id, EventType::UserFactorRemoved, &session.user_id, now);
-                Ok(StatusCode::NO_CONTENT)
-            })
-        })
-        .await
+    let (_, session) = enter(&app, parameter("project").map(Path), &headers).await?;
+    own::remove_passkey(&app, session, parameter("passkey").unwrap_or_default()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

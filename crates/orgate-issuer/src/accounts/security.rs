@@ -1,8 +1,5 @@
 //! `mfa`, `mfa/totp`, `mfa/totp/confirm` and `mfa/recovery-codes` under the prefix of the end users' API: a second factor of
 //! one's own.
-//!
-//! Adding one wants a sign-in of the last ten minutes; removing it, or making new recovery codes, one that showed the second
-//! factor as well. So a session that somebody left open changes nothing.
 
 use axum::{
     Router,
@@ -11,21 +8,18 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
-use qrcodegen::{QrCode, QrCodeEcc};
 use serde_json::json;
 
-use super::{confirm_fresh, record};
+use super::own;
 use crate::{
     app::{App, Shared},
-    events::EventType,
     factors,
-    http::{Problem, body::Json, csrf, problem::Code},
+    http::{Problem, body::Json, csrf},
     login::{
         account::{current, find_project, private},
         session::Session,
     },
     projects::Project,
-    users,
 };
 
 pub(crate) fn router(prefix: &str) -> Router<Shared> {
@@ -71,22 +65,8 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let (project, session) = enter(&app, path, &headers).await?;
     body.finish()?;
-    confirm_fresh(&app, &session, false)?;
-    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
-    let user = user.ok_or(Code::Unauthenticated)?;
-    let secret = factors::new_totp()?;
-    let uri = secret.uri(&project.name, &user.email);
-    let answer = json!({ "secret": secret.base32(), "uri": uri, "qr": picture(&uri) });
-    let (secrets, now) = (app.secrets.clone(), app.now_ms());
-    let begun = app
-        .db
-        .write::<_, Problem>(move |tx| {
-            Box::pin(async move { Ok(factors::begin_totp(tx, &secrets, &user.id, &secret, now).await?) })
-        })
-        .await?;
-    if !begun {
-        return Err(Problem::new(Code::Conflict).detail("there is an authenticator application already"));
-    }
+    let offer = own::begin_totp(&app, &project, &session).await?;
+    let answer = json!({ "secret": offer.secret, "uri": offer.uri, "qr": offer.qr });
     Ok((StatusCode::CREATED, private(answer)).into_response())
 }
 
@@ -99,23 +79,8 @@ async fn confirm(
     let (_, session) = enter(&app, path, &headers).await?;
     let code = body.required_text("code")?;
     body.finish()?;
-    confirm_fresh(&app, &session, false)?;
-    let codes = factors::new_recovery_codes()?;
-    let answer = json!({ "recovery_codes": codes });
-    let (secrets, now) = (app.secrets.clone(), app.now_ms());
-    app.db
-        .write::<_, Problem>(move |tx| {
-            Box::pin(async move {
-                if !factors::confirm_totp(tx, &secrets, &session.user_id, &code, now).await? {
-                    return Err(Code::Mistyped.into());
-                }
-                factors::set_recovery_codes(tx, &secrets, &session.user_id, &codes, now).await?;
-                record(tx, &session.project_id, EventType::UserFactorAdded, &session.user_id, now);
-                Ok(())
-            })
-        })
-        .await?;
-    Ok(private(answer))
+    let codes = own::confirm_totp(&app, session, code).await?;
+    Ok(private(json!({ "recovery_codes": codes })))
 }
 
 async fn remove(
@@ -124,19 +89,8 @@ async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let (_, session) = enter(&app, path, &headers).await?;
-    confirm_fresh(&app, &session, true)?;
-    let now = app.now_ms();
-    app.db
-        .write::<_, Problem>(move |tx| {
-            Box::pin(async move {
-                if !factors::remove_totp(tx, &session.user_id).await? {
-                    return Err(Code::NotFound.into());
-                }
-                record(tx, &session.project_id, EventType::UserFactorRemoved, &session.user_id, now);
-                Ok(StatusCode::NO_CONTENT)
-            })
-        })
-        .await
+    own::remove_totp(&app, session).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn renew(
@@ -147,31 +101,6 @@ async fn renew(
 ) -> Result<Response, Problem> {
     let (_, session) = enter(&app, path, &headers).await?;
     body.finish()?;
-    confirm_fresh(&app, &session, true)?;
-    let codes = factors::new_recovery_codes()?;
-    let answer = json!({ "recovery_codes": codes });
-    let (secrets, now) = (app.secrets.clone(), app.now_ms());
-    app.db
-        .write::<_, Problem>(move |tx| {
-            Box::pin(async move {
-                Ok(factors::set_recovery_codes(tx, &secrets, &session.user_id, &codes, now).await?)
-            })
-        })
-        .await?;
-    Ok(private(answer))
-}
-
-/// `text` as a picture that a telephone reads: one path of SVG, which needs nothing from anywhere.
-fn picture(text: &str) -> Option<String> {
-    let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
-    let dots: String = (0..code.size())
-        .flat_map(|y| (0..code.size()).map(move |x| (x, y)))
-        .filter(|(x, y)| code.get_module(*x, *y))
-        .map(|(x, y)| format!("M{} {}h1v1h-1z", x + 4, y + 4))
-        .collect();
-    let side = code.size() + 8;
-    Some(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" role=\"img\" \
-         aria-label=\"QR code\"><path fill=\"#fff\" d=\"M0 0h{side}v{side}H0z\"/><path d=\"{dots}\"/></svg>"
-    ))
+    let codes = own::renew_codes(&app, session).await?;
+    Ok(private(json!({ "recovery_codes": codes })))
 }

@@ -6,6 +6,7 @@ use crate::{
     app::App,
     db::{DbError, Tx},
     events::{Actor, EventType},
+    hooks::{self, Person, SignUp},
     http::{Problem, problem::Code},
     ids::Kind,
     login::{SignedIn, Start, Started, session::Session},
@@ -63,6 +64,9 @@ pub(crate) async fn sign_up(
 ) -> Result<String, Problem> {
     let Wish { address, password, name } = wish;
     admit_mail(app, project, visitor, &address).await?;
+    let person = Person { email: address.shown().to_owned(), name: name.clone() };
+    let asked = SignUp { project_id: project.id.clone(), person };
+    hooks::ask(app, |hooks| hooks.before_sign_up(&asked)).await?;
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: address.key() };
     let password_phc = app.passwords.hash(who, password).await?;
     let (now, handle) = (app.now_ms(), random_token()?);

@@ -112,6 +112,11 @@ pub(crate) fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<
     plan(&path.display().to_string(), &bytes, env).map_err(StartError::findings)
 }
 
+/// Reads a text that an application brings along.
+pub(crate) fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, StartError> {
+    plan("the bootstrap text", text.as_bytes(), env).map_err(StartError::findings)
+}
+
 fn plan(name: &str, bytes: &[u8], env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Diagnostics> {
     let mut diagnostics = Diagnostics::new();
     let root = document::read(name, bytes, &mut diagnostics);

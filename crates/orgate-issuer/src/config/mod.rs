@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use orgate_config::diagnostic::Diagnostics;
 
 pub(crate) use self::public_url::PublicUrl;
-use crate::{courier::Courier, mail::Smtp};
+use crate::{courier::Courier, hooks::Hooks, mail::Smtp};
 
 /// What the issuer is told at the start.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub secret_file: Option<PathBuf>,
     /// A file with projects, users and organizations that must exist.
     pub bootstrap: Option<PathBuf>,
+    /// The same as a text, for an application that brings it along. One of the two.
+    pub bootstrap_text: Option<String>,
     /// Where the end users' API is.
     pub prefix: String,
     /// The name of the end users' cookie, `{project}` standing for the project's id; `None` means
@@ -31,6 +33,8 @@ pub struct Settings {
     pub session_cookie: Option<String>,
     /// What brings news to applications, such as the end of a session; `None` means that they are not told.
     pub courier: Option<Arc<dyn Courier>>,
+    /// What an application wants to be asked and told; `None` means nothing.
+    pub hooks: Option<Arc<dyn Hooks>>,
     /// Where mail is handed over; without it, mail lies in the outbox.
     pub smtp: Option<Smtp>,
     /// The sender of mail; `None` means `no-reply@` and the host of the public URL.
@@ -48,9 +52,11 @@ impl Settings {
             public_url: public_url.into(),
             secret_file: None,
             bootstrap: None,
+            bootstrap_text: None,
             prefix: "/v1/auth".to_owned(),
             session_cookie: None,
             courier: None,
+            hooks: None,
             smtp: None,
             mail_from: None,
             dev_outbox: false,

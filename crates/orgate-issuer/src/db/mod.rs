@@ -30,6 +30,7 @@ use std::{
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::Poll,
 };
 
@@ -247,11 +248,29 @@ impl Tx {
 async fn finish(tx: &mut Tx) -> Result<(), DbError> {
     tx.conn.usable()?;
     let events = std::mem::take(&mut tx.events);
-    events::write(tx, &events).await
+    events::write(tx, &events).await?;
+    tx.events = events;
+    Ok(())
+}
+
+/// Who is told what was committed.
+#[derive(Clone, Default)]
+struct Listener(Arc<OnceLock<Box<dyn Fn(Vec<Event>) + Send + Sync>>>);
+
+impl Listener {
+    /// To be called once after each commit, and after nothing else.
+    fn committed(&self, tx: &mut Tx) {
+        let events = std::mem::take(&mut tx.events);
+        if let Some(listener) = self.0.get()
+            && !events.is_empty()
+        {
+            listener(events);
+        }
+    }
 }
 
 /// Runs `future` to its end; `None` if it panicked.
-async fn guarded<T>(mut future: BoxFuture<'_, T>) -> Option<T> {
+pub(crate) async fn guarded<T>(mut future: BoxFuture<'_, T>) -> Option<T> {
     std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
         Ok(Poll::Pending) => Poll::Pending,
@@ -275,7 +294,10 @@ impl DerefMut for Tx {
 
 /// The database of one installation. Cloning is cheap.
 #[derive(Clone)]
-pub(crate) struct Db(Engine);
+pub(crate) struct Db {
+    engine: Engine,
+    listener: Listener,
+}
 
 #[derive(Clone)]
 enum Engine {
@@ -300,6 +322,7 @@ impl Db {
         url: &DatabaseUrl,
         now_ms: i64,
     ) -> Result<(Self, Vec<String>), migrate::MigrateError> {
+        let listener = Listener::default();
         let (engine, applied) = match url {
             DatabaseUrl::Postgres(url) => {
                 let (pools, mut conn) = postgres::open(url).await?;
@@ -310,15 +333,21 @@ impl Db {
             DatabaseUrl::SqliteFile(_) | DatabaseUrl::SqliteMemory => {
                 let (readers, mut conn) = sqlite::open(url.file()).await?;
                 let applied = migrate::run(&mut conn, now_ms).await?;
-                (Engine::Sqlite { readers, queue: writer::start(conn) }, applied)
+                (Engine::Sqlite { readers, queue: writer::start(conn, listener.clone()) }, applied)
             }
         };
-        Ok((Self(engine), applied))
+        Ok((Self { engine, listener }, applied))
+    }
+
+    /// Has `listener` told the events of each transaction after its commit: once, by whoever committed, which does not
+    /// wait for it. One listener is all there is room for.
+    pub(crate) fn listen(&self, listener: impl Fn(Vec<Event>) + Send + Sync + 'static) {
+        let _ = self.listener.0.set(Box::new(listener));
     }
 
     /// A connection for reading.
     pub(crate) async fn read(&self) -> Result<Read, DbError> {
-        Ok(Read(match &self.0 {
+        Ok(Read(match &self.engine {
             Engine::Sqlite { readers, .. } => Conn::sqlite(readers.acquire().await?),
             Engine::Postgres(pools) => Conn::postgres(pools.reader().await?),
         }))
@@ -334,9 +363,11 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let queue = match &self.0 {
+        let queue = match &self.engine {
             Engine::Sqlite { queue, .. } => queue,
-            Engine::Postgres(pools) => return postgres::write(pools, operation).await,
+            Engine::Postgres(pools) => {
+                return postgres::write(pools, self.listener.clone(), operation).await;
+            }
         };
         let (reply, answer) = oneshot::channel();
         let job = writer::Message::Job(Box::new(writer::Operation { operation, reply }));
@@ -352,7 +383,7 @@ impl Db {
 
     /// Finishes what is queued and closes.
     pub(crate) async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite { readers, queue } => {
                 let (done, finished) = oneshot::channel();
                 if queue.send(writer::Message::Stop(done)).await.is_ok() {

@@ -5,7 +5,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BoxFuture, Conn, DbError, Tx, finish, guarded};
+use super::{BoxFuture, Conn, DbError, Listener, Tx, finish, guarded};
 
 const QUEUE: usize = 1024;
 
@@ -72,18 +72,18 @@ impl<T: Send, E: From<DbError> + Send> Settle for Ran<T, E> {
 }
 
 /// Starts the writer on `conn`; it ends when the last sender is gone or [`Message::Stop`] comes.
-pub(super) fn start(conn: Conn) -> mpsc::Sender<Message> {
+pub(super) fn start(conn: Conn, listener: Listener) -> mpsc::Sender<Message> {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::spawn(serve(conn, receiver));
+    tokio::spawn(serve(conn, listener, receiver));
     sender
 }
 
-async fn serve(conn: Conn, mut queue: mpsc::Receiver<Message>) {
+async fn serve(conn: Conn, listener: Listener, mut queue: mpsc::Receiver<Message>) {
     let mut tx = Tx::new(conn);
     let mut done = None;
     while let Some(message) = queue.recv().await {
         match message {
-            Message::Job(job) => transact(&mut tx, job).await,
+            Message::Job(job) => transact(&mut tx, &listener, job).await,
             Message::Stop(sender) => {
                 // What is queued already is still done; nothing new comes in.
                 queue.close();
@@ -97,7 +97,7 @@ async fn serve(conn: Conn, mut queue: mpsc::Receiver<Message>) {
     }
 }
 
-async fn transact(tx: &mut Tx, job: Box<dyn Job>) {
+async fn transact(tx: &mut Tx, listener: &Listener, job: Box<dyn Job>) {
     tx.events.clear();
     if let Err(error) = tx.script("BEGIN IMMEDIATE").await {
         tracing::error!(%error, "a transaction could not begin");
@@ -120,7 +120,10 @@ async fn transact(tx: &mut Tx, job: Box<dyn Job>) {
         committed = tx.script("COMMIT").await;
     }
     match committed {
-        Ok(()) => tx.conn.settled(),
+        Ok(()) => {
+            tx.conn.settled();
+            listener.committed(tx);
+        }
         Err(_) => rollback(tx).await,
     }
     ran.settle(committed);

@@ -3,7 +3,17 @@
 //! Operations call [`Tx::record`](crate::db::Tx::record); the writer stores what was recorded as the last thing before
 //! the commit. Within a project the events are numbered from 1 without a gap, in the order of the commits. Issuing or
 //! refreshing a token is not a change and writes nothing here. Audit, webhooks, mail and the change feed read this
-//! table; no operation calls them.
+//! table; no operation calls them. After the commit the hooks of an application are told (`hooks::tell`), which reads of
+//! `data`:
+//!
+//! | event | members |
+//! |---|---|
+//! | `organization.created` | `name`, `slug`, `owner.user_id` |
+//! | `organization.updated` | `before` and `after`: objects with what changed |
+//! | `organization.deleted` | `name`, `slug` |
+//! | `member.added`, `member.removed` | `user_id`, `role` |
+//! | `member.role_changed` | `user_id`, `before.role`, `after.role` |
+//! | `session.created`, `session.renewed` | `user_id` |
 
 mod queries;
 
@@ -54,7 +64,15 @@ pub(crate) enum EventType {
     KeyRevoked,
     KeyRemoved,
     OrganizationCreated,
+    #[cfg_attr(not(test), expect(dead_code, reason = "organizations cannot be changed yet"))]
+    OrganizationUpdated,
+    #[cfg_attr(not(test), expect(dead_code, reason = "organizations cannot be deleted yet"))]
+    OrganizationDeleted,
     MemberAdded,
+    #[cfg_attr(not(test), expect(dead_code, reason = "members cannot be removed yet"))]
+    MemberRemoved,
+    #[cfg_attr(not(test), expect(dead_code, reason = "roles cannot be changed yet"))]
+    MemberRoleChanged,
     SessionCreated,
     SessionRenewed,
     SessionOrganizationChanged,
@@ -77,7 +95,11 @@ impl EventType {
             Self::KeyRevoked => "key.revoked",
             Self::KeyRemoved => "key.removed",
             Self::OrganizationCreated => "organization.created",
+            Self::OrganizationUpdated => "organization.updated",
+            Self::OrganizationDeleted => "organization.deleted",
             Self::MemberAdded => "member.added",
+            Self::MemberRemoved => "member.removed",
+            Self::MemberRoleChanged => "member.role_changed",
             Self::SessionCreated => "session.created",
             Self::SessionRenewed => "session.renewed",
             Self::SessionOrganizationChanged => "session.organization_changed",

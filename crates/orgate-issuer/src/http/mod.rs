@@ -7,6 +7,7 @@ pub(crate) mod page;
 pub(crate) mod paging;
 pub(crate) mod path;
 pub(crate) mod peer;
+pub(crate) mod posted;
 pub(crate) mod problem;
 pub(crate) mod redirect;
 

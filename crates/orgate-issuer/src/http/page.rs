@@ -116,6 +116,13 @@ impl Pages {
         }))
     }
 
+    /// The page for what an application's hook did not let happen, and why.
+    pub(crate) fn refused(&self, why: &str) -> Response {
+        let code = Code::RefusedByHook;
+        let values = context! { code => code.as_str(), title => "This is not possible", advice => why };
+        self.show(code.status(), "error.html", values, None)
+    }
+
     /// The page for something that went wrong: what, and what to do.
     pub(crate) fn error(&self, error: &PageError) -> Response {
         let (status, title, advice) = error.row();

@@ -50,6 +50,7 @@ codes! {
     RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
     ReauthenticationRequired 403 "reauthentication_required" "Sign in again first";
     Forbidden 403 "forbidden" "Not allowed";
+    RefusedByHook 403 "refused_by_hook" "The application does not allow this";
     NotFound 404 "not_found" "There is no such thing";
     MethodNotAllowed 405 "method_not_allowed" "This method does nothing here";
     Conflict 409 "conflict" "The change would break a rule";
@@ -115,6 +116,11 @@ impl Problem {
     /// The field that is wrong, and what is wrong with it.
     pub(crate) fn about(&self) -> Option<(&str, &str)> {
         Some((self.field.as_deref()?, self.detail.as_deref().unwrap_or("cannot be accepted")))
+    }
+
+    /// What an application's hook says to the person.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.detail.as_deref().filter(|_| self.code == Code::RefusedByHook)
     }
 
     /// A value of the field `name` that cannot be.

@@ -57,6 +57,8 @@ pub(crate) enum Stop {
     Page(&'static str),
     /// A page that says to come back after so many seconds.
     Wait(&'static str, i64),
+    /// A page that says why the application does not let it happen.
+    Refused(String),
     /// Back to the application: error and description.
     Back(Box<Params>, &'static str, &'static str),
 }
@@ -71,6 +73,9 @@ impl From<DbError> for Stop {
 /// What a page says of a refusal that has nothing to do with what was typed.
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
+        if let Some(why) = problem.refusal() {
+            return Self::Refused(why.to_owned());
+        }
         match problem.code() {
             code @ (Code::Locked | Code::RateLimited) => Self::Wait(code.as_str(), problem.retry_after()),
             code @ (Code::TooLarge | Code::Busy | Code::Unavailable | Code::LinkInvalid) => {
@@ -124,6 +129,7 @@ pub(crate) fn render(app: &App, project_id: &str, stop: Stop) -> Response {
     match stop {
         Stop::Page(code) => app.pages.error(&PageError::new(code)),
         Stop::Wait(code, seconds) => app.pages.error(&PageError::new(code).after(seconds)),
+        Stop::Refused(why) => app.pages.refused(&why),
         Stop::Back(params, error, description) => {
             see_other(&request::failure(app, project_id, &params, error, description))
         }

@@ -5,8 +5,7 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State},
     response::Response,
     routing::get,
 };
@@ -27,7 +26,7 @@ use crate::{
     clients::redirect_uri::form_target,
     db::DbError,
     events::{Actor, Event, EventType},
-    http::{body::Form, csrf, page::PageError, redirect::see_other},
+    http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Membership},
     projects::Project,
     secret::{fingerprint, random_token},
@@ -149,17 +148,9 @@ async fn submit(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return app.pages.error(&PageError::new("csrf"));
-    }
     let chosen = async {
-        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, _, session) = enter(&app, &project_id, &headers, handle).await?;
         let org = fields.get("org_id").ok_or(Stop::Page("invalid_request"))?;

@@ -30,6 +30,7 @@ use crate::{
     db::{Conn, DbError, Tx},
     events::{Actor, EventType},
     factors,
+    hooks::{self, SignIn},
     http::{Problem, cookies, problem::Code},
     ids::Kind,
     password::{Checked, For, PasswordError},
@@ -155,8 +156,9 @@ pub(crate) async fn sign_in(
             return Err(SignInError::Invalid);
         }
     };
-    let start =
-        Start::new(app, &project.id, &user.id, &["pwd"], visitor, pass).map_err(SignInError::Other)?;
+    let start = Start::asked(app, (&project.id, &user.id), &["pwd"], visitor, pass)
+        .await
+        .map_err(SignInError::Other)?;
     let now = app.now_ms();
     let started = app
         .db
@@ -217,6 +219,24 @@ pub(crate) struct Started {
 }
 
 impl Start {
+    /// A session of somebody who has shown to be the user, if the application lets it be.
+    pub(crate) async fn asked(
+        app: &App,
+        (project_id, user_id): (&str, &str),
+        amr: &[&str],
+        visitor: &Visitor,
+        pass: Pass,
+    ) -> Result<Self, Problem> {
+        let wish = SignIn {
+            project_id: project_id.to_owned(),
+            user_id: user_id.to_owned(),
+            methods: amr.iter().map(|method| (*method).to_owned()).collect(),
+        };
+        hooks::ask(app, |hooks| hooks.before_sign_in(&wish)).await?;
+        Self::new(app, project_id, user_id, amr, visitor, pass)
+    }
+
+    /// A session that the application was asked about already, at the first factor or the sign-up.
     pub(crate) fn new(
         app: &App,
         project_id: &str,

@@ -2,8 +2,7 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State},
     response::Response,
     routing::get,
 };
@@ -23,7 +22,7 @@ use crate::{
     clients::redirect_uri::form_target,
     db::DbError,
     factors,
-    http::{Problem, body::Form, csrf, peer::Peer, problem::Code, redirect::see_other},
+    http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
     projects::{self, Project},
     secret::fingerprint,
     throttle::Visitor,
@@ -55,16 +54,9 @@ async fn submit(
     Path(project_id): Path<String>,
     peer: Peer,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return render(&app, &project_id, Stop::Page("csrf"));
-    }
-    match enter(&app, &project_id, peer, &headers, &body).await {
+    match enter(&app, &project_id, peer, &headers, &fields).await {
         Ok(response) => response,
         Err(stop) => render(&app, &project_id, stop),
     }
@@ -91,9 +83,8 @@ async fn enter(
     project_id: &str,
     peer: Peer,
     headers: &HeaderMap,
-    body: &[u8],
+    fields: &Form,
 ) -> Result<Response, Stop> {
-    let fields = Form::parse(body).ok_or(Stop::Page("invalid_request"))?;
     let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
     let (project, request) = load(app, project_id, headers, handle).await?;
     let email = fields.get("email").unwrap_or_default();

@@ -5,8 +5,7 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, RawQuery, State, rejection::BytesRejection},
+    extract::{Path, RawQuery, State},
     response::Response,
     routing::{get, post},
 };
@@ -31,6 +30,7 @@ use crate::{
         body::{Form, Json},
         csrf,
         peer::Peer,
+        posted::Posted,
         problem::Code,
     },
     passkeys,
@@ -76,7 +76,7 @@ async fn sign_in(
     let signed = passkeys::signed(app, project, credential).await?.ok_or_else(refused)?;
     let user =
         users::find(&mut *app.db.read().await?, &project.id, &signed.user_id).await?.ok_or_else(refused)?;
-    let start = Start::new(app, &project.id, &user.id, &AMR, visitor, Pass::default())?;
+    let start = Start::asked(app, (&project.id, &user.id), &AMR, visitor, Pass::default()).await?;
     let (project_id, now) = (project.id.clone(), app.now_ms());
     let started = app
         .db
@@ -145,17 +145,9 @@ async fn submit(
     Path(project_id): Path<String>,
     peer: Peer,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return render(&app, &project_id, Stop::Page("csrf"));
-    }
     let done = async {
-        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request) = load(&app, &project_id, &headers, handle).await?;
         let credential = passkeys::parse(fields.get("credential").unwrap_or_default()).unwrap_or_default();

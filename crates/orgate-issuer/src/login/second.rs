@@ -5,8 +5,7 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, State},
     response::Response,
     routing::post,
 };
@@ -25,13 +24,7 @@ use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     factors,
-    http::{
-        Problem,
-        body::{Form, Json},
-        csrf,
-        peer::Peer,
-        problem::Code,
-    },
+    http::{Problem, body::Json, csrf, peer::Peer, posted::Posted, problem::Code},
     projects::{self, Project},
     secret::fingerprint,
     throttle::{self, Admission, Visitor},
@@ -120,17 +113,9 @@ async fn submit(
     Path(project_id): Path<String>,
     peer: Peer,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return render(&app, &project_id, Stop::Page("csrf"));
-    }
     let done = async {
-        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
         let (project, under_way) = match fields.get("request") {
             Some(handle) => {
                 let (project, request) = load(&app, &project_id, &headers, handle).await?;

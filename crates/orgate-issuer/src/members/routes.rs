@@ -14,6 +14,7 @@ use crate::{
     app::Shared,
     clock::rfc3339,
     events::Actor,
+    hooks::{self, MemberAdd},
     http::{Problem, body::Json, paging::Page, problem::Code},
     ids::Kind,
     operators::{Operator, Rank},
@@ -59,11 +60,20 @@ async fn create(
     let role = body.required_text("role")?;
     body.finish()?;
     let new = NewMember { project_id: project, org_id: Kind::Organization.canonical(&org), user_id, role };
+    let actor = Actor::Operator(operator.id);
+    let wish = MemberAdd {
+        project_id: new.project_id.clone(),
+        actor: actor.clone().into(),
+        org_id: new.org_id.clone(),
+        user_id: new.user_id.clone(),
+        role: new.role.clone(),
+    };
+    hooks::ask(&app, |hooks| hooks.before_member_add(&wish)).await?;
     let member = app
         .db
         .write::<_, super::AddError>(move |tx| {
             Box::pin(async move {
-                let id = add(tx, new, Actor::Operator(operator.id), now).await?;
+                let id = add(tx, new, actor, now).await?;
                 Ok(queries::shown(tx, &id).await?)
             })
         })

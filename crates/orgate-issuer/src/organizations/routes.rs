@@ -12,6 +12,7 @@ use super::{CreateError, NewOrganization, create, queries};
 use crate::{
     app::Shared,
     events::Actor,
+    hooks::{self, OrgCreate},
     http::{Problem, body::Json, paging::Page},
     ids::Kind,
     operators::{Operator, Rank},
@@ -56,12 +57,19 @@ async fn add(
         project_id: project,
     };
     body.finish()?;
+    let actor = Actor::Operator(operator.id);
+    let wish = OrgCreate {
+        project_id: new.project_id.clone(),
+        actor: actor.clone().into(),
+        name: new.name.clone(),
+        slug: new.slug.clone(),
+        owner_id: new.creator.clone(),
+    };
+    hooks::ask(&app, |hooks| hooks.before_org_create(&wish)).await?;
     let now = app.now_ms();
     let made = app
         .db
-        .write::<_, CreateError>(move |tx| {
-            Box::pin(async move { create(tx, new, Actor::Operator(operator.id), now).await })
-        })
+        .write::<_, CreateError>(move |tx| Box::pin(async move { create(tx, new, actor, now).await }))
         .await?;
     Ok((StatusCode::CREATED, axum::Json(made.to_json())).into_response())
 }

@@ -2,12 +2,11 @@
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, State},
     response::Response,
     routing::get,
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use minijinja::context;
 
 use super::{Wishes, complete, fit_redirect_uri, queries};
@@ -15,7 +14,7 @@ use crate::{
     address::Address,
     app::{App, Shared},
     db::DbError,
-    http::{Problem, body::Form, csrf, page::PageError, peer::Peer, problem::Code},
+    http::{Problem, body::Form, page::PageError, peer::Peer, posted::Posted, problem::Code},
     password::{For, MIN_PASSWORD},
     secret::{fingerprint, random_token},
 };
@@ -60,15 +59,14 @@ impl Default for Entries {
 }
 
 impl Entries {
-    fn of(body: &[u8]) -> Option<Self> {
-        let fields = Form::parse(body)?;
+    fn of(fields: &Form) -> Self {
         let field = |name: &str| fields.get(name).unwrap_or_default().to_owned();
-        Some(Self {
+        Self {
             email: field("email"),
             password: field("password"),
             name: field("name").trim().to_owned(),
             redirect_uri: field("redirect_uri").trim().to_owned(),
-        })
+        }
     }
 
     fn mistake(&self) -> Option<&'static str> {
@@ -92,17 +90,9 @@ async fn submit(
     State(app): State<Shared>,
     Path(token): Path<String>,
     peer: Peer,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return app.pages.error(&PageError::new("csrf"));
-    }
-    match enter(&app, &token, peer, &body).await {
+    match enter(&app, &token, peer, &fields).await {
         Ok(response) => response,
         Err(problem) => app.pages.error(&PageError::new(match problem.code() {
             Code::TooLarge => "too_large",
@@ -114,14 +104,12 @@ async fn submit(
     }
 }
 
-async fn enter(app: &App, token: &str, peer: Peer, body: &[u8]) -> Result<Response, Problem> {
+async fn enter(app: &App, token: &str, peer: Peer, fields: &Form) -> Result<Response, Problem> {
     // Before the hashing: a stranger without the link costs nothing.
     if !is_live(app, token).await? {
         return Ok(ended(app));
     }
-    let Some(entries) = Entries::of(body) else {
-        return Ok(app.pages.error(&PageError::new("invalid_request")));
-    };
+    let entries = Entries::of(fields);
     if let Some(mistake) = entries.mistake() {
         return Ok(form(app, token, &entries, Some(mistake)));
     }

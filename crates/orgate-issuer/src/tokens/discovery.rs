@@ -24,6 +24,13 @@ pub(super) fn router() -> Router<Shared> {
         .route("/.well-known/oauth-authorization-server/p/{project}", get(show))
 }
 
+/// The metadata where RFC 8414 §3.1 looks for them if the issuer is below `path`: the well-known part comes first.
+pub(crate) fn above(path: &str) -> Router<Shared> {
+    Router::new()
+        .route(&format!("/.well-known/oauth-authorization-server{path}/p/{{project}}"), get(show))
+        .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+}
+
 async fn show(State(app): State<Shared>, Path(project): Path<String>) -> Result<Response, Problem> {
     let project = projects::find(&mut *app.db.read().await?, &project).await?.ok_or(Code::NotFound)?;
     let headers = [

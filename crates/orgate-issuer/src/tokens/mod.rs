@@ -6,7 +6,7 @@
 
 mod access;
 pub(crate) mod backchannel;
-mod discovery;
+pub(crate) mod discovery;
 mod dpop;
 mod grants;
 mod introspect;

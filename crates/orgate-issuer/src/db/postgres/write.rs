@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use sqlx::PgPool;
 
 use super::acquire;
-use crate::db::{BoxFuture, Conn, DbError, Tx, finish, guarded};
+use crate::db::{BoxFuture, Conn, DbError, Listener, Tx, finish, guarded};
 
 /// How often an operation is tried that always meets another.
 const ATTEMPTS: u32 = 10;
@@ -18,7 +18,11 @@ const ATTEMPTS: u32 = 10;
 const RECONNECTS: u32 = 3;
 
 /// Runs `operation` in a task of its own, which goes on if nobody waits for it any more.
-pub(in crate::db) async fn run<F, T, E>(pools: &super::Pools, operation: F) -> Result<T, E>
+pub(in crate::db) async fn run<F, T, E>(
+    pools: &super::Pools,
+    listener: Listener,
+    operation: F,
+) -> Result<T, E>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     T: Send + 'static,
@@ -32,7 +36,7 @@ where
         let _open = open;
         let mut tries = Tries::default();
         loop {
-            let (result, failure) = attempt(&pool, operation.clone()).await;
+            let (result, failure) = attempt(&pool, &listener, operation.clone()).await;
             match (result, failure) {
                 (Err(error), Some(failure)) => {
                     if !tries.another(&failure).await {
@@ -75,7 +79,7 @@ impl Tries {
 }
 
 /// One transaction. With an error comes what failed below it, if trying again may help.
-async fn attempt<F, T, E>(pool: &PgPool, operation: F) -> (Result<T, E>, Option<DbError>)
+async fn attempt<F, T, E>(pool: &PgPool, listener: &Listener, operation: F) -> (Result<T, E>, Option<DbError>)
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>>,
     E: From<DbError>,
@@ -109,6 +113,7 @@ where
     match tx.script("COMMIT").await {
         Ok(()) => {
             ended(&mut tx);
+            listener.committed(&mut tx);
             (Ok(value), None)
         }
         // The server has undone it.

@@ -30,7 +30,7 @@ use crate::{
     app::{App, Shared},
     clients,
     db::DbError,
-    http::{body::Form, csrf, page::PageError, redirect::see_other},
+    http::{body::Form, posted::Posted, redirect::see_other},
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
     projects,
     secret::{NoRandomness, fingerprint, random_bytes, random_token},
@@ -168,17 +168,9 @@ async fn enter(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return app.pages.error(&PageError::new("csrf"));
-    }
     let entered = async {
-        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
         let code = typed(fields.get("user_code").unwrap_or_default());
         let mut conn = app.db.read().await?;
         let found =
@@ -207,17 +199,9 @@ async fn confirm(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted(fields): Posted,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return app.pages.unreadable(rejection),
-    };
-    if csrf::page_form_is_foreign(&headers) {
-        return app.pages.error(&PageError::new("csrf"));
-    }
     let decided = async {
-        let fields = Form::parse(&body).ok_or(Stop::Page("invalid_request"))?;
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request) = load(&app, &project_id, &headers, handle).await?;
         let device = request.params.device.clone().ok_or(Stop::Page("request_expired"))?;
