@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 19] = [
+const SLICES: [&str; 20] = [
     "events",
     "keys",
     "mail",
@@ -110,6 +110,7 @@ const SLICES: [&str; 19] = [
     "login",
     "accounts",
     "tokens",
+    "management",
     "setup",
     "bootstrap",
 ];

@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Secret,
     SignUp,
     Passkey,
+    Role,
 }
 
 impl Kind {
@@ -43,6 +44,7 @@ impl Kind {
             Self::Secret => "sec",
             Self::SignUp => "sgn",
             Self::Passkey => "psk",
+            Self::Role => "rol",
         }
     }
 

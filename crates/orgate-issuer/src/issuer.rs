@@ -27,7 +27,7 @@ use crate::{
     keys::{Algorithm, Keys},
     login,
     mail::{self, Courier},
-    maintenance, members, operators, organizations,
+    maintenance, management, operators,
     password::{self, Passwords},
     projects,
     secret::Secrets,
@@ -164,14 +164,13 @@ impl Issuer {
             .merge(crate::keys::routes::router())
             .merge(operators::routes::router())
             .merge(projects::routes::router())
-            .merge(members::routes::router())
-            .merge(organizations::routes::router())
             .merge(login::router(&self.app.settings.prefix))
             .merge(accounts::pages::router())
             .merge(accounts::routes::router(&self.app.settings.prefix))
             .merge(accounts::passkeys::router(&self.app.settings.prefix))
             .merge(accounts::security::router(&self.app.settings.prefix))
             .merge(tokens::router())
+            .merge(management::router(&self.app.settings.prefix))
             .merge(setup::routes::router())
             .fallback(nothing_here)
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })

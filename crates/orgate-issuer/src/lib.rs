@@ -5,7 +5,7 @@
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
 //! `events keys mail operators projects users one_time throttle passkeys factors roles members organizations clients login accounts tokens
-//! setup bootstrap`. SQL is in
+//! management setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
@@ -29,6 +29,7 @@ mod keys;
 mod login;
 mod mail;
 pub mod maintenance;
+mod management;
 mod members;
 mod oauth;
 mod one_time;

@@ -180,6 +180,40 @@ impl Site {
         browser
     }
 
+    /// A browser in which this user of `proj_p` is signed in, without the cost of a password.
+    pub(crate) async fn signed_in(&self, name: &'static str) -> Browser {
+        self.signed_in_at("proj_p", name).await
+    }
+
+    /// The same in another project.
+    pub(crate) async fn signed_in_at(&self, project: &'static str, name: &'static str) -> Browser {
+        let (token, now) = (crate::secret::random_token().unwrap(), crate::clock::Clock::now_ms(&self.clock));
+        let hash = crate::secret::fingerprint(&token);
+        let (id, user) = (crate::ids::Kind::Session.new_id(now), format!("usr_{name}"));
+        self.write(move |tx| {
+            Box::pin(async move {
+                tx.run(
+                    crate::db::sql(
+                        "INSERT INTO sessions (id, project_id, user_id, token_hash, auth_time, amr, created_at,
+                                               last_seen_at, idle_exp, abs_exp)
+                         VALUES ($1, $2, $3, $4, $5, '[\"pwd\"]', $5, $5, $6, $6)",
+                    )
+                    .bind(&id)
+                    .bind(project)
+                    .bind(&user)
+                    .bind(&hash)
+                    .bind(now)
+                    .bind(now + 7 * 24 * 3_600_000),
+                )
+                .await
+            })
+        })
+        .await;
+        let browser = self.browser();
+        browser.set_cookie(&format!("orgate-{project}"), &token);
+        browser
+    }
+
     /// The newest letter to this address.
     pub(crate) async fn letter(&self, to: &str) -> Option<Value> {
         let all = crate::mail::waiting(self.issuer.app()).await.unwrap();
@@ -294,10 +328,8 @@ pub(crate) async fn populate(tx: &mut Tx) -> Result<(), DbError> {
     for (slug, owner) in [("acme", "owner"), ("globex", "x")] {
         let new = NewOrganization {
             id: Some(format!("org_{slug}")),
-            project_id: "proj_p".to_owned(),
-            name: format!("The {slug}"),
             slug: Some(slug.to_owned()),
-            creator: format!("usr_{owner}"),
+            ..NewOrganization::named("proj_p", format!("The {slug}"), &format!("usr_{owner}"))
         };
         organizations::create(tx, new, Actor::Setup, NOW).await.unwrap();
     }
@@ -314,12 +346,12 @@ pub(crate) async fn populate(tx: &mut Tx) -> Result<(), DbError> {
             user_id: format!("usr_{user}"),
             role: role.to_owned(),
         };
-        members::add(tx, new, Actor::Setup, NOW).await.unwrap();
+        members::add(tx, new, (Actor::Setup, None), NOW).await.unwrap();
     }
     Ok(())
 }
 
-async fn add_user(tx: &mut Tx, project: &str, name: &str) -> Result<(), DbError> {
+pub(crate) async fn add_user(tx: &mut Tx, project: &str, name: &str) -> Result<(), DbError> {
     let user = NewUser {
         id: format!("usr_{name}"),
         address: Address::parse(&format!("{name}@example.com")).unwrap(),

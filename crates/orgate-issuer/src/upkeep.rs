@@ -13,7 +13,7 @@ use crate::{
     db::DbError,
     factors, login,
     mail::{self, Courier},
-    one_time, passkeys, throttle,
+    one_time, organizations, passkeys, throttle,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -54,6 +54,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += throttle::purge(tx, now).await?;
                 gone += factors::purge(tx, now).await?;
                 gone += passkeys::purge(tx, now).await?;
+                gone += organizations::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

@@ -267,6 +267,20 @@ async fn checks_take_an_address_out_and_bring_it_back() {
 
 /// HTTP/2 as bytes: answers the first request with `first`, and later ones with status 200.
 async fn refusing(first: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> (SocketAddr, Arc<Mutex<u32>>) {
+    answering(first, 1).await
+}
+
+/// The same, but it answers every request so.
+pub(super) async fn refusing_always(
+    answer: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static,
+) -> (SocketAddr, Arc<Mutex<u32>>) {
+    answering(answer, u32::MAX).await
+}
+
+async fn answering(
+    first: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static,
+    times: u32,
+) -> (SocketAddr, Arc<Mutex<u32>>) {
     let requests = Arc::new(Mutex::new(0));
     let (count, first) = (Arc::clone(&requests), Arc::new(first));
     let address = upstream(move |mut app, _| {
@@ -292,7 +306,7 @@ async fn refusing(first: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> (So
                     *count += 1;
                     *count
                 };
-                if number == 1 {
+                if number <= times {
                     app.send(first(u32::from_be_bytes(stream))).await;
                     continue;
                 }
@@ -307,7 +321,7 @@ async fn refusing(first: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> (So
     (address, requests)
 }
 
-fn reset(stream: u32, reason: u8) -> Vec<u8> {
+pub(super) fn reset(stream: u32, reason: u8) -> Vec<u8> {
     let mut frame = vec![0, 0, 4, 3, 0];
     frame.extend_from_slice(&stream.to_be_bytes());
     frame.extend_from_slice(&[0, 0, 0, reason]);

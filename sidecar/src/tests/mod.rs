@@ -20,6 +20,7 @@ mod tls;
 mod traces;
 mod upgrades;
 mod upstreams;
+mod workers;
 
 use std::{
     net::SocketAddr,

@@ -222,13 +222,9 @@ async fn admit_mail(
     }
 }
 
-/// How long a sign-in is fresh enough for changing how one signs in.
-const FRESH_MS: i64 = 10 * 60_000;
-
 /// Refuses a session that is not fresh, or, where a second factor is demanded, did not show one.
 fn confirm_fresh(app: &App, session: &Session, second: bool) -> Result<(), Problem> {
-    let fresh = app.now_ms() - session.auth_time <= FRESH_MS;
-    if fresh && (!second || factors::acr(&session.amr) == "mfa") {
+    if session.is_fresh(app.now_ms()) && (!second || factors::acr(&session.amr) == "mfa") {
         return Ok(());
     }
     Err(Code::ReauthenticationRequired.into())

@@ -343,15 +343,11 @@ async fn personal_organization(
     let local = || address.shown().split('@').next().unwrap_or_default().to_owned();
     let name: String = name.unwrap_or_else(local).chars().take(MAX_NAME - 12).collect();
     let new = NewOrganization {
-        id: None,
-        project_id: project.id.clone(),
-        name: format!("{name}'s Workspace"),
-        slug: None,
-        creator: user_id.to_owned(),
+        personal: true,
+        ..NewOrganization::named(&project.id, format!("{name}'s Workspace"), user_id)
     };
     let made = organizations::create(tx, new, Actor::User(user_id.to_owned()), now_ms).await;
     let organization = made.map_err(|error: CreateError| Problem::from(error))?;
-    organizations::set_personal(tx, &organization.id).await?;
     let member = members::find(tx, &project.id, user_id, &organization.id).await?;
     Ok(member.map(|member| member.id))
 }

@@ -277,12 +277,11 @@ async fn settle_organization(
         }
         return Ok(());
     }
+    let owner = user_id(tx, project_id, &plan.owner).await?;
     let new = NewOrganization {
         id: plan.id.clone(),
-        project_id: project_id.to_owned(),
-        name: plan.name.clone(),
         slug: Some(plan.slug.clone()),
-        creator: user_id(tx, project_id, &plan.owner).await?,
+        ..NewOrganization::named(project_id, &plan.name, &owner)
     };
     let made = organizations::create(tx, new, Actor::Setup, now_ms).await.map_err(|error| match error {
         CreateError::Db(DbError::Conflict(_)) => {
@@ -298,7 +297,7 @@ async fn settle_organization(
             user_id: user_id(tx, project_id, &member.user).await?,
             role: member.role.clone(),
         };
-        members::add(tx, new, Actor::Setup, now_ms).await.map_err(|error| match error {
+        members::add(tx, new, (Actor::Setup, None), now_ms).await.map_err(|error| match error {
             AddError::Db(error) => error.into(),
             other => ApplyError::Conflict(format!("a member of `{}` cannot be added ({other:?})", plan.slug)),
         })?;

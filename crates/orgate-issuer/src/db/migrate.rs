@@ -38,6 +38,7 @@ const STEPS: &[Step] = steps![
     (20, "sign_in", "0020_sign_in.sql"),
     (21, "second_factors", "0021_second_factors.sql"),
     (22, "passkeys", "0022_passkeys.sql"),
+    (30, "organizations", "0030_organizations.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -287,7 +287,7 @@ payloads! {
         actor: Actor,
         /// The organization.
         org_id: String,
-        /// What it was: `name` and `slug`.
+        /// What it was: `name`, `slug` and more.
         before: Value,
         /// When, in milliseconds since the epoch.
         at_ms: i64,

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     db::{DbError, guarded},
     events::{Event, EventType},
-    users,
+    roles, users,
 };
 
 /// How many transactions may wait to be told.
@@ -105,13 +105,15 @@ async fn tell(app: &Weak<App>, hooks: &dyn Hooks, event: &Event) {
             let made = OrgCreated { project_id, actor, org_id, name, slug, owner_id, at_ms };
             hooks.after_org_create(&made).await;
         }
-        EventType::OrganizationUpdated => {
-            let (before, after) = (part("before"), part("after"));
+        EventType::OrganizationUpdated
+        | EventType::OrganizationSuspended
+        | EventType::OrganizationActivated => {
+            let (before, after) = differing(part("before"), part("after"));
             let changed = OrgUpdated { project_id, actor, org_id, before, after, at_ms };
             hooks.after_org_update(&changed).await;
         }
         EventType::OrganizationDeleted => {
-            let gone = OrgDeleted { project_id, actor, org_id, before: data, at_ms };
+            let gone = OrgDeleted { project_id, actor, org_id, before: part("before"), at_ms };
             hooks.after_org_delete(&gone).await;
         }
         EventType::MemberAdded => {
@@ -119,6 +121,7 @@ async fn tell(app: &Weak<App>, hooks: &dyn Hooks, event: &Event) {
             hooks.after_member_add(&added).await;
         }
         EventType::MemberRemoved => {
+            let role = text("/before/role");
             let gone = MemberRemoved { project_id, actor, org_id, member_id, user_id, role, at_ms };
             hooks.after_member_remove(&gone).await;
         }
@@ -128,8 +131,39 @@ async fn tell(app: &Weak<App>, hooks: &dyn Hooks, event: &Event) {
                 MemberRoleChanged { project_id, actor, org_id, member_id, user_id, before, after, at_ms };
             hooks.after_member_role_change(&changed).await;
         }
+        // Two members have another role. There is one owner at every moment, so who was it is told first.
+        EventType::OrganizationOwnershipTransferred => {
+            let own = |side: &str, name: &str| text(&format!("/{side}/owner/{name}"));
+            for (side, before, after) in [
+                ("before", roles::OWNER.to_owned(), roles::ADMIN.to_owned()),
+                ("after", text("/before_role"), roles::OWNER.to_owned()),
+            ] {
+                let (member_id, user_id) = (own(side, "member_id"), own(side, "user_id"));
+                let (project_id, actor, org_id) = (project_id.clone(), actor.clone(), org_id.clone());
+                let changed =
+                    MemberRoleChanged { project_id, actor, org_id, member_id, user_id, before, after, at_ms };
+                hooks.after_member_role_change(&changed).await;
+            }
+        }
         _ => {}
     }
+}
+
+/// The members of two objects that are not the same in both.
+fn differing(before: Value, after: Value) -> (Value, Value) {
+    let (Value::Object(mut before), Value::Object(mut after)) = (before, after) else {
+        return (Value::Null, Value::Null);
+    };
+    let same: Vec<String> = before
+        .iter()
+        .filter(|(name, value)| after.get(*name) == Some(*value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in same {
+        before.remove(&name);
+        after.remove(&name);
+    }
+    (before.into(), after.into())
 }
 
 /// The person behind a user, who is not in the event: events hold no address.

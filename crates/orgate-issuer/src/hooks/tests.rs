@@ -77,11 +77,15 @@ record! {
     after_sign_in SignedIn After told;
     before_org_create OrgCreate Before asked;
     after_org_create OrgCreated After told;
+    before_org_update OrgUpdate Before asked;
     after_org_update OrgUpdated After told;
+    before_org_delete OrgDelete Before asked;
     after_org_delete OrgDeleted After told;
     before_member_add MemberAdd Before asked;
     after_member_add MemberAdded After told;
+    before_member_remove MemberRemove Before asked;
     after_member_remove MemberRemoved After told;
+    before_member_role_change MemberRoleChange Before asked;
     after_member_role_change MemberRoleChanged After told;
 }
 
@@ -292,10 +296,16 @@ async fn every_change_of_organizations_and_members_has_its_hook() {
     recorder.take();
     site.write(|tx| {
         Box::pin(async move {
-            let (before, after) = (json!({ "name": "A" }), json!({ "name": "B" }));
+            let (before, after) = (json!({ "name": "A", "slug": "a" }), json!({ "name": "B", "slug": "a" }));
             tx.record(event(EventType::OrganizationUpdated, json!({ "before": before, "after": after })));
-            tx.record(event(EventType::OrganizationDeleted, json!({ "name": "A", "slug": "a" })));
-            tx.record(event(EventType::MemberRemoved, json!({ "user_id": "usr_x", "role": "admin" })));
+            tx.record(event(
+                EventType::OrganizationDeleted,
+                json!({ "before": { "name": "A", "slug": "a" } }),
+            ));
+            tx.record(event(
+                EventType::MemberRemoved,
+                json!({ "user_id": "usr_x", "before": { "role": "admin" } }),
+            ));
             let roles =
                 json!({ "user_id": "usr_x", "before": { "role": "admin" }, "after": { "role": "viewer" } });
             tx.record(event(EventType::MemberRoleChanged, roles));
@@ -346,7 +356,7 @@ async fn with_many_at_once_each_commit_is_told_and_nothing_else() {
         tasks.spawn(async move {
             db.write::<_, DbError>(move |tx| {
                 Box::pin(async move {
-                    let data = json!({ "user_id": format!("usr_{number}"), "role": "viewer" });
+                    let data = json!({ "user_id": format!("usr_{number}"), "before": { "role": "viewer" } });
                     tx.record(event(EventType::MemberRemoved, data));
                     tokio::task::yield_now().await;
                     match number % 3 {
@@ -368,5 +378,62 @@ async fn with_many_at_once_each_commit_is_told_and_nothing_else() {
     for number in (0..24).filter(|number| number % 3 == 2) {
         let user = format!("\"usr_{number}\"");
         assert_eq!(calls.iter().filter(|(_, it)| it.contains(&user)).count(), 1, "{user}");
+    }
+}
+
+/// Every change that the API makes is asked about and told, and one that is refused leaves everything as it was.
+#[orgate_testkit::both]
+async fn the_api_asks_before_each_change_and_tells_of_it() {
+    let (site, recorder) = site().await;
+    let browser = site.browser();
+    browser.login("owner@example.com", PASSWORD, &[]).await;
+    let organization = "/p/proj_p/v1/auth/organizations/org_acme";
+    let member = |name: &str| format!("{organization}/members/usr_{name}");
+    let nothing = json!({});
+    let changes = [
+        (Method::PATCH, organization.to_owned(), json!({ "name": "New" }), "org_update"),
+        (Method::PATCH, member("viewer"), json!({ "role": "member" }), "member_role_change"),
+        (Method::DELETE, member("viewer"), nothing.clone(), "member_remove"),
+        (
+            Method::POST,
+            format!("{organization}/members"),
+            json!({ "user_id": "usr_n", "role": "viewer" }),
+            "member_add",
+        ),
+        (
+            Method::POST,
+            format!("{organization}/transfer-ownership"),
+            json!({ "member_id": "usr_admin" }),
+            "member_role_change",
+        ),
+        (Method::POST, format!("{organization}/leave"), nothing.clone(), "member_remove"),
+    ];
+    let dump = async || {
+        let rows =
+            "SELECT COUNT(*) + SUM(CASE WHEN role_key = 'viewer' THEN 100 ELSE 0 END) AS n FROM memberships";
+        (site.count(rows).await, site.count("SELECT ver AS n FROM organizations WHERE id = 'org_acme'").await)
+    };
+    for (method, path, body, name) in changes {
+        let asked: &'static str =
+            *["before_org_update", "before_member_role_change", "before_member_remove", "before_member_add"]
+                .iter()
+                .find(|asked| asked.strip_prefix("before_") == Some(name))
+                .unwrap();
+        site.issuer.told().await;
+        recorder.take();
+        recorder.will(asked, Turn::Refuse(Refusal::new("Not now.")));
+        let before = dump().await;
+        let refused = browser.json(method.clone(), &path, &body).await;
+        assert_eq!(refused.code(), "refused_by_hook", "{method} {path}: {}", refused.text());
+        assert_eq!(dump().await, before, "{method} {path}");
+        assert_eq!(recorder.names(), [asked]);
+        recorder.turns.lock().unwrap().clear();
+        let done = browser.json(method.clone(), &path, &body).await;
+        assert!(done.status.is_success(), "{method} {path}: {}", done.text());
+        site.issuer.told().await;
+        let names = recorder.names();
+        let told = if path.ends_with("ownership") { 2 } else { 1 };
+        assert_eq!(names.len(), 1 + told, "{method} {path}: {names:?}");
+        assert!(names.iter().skip(1).all(|after| after.strip_prefix("after_") == Some(name)), "{names:?}");
     }
 }

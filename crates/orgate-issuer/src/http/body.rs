@@ -9,7 +9,7 @@ use axum::{
     response::IntoResponse as _,
 };
 use http::{HeaderMap, StatusCode, header};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::problem::{Code, Problem};
@@ -19,6 +19,9 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 /// The most names an object, a form or a query may have.
 pub(crate) const MAX_FIELDS: usize = 64;
+
+/// The largest limit somebody can set.
+const MOST_LIMIT: i64 = 1_000_000_000;
 
 /// The members of a JSON object, in the order they came.
 #[derive(Debug)]
@@ -70,6 +73,38 @@ impl Object {
         }
     }
 
+    /// Takes the member `name` out, `null` as itself: for what can be taken away by it.
+    pub(crate) fn nullable(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// A limit, if one is named: a number, or `null` for none.
+    pub(crate) fn limit(&mut self, name: &str) -> Result<Option<Option<i64>>, Problem> {
+        match self.nullable(name) {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(None)),
+            Some(value) => match value.as_i64() {
+                Some(number @ 0..=MOST_LIMIT) => Ok(Some(Some(number))),
+                _ => Err(Problem::invalid(name, "must be a whole number or null")),
+            },
+        }
+    }
+
+    /// A list of texts, if there is one.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let texts = value.as_array().and_then(|list| {
+            list.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
+        });
+        texts.map(Some).ok_or_else(|| Problem::invalid(name, "must be a list of texts"))
+    }
+
+    /// What is left, as it came.
+    pub(crate) fn to_value(&self) -> Value {
+        Value::Object(self.0.iter().cloned().collect())
+    }
+
     /// Refuses what is left.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.0.first() {
@@ -92,7 +127,7 @@ impl<'de> Deserialize<'de> for Object {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut members: Vec<(String, Value)> = Vec::new();
                 let mut names = HashSet::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
                     if members.len() == MAX_FIELDS {
                         return Err(de::Error::custom("too many names"));
                     }
@@ -105,6 +140,65 @@ impl<'de> Deserialize<'de> for Object {
             }
         }
         deserializer.deserialize_map(Members)
+    }
+}
+
+/// A value in which no object has a name twice, at whatever depth.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Strict(value)) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(values.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let mut members = serde_json::Map::new();
+                while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(de::Error::custom("a name appears twice"));
+                    }
+                }
+                Ok(members.into())
+            }
+        }
+        deserializer.deserialize_any(Any).map(Self)
     }
 }
 
@@ -171,6 +265,11 @@ mod tests {
     #[test]
     fn only_one_object_without_repetition_is_read() {
         assert_eq!(code(r#"{"a":1,"a":2}"#), "bad_request");
+        assert_eq!(code(r#"{"a":{"b":[{"c":1,"c":2}]}}"#), "bad_request");
+        let deep =
+            Object::parse(br#"{"a":{"b":[{"c":-1,"d":1.5},null,true,"x",18446744073709551615]}}"#).unwrap();
+        let plain = serde_json::json!({ "b": [{ "c": -1, "d": 1.5 }, null, true, "x", u64::MAX] });
+        assert_eq!(deep.into_members(), [("a".to_owned(), plain)]);
         for bad in ["", "[]", "1", r#""x""#, "{", r#"{"a":1} x"#, &"[".repeat(500), "{\"a\":1e999}"] {
             assert_eq!(code(bad), "bad_request", "{bad}");
         }

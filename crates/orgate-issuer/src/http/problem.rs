@@ -47,6 +47,12 @@ codes! {
     SecondFactorRequired 401 "second_factor_required" "Show the second factor";
     SignInExpired 401 "sign_in_expired" "This sign-in has ended; begin again";
     Csrf 403 "csrf" "The request comes from a place that may not send it";
+    EmailNotVerified 403 "email_not_verified" "Confirm the email address first";
+    OrganizationSuspended 403 "org_suspended" "The organization is suspended";
+    OrganizationLimit 403 "org_limit" "The user has as many organizations as the project allows";
+    MemberLimit 403 "member_limit" "The organization has as many members as it may have";
+    BuiltIn 403 "built_in" "What is built in does not change";
+    PermissionNotHeld 403 "permission_not_held" "Nobody gives a permission that they do not have";
     RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
     ReauthenticationRequired 403 "reauthentication_required" "Sign in again first";
     Forbidden 403 "forbidden" "Not allowed";
@@ -56,13 +62,22 @@ codes! {
     Conflict 409 "conflict" "The change would break a rule";
     OrganizationsDisabled 409 "organizations_disabled" "Organizations are switched off for this project";
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
+    OwnerMustTransfer 409 "owner_must_transfer" "The owner has to transfer the organization first";
+    PersonalOrganization 409 "personal_organization" "A personal organization belongs to its user alone";
+    RoleTaken 409 "role_taken" "The organization has a role of this name already";
+    RoleInUse 409 "role_in_use" "The role is in use";
+    PermissionTaken 409 "permission_taken" "The project has this permission already";
+    PermissionInUse 409 "permission_in_use" "The permission is in use";
     AlreadyMember 409 "already_member" "The user is a member already";
     LinkInvalid 410 "link_invalid" "The link is wrong, was used, or has ended";
+    PreconditionFailed 412 "precondition_failed" "It has changed since you read it";
     TooLarge 413 "too_large" "The request is too large";
     UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
     UnknownField 422 "unknown_field" "The body has a field that is not known";
     InvalidValue 422 "invalid_value" "A value cannot be accepted";
     UnknownRole 422 "unknown_role" "There is no such role";
+    UnknownPermission 422 "unknown_permission" "The project has no such permission";
+    PermissionsTooLarge 422 "permissions_too_large" "The permissions do not fit into a token";
     UnknownUser 422 "unknown_user" "The project has no such user";
     SlugReserved 422 "slug_reserved" "This slug is reserved";
     ProjectRequired 422 "project_required" "Name the project";
@@ -100,6 +115,12 @@ impl Problem {
     /// When it makes sense to ask again.
     pub(crate) fn after(mut self, seconds: i64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The field of the body that it is about.
+    pub(crate) fn field(mut self, name: &str) -> Self {
+        self.field = Some(name.to_owned());
         self
     }
 

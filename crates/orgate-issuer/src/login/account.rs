@@ -22,7 +22,6 @@ use crate::{
     http::{Problem, body::Json, cookies, csrf, paging::Page, peer::Peer, problem::Code},
     members, projects,
     projects::Project,
-    roles,
     throttle::Visitor,
     users,
     users::User,
@@ -136,15 +135,16 @@ async fn organizations(
     let all = members::of_user(&mut conn, &session.project_id, &session.user_id, &page).await?;
     let rows = all
         .into_iter()
-        .map(|member| {
+        .map(|(place, member)| {
             let value = json!({
                 "id": member.org_id,
                 "slug": member.org_slug,
                 "name": member.org_name,
-                "role": member.role,
+                "role": member.role.key,
                 "member_id": member.id,
+                "is_personal": member.personal,
             });
-            (member.org_id, value)
+            (place, value)
         })
         .collect();
     Ok(private(page.answer(rows)))
@@ -169,7 +169,12 @@ pub(crate) async fn current(
 
 /// A session as its owner sees it. The organization stands there twice: under the name that browser clients use and
 /// under the one that the rest of the API uses.
-async fn view(app: &App, project: &Project, session: &Session, user: &User) -> Result<Value, Problem> {
+pub(crate) async fn view(
+    app: &App,
+    project: &Project,
+    session: &Session,
+    user: &User,
+) -> Result<Value, Problem> {
     let member = match &session.active_member_id {
         Some(id) if project.org_enabled => members::find_by_id(&mut *app.db.read().await?, id).await?,
         _ => None,
@@ -191,8 +196,8 @@ async fn view(app: &App, project: &Project, session: &Session, user: &User) -> R
             "name": member.org_name,
             "slug": member.org_slug,
         })),
-        "role": member.as_ref().map(|member| member.role.as_str()),
-        "permissions": member.as_ref().map(|member| roles::permissions(&member.role)).unwrap_or_default(),
+        "role": member.as_ref().map(|member| member.role.key.as_str()),
+        "permissions": member.as_ref().map(|member| member.role.permissions.clone()).unwrap_or_default(),
         "expires_at": rfc3339(session.expires_at()),
     }))
 }

@@ -11,7 +11,6 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
-use serde_json::json;
 
 use super::{
     authorize::{Stop, render},
@@ -25,7 +24,6 @@ use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     db::DbError,
-    events::{Actor, Event, EventType},
     http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Membership},
     projects::Project,
@@ -106,16 +104,8 @@ pub(super) async fn finish(
                 }
                 let member_id = member.as_ref().map(|member| member.id.clone());
                 if session.active_member_id != member_id {
-                    queries::set_active_member(tx, &session.id, member_id.as_deref()).await?;
-                    tx.record(Event {
-                        project_id: session.project_id.clone(),
-                        kind: EventType::SessionOrganizationChanged,
-                        actor: Actor::User(session.user_id.clone()),
-                        org_id: member.map(|member| member.org_id),
-                        target_id: session.id.clone(),
-                        data: json!({ "user_id": session.user_id, "member_id": member_id }),
-                        at: now,
-                    });
+                    let member = member.as_ref().map(|member| (member.id.as_str(), member.org_id.as_str()));
+                    session::switch(tx, &session, member, None, now).await?;
                 }
                 Ok(Some(request))
             })
@@ -198,7 +188,7 @@ async fn picker(
                 id => member.org_id.as_str(),
                 name => member.org_name.as_str(),
                 slug => member.org_slug.as_str(),
-                role => member.role.as_str(),
+                role => member.role.key.as_str(),
                 chosen => session.active_member_id.as_deref() == Some(&member.id),
             }
         })

@@ -4,12 +4,13 @@
 //! changes with each sign-in.
 
 use http::HeaderMap;
+use serde_json::json;
 
 use super::{new_session_id, queries, session_event};
 use crate::{
     app::App,
     db::{Conn, DbError, Tx},
-    events::{Actor, EventType},
+    events::{Actor, Event, EventType},
     http::{Problem, cookies, problem::Code},
     ids::Kind,
     secret::fingerprint,
@@ -20,6 +21,8 @@ const IDLE_MS: i64 = 7 * 24 * 3_600_000;
 pub(crate) const ABS_MS: i64 = 30 * 24 * 3_600_000;
 /// How stale `last_seen_at` may be: a session in use is written at most this often.
 const SEEN_EVERY_MS: i64 = 10 * 60_000;
+/// How long a sign-in is fresh.
+const FRESH_MS: i64 = 10 * 60_000;
 /// How many cookies are looked at when the project is not known.
 const MOST_COOKIES: usize = 16;
 
@@ -69,6 +72,11 @@ impl Session {
         }
     }
 
+    /// Whether the person proved to be present a short while ago: what cannot be undone wants that.
+    pub(crate) fn is_fresh(&self, now_ms: i64) -> bool {
+        now_ms - self.auth_time <= FRESH_MS
+    }
+
     /// When it ends if it is not used again.
     pub(crate) fn expires_at(&self) -> i64 {
         self.idle_exp.min(self.abs_exp)
@@ -100,6 +108,35 @@ pub(crate) async fn replace(
     queries::insert_session(tx, &new).await?;
     tx.record(session_event(&new, EventType::SessionCreated, actor, now));
     Ok(new)
+}
+
+/// Makes `member` the one that the session acts as, under its cookie or under the one with the hash `cookie`, which takes
+/// the place of the one it has; `false` if the session is not what it was.
+pub(crate) async fn switch(
+    tx: &mut Tx,
+    session: &Session,
+    member: Option<(&str, &str)>,
+    cookie: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let (member_id, org_id) = member.unzip();
+    if let Some(hash) = cookie {
+        let renewed = Session { token_hash: hash.to_owned(), ..session.clone() };
+        if !queries::renew_session(tx, &renewed, &session.token_hash).await? {
+            return Ok(false);
+        }
+    }
+    queries::set_active_member(tx, &session.id, member_id).await?;
+    tx.record(Event {
+        project_id: session.project_id.clone(),
+        kind: EventType::SessionOrganizationChanged,
+        actor: Actor::User(session.user_id.clone()),
+        org_id: org_id.map(str::to_owned),
+        target_id: session.id.clone(),
+        data: json!({ "user_id": session.user_id, "member_id": member_id }),
+        at: now_ms,
+    });
+    Ok(true)
 }
 
 /// Ends a session, as its owner leaves: what was issued for use without it (scope `offline_access`) goes on.

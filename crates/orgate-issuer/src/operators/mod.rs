@@ -65,6 +65,11 @@ impl FromRequestParts<Shared> for Operator {
 }
 
 impl Operator {
+    /// What the operator is in the project; `None` for an outsider.
+    pub(crate) async fn rank(&self, conn: &mut Conn, project_id: &str) -> Result<Option<Rank>, DbError> {
+        queries::rank(conn, project_id, &self.id).await
+    }
+
     /// Refuses, unless the operator has at least `rank` in the project. An operator without any is an outsider.
     pub(crate) async fn require(&self, conn: &mut Conn, project_id: &str, rank: Rank) -> Result<(), Problem> {
         match queries::rank(conn, project_id, &self.id).await? {

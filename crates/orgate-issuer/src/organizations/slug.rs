@@ -9,13 +9,14 @@ const MAX: usize = 63;
 const SUFFIX: usize = 6;
 
 /// Words that mean something else in a URL or a host name.
-const RESERVED: [&str; 40] = [
+const RESERVED: [&str; 46] = [
     "account",
     "accounts",
     "admin",
     "api",
     "app",
     "assets",
+    "administrator",
     "auth",
     "authorize",
     "billing",
@@ -25,6 +26,7 @@ const RESERVED: [&str; 40] = [
     "dashboard",
     "dev",
     "docs",
+    "ftp",
     "help",
     "invitations",
     "invite",
@@ -32,10 +34,13 @@ const RESERVED: [&str; 40] = [
     "login",
     "logout",
     "mail",
+    "members",
     "me",
     "new",
     "null",
     "oauth",
+    "openid",
+    "orgate",
     "organizations",
     "orgs",
     "root",
@@ -45,6 +50,7 @@ const RESERVED: [&str; 40] = [
     "setup",
     "signin",
     "signup",
+    "ssl",
     "static",
     "status",
     "support",
@@ -77,10 +83,25 @@ pub(crate) fn check(slug: &str) -> Result<(), SlugError> {
     if !(MIN..=MAX).contains(&slug.len()) || !letters || hyphens {
         return Err(SlugError::Malformed);
     }
-    if RESERVED.contains(&slug) {
+    // `adm1n` and `log-in` are read as what they resemble.
+    if RESERVED.iter().any(|word| skeleton(word) == skeleton(slug)) {
         return Err(SlugError::Reserved);
     }
     Ok(())
+}
+
+/// What is left of a slug for somebody who reads quickly: no hyphens, and letters for the digits that look like them.
+fn skeleton(slug: &str) -> String {
+    let looks_like = |c: char| match c {
+        '0' => 'o',
+        '1' | 'i' => 'l',
+        '3' => 'e',
+        '4' => 'a',
+        '5' => 's',
+        '7' => 't',
+        c => c,
+    };
+    slug.chars().filter(|c| *c != '-').map(looks_like).collect()
 }
 
 /// A slug from a name; with `suffix` six random characters stand behind it.
@@ -122,7 +143,7 @@ mod tests {
         {
             assert_eq!(check(bad), Err(SlugError::Malformed), "{bad}");
         }
-        for word in ["admin", "well-known", "www"] {
+        for word in ["admin", "well-known", "www", "adm1n", "log-in", "0auth", "s3tt1ngs", "0rgate"] {
             assert_eq!(check(word), Err(SlugError::Reserved), "{word}");
         }
     }

@@ -48,6 +48,37 @@ pub(crate) struct Project {
     pub(crate) refresh_grace_ms: i64,
     /// In whose words its access tokens speak.
     pub(crate) claims_profile: ClaimsProfile,
+    /// Who may make organizations.
+    pub(crate) org_creation: OrganizationCreation,
+    /// How many organizations one user may own, the personal one apart.
+    pub(crate) max_orgs_per_user: Option<i64>,
+}
+
+/// Who may make organizations. Operators always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrganizationCreation {
+    /// Every user.
+    Any,
+    /// Users whose address is confirmed.
+    Verified,
+    /// Operators alone.
+    Operator,
+}
+
+impl OrganizationCreation {
+    pub(crate) const ALL: [Self; 3] = [Self::Any, Self::Verified, Self::Operator];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Verified => "verified",
+            Self::Operator => "operator",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
 }
 
 impl Project {
@@ -67,6 +98,8 @@ impl Project {
             refresh_abs_ttl_ms: REFRESH_ABS_TTL_MS,
             refresh_grace_ms: REFRESH_GRACE_MS,
             claims_profile: ClaimsProfile::Orgate,
+            org_creation: OrganizationCreation::Any,
+            max_orgs_per_user: None,
         }
     }
 
@@ -83,6 +116,8 @@ impl Project {
             "access_token_alg": self.access_algorithm.as_str(),
             "id_token_alg": self.id_algorithm.as_str(),
             "claims_profile": self.claims_profile.as_str(),
+            "org_creation": self.org_creation.as_str(),
+            "max_orgs_per_user": self.max_orgs_per_user,
         })
     }
 }

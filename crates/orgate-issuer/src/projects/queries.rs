@@ -1,6 +1,6 @@
 //! The SQL of the projects.
 
-use super::{ClaimsProfile, Project};
+use super::{ClaimsProfile, OrganizationCreation, Project};
 use crate::{
     db::{Conn, DbError, Row, json_list, sql},
     keys::Algorithm,
@@ -9,7 +9,8 @@ use crate::{
 pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, DbError> {
     let statement =
         sql("SELECT id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
-                                access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile
+                                access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
+                                max_orgs_per_user
                          FROM projects WHERE id = $1")
         .bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
@@ -21,9 +22,14 @@ fn read(row: &Row) -> Result<Project, DbError> {
         Algorithm::parse(&name).ok_or_else(|| DbError::Inconsistent(format!("`{name}` is not an algorithm")))
     };
     let profile = row.text("claims_profile")?;
+    let creation = row.text("org_creation")?;
     Ok(Project {
         claims_profile: ClaimsProfile::parse(&profile)
             .ok_or_else(|| DbError::Inconsistent(format!("`{profile}` is no profile of claims")))?,
+        org_creation: OrganizationCreation::parse(&creation).ok_or_else(|| {
+            DbError::Inconsistent(format!("`{creation}` does not say who makes organizations"))
+        })?,
+        max_orgs_per_user: row.int_opt("max_orgs_per_user")?,
         id: row.text("id")?,
         name: row.text("name")?,
         org_enabled: row.flag("org_enabled")?,
@@ -55,8 +61,9 @@ pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> R
     conn.run(
         sql("INSERT INTO projects
                  (id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
-                  access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)")
+                  access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
+                  max_orgs_per_user, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)")
         .bind(&project.id)
         .bind(&project.name)
         .bind(project.org_enabled)
@@ -70,6 +77,8 @@ pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         .bind(project.refresh_abs_ttl_ms)
         .bind(project.refresh_grace_ms)
         .bind(project.claims_profile.as_str())
+        .bind(project.org_creation.as_str())
+        .bind(project.max_orgs_per_user)
         .bind(now_ms),
     )
     .await
@@ -82,7 +91,7 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         sql("UPDATE projects
              SET name = $2, org_enabled = $3, personal_orgs = $4, audience = $5, trusted_origins = $6,
                  access_ttl = $7, refresh_grace = $8, access_alg = $9, id_alg = $10, claims_profile = $11,
-                 ver = ver + 1, updated_at = $12
+                 org_creation = $12, max_orgs_per_user = $13, ver = ver + 1, updated_at = $14
              WHERE id = $1")
         .bind(&project.id)
         .bind(&project.name)
@@ -95,6 +104,8 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         .bind(project.access_algorithm.as_str())
         .bind(project.id_algorithm.as_str())
         .bind(project.claims_profile.as_str())
+        .bind(project.org_creation.as_str())
+        .bind(project.max_orgs_per_user)
         .bind(now_ms),
     )
     .await

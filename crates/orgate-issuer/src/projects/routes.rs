@@ -7,7 +7,7 @@ use axum::{
     routing::get,
 };
 
-use super::{find, find_to_change, update};
+use super::{OrganizationCreation, find, find_to_change, update};
 use crate::{
     app::Shared,
     events::Actor,
@@ -37,8 +37,16 @@ async fn change(
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
     operator.require(&mut *app.db.read().await?, &project, Rank::Admin).await?;
-    let org_enabled = body.flag("org_enabled")?;
+    let (org_enabled, personal_orgs) = (body.flag("org_enabled")?, body.flag("personal_orgs")?);
     let name = body.text("name")?;
+    let org_creation = match body.text("org_creation")? {
+        Some(word) => Some(
+            OrganizationCreation::parse(&word)
+                .ok_or_else(|| Problem::invalid("org_creation", "is `any`, `verified` or `operator`"))?,
+        ),
+        None => None,
+    };
+    let most = body.limit("max_orgs_per_user")?;
     body.finish()?;
     if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
         return Err(Problem::invalid("name", "has 1 to 100 characters"));
@@ -51,6 +59,9 @@ async fn change(
                 let before = find_to_change(tx, &project).await?.ok_or(Code::NotFound)?;
                 let mut after = before.clone();
                 after.org_enabled = org_enabled.unwrap_or(after.org_enabled);
+                after.personal_orgs = personal_orgs.unwrap_or(after.personal_orgs);
+                after.org_creation = org_creation.unwrap_or(after.org_creation);
+                after.max_orgs_per_user = most.unwrap_or(after.max_orgs_per_user);
                 after.name = name.unwrap_or(after.name);
                 update(tx, &before, &after, Actor::Operator(operator.id), now).await?;
                 Ok(after)

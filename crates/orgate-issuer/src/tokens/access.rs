@@ -142,5 +142,5 @@ fn still_carries(project: &Project, token: &AccessToken, seat: &Seat) -> bool {
     let carried = token.claims.get("org_permissions").and_then(Value::as_array);
     let carried = carried.map(|list| list.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     let now = mint::permissions(project, &seat.role);
-    seat.role == token.text("org_role") && carried.is_some_and(|carried| carried == now)
+    seat.role.key == token.text("org_role") && carried.is_some_and(|carried| carried == now)
 }

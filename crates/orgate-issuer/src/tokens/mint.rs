@@ -19,7 +19,7 @@ use crate::{
     oauth::TokenError,
     organizations::Organization,
     projects::Project,
-    roles,
+    roles::{self, Role},
     users::User,
 };
 
@@ -36,7 +36,7 @@ pub(super) enum Subject {
 pub(super) struct Seat {
     pub(super) org_id: String,
     org_slug: String,
-    pub(super) role: String,
+    pub(super) role: Role,
     org_ver: u64,
 }
 
@@ -48,7 +48,7 @@ impl From<Membership> for Seat {
 
 impl Seat {
     /// The seat of a machine.
-    pub(super) fn of_machine(organization: Organization, role: String) -> Self {
+    pub(super) fn of_machine(organization: Organization, role: Role) -> Self {
         Self { org_id: organization.id, org_slug: organization.slug, role, org_ver: organization.ver }
     }
 }
@@ -161,8 +161,8 @@ pub(super) async fn answer(
 pub(super) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// What a role may do, in the words of the project.
-pub(super) fn permissions(project: &Project, role: &str) -> Vec<String> {
-    project.claims_profile.permissions(roles::permissions(role))
+pub(super) fn permissions(project: &Project, role: &Role) -> Vec<String> {
+    project.claims_profile.permissions(role.permissions.clone())
 }
 
 fn claims(issuer: &str, project: &Project, issue: &Issue, rights: &[String], now_ms: i64) -> Value {
@@ -175,7 +175,7 @@ fn claims(issuer: &str, project: &Project, issue: &Issue, rights: &[String], now
     let organization = issue.seat.as_ref().map(|seat| OrganizationClaims {
         org_id: &seat.org_id,
         org_slug: &seat.org_slug,
-        org_role: &seat.role,
+        org_role: &seat.role.key,
         org_permissions: rights,
         org_ver: seat.org_ver,
     });
@@ -196,7 +196,7 @@ fn claims(issuer: &str, project: &Project, issue: &Issue, rights: &[String], now
     };
     let mut claims = serde_json::to_value(claims).unwrap_or_default();
     if let Some(object) = claims.as_object_mut() {
-        let organization = issue.seat.as_ref().map(|seat| (seat.role.as_str(), rights));
+        let organization = issue.seat.as_ref().map(|seat| (seat.role.key.as_str(), rights));
         project.claims_profile.add(object, organization);
         if let Some(jkt) = &issue.jkt {
             object.insert("cnf".to_owned(), json!({ "jkt": jkt }));

@@ -14,6 +14,7 @@ use crate::{
     oauth::TokenError,
     organizations,
     projects::Project,
+    roles,
 };
 
 /// Gives a token for the client itself.
@@ -88,5 +89,8 @@ pub(in crate::tokens) async fn seat_of(
 ) -> Result<Option<Seat>, TokenError> {
     let organization = organizations::find(conn, &project.id, &post.org_id).await?;
     let organization = organization.filter(organizations::Organization::is_active);
-    Ok(organization.map(|organization| Seat::of_machine(organization, post.role.clone())))
+    let Some(organization) = organization else { return Ok(None) };
+    // A role that is gone gives nothing.
+    let role = roles::find(conn, &organization.id, &post.role).await?;
+    Ok(role.map(|role| Seat::of_machine(organization, role)))
 }
