@@ -257,7 +257,7 @@ impl Call {
                 (1, _, Some(org_id)) => org_id,
                 (3, Some("members"), _) if own.is_some() && self.names_oneself(user_id, own) => "me",
                 (3, Some("members"), _) => "member",
-                (_, ..) => segment,
+                _ => segment,
             };
             path.push('/');
             path.push_str(known);
