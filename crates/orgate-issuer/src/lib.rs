@@ -1,7 +1,8 @@
 //! The companion issuing service: projects, users, organizations, hosted sign-in and the token endpoint.
 //!
 //! A library: it opens no port and reads no flag. [`Issuer::open`] brings database, keys and secret into being,
-//! [`Issuer::router`] is everything it answers, mountable in any axum application.
+//! [`Issuer::router`] is everything it answers, mountable in any axum application. What the application wants to be asked
+//! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
 //! `events keys mail operators projects users one_time throttle passkeys factors roles members organizations clients login accounts tokens

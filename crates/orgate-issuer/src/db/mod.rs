@@ -253,9 +253,12 @@ async fn finish(tx: &mut Tx) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Takes the events of a transaction.
+type Ear = Box<dyn Fn(Vec<Event>) + Send + Sync>;
+
 /// Who is told what was committed.
 #[derive(Clone, Default)]
-struct Listener(Arc<OnceLock<Box<dyn Fn(Vec<Event>) + Send + Sync>>>);
+struct Listener(Arc<OnceLock<Ear>>);
 
 impl Listener {
     /// To be called once after each commit, and after nothing else.
