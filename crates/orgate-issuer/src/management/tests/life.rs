@@ -257,6 +257,8 @@ async fn scenario_24_whoever_is_removed_or_suspended_is_out_at_once() {
         assert_eq!(site.browser().token(&and(refresh(&tokens), "org_id", "")).await.status, 200, "{name}");
         assert_eq!(browser.get("/v1/auth/session").await.json()["activeOrganizationId"], Value::Null);
         assert_eq!(browser.get(ACME).await.status, 404, "{name}");
+        let sessions = "SELECT COUNT(*) AS n FROM sessions WHERE active_member_id IS NOT NULL";
+        assert_eq!(site.count(sessions).await, 0, "nobody comes back into it by himself: {name}");
         assert_eq!(browser.json(Method::POST, &format!("{ACME}/switch"), &json!({})).await.status, 404);
     }
     let back = admin
