@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("orgate-e2e", &["orgate", "orgate-config", "orgate-testkit"]),
     ("example-axum-layer", &["orgate"]),
     ("example-hyper-service", &["orgate"]),
-    ("example-embedded-issuer", &["orgate-issuer"]),
+    ("example-embedded-issuer", &["orgate", "orgate-issuer"]),
 ];
 
 /// Everything that the pure crates may be built from. They do no I/O and know neither tokio nor a clock.

@@ -123,9 +123,12 @@ async fn login(State(app): State<App>) -> Redirect {
 
 async fn outbox(State(app): State<App>) -> Html<String> {
     let letters = app.issuer.outbox().await.and_then(Result::ok).unwrap_or_default();
-    let shown = letters
-        .iter()
-        .map(|letter| format!("<pre>{}</pre>", escape(letter["text"].as_str().unwrap_or_default())));
+    let shown = letters.iter().map(|letter| {
+        format!(
+            "<pre>{}</pre>",
+            escape(letter.get("text").and_then(|text| text.as_str()).unwrap_or_default())
+        )
+    });
     page("Outbox", &shown.collect::<String>())
 }
 

@@ -17,6 +17,7 @@
 //! Which engine is behind is known to this folder only.
 
 mod instance;
+mod listener;
 pub(crate) mod migrate;
 mod postgres;
 mod sqlite;
@@ -30,12 +31,12 @@ use std::{
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::Poll,
 };
 
 use tokio::sync::{mpsc, oneshot};
 
+use self::listener::Listener;
 pub(crate) use self::{
     statement::{Row, Sql, json_list, sql},
     url::DatabaseUrl,
@@ -253,25 +254,6 @@ async fn finish(tx: &mut Tx) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Takes the events of a transaction.
-type Ear = Box<dyn Fn(Vec<Event>) + Send + Sync>;
-
-/// Who is told what was committed.
-#[derive(Clone, Default)]
-struct Listener(Arc<OnceLock<Ear>>);
-
-impl Listener {
-    /// To be called once after each commit, and after nothing else.
-    fn committed(&self, tx: &mut Tx) {
-        let events = std::mem::take(&mut tx.events);
-        if let Some(listener) = self.0.get()
-            && !events.is_empty()
-        {
-            listener(events);
-        }
-    }
-}
-
 /// Runs `future` to its end; `None` if it panicked.
 pub(crate) async fn guarded<T>(mut future: BoxFuture<'_, T>) -> Option<T> {
     std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -345,7 +327,7 @@ impl Db {
     /// Has `listener` told the events of each transaction after its commit: once, by whoever committed, which does not
     /// wait for it. One listener is all there is room for.
     pub(crate) fn listen(&self, listener: impl Fn(Vec<Event>) + Send + Sync + 'static) {
-        let _ = self.listener.0.set(Box::new(listener));
+        self.listener.set(listener);
     }
 
     /// A connection for reading.
