@@ -10,7 +10,7 @@ use std::{
 
 use ::http::Uri;
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     response::{IntoResponse as _, Response},
 };
@@ -26,7 +26,9 @@ use crate::{
     keys::{Algorithm, Keys},
     login,
     mail::{self, Courier},
-    maintenance, members, operators, organizations,
+    maintenance, members,
+    openapi::{self, Document, Routes},
+    operators, organizations,
     password::{self, Passwords},
     projects,
     secret::Secrets,
@@ -147,24 +149,28 @@ impl Issuer {
     }
 
     fn unmounted(&self) -> Router {
-        Router::new()
-            .merge(crate::keys::routes::router())
-            .merge(operators::routes::router())
-            .merge(projects::routes::router())
-            .merge(members::routes::router())
-            .merge(organizations::routes::router())
-            .merge(login::router(&self.app.settings.prefix))
-            .merge(accounts::pages::router())
-            .merge(accounts::routes::router(&self.app.settings.prefix))
-            .merge(accounts::passkeys::router(&self.app.settings.prefix))
-            .merge(accounts::security::router(&self.app.settings.prefix))
-            .merge(tokens::router())
-            .merge(setup::routes::router())
+        let (router, described) = routes(&self.app.settings.prefix).into_parts();
+        let voices = Arc::new(openapi::voices(&described));
+        let document = openapi::document(&described, &self.app.settings, &self.app.public);
+        router
             .fallback(nothing_here)
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
-            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), path::readable))
+            .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(Extension(Document(document.into())))
             .with_state(Arc::clone(&self.app))
+    }
+
+    /// Everything that [`router`](Self::router) answers, as an OpenAPI document in JSON; an issuer with these settings shows
+    /// the same. No database is opened.
+    ///
+    /// # Errors
+    /// [`StartError`] if the public URL or the prefix cannot be.
+    pub fn openapi(settings: &Settings) -> Result<String, StartError> {
+        let public = PublicUrl::parse(&settings.public_url)?;
+        settings.check_prefix()?;
+        let (_, described) = routes(&settings.prefix).into_parts();
+        Ok(openapi::document(&described, settings, &public))
     }
 
     /// The issuer URL (`iss`) of the project `project_id`.
@@ -202,6 +208,24 @@ impl Issuer {
     pub(crate) fn app(&self) -> &Shared {
         &self.app
     }
+}
+
+/// The routes of all slices.
+fn routes(prefix: &str) -> Routes {
+    Routes::new()
+        .merge(openapi::router())
+        .merge(crate::keys::routes::router())
+        .merge(operators::routes::router())
+        .merge(projects::routes::router())
+        .merge(members::routes::router())
+        .merge(organizations::routes::router())
+        .merge(login::router(prefix))
+        .merge(accounts::routes::pages())
+        .merge(accounts::routes::router(prefix))
+        .merge(accounts::passkeys::router(prefix))
+        .merge(accounts::security::router(prefix))
+        .merge(tokens::router())
+        .merge(setup::routes::router())
 }
 
 async fn nothing_here(

@@ -31,6 +31,7 @@ pub mod maintenance;
 mod members;
 mod oauth;
 mod one_time;
+mod openapi;
 mod operators;
 mod organizations;
 mod passkeys;

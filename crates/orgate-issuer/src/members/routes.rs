@@ -1,10 +1,8 @@
 //! `…/orgs/{org}/members` on the operators' plane.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -16,13 +14,34 @@ use crate::{
     events::Actor,
     http::{Problem, body::Json, paging::Page, problem::Code},
     ids::Kind,
+    openapi::{Named, Routes, body, get, object, operators, text, time},
     operators::{Operator, Rank},
     projects::require_organizations,
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/api/platform/projects/{project}/orgs/{org}/members", get(list).post(create))
+pub(crate) fn router() -> Routes {
+    let all = operators("listMembers", "The members of an organization").lists(MEMBER);
+    let new = operators("addMember", "A new member")
+        .takes(body().with("user_id", text()).with("role", text()))
+        .gives(201, MEMBER)
+        .refuses(&[Code::UnknownUser, Code::UnknownRole, Code::RoleNotGrantable, Code::AlreadyMember]);
+    Routes::new().at(
+        "/api/platform/projects/{project}/orgs/{org}/members",
+        get(list, all.refuses(&[Code::OrganizationsDisabled]))
+            .post(create, new.refuses(&[Code::OrganizationsDisabled])),
+    )
 }
+
+const MEMBER: Named = Named("Member", || {
+    object()
+        .with("id", text())
+        .with("user_id", text())
+        .with("email", text())
+        .with("role", text())
+        .with("status", text())
+        .with("joined_at", time())
+        .done()
+});
 
 async fn list(
     State(app): State<Shared>,

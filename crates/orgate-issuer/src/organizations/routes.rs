@@ -1,10 +1,8 @@
 //! `…/projects/{project}/orgs` on the operators' plane, as Astapa documents it.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::StatusCode;
 
@@ -12,15 +10,38 @@ use super::{CreateError, NewOrganization, create, queries};
 use crate::{
     app::Shared,
     events::Actor,
-    http::{Problem, body::Json, paging::Page},
+    http::{Problem, body::Json, paging::Page, problem::Code},
     ids::Kind,
+    openapi::{Named, Routes, body, get, number, object, operators, text, time},
     operators::{Operator, Rank},
     projects::require_organizations,
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/api/platform/projects/{project}/orgs", get(list).post(add))
+pub(crate) fn router() -> Routes {
+    let all = operators("listOrganizations", "The organizations of a project").lists(ORGANIZATION);
+    let new = operators("createOrganization", "A new organization, with its creator as the owner")
+        .takes(body().with("name", text()).with("creator_end_user_id", text()).may("slug", text()))
+        .gives(201, ORGANIZATION)
+        .refuses(&[Code::UnknownUser, Code::SlugTaken, Code::SlugReserved]);
+    Routes::new().at(
+        "/api/platform/projects/{project}/orgs",
+        get(list, all.refuses(&[Code::OrganizationsDisabled]))
+            .post(add, new.refuses(&[Code::OrganizationsDisabled])),
+    )
 }
+
+const ORGANIZATION: Named = Named("Organization", || {
+    object()
+        .with("id", text())
+        .with("project_id", text())
+        .with("name", text())
+        .with("slug", text())
+        .with("status", text())
+        .with("member_count", number())
+        .with("created_at", time())
+        .with("updated_at", time())
+        .done()
+});
 
 async fn list(
     State(app): State<Shared>,

@@ -1,10 +1,8 @@
 //! `GET` and `PATCH /api/platform/projects/{id}`.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 
 use super::{find, find_to_change, update};
@@ -12,12 +10,38 @@ use crate::{
     app::Shared,
     events::Actor,
     http::{Problem, body::Json, problem::Code},
+    keys::Algorithm,
+    openapi::{Named, Routes, body, flag, get, number, object, one_of, operators, text, texts},
     operators::{Operator, Rank},
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/api/platform/projects/{project}", get(show).patch(change))
+pub(crate) fn router() -> Routes {
+    let change_of = body().may("org_enabled", flag()).may("name", text());
+    Routes::new().at(
+        "/api/platform/projects/{project}",
+        get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
+            change,
+            operators("changeProject", "Change a project").takes(change_of).gives(200, PROJECT),
+        ),
+    )
 }
+
+const PROJECT: Named = Named("Project", || {
+    let algorithm = || one_of(Algorithm::ALL.map(Algorithm::as_str));
+    object()
+        .with("id", text())
+        .with("name", text())
+        .with("org_enabled", flag())
+        .with("personal_orgs", flag())
+        .with("audience", texts())
+        .with("trusted_origins", texts())
+        .with("access_ttl", number())
+        .with("refresh_grace", number())
+        .with("access_token_alg", algorithm())
+        .with("id_token_alg", algorithm())
+        .with("claims_profile", text())
+        .done()
+});
 
 async fn show(
     State(app): State<Shared>,
