@@ -13,15 +13,22 @@ use std::{env, path::PathBuf, process::Command};
 
 use orgate_e2e::{
     Running,
-    installation::{Installation, PASSWORD, code, exchange, operator, token},
+    installation::{Installation, PASSWORD, SECRET, code, exchange, token},
     orgate, request,
     sign_in::Browser,
 };
 use serde_json::{Value, json};
 
 /// What ends the sessions that the rest is asked with; they have sessions of their own.
-const ENDS: [&str; 5] =
-    ["operatorLogout", "logout", "endOtherSessions", "endSessionByLink", "endSessionByForm"];
+const ENDS: [&str; 7] = [
+    "operatorLogout",
+    "logout",
+    "logoutOfProject",
+    "endOtherSessions",
+    "endOtherSessionsOfProject",
+    "endSessionByLink",
+    "endSessionByForm",
+];
 
 struct World {
     installation: Installation,
@@ -35,7 +42,7 @@ impl World {
         let issuer = orgate()
             .args(["issuer", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--dev-outbox"])
             .args(["--bootstrap", "bootstrap.yaml"])
-            .env("INSTALLATION_SECRET", orgate_e2e::installation::SECRET)
+            .env("INSTALLATION_SECRET", SECRET)
             .folder(installation.folder.path())
             .ready();
         let shown = request("GET", &format!("{}/api/platform/openapi.json", issuer.url("issuer")), &[], None);
@@ -43,14 +50,14 @@ impl World {
         Self { installation, document: shown.json(), issuer }
     }
 
-    /// The cookie of a session of this person.
-    fn session(&self, name: &str) -> String {
+    /// The cookie of a session of this person, who signs in at `path`.
+    fn session(&self, path: &str, name: &str) -> String {
         let base = self.issuer.url("issuer");
         let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD }).to_string();
         let headers = [("content-type", "application/json"), ("origin", base.as_str())];
-        let reply = request("POST", &format!("{base}/v1/auth/login"), &headers, Some(&body));
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        value_of(reply.header("set-cookie").unwrap())
+        let reply = request("POST", &format!("{base}{path}"), &headers, Some(&body));
+        let cookie = reply.header("set-cookie").unwrap_or_else(|| panic!("{} {}", reply.status, reply.body));
+        cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
     }
 
     /// Runs schemathesis over all operations but those that end a session, or over those alone; `user` is who is signed in.
@@ -85,8 +92,8 @@ enabled = false
 [generation]
 database = "none"
 "#,
-            operator = value_of(&operator(&base)),
-            session = self.session(user),
+            operator = self.session("/api/platform/operators/login", "ops"),
+            session = self.session("/v1/auth/login", user),
             bearer = access_token["access_token"].as_str().unwrap(),
         );
         let settings = self.installation.folder.write(&format!("{name}.toml"), &settings);
@@ -117,11 +124,6 @@ database = "none"
         assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
         told
     }
-}
-
-/// The value of `name=value; …`.
-fn value_of(cookie: &str) -> String {
-    cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
 }
 
 /// The interpreter that has the libraries: the one that is named, else the one that `tests/run` made.
