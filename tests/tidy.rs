@@ -441,6 +441,26 @@ fn slices_of_the_issuer_use_only_what_is_left_of_them() {
     none(problems);
 }
 
+/// What the issuer answers stands in its OpenAPI document: only `openapi::Routes` makes routes, and it takes no handler
+/// without a description.
+#[test]
+fn every_route_of_the_issuer_is_made_with_its_description() {
+    let mut problems = Vec::new();
+    for name in
+        rust_files().iter().filter(|name| name.starts_with("crates/orgate-issuer/src/") && !is_test(name))
+    {
+        if name.ends_with("/openapi/routes.rs") {
+            continue;
+        }
+        let text = read(name);
+        let made = [".route(", ".route_service(", ".nest_service(", "axum::routing", "    routing::"];
+        let line =
+            without_inline_tests(&text).lines().position(|line| made.iter().any(|one| line.contains(one)));
+        problems.extend(line.map(|line| format!("{name}:{}: a route without a description", line + 1)));
+    }
+    none(problems);
+}
+
 #[test]
 fn nothing_of_the_machine_it_was_written_on_is_in_the_repository() {
     // Composed here, so that this file does not hold them.

@@ -14,7 +14,8 @@ pub const CALLBACK: &str = "http://127.0.0.1:3000/callback";
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery";
 const SECRET_FILE: &str = "orgate.db.secret";
-const SECRET: &str = "a secret of the installation";
+/// The secret of its client, `proj_demo`.
+pub const SECRET: &str = "a secret of the installation";
 
 /// A database with one project, `proj_demo`, one organization, `org_acme`, and the people that a test names. None of them
 /// but the owner belongs to an organization.

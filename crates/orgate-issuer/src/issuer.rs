@@ -10,7 +10,7 @@ use std::{
 
 use ::http::Uri;
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     response::{IntoResponse as _, Response},
 };
@@ -27,7 +27,9 @@ use crate::{
     keys::{Algorithm, Keys},
     login,
     mail::{self, Courier},
-    maintenance, management, operators,
+    maintenance, management,
+    openapi::{self, Document, Routes},
+    operators,
     password::{self, Passwords},
     projects,
     secret::Secrets,
@@ -152,35 +154,39 @@ impl Issuer {
     /// `/.well-known/oauth-authorization-server` with that path behind it (RFC 8414). It is merged into an application's own
     /// router, never nested.
     pub fn router(&self) -> Router {
-        let whole = self.finished(self.routes());
+        let whole = self.finished(routes(&self.app.settings.prefix), true);
         match self.app.public.path() {
             "" => whole,
-            path => Router::new().nest(path, whole).merge(self.finished(tokens::discovery::above(path))),
+            path => {
+                Router::new().nest(path, whole).merge(self.finished(tokens::discovery::above(path), false))
+            }
         }
     }
 
-    fn routes(&self) -> Router<Shared> {
-        Router::new()
-            .merge(crate::keys::routes::router())
-            .merge(operators::routes::router())
-            .merge(projects::routes::router())
-            .merge(login::router(&self.app.settings.prefix))
-            .merge(accounts::pages::router())
-            .merge(accounts::routes::router(&self.app.settings.prefix))
-            .merge(accounts::passkeys::router(&self.app.settings.prefix))
-            .merge(accounts::security::router(&self.app.settings.prefix))
-            .merge(tokens::router())
-            .merge(management::router(&self.app.settings.prefix))
-            .merge(setup::routes::router())
-            .fallback(nothing_here)
+    fn finished(&self, routes: Routes, is_whole: bool) -> Router {
+        let (router, described) = routes.into_parts();
+        let voices = Arc::new(openapi::voices(&described));
+        let document = openapi::document(&described, &self.app.settings, &self.app.public);
+        // What is beside the issuer's own paths belongs to the application.
+        let router = if is_whole { router.fallback(nothing_here) } else { router };
+        router
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+            .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(Extension(Document(document.into())))
+            .with_state(Arc::clone(&self.app))
     }
 
-    fn finished(&self, router: Router<Shared>) -> Router {
-        router
-            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), path::readable))
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(Arc::clone(&self.app))
+    /// Everything that [`router`](Self::router) answers, as an OpenAPI document in JSON; an issuer with these settings shows
+    /// the same. No database is opened.
+    ///
+    /// # Errors
+    /// [`StartError`] if the public URL or the prefix cannot be.
+    pub fn openapi(settings: &Settings) -> Result<String, StartError> {
+        let public = PublicUrl::parse(&settings.public_url)?;
+        settings.check_prefix()?;
+        let (_, described) = routes(&settings.prefix).into_parts();
+        Ok(openapi::document(&described, settings, &public))
     }
 
     /// The issuer URL (`iss`) of the project `project_id`.
@@ -227,6 +233,23 @@ impl Issuer {
     pub(crate) fn app(&self) -> &Shared {
         &self.app
     }
+}
+
+/// The routes of all slices.
+fn routes(prefix: &str) -> Routes {
+    Routes::new()
+        .merge(openapi::router())
+        .merge(crate::keys::routes::router())
+        .merge(operators::routes::router())
+        .merge(projects::routes::router())
+        .merge(login::router(prefix))
+        .merge(accounts::routes::pages())
+        .merge(accounts::routes::router(prefix))
+        .merge(accounts::passkeys::router(prefix))
+        .merge(accounts::security::router(prefix))
+        .merge(tokens::router())
+        .merge(management::router(prefix))
+        .merge(setup::routes::router())
 }
 
 async fn nothing_here(

@@ -34,6 +34,7 @@ mod management;
 mod members;
 mod oauth;
 mod one_time;
+mod openapi;
 mod operators;
 mod organizations;
 mod passkeys;

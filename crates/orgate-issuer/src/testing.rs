@@ -22,6 +22,7 @@ use crate::{
     db::{BoxFuture, DatabaseUrl, Db, DbError, Tx},
     events::Actor,
     members::{self, NewMember},
+    openapi,
     operators::{self, Rank},
     organizations::{self, NewOrganization},
     projects::{self, Project},
@@ -170,7 +171,8 @@ impl Site {
     }
 
     pub(crate) fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: Mutex::default(), peer: Mutex::default() }
+        let is_usual = self.issuer.app().settings.prefix == "/v1/auth";
+        Browser { router: self.router.clone(), is_usual, cookies: Mutex::default(), peer: Mutex::default() }
     }
 
     /// A browser at this address.
@@ -447,6 +449,8 @@ impl Reply {
 /// A client that keeps cookies.
 pub(crate) struct Browser {
     router: Router,
+    /// Whether it speaks to an issuer whose document is that of most tests.
+    is_usual: bool,
     cookies: Mutex<Vec<(String, String)>>,
     peer: Mutex<Option<std::net::IpAddr>>,
 }
@@ -470,7 +474,7 @@ impl Browser {
         body: String,
     ) -> Reply {
         let uri = uri.strip_prefix(ORIGIN).unwrap_or(uri);
-        let mut request = Request::builder().method(method).uri(uri);
+        let mut request = Request::builder().method(method.clone()).uri(uri);
         let cookies: Vec<String> =
             self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
@@ -491,6 +495,9 @@ impl Browser {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             self.set_cookie(name, value);
+        }
+        if self.is_usual {
+            openapi::testing::check(&method, uri, parts.status, &parts.headers, &body);
         }
         Reply { status: parts.status, headers: parts.headers, body }
     }

@@ -4,10 +4,8 @@
 //! that a letter leads to carry its token. A page of another origin has neither.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
@@ -29,15 +27,6 @@ use crate::{
     throttle::Visitor,
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/p/{project}/signup", get(show).post(submit))
-        .route("/p/{project}/verify", get(show).post(submit))
-        .route("/p/{project}/forgot", get(show).post(submit))
-        .route("/p/{project}/reset", get(show).post(submit))
-        .route("/p/{project}/magic", get(show).post(submit))
-}
-
 /// Everything a page of this file begins with.
 struct Visit<'a> {
     app: &'a App,
@@ -47,9 +36,11 @@ struct Visit<'a> {
     fields: Form,
     /// Where the browser may be sent after the form, beside here.
     target: Option<String>,
+    /// The address that was typed, or that the application has named.
+    email: String,
 }
 
-async fn show(
+pub(super) async fn show(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     uri: http::Uri,
@@ -66,7 +57,7 @@ async fn show(
     shown.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
 }
 
-async fn submit(
+pub(super) async fn submit(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
     uri: http::Uri,
@@ -96,13 +87,14 @@ impl<'a> Visit<'a> {
         let project = projects::find(&mut *app.db.read().await?, project_id).await?;
         let project = project.ok_or(Stop::Page("not_found"))?;
         let visitor = Visitor::of(app, project_id, peer, headers);
-        Ok(Self { app, project, visitor, headers, fields, target: None })
+        let email = fields.get("email").unwrap_or_default().to_owned();
+        Ok(Self { app, project, visitor, headers, fields, target: None, email })
     }
 
     async fn show(mut self, page: &str) -> Result<Response, Stop> {
         match (page, self.token()) {
             ("signup", _) => {
-                self.under_way().await?;
+                self.email = self.under_way().await?.params.login_hint.unwrap_or_default();
                 Ok(self.sign_up_form(None))
             }
             ("verify", Some(token)) => match super::look(self.app, &self.project, &token).await? {
@@ -116,7 +108,7 @@ impl<'a> Visit<'a> {
             }
             ("forgot", _) => Ok(self.address_form("forgot", None)),
             ("magic", None) => {
-                self.under_way().await?;
+                self.email = self.under_way().await?.params.login_hint.unwrap_or_default();
                 Ok(self.address_form("magic", None))
             }
             ("reset", Some(token))
@@ -272,7 +264,7 @@ impl<'a> Visit<'a> {
 
     fn sign_up_form(&self, wrong: Option<&Problem>) -> Response {
         let fields = vec![
-            email_field(self.field("email")),
+            email_field(&self.email),
             new_password_field(),
             context! { name => "name", label => "Your name, if you like", type => "text", mode => "",
             autocomplete => "name", required => false, least => 0, most => 100,
@@ -334,7 +326,7 @@ impl<'a> Visit<'a> {
         self.form(
             page,
             context! { title => title, button => "Send the mail", intro => intro,
-            fields => vec![email_field(self.field("email"))], hidden => self.hidden(&["request"]),
+            fields => vec![email_field(&self.email)], hidden => self.hidden(&["request"]),
             links => Vec::<Value>::new() },
             wrong,
         )

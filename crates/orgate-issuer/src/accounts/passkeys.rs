@@ -2,10 +2,8 @@
 //! one's own. Changing them wants a sign-in of the last ten minutes.
 
 use axum::{
-    Router,
     extract::{Path, RawPathParams, State},
     response::{IntoResponse as _, Response},
-    routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -13,22 +11,41 @@ use serde_json::json;
 use super::{own, security::enter};
 use crate::{
     app::Shared,
-    http::{Problem, body::Json},
+    http::{Problem, body::Json, problem::Code},
     login::account::{current, private},
+    openapi::{Named, Routes, anything, body, delete, get, object, own as one_s_own, post, text, time},
     passkeys,
 };
 
-pub(crate) fn router(prefix: &str) -> Router<Shared> {
-    let mut router = Router::new();
-    for base in [prefix.to_owned(), format!("/p/{{project}}{prefix}")] {
-        router = router
-            .route(&format!("{base}/passkeys"), get(list))
-            .route(&format!("{base}/passkeys/register/begin"), post(begin))
-            .route(&format!("{base}/passkeys/register/finish"), post(finish))
-            .route(&format!("{base}/passkeys/{{passkey}}"), delete(remove));
-    }
-    router
+pub(crate) fn router(prefix: &str) -> Routes {
+    Routes::new().under(prefix, routes)
 }
+
+fn routes(base: &str) -> Routes {
+    let changes = |name, about| one_s_own(name, about).refuses(&[Code::ReauthenticationRequired]);
+    let all = one_s_own("listPasskeys", "The passkeys that one has").gives_all(PASSKEY);
+    let options = changes("beginPasskey", "What a browser needs to have a passkey made")
+        .takes(body())
+        .gives(200, anything());
+    let made = changes("finishPasskey", "A new passkey")
+        .takes(body().with("credential", anything()).may("name", text()))
+        .gives(201, PASSKEY);
+    let removed = changes("removePasskey", "Go without a passkey").gives_nothing();
+    Routes::new()
+        .at(&format!("{base}/passkeys"), get(list, all))
+        .at(&format!("{base}/passkeys/register/begin"), post(begin, options))
+        .at(&format!("{base}/passkeys/register/finish"), post(finish, made))
+        .at(&format!("{base}/passkeys/{{passkey}}"), delete(remove, removed))
+}
+
+const PASSKEY: Named = Named("Passkey", || {
+    object()
+        .with("id", text())
+        .with("name", text())
+        .with("created_at", time())
+        .with("last_used_at", time().or_null())
+        .done()
+});
 
 async fn list(
     State(app): State<Shared>,

@@ -4,10 +4,8 @@
 //! Whatever sends a mail answers 202, the same for every address.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -20,30 +18,116 @@ use crate::{
         body::{Json, Object},
         csrf,
         peer::Peer,
+        problem::Code,
     },
     login::{
-        account::{answer, answer_to, private, project_of},
+        account::{SESSION, answer, answer_to, of_project, private, project_of},
         session,
     },
     one_time::Purpose,
+    openapi::{
+        Routes, anyone, body, either, email as address, flag, get, object, one_of, page as a_page, post, text,
+    },
     projects::Project,
     throttle::Visitor,
     users,
 };
 
-pub(crate) fn router(prefix: &str) -> Router<Shared> {
-    let mut router = Router::new();
-    for base in [prefix.to_owned(), format!("/p/{{project}}{prefix}")] {
-        router = router
-            .route(&format!("{base}/signup"), post(sign_up))
-            .route(&format!("{base}/email/verify"), post(verify))
-            .route(&format!("{base}/email/resend"), post(resend))
-            .route(&format!("{base}/password/forgot"), post(forgot))
-            .route(&format!("{base}/password/reset"), post(reset))
-            .route(&format!("{base}/magic-link"), post(magic))
-            .route(&format!("{base}/magic-link/verify"), post(redeem_magic));
-    }
-    router
+pub(crate) fn router(prefix: &str) -> Routes {
+    Routes::new().under(prefix, routes)
+}
+
+/// The pages of `super::pages`.
+pub(crate) fn pages() -> Routes {
+    use super::pages::{show, submit};
+    let page = |name, about| a_page(name, about).shows(&[200]);
+    let fields =
+        |names: &[&'static str]| names.iter().fold(object(), |fields, name| fields.may(name, text()));
+    let under_way = ["request_expired", "csrf"];
+    let new = page("showSignUp", "The page to ask for an account").query("request", text()).stops(&under_way);
+    let asked = a_page("submitSignUp", "Ask for an account")
+        .takes_form(fields(&["request", "email", "password", "name"]))
+        .shows(&[422])
+        .sends_on()
+        .stops(&["request_expired", "rate_limited", "busy"]);
+    let verify =
+        page("showVerify", "The page that asks for the code that was mailed, or that its link leads to")
+            .query("request", text())
+            .query("sign_up", text())
+            .query("token", text())
+            .stops(&under_way)
+            .stops(&["link_invalid"]);
+    let verified = page("submitVerify", "Show that an address is one's own")
+        .takes_form(fields(&["request", "sign_up", "code", "token", "password"]))
+        .shows(&[400, 401])
+        .sends_on()
+        .stops(&["request_expired", "link_invalid", "rate_limited", "busy"]);
+    let forgot =
+        page("showForgot", "The page that has a link to another password mailed").query("request", text());
+    let mailed = page("submitForgot", "Have a link to another password mailed")
+        .takes_form(fields(&["request", "email"]))
+        .shows(&[422])
+        .stops(&["rate_limited"]);
+    let reset = page("showReset", "The page to choose another password")
+        .query("token", text())
+        .stops(&["link_invalid"]);
+    let chosen = page("submitReset", "Choose another password")
+        .takes_form(fields(&["token", "password"]))
+        .shows(&[422])
+        .stops(&["link_invalid", "rate_limited", "busy"]);
+    let magic = page("showMagic", "The page that has a link to sign in mailed, or that it leads to")
+        .query("request", text())
+        .query("token", text())
+        .stops(&under_way)
+        .stops(&["link_invalid"]);
+    let entered = page("submitMagic", "Have a link to sign in mailed, or sign in by it")
+        .takes_form(fields(&["request", "email", "token"]))
+        .shows(&[422])
+        .sends_on()
+        .stops(&["request_expired", "link_invalid", "rate_limited"]);
+    Routes::new()
+        .at("/p/{project}/signup", get(show, new).post(submit, asked))
+        .at("/p/{project}/verify", get(show, verify).post(submit, verified))
+        .at("/p/{project}/forgot", get(show, forgot).post(submit, mailed))
+        .at("/p/{project}/reset", get(show, reset).post(submit, chosen))
+        .at("/p/{project}/magic", get(show, magic).post(submit, entered))
+}
+
+fn routes(base: &str) -> Routes {
+    let sent = || object().with("status", one_of(["mail_sent"]));
+    let mails = |name, about| anyone(name, about).refuses(&[Code::RateLimited]);
+    let by_address = || of_project(body().with("email", address()));
+    let new = of_project(body().with("email", address()).with("password", text()).may("name", text()));
+    let sign_up_ = mails("signUp", "Ask for an account")
+        .takes(new)
+        .gives(202, sent().with("sign_up", text()))
+        .refuses(&[Code::Busy]);
+    let code = body().with("code", text()).may("email", address()).may("sign_up", text());
+    let verify_ = anyone("verifyEmail", "Show that an address is one's own, and sign in after a sign-up")
+        .takes(of_project(code))
+        .gives(200, either(SESSION, object().with("email_verified", flag())))
+        .refuses(&[Code::Mistyped]);
+    let resend_ = mails("resendEmail", "Have another code mailed")
+        .takes(of_project(body().may("sign_up", text())))
+        .gives(202, sent());
+    let forgot_ = mails("forgotPassword", "Have a link to another password mailed").takes(by_address());
+    let reset_ = anyone("resetPassword", "Choose another password")
+        .takes(of_project(body().with("token", text()).with("password", text())))
+        .gives_nothing()
+        .refuses(&[Code::LinkInvalid, Code::RateLimited, Code::Busy]);
+    let magic_ = mails("mailMagicLink", "Have a link to sign in mailed").takes(by_address());
+    let redeem = anyone("verifyMagicLink", "Sign in by a link that was mailed")
+        .takes(of_project(body().with("token", text())))
+        .gives(200, SESSION)
+        .refuses(&[Code::LinkInvalid, Code::SecondFactorRequired]);
+    Routes::new()
+        .at(&format!("{base}/signup"), post(sign_up, sign_up_))
+        .at(&format!("{base}/email/verify"), post(verify, verify_))
+        .at(&format!("{base}/email/resend"), post(resend, resend_))
+        .at(&format!("{base}/password/forgot"), post(forgot, forgot_.gives(202, sent())))
+        .at(&format!("{base}/password/reset"), post(reset, reset_))
+        .at(&format!("{base}/magic-link"), post(magic, magic_.gives(202, sent())))
+        .at(&format!("{base}/magic-link/verify"), post(redeem_magic, redeem))
 }
 
 /// Project and visitor of a request that brings its own proof, or needs none.

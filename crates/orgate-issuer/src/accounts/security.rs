@@ -2,10 +2,8 @@
 //! one's own.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -19,19 +17,37 @@ use crate::{
         account::{current, find_project, private},
         session::Session,
     },
+    openapi::{Routes, body, flag, get, number, object, own, post, text, texts},
     projects::Project,
 };
 
-pub(crate) fn router(prefix: &str) -> Router<Shared> {
-    let mut router = Router::new();
-    for base in [prefix.to_owned(), format!("/p/{{project}}{prefix}")] {
-        router = router
-            .route(&format!("{base}/mfa"), get(show))
-            .route(&format!("{base}/mfa/totp"), post(begin).delete(remove))
-            .route(&format!("{base}/mfa/totp/confirm"), post(confirm))
-            .route(&format!("{base}/mfa/recovery-codes"), post(renew));
-    }
-    router
+pub(crate) fn router(prefix: &str) -> Routes {
+    Routes::new().under(prefix, routes)
+}
+
+fn routes(base: &str) -> Routes {
+    let changes = |name, about| own(name, about).refuses(&[Code::ReauthenticationRequired]);
+    let codes = || object().with("recovery_codes", texts());
+    let standing = object().with("totp", flag()).with("recovery_codes", number()).with("passkeys", number());
+    let secret = object().with("secret", text()).with("uri", text()).with("qr", text().or_null());
+    let all = own("readSecondFactors", "The second factors that one has").gives(200, standing);
+    let begun = changes("beginTotp", "Begin with an authenticator application")
+        .takes(body())
+        .gives(201, secret)
+        .refuses(&[Code::Conflict]);
+    let removed = changes("removeTotp", "Go without the authenticator application")
+        .gives_nothing()
+        .refuses(&[Code::NotFound]);
+    let confirmed = changes("confirmTotp", "Show that the authenticator application works")
+        .takes(body().with("code", text()))
+        .gives(200, codes())
+        .refuses(&[Code::Mistyped]);
+    let renewed = changes("renewRecoveryCodes", "Other recovery codes").takes(body()).gives(200, codes());
+    Routes::new()
+        .at(&format!("{base}/mfa"), get(show, all))
+        .at(&format!("{base}/mfa/totp"), post(begin, begun).delete(remove, removed))
+        .at(&format!("{base}/mfa/totp/confirm"), post(confirm, confirmed))
+        .at(&format!("{base}/mfa/recovery-codes"), post(renew, renewed))
 }
 
 /// Session and project of a request that changes something.

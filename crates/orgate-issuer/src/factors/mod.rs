@@ -23,6 +23,9 @@ const TICKET_MS: i64 = 10 * 60_000;
 /// How often one sign-in may try.
 const TICKET_ATTEMPTS: i64 = 5;
 
+/// The classes that [`acr`] knows.
+pub(crate) const ACR_VALUES: [&str; 2] = ["pwd", "mfa"];
+
 /// The class of a proof by these methods (`acr`): `mfa` where two factors were shown, else `pwd`.
 pub(crate) fn acr(amr: &[String]) -> &'static str {
     if amr.iter().any(|method| method == "mfa") { "mfa" } else { "pwd" }

@@ -153,6 +153,12 @@ impl PageError {
         Self { retry_after: seconds, ..self }
     }
 
+    /// Its status and its title.
+    pub(crate) fn shown(self) -> (StatusCode, &'static str) {
+        let (status, title, _) = self.row();
+        (status, title)
+    }
+
     fn row(self) -> (StatusCode, &'static str, &'static str) {
         let back = "Go back to the application you came from and sign in again from there.";
         let maintainer =

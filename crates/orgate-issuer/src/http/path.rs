@@ -1,8 +1,10 @@
-//! Paths whose parameters are no text (`%FF`) are refused in one place, in the form that the endpoint speaks: OAuth at
-//! the token endpoint, a page where people are, a problem everywhere else.
+//! Paths whose parameters are no text (`%FF`) are refused in one place, in the form that the route speaks: OAuth, a page
+//! where people are, a problem everywhere else.
+
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    extract::{MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -11,11 +13,15 @@ use super::{
     page::PageError,
     problem::{Code, Problem},
 };
-use crate::{app::Shared, oauth::TokenError};
+use crate::{app::Shared, oauth::TokenError, openapi::Voice};
+
+/// How the routes speak.
+pub(crate) type Voices = Arc<HashMap<String, Voice>>;
 
 /// Refuses what the routes could not read.
 pub(crate) async fn readable(
-    State(app): State<Shared>,
+    State((app, voices)): State<(Shared, Voices)>,
+    matched: Option<MatchedPath>,
     parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -23,19 +29,12 @@ pub(crate) async fn readable(
     if !matches!(parameters, Err(RawPathParamsRejection::InvalidUtf8InPathParam(_))) {
         return next.run(request).await;
     }
-    let segments: Vec<&str> = request.uri().path().split('/').skip(1).collect();
-    match segments.as_slice() {
-        ["p", _, "token" | "introspect" | "revoke" | "par" | "device_authorization" | "userinfo"] => {
-            TokenError::InvalidRequest("the path is not UTF-8").into_response()
+    let route = matched.as_ref().and_then(|matched| matched.as_str().strip_prefix(app.public.path()));
+    match route.and_then(|route| voices.get(route)) {
+        Some(Voice::OAuth) => TokenError::InvalidRequest("the path is not UTF-8").into_response(),
+        Some(Voice::Page) => app.pages.error(&PageError::new("invalid_request")),
+        Some(Voice::Problem) | None => {
+            Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response()
         }
-        ["setup", _]
-        | [
-            "p",
-            _,
-            "authorize" | "login" | "logout" | "device" | "signup" | "verify" | "forgot" | "reset" | "magic"
-            | "second-factor",
-        ]
-        | ["p", _, "organizations", "choose"] => app.pages.error(&PageError::new("invalid_request")),
-        _ => Problem::new(Code::BadRequest).detail("the path is not UTF-8").into_response(),
     }
 }

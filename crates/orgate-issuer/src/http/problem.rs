@@ -29,7 +29,6 @@ macro_rules! codes {
         pub(crate) enum Code { $($(#[$doc])* $variant,)* }
 
         impl Code {
-            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             const fn row(self) -> (u16, &'static str, &'static str) {
@@ -99,6 +98,11 @@ impl Code {
 
     pub(crate) const fn title(self) -> &'static str {
         self.row().2
+    }
+
+    /// Whether the answer says when to come back.
+    pub(crate) const fn says_when(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Busy | Self::RateLimited | Self::Locked)
     }
 }
 
@@ -215,7 +219,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self.code, Code::Unavailable | Code::Busy | Code::RateLimited | Code::Locked) {
+        if self.code.says_when() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after()));
         }
         response

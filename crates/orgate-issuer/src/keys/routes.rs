@@ -1,10 +1,8 @@
 //! `GET /p/{project}/jwks.json`.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -12,11 +10,15 @@ use super::queries;
 use crate::{
     app::Shared,
     http::{Problem, problem::Code},
+    openapi::{Routes, anything, get, list, object, public},
     secret::fingerprint,
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/jwks.json", get(key_set))
+pub(crate) fn router() -> Routes {
+    let about = public("readKeySet", "The keys that the project signs with (RFC 7517)")
+        .gives(200, object().with("keys", list(anything())))
+        .answers(304, "The key set is the one that `If-None-Match` names.", None, &[]);
+    Routes::new().at("/p/{project}/jwks.json", get(key_set, about))
 }
 
 async fn key_set(

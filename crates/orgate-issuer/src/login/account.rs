@@ -1,10 +1,8 @@
 //! The end users' API: `login`, `logout`, `session`, `me/organizations`, under the prefix and under each project.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -20,20 +18,78 @@ use crate::{
     db::DbError,
     events::Actor,
     http::{Problem, body::Json, cookies, csrf, paging::Page, peer::Peer, problem::Code},
-    members, projects,
+    members,
+    openapi::{
+        Members, Named, Operation, Routes, anyone, body, email, flag, get, object, own, post, text, texts,
+        time,
+    },
+    projects,
     projects::Project,
     throttle::Visitor,
     users,
     users::User,
 };
 
-pub(super) fn router(base: &str) -> Router<Shared> {
-    Router::new()
-        .route(&format!("{base}/login"), post(login))
-        .route(&format!("{base}/logout"), post(logout))
-        .route(&format!("{base}/session"), get(show))
-        .route(&format!("{base}/me/organizations"), get(organizations))
+pub(super) fn router(base: &str) -> Routes {
+    let in_ = anyone("login", "Sign in with a password")
+        .takes(of_project(body().with("email", email()).with("password", text())));
+    let all = own("listOwnOrganizations", "The organizations that one belongs to").lists(OWN_ORGANIZATION);
+    Routes::new()
+        .at(&format!("{base}/login"), post(login, signs_in(in_)))
+        .at(&format!("{base}/logout"), post(logout, own("logout", "End the session").gives_nothing()))
+        .at(&format!("{base}/session"), get(show, own("readSession", "The session").gives(200, SESSION)))
+        .at(
+            &format!("{base}/me/organizations"),
+            get(organizations, all.refuses(&[Code::OrganizationsDisabled])),
+        )
 }
+
+/// A body that may name the project, where the path does not.
+pub(crate) fn of_project(members: Members) -> Members {
+    members.may("project", text())
+}
+
+/// What an operation gives and refuses that ends in a session.
+pub(crate) fn signs_in(operation: Operation) -> Operation {
+    operation.gives(200, SESSION).refuses(&[
+        Code::InvalidCredentials,
+        Code::SecondFactorRequired,
+        Code::RateLimited,
+        Code::Locked,
+        Code::Busy,
+    ])
+}
+
+/// What [`view`] shows.
+pub(crate) const SESSION: Named = Named("Session", || {
+    let user = object()
+        .with("id", text())
+        .with("email", text())
+        .with("email_verified", flag())
+        .with("name", text().or_null());
+    let organization = object().with("id", text()).with("name", text()).with("slug", text());
+    object()
+        .with("id", text())
+        .with("project_id", text())
+        .with("user", user)
+        .with("activeOrganizationId", text().or_null())
+        .with("active_organization_id", text().or_null())
+        .with("organization", organization.done().or_null())
+        .with("role", text().or_null())
+        .with("permissions", texts())
+        .with("expires_at", time())
+        .done()
+});
+
+const OWN_ORGANIZATION: Named = Named("OwnOrganization", || {
+    object()
+        .with("id", text())
+        .with("slug", text())
+        .with("name", text())
+        .with("role", text())
+        .with("member_id", text())
+        .done()
+});
 
 async fn login(
     State(app): State<Shared>,

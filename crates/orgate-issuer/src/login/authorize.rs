@@ -4,11 +4,9 @@
 //! sent to an address that is not registered. Every other mistake goes back to the application.
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, header};
 
@@ -26,6 +24,7 @@ use crate::{
     factors,
     http::{Problem, page::PageError, problem::Code, redirect::see_other},
     oauth::Parameters,
+    openapi::{Members, Operation, Routes, get, object, page, text},
     projects::{self, Project},
 };
 
@@ -48,8 +47,57 @@ const MAX_BYTES: [(&str, usize, &str); 11] = [
     ("code_challenge_method", 256, "`code_challenge_method` is too long"),
 ];
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/authorize", get(authorize).post(authorize_by_form))
+/// What `prompt` may say (OpenID Connect Core §3.1.2.1, Initiating User Registration §4).
+pub(crate) const PROMPTS: [&str; 5] = ["none", "login", "consent", "select_account", "create"];
+
+/// The parameters that are looked at.
+const PARAMETERS: [&str; 18] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "acr_values",
+    "resource",
+    "org_id",
+    "organization",
+    "dpop_jkt",
+    "request_uri",
+];
+
+/// What [`check`] says besides `invalid_request`.
+pub(super) const ERRORS: [&str; 6] = [
+    "invalid_target",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "unsupported_response_type",
+    "unauthorized_client",
+    "organizations_disabled",
+];
+
+/// The request, as a form.
+pub(super) fn fields() -> Members {
+    PARAMETERS.into_iter().fold(object(), |fields, name| fields.may(name, text()))
+}
+
+pub(super) fn router() -> Routes {
+    let about = |name: &'static str| -> Operation {
+        page(name, "Ask for a sign-in (RFC 6749 §4.1.1)").sends_on().stops(&[
+            "unknown_client",
+            "invalid_redirect_uri",
+            "request_expired",
+        ])
+    };
+    let by_link = PARAMETERS.into_iter().fold(about("authorize"), |link, name| link.query(name, text()));
+    let by_form = about("authorizeByForm").takes_any_form(fields());
+    Routes::new().at("/p/{project}/authorize", get(authorize, by_link).post(authorize_by_form, by_form))
 }
 
 /// An end of the request other than an answer to the application.
@@ -263,9 +311,7 @@ pub(super) fn check(
         _ => return Err(("invalid_request", "only the code challenge method `S256` is supported")),
     }
     let asked: Vec<&str> = prompts(query).collect();
-    if asked.iter().any(|word| !["none", "login", "consent", "select_account", "create"].contains(word))
-        || (asked.contains(&"none") && asked.len() > 1)
-    {
+    if asked.iter().any(|word| !PROMPTS.contains(word)) || (asked.contains(&"none") && asked.len() > 1) {
         return Err(("invalid_request", "this `prompt` is not supported"));
     }
     if query.get("max_age").is_some_and(|age| age.parse::<u32>().is_err()) {

@@ -4,10 +4,8 @@
 //! was chosen is bound to the code, and the membership is looked up again when the code is exchanged.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
@@ -26,13 +24,25 @@ use crate::{
     db::DbError,
     http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Membership},
+    openapi::{Routes, get, object, page, text},
     projects::Project,
     secret::{fingerprint, random_token},
     users,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/organizations/choose", get(show).post(submit))
+pub(super) fn router() -> Routes {
+    let lost = ["request_expired", "csrf", "sign_in_required"];
+    let form = page("showOrganizations", "The page to choose an organization")
+        .query("request", text())
+        .shows(&[200])
+        .stops(&lost);
+    let sent = page("submitOrganization", "Choose an organization, and go back to the application")
+        .takes_form(object().with("request", text()).with("org_id", text()))
+        .shows(&[200])
+        .sends_on()
+        .stops(&lost)
+        .stops(&["unknown_organization"]);
+    Routes::new().at("/p/{project}/organizations/choose", get(show, form).post(submit, sent))
 }
 
 /// What follows a sign-in.

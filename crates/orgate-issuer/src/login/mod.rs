@@ -19,20 +19,20 @@ pub(crate) mod second;
 pub(crate) mod session;
 mod sessions;
 
-use axum::Router;
 use http::{HeaderMap, header};
 
 pub(crate) use self::request::Request;
 use self::session::{ABS_MS, Session};
 use crate::{
     address::Address,
-    app::{App, Shared},
+    app::App,
     db::{Conn, DbError, Tx},
     events::{Actor, EventType},
     factors,
     hooks::{self, SignIn},
     http::{Problem, cookies, problem::Code},
     ids::Kind,
+    openapi::Routes,
     password::{Checked, For, PasswordError},
     projects::Project,
     secret::{fingerprint, random_token},
@@ -46,23 +46,19 @@ const DEVICE_MS: i64 = 400 * 24 * 3_600_000;
 const ENDED_MEMORY_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The pages of each project and the end users' API under `prefix`.
-pub(crate) fn router(prefix: &str) -> Router<Shared> {
-    Router::new()
+pub(crate) fn router(prefix: &str) -> Routes {
+    Routes::new()
         .merge(authorize::router())
         .merge(page::router())
         .merge(par::router())
         .merge(choose::router())
         .merge(passkey::pages())
-        .merge(passkey::router(prefix))
-        .merge(passkey::router(&format!("/p/{{project}}{prefix}")))
         .merge(second::pages())
-        .merge(second::router(prefix))
-        .merge(second::router(&format!("/p/{{project}}{prefix}")))
         .merge(device::router())
-        .merge(account::router(prefix))
-        .merge(account::router(&format!("/p/{{project}}{prefix}")))
-        .merge(sessions::router(prefix))
-        .merge(sessions::router(&format!("/p/{{project}}{prefix}")))
+        .under(prefix, passkey::router)
+        .under(prefix, second::router)
+        .under(prefix, account::router)
+        .under(prefix, sessions::router)
 }
 
 /// A fresh sign-in: the session and the values of its cookies.

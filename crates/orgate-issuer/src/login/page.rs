@@ -1,10 +1,8 @@
 //! `GET` and `POST /p/{project}/login`: the sign-in page.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::context;
@@ -23,13 +21,23 @@ use crate::{
     db::DbError,
     factors,
     http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
+    openapi::{Routes, get, object, page, text},
     projects::{self, Project},
     secret::fingerprint,
     throttle::Visitor,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/login", get(show).post(submit))
+pub(super) fn router() -> Routes {
+    let form = page("showLogin", "The page to sign in")
+        .query("request", text())
+        .shows(&[200])
+        .stops(&["request_expired", "csrf"]);
+    let sent = page("submitLogin", "Sign in, and go on")
+        .takes_form(object().with("request", text()).with("email", text()).with("password", text()))
+        .shows(&[200, 401])
+        .sends_on()
+        .stops(&["request_expired", "locked", "rate_limited", "busy"]);
+    Routes::new().at("/p/{project}/login", get(show, form).post(submit, sent))
 }
 
 async fn show(

@@ -4,10 +4,8 @@
 //! script alone, by its hash.
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, State},
     response::Response,
-    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::context;
@@ -15,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     SignedIn, Start,
-    account::{answer, private, project_of},
+    account::{SESSION, answer, of_project, private, project_of},
     authorize::{Stop, page_url, render},
     page::{go_on, load},
     request::Request,
@@ -33,6 +31,7 @@ use crate::{
         posted::Posted,
         problem::Code,
     },
+    openapi::{Routes, anyone, anything, body, get, object, page as a_page, post, text},
     passkeys,
     projects::Project,
     secret::random_token,
@@ -43,14 +42,30 @@ use crate::{
 /// Presence and verification of the person, and possession of a key (RFC 8176).
 const AMR: [&str; 3] = ["pop", "user", "mfa"];
 
-pub(super) fn pages() -> Router<Shared> {
-    Router::new().route("/p/{project}/passkey", get(show).post(submit))
+pub(super) fn pages() -> Routes {
+    let form = a_page("showPasskey", "The page that asks for a passkey")
+        .query("request", text())
+        .shows(&[200])
+        .stops(&["request_expired", "csrf"]);
+    let sent = a_page("submitPasskey", "Sign in with a passkey")
+        .takes_form(object().with("request", text()).with("credential", text()))
+        .shows(&[200, 401])
+        .sends_on()
+        .stops(&["request_expired"]);
+    Routes::new().at("/p/{project}/passkey", get(show, form).post(submit, sent))
 }
 
-pub(super) fn router(base: &str) -> Router<Shared> {
-    Router::new()
-        .route(&format!("{base}/passkeys/sign-in/begin"), post(begin))
-        .route(&format!("{base}/passkeys/sign-in/finish"), post(finish))
+pub(super) fn router(base: &str) -> Routes {
+    let options = anyone("beginPasskeySignIn", "What a browser needs to sign in with a passkey")
+        .takes(of_project(body()))
+        .gives(200, anything());
+    let signed = anyone("finishPasskeySignIn", "Sign in with a passkey")
+        .takes(of_project(body().with("credential", anything())))
+        .gives(200, SESSION)
+        .refuses(&[Code::InvalidCredentials]);
+    Routes::new()
+        .at(&format!("{base}/passkeys/sign-in/begin"), post(begin, options))
+        .at(&format!("{base}/passkeys/sign-in/finish"), post(finish, signed))
 }
 
 /// A new challenge for signing in.

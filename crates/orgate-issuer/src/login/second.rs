@@ -4,17 +4,15 @@
 //! five attempts, and attempts are counted against the account as those on the password are.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::Response,
-    routing::post,
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 
 use super::{
     SignedIn, Start,
-    account::{answer, project_of},
+    account::{SESSION, answer, of_project, project_of},
     authorize::{Stop, render},
     page::{go_on, load},
     request::Request,
@@ -25,18 +23,29 @@ use crate::{
     clients::redirect_uri::form_target,
     factors,
     http::{Problem, body::Json, csrf, peer::Peer, posted::Posted, problem::Code},
+    openapi::{Routes, anyone, body, object, page, post, text},
     projects::{self, Project},
     secret::fingerprint,
     throttle::{self, Admission, Visitor},
     users,
 };
 
-pub(super) fn pages() -> Router<Shared> {
-    Router::new().route("/p/{project}/second-factor", post(submit))
+pub(super) fn pages() -> Routes {
+    let fields = object().with("ticket", text()).with("code", text()).may("request", text());
+    let about = page("submitSecondFactor", "Show the second factor")
+        .takes_form(fields)
+        .shows(&[200, 400])
+        .sends_on()
+        .stops(&["request_expired", "locked"]);
+    Routes::new().at("/p/{project}/second-factor", post(submit, about))
 }
 
-pub(super) fn router(base: &str) -> Router<Shared> {
-    Router::new().route(&format!("{base}/mfa/verify"), post(verify))
+pub(super) fn router(base: &str) -> Routes {
+    let about = anyone("verifySecondFactor", "Show the second factor")
+        .takes(of_project(body().with("ticket", text()).with("code", text())))
+        .gives(200, SESSION)
+        .refuses(&[Code::Mistyped, Code::SignInExpired, Code::Locked]);
+    Routes::new().at(&format!("{base}/mfa/verify"), post(verify, about))
 }
 
 /// Takes the code of a sign-in that waits, and starts its session.

@@ -2,10 +2,8 @@
 //! ending that. A session that is ended so takes everything with it that was issued in it.
 
 use axum::{
-    Router,
     extract::{Path, RawPathParams, State},
     response::{IntoResponse as _, Response},
-    routing::{delete, get},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -20,13 +18,30 @@ use crate::{
     db::DbError,
     events::Actor,
     http::{Problem, csrf, problem::Code},
+    openapi::{Named, Routes, delete, flag, get, object, own, text, texts, time},
 };
 
-pub(super) fn router(base: &str) -> Router<Shared> {
-    Router::new()
-        .route(&format!("{base}/sessions"), get(list).delete(end_others))
-        .route(&format!("{base}/sessions/{{session}}"), delete(end))
+pub(super) fn router(base: &str) -> Routes {
+    let all = own("listSessions", "Where one is signed in").gives_all(SIGNED_IN);
+    let others = own("endOtherSessions", "Sign out everywhere else").gives_nothing();
+    let one = own("endSession", "Sign out in one place").gives_nothing();
+    Routes::new()
+        .at(&format!("{base}/sessions"), get(list, all).delete(end_others, others))
+        .at(&format!("{base}/sessions/{{session}}"), delete(end, one))
 }
+
+const SIGNED_IN: Named = Named("SignedIn", || {
+    object()
+        .with("id", text())
+        .with("current", flag())
+        .with("user_agent", text().or_null())
+        .with("amr", texts())
+        .with("auth_time", time())
+        .with("created_at", time())
+        .with("last_seen_at", time())
+        .with("expires_at", time())
+        .done()
+});
 
 async fn list(
     State(app): State<Shared>,

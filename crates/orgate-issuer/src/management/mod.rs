@@ -9,76 +9,102 @@ mod active;
 mod asking;
 mod call;
 mod catalogue;
+mod described;
 mod members;
 mod organizations;
 mod policy;
 mod roles;
 
-use axum::{
-    Extension, Router,
-    routing::{get, patch, post, put},
+pub(crate) use self::call::{Call, Who};
+use self::{call::Plane, described::Family};
+use crate::{
+    http::problem::Code,
+    openapi::{Routes, body, delete, get, own, patch, post, put, text},
 };
 
-use self::call::Plane;
-pub(crate) use self::call::{Call, Who};
-use crate::app::Shared;
-
 /// Both families.
-pub(crate) fn router(prefix: &str) -> Router<Shared> {
+pub(crate) fn router(prefix: &str) -> Routes {
     let operators = "/api/platform/projects/{project}";
-    Router::new()
+    Routes::new()
         .merge(
-            organization_routes(operators, "orgs")
+            organization_routes(operators, "orgs", Family::Operators)
                 .merge(catalogue_routes(operators))
-                .layer(Extension(Plane::operators(operators))),
+                .told(Plane::operators(operators)),
         )
-        .merge(end_users(prefix))
-        .merge(end_users(&format!("/p/{{project}}{prefix}")))
+        .under(prefix, end_users)
 }
 
-fn end_users(base: &str) -> Router<Shared> {
+fn end_users(base: &str) -> Routes {
     let organization = format!("{base}/organizations/{{org}}");
-    organization_routes(base, "organizations")
-        .route(&format!("{organization}/leave"), post(members::leave))
-        .route(&format!("{organization}/activate"), post(active::activate))
-        .route(&format!("{organization}/switch"), post(active::switch))
-        .layer(Extension(Plane::end_users(base)))
-        .route(&format!("{base}/session/active-organization"), put(active::put))
+    let anew =
+        described::switched("activateOrganization", "Work in an organization, with a new session cookie");
+    let same = described::switched("switchOrganization", "Work in an organization");
+    let chosen = own("chooseOrganization", "Work in an organization, or in none")
+        .takes(body().may("org_id", text()))
+        .gives(200, crate::login::account::SESSION)
+        .refuses(&[Code::NotFound, Code::OrganizationsDisabled]);
+    organization_routes(base, "organizations", Family::EndUsers)
+        .at(&format!("{organization}/leave"), post(members::leave, Family::EndUsers.leave()))
+        .at(&format!("{organization}/activate"), post(active::activate, anew))
+        .at(&format!("{organization}/switch"), post(active::switch, same))
+        .told(Plane::end_users(base))
+        .at(&format!("{base}/session/active-organization"), put(active::put, chosen))
 }
 
-fn organization_routes(base: &str, name: &str) -> Router<Shared> {
+fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
     let all = format!("{base}/{name}");
     let one = format!("{all}/{{org}}");
-    Router::new()
-        .route(&all, get(organizations::list).post(organizations::create))
-        .route(
+    Routes::new()
+        .at(
+            &all,
+            get(organizations::list, of.list_organizations())
+                .post(organizations::create, of.create_organization()),
+        )
+        .at(
             &one,
-            get(organizations::show)
-                .patch(organizations::patch)
-                .put(organizations::put)
-                .delete(organizations::delete),
+            get(organizations::show, of.read_organization())
+                .patch(organizations::patch, of.change_organization())
+                .put(organizations::put, of.replace_organization())
+                .delete(organizations::delete, of.delete_organization()),
         )
-        .route(&format!("{one}/transfer-ownership"), post(members::transfer))
-        .route(&format!("{one}/members"), get(members::list).post(members::create))
-        .route(
+        .at(&format!("{one}/transfer-ownership"), post(members::transfer, of.transfer()))
+        .at(
+            &format!("{one}/members"),
+            get(members::list, of.list_members()).post(members::create, of.add_member()),
+        )
+        .at(
             &format!("{one}/members/{{member}}"),
-            get(members::show).patch(members::change).put(members::change).delete(members::remove),
+            get(members::show, of.read_member())
+                .patch(members::change, of.change_member())
+                .put(members::change, of.replace_member())
+                .delete(members::remove, of.remove_member()),
         )
-        .route(&format!("{one}/roles"), get(roles::list).post(roles::create))
-        .route(
+        .at(&format!("{one}/roles"), get(roles::list, of.list_roles()).post(roles::create, of.create_role()))
+        .at(
             &format!("{one}/roles/{{role}}"),
-            get(roles::show).patch(roles::patch).put(roles::put).delete(roles::delete),
+            get(roles::show, of.read_role())
+                .patch(roles::patch, of.change_role())
+                .put(roles::put, of.replace_role())
+                .delete(roles::delete, of.delete_role()),
         )
-        .route(&format!("{one}/permissions"), get(catalogue::of_organization))
+        .at(
+            &format!("{one}/permissions"),
+            get(catalogue::of_organization, of.list_permissions_of_organization()),
+        )
 }
 
-fn catalogue_routes(base: &str) -> Router<Shared> {
-    Router::new()
-        .route(&format!("{base}/permissions"), get(catalogue::list).post(catalogue::create))
+fn catalogue_routes(base: &str) -> Routes {
+    Routes::new()
+        .at(
+            &format!("{base}/permissions"),
+            get(catalogue::list, described::list_permissions())
+                .post(catalogue::create, described::create_permission()),
+        )
         // A permission may hold `/`.
-        .route(
+        .at(
             &format!("{base}/permissions/{{*permission}}"),
-            patch(catalogue::describe).delete(catalogue::delete),
+            patch(catalogue::describe, described::change_permission())
+                .delete(catalogue::delete, described::delete_permission()),
         )
 }
 

@@ -51,7 +51,8 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    fn row(self) -> (StatusCode, &'static str, &'static str) {
+    /// Status, name and description.
+    pub(crate) fn row(self) -> (StatusCode, &'static str, &'static str) {
         let bad = StatusCode::BAD_REQUEST;
         match self {
             Self::InvalidRequest(why) => (bad, "invalid_request", why),

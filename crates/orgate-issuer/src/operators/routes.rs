@@ -1,10 +1,8 @@
 //! `POST /api/platform/operators/login` and `logout`.
 
 use axum::{
-    Router,
     extract::State,
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::{HeaderMap, StatusCode, header};
 
@@ -12,14 +10,21 @@ use super::{SESSION_ABS_MS, queries, sign_in};
 use crate::{
     app::Shared,
     db::DbError,
-    http::{Problem, body::Json, cookies, csrf, peer::Peer},
+    http::{Problem, body::Json, cookies, csrf, peer::Peer, problem::Code},
+    openapi::{Routes, body, email, operators, post, text},
     secret::fingerprint,
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/api/platform/operators/login", post(login))
-        .route("/api/platform/operators/logout", post(logout))
+pub(crate) fn router() -> Routes {
+    let in_ = operators("operatorLogin", "Sign in as an operator")
+        .for_everybody()
+        .takes(body().with("email", email()).with("password", text()))
+        .gives_nothing()
+        .refuses(&[Code::InvalidCredentials, Code::RateLimited, Code::Busy]);
+    let out = operators("operatorLogout", "End the session of an operator").for_everybody().gives_nothing();
+    Routes::new()
+        .at("/api/platform/operators/login", post(login, in_))
+        .at("/api/platform/operators/logout", post(logout, out))
 }
 
 async fn login(

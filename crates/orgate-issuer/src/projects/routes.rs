@@ -1,10 +1,8 @@
 //! `GET` and `PATCH /api/platform/projects/{id}`.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 
 use super::{OrganizationCreation, find, find_to_change, update};
@@ -12,12 +10,50 @@ use crate::{
     app::Shared,
     events::Actor,
     http::{Problem, body::Json, problem::Code},
+    keys::Algorithm,
+    openapi::{Named, Routes, Shape, body, flag, get, number, object, one_of, operators, text, texts},
     operators::{Operator, Rank},
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/api/platform/projects/{project}", get(show).patch(change))
+pub(crate) fn router() -> Routes {
+    let change_of = body()
+        .may("org_enabled", flag())
+        .may("name", text())
+        .may("personal_orgs", flag())
+        .may("org_creation", creation())
+        .may("max_orgs_per_user", number());
+    Routes::new().at(
+        "/api/platform/projects/{project}",
+        get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
+            change,
+            operators("changeProject", "Change a project").takes(change_of).gives(200, PROJECT),
+        ),
+    )
 }
+
+/// Who may make organizations.
+fn creation() -> Shape {
+    one_of(["any", "verified", "operator"])
+}
+
+const PROJECT: Named = Named("Project", || {
+    let algorithm = || one_of(Algorithm::ALL.map(Algorithm::as_str));
+    object()
+        .with("id", text())
+        .with("name", text())
+        .with("org_enabled", flag())
+        .with("personal_orgs", flag())
+        .with("audience", texts())
+        .with("trusted_origins", texts())
+        .with("access_ttl", number())
+        .with("refresh_grace", number())
+        .with("access_token_alg", algorithm())
+        .with("id_token_alg", algorithm())
+        .with("claims_profile", text())
+        .with("org_creation", creation())
+        .with("max_orgs_per_user", number().or_null())
+        .done()
+});
 
 async fn show(
     State(app): State<Shared>,

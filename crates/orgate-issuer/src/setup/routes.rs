@@ -1,10 +1,8 @@
 //! `GET` and `POST /setup/{token}`.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::Response,
-    routing::get,
 };
 use http::StatusCode;
 use minijinja::context;
@@ -15,12 +13,22 @@ use crate::{
     app::{App, Shared},
     db::DbError,
     http::{Problem, body::Form, page::PageError, peer::Peer, posted::Posted, problem::Code},
+    openapi::{Routes, get, object, page, text},
     password::{For, MIN_PASSWORD},
     secret::{fingerprint, random_token},
 };
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new().route("/setup/{token}", get(show).post(submit))
+pub(crate) fn router() -> Routes {
+    let ended = ["setup_link_invalid"];
+    let fields = ["email", "password", "name", "redirect_uri"];
+    let fields = fields.into_iter().fold(object(), |fields, name| fields.with(name, text()));
+    let form = page("showSetup", "The page that makes the first operator").shows(&[200]).stops(&ended);
+    let made = page("submitSetup", "Make the first operator and project")
+        .takes_form(fields)
+        .shows(&[201, 422])
+        .stops(&ended)
+        .stops(&["busy", "rate_limited"]);
+    Routes::new().at("/setup/{token}", get(show, form).post(submit, made))
 }
 
 async fn show(State(app): State<Shared>, Path(token): Path<String>) -> Response {

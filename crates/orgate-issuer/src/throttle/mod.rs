@@ -46,6 +46,8 @@ const MAIL_ADDRESS_NETWORK: Limit =
     Limit { name: "mails to an address from a network", burst: 5, every_ms: 300_000 };
 const MAIL_ADDRESS: Limit = Limit { name: "mails to an address", burst: 20, every_ms: 600_000 };
 
+const DEVICE_CODES: Limit = Limit { name: "codes of devices from a network", burst: 20, every_ms: 15_000 };
+
 /// Who asks, as far as it matters here.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
@@ -133,6 +135,25 @@ pub(crate) async fn admit_mail(app: &App, visitor: &Visitor, account: Account) -
                 let own = place.network.clone().map(|key| (MAIL_ADDRESS_NETWORK, key));
                 let crowd = place.network.clone().map(|key| (MAIL_NETWORK, key));
                 place.take(tx, device, crowd, [own, elsewhere]).await
+            })
+        })
+        .await
+}
+
+/// Counts a device's code that somebody enters (RFC 8628 §5.1), before it is looked up. It is nobody's account that is
+/// tried, so it counts against the network alone; a right one is given back.
+pub(crate) async fn admit_device(
+    app: &App,
+    visitor: &Visitor,
+    project_id: &str,
+) -> Result<Admission, DbError> {
+    let realm = project_id.to_owned();
+    let place = Place::of(app, visitor, Account { realm, address: String::new(), user_id: None });
+    app.db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move {
+                let own = place.network.clone().map(|key| (DEVICE_CODES, key));
+                place.take(tx, false, None, [own, None]).await
             })
         })
         .await

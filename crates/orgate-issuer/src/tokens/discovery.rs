@@ -1,34 +1,80 @@
 //! What a client needs to know about a project (OpenID Connect Discovery §3, RFC 8414 §2). Only what exists is listed.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::header;
 use serde_json::{Value, json};
 
 use crate::{
     app::{App, Shared},
-    clients,
+    clients, factors,
     http::{Problem, problem::Code},
     keys::Algorithm,
-    login::scope,
+    login::{authorize::PROMPTS, scope},
+    openapi::{Named, Routes, flag, get, object, public, texts, uri},
     projects::{self, Project},
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/p/{project}/.well-known/openid-configuration", get(show))
-        .route("/.well-known/oauth-authorization-server/p/{project}", get(show))
+pub(super) fn router() -> Routes {
+    let about = |name, about| public(name, about).gives(200, METADATA);
+    let openid = about("readOpenIdConfiguration", "What a client needs to know (OpenID Connect Discovery)");
+    let oauth = about("readServerMetadata", "What a client needs to know (RFC 8414)");
+    Routes::new()
+        .at("/p/{project}/.well-known/openid-configuration", get(show, openid))
+        .at("/.well-known/oauth-authorization-server/p/{project}", get(show, oauth))
 }
 
+const METADATA: Named = Named("ServerMetadata", || {
+    let uris = [
+        "issuer",
+        "authorization_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "userinfo_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
+        "pushed_authorization_request_endpoint",
+        "device_authorization_endpoint",
+        "end_session_endpoint",
+    ];
+    let lists = [
+        "scopes_supported",
+        "response_types_supported",
+        "response_modes_supported",
+        "grant_types_supported",
+        "subject_types_supported",
+        "id_token_signing_alg_values_supported",
+        "token_endpoint_auth_methods_supported",
+        "introspection_endpoint_auth_methods_supported",
+        "revocation_endpoint_auth_methods_supported",
+        "code_challenge_methods_supported",
+        "dpop_signing_alg_values_supported",
+        "acr_values_supported",
+        "prompt_values_supported",
+        "claims_supported",
+    ];
+    let flags = [
+        "authorization_response_iss_parameter_supported",
+        "require_pushed_authorization_requests",
+        "backchannel_logout_supported",
+        "backchannel_logout_session_supported",
+        "claims_parameter_supported",
+        "request_parameter_supported",
+        "request_uri_parameter_supported",
+    ];
+    let members = uris.into_iter().fold(object(), |members, name| members.with(name, uri()));
+    let members = lists.into_iter().fold(members, |members, name| members.with(name, texts()));
+    flags.into_iter().fold(members, |members, name| members.with(name, flag())).done()
+});
+
 /// The metadata where RFC 8414 §3.1 looks for them if the issuer is below `path`: the well-known part comes first.
-pub(crate) fn above(path: &str) -> Router<Shared> {
-    Router::new()
-        .route(&format!("/.well-known/oauth-authorization-server{path}/p/{{project}}"), get(show))
-        .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+pub(crate) fn above(path: &str) -> Routes {
+    let about =
+        public("readServerMetadataAbove", "What a client needs to know, above the issuer's path (RFC 8414)");
+    let path = format!("/.well-known/oauth-authorization-server{path}/p/{{project}}");
+    Routes::new().at(&path, get(show, about.gives(200, METADATA)))
 }
 
 async fn show(State(app): State<Shared>, Path(project): Path<String>) -> Result<Response, Problem> {
@@ -77,10 +123,11 @@ fn document(app: &App, project: &Project) -> Value {
         "require_pushed_authorization_requests": false,
         "backchannel_logout_supported": app.settings.courier.is_some(),
         "backchannel_logout_session_supported": app.settings.courier.is_some(),
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": factors::ACR_VALUES,
+        "prompt_values_supported": PROMPTS,
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "nonce", "sid", "at_hash", "email", "email_verified",
-            "name",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "at_hash", "email",
+            "email_verified", "name", "org_id", "org_slug", "org_role", "org_permissions",
         ],
         "claims_parameter_supported": false,
         "request_parameter_supported": false,

@@ -4,11 +4,9 @@
 //! for it. Everything else has one answer: `{"active":false}`.
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -20,11 +18,15 @@ use crate::{
     clock::seconds,
     login::scope,
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
+    openapi::{Routes, flag, oauth, object, post},
     projects::Project,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/introspect", post(introspect).fallback(only_post))
+pub(super) fn router() -> Routes {
+    let about = oauth("introspect", "Whether a token stands (RFC 7662)")
+        .takes_form(super::about_a_token())
+        .gives(200, object().with("active", flag()).and_more());
+    Routes::new().at("/p/{project}/introspect", post(introspect, about).fallback(only_post))
 }
 
 async fn introspect(

@@ -5,11 +5,9 @@
 //! are asked first. The browser is sent on only to an address that is registered for exactly this purpose.
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::{HeaderMap, StatusCode, header};
 use minijinja::context;
@@ -24,6 +22,7 @@ use crate::{
     http::{cookies, csrf, page::PageError, redirect::see_other},
     login::session::{self, Session},
     oauth::Parameters,
+    openapi::{Operation, Routes, get, object, page, text},
     projects::{self, Project},
     secret::{fingerprint, same},
     users,
@@ -32,8 +31,19 @@ use crate::{
 /// The longest `state` that is sent back, in bytes.
 const MAX_STATE: usize = 2048;
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/logout", get(by_link).post(by_form))
+pub(super) fn router() -> Routes {
+    const PARAMETERS: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+    let about = |name: &'static str| -> Operation {
+        page(name, "End the session, and go back to the application (OpenID Connect RP-Initiated Logout)")
+            .shows(&[200])
+            .sends_on()
+            .stops(&["unknown_client", "invalid_redirect_uri"])
+    };
+    let link = PARAMETERS.into_iter().fold(about("endSessionByLink"), |link, name| link.query(name, text()));
+    let fields =
+        PARAMETERS.into_iter().fold(object().may("confirm", text()), |fields, name| fields.may(name, text()));
+    let form = about("endSessionByForm").takes_any_form(fields);
+    Routes::new().at("/p/{project}/logout", get(by_link, link).post(by_form, form))
 }
 
 /// A page with this code instead of an answer.

@@ -19,12 +19,10 @@ mod routes;
 mod session_token;
 mod userinfo;
 
-use axum::Router;
+use crate::openapi::{Members, Routes, object, text};
 
-use crate::app::Shared;
-
-pub(crate) fn router() -> Router<Shared> {
-    Router::new()
+pub(crate) fn router() -> Routes {
+    Routes::new()
         .merge(discovery::router())
         .merge(routes::router())
         .merge(userinfo::router())
@@ -32,6 +30,12 @@ pub(crate) fn router() -> Router<Shared> {
         .merge(revoke::router())
         .merge(session_token::router())
         .merge(logout::router())
+}
+
+/// A form about a token.
+fn about_a_token() -> Members {
+    let optional = ["token_type_hint", "client_id", "client_secret"];
+    optional.into_iter().fold(object().with("token", text()), |fields, name| fields.may(name, text()))
 }
 
 #[cfg(test)]

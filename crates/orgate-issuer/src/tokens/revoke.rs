@@ -4,11 +4,9 @@
 //! no. Tokens of other clients, and what is no token, are answered like those that were revoked.
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -20,11 +18,18 @@ use crate::{
     db::{DbError, Tx},
     events::{Actor, Event, EventType},
     oauth::{Parameters, TokenError, only_post},
+    openapi::{Routes, oauth, post},
     projects::Project,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/revoke", post(revoke).fallback(only_post))
+pub(super) fn router() -> Routes {
+    let about = oauth("revoke", "End a token (RFC 7009)").takes_form(super::about_a_token()).answers(
+        200,
+        "It does not stand any more, if it ever did.",
+        None,
+        &[],
+    );
+    Routes::new().at("/p/{project}/revoke", post(revoke, about).fallback(only_post))
 }
 
 async fn revoke(

@@ -3,11 +3,9 @@
 //! Both take a form (RFC 6749 §4.1.3) or JSON with the same names and are the same code.
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::{HeaderMap, Uri};
 use serde_json::Value;
@@ -22,13 +20,70 @@ use crate::{
     app::{App, Shared},
     clients,
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
+    openapi::{Named, Operation, Routes, number, oauth, object, one_of, post, text},
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/p/{project}/token", post(of_project).fallback(only_post))
-        .route("/api/platform/token", post(of_any_project).fallback(only_post))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .at("/p/{project}/token", post(of_project, about("issueToken")).fallback(only_post))
+        .at("/api/platform/token", post(of_any_project, about("issueTokenOfAnyProject")).fallback(only_post))
 }
+
+fn about(name: &'static str) -> Operation {
+    let fields = FIELDS.into_iter().fold(object(), |fields, name| fields.may(name, text()));
+    oauth(name, "Tokens for a grant (RFC 6749 §3.2)")
+        .takes_form_or_json(fields.with("grant_type", text()))
+        .gives(200, TOKENS)
+        .errs(&[
+            TokenError::InvalidGrant(""),
+            TokenError::UnauthorizedClient,
+            TokenError::UnsupportedGrantType,
+            TokenError::InvalidScope,
+            TokenError::InvalidTarget,
+            TokenError::OrganizationsDisabled,
+            TokenError::InteractionRequired,
+            TokenError::InvalidProof(""),
+            TokenError::UseNonce,
+            TokenError::AuthorizationPending,
+            TokenError::SlowDown,
+            TokenError::ExpiredToken,
+            TokenError::AccessDenied,
+        ])
+}
+
+/// The parameters of the grants.
+const FIELDS: [&str; 16] = [
+    "client_id",
+    "client_secret",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "scope",
+    "resource",
+    "audience",
+    "org_id",
+    "organization",
+    "organization_id",
+];
+
+/// The answer to a grant (RFC 6749 §5.1), and the organization that it is for.
+pub(super) const TOKENS: Named = Named("Tokens", || {
+    object()
+        .with("access_token", text())
+        .with("token_type", one_of(["Bearer", "DPoP"]))
+        .with("expires_in", number())
+        .with("org_id", text().or_null())
+        .may("scope", text())
+        .may("refresh_token", text())
+        .may("id_token", text())
+        .may("issued_token_type", text())
+        .done()
+});
 
 async fn of_project(
     State(app): State<Shared>,

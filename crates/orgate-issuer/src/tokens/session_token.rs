@@ -5,27 +5,34 @@
 //! origin can neither ask for it nor read it.
 
 use axum::{
-    Router,
     extract::{Path, State},
     response::Response,
-    routing::get,
 };
 use http::HeaderMap;
 use serde_json::json;
 
-use super::mint::{self, Issue, Seat, Signers, Subject};
+use super::{
+    mint::{self, Issue, Seat, Signers, Subject},
+    routes::TOKENS,
+};
 use crate::{
     app::{App, Shared},
     http::{Problem, csrf, problem::Code},
     login::session,
     members,
     oauth::{TokenError, parameters::no_store},
+    openapi::{Named, Routes, both, get, object, own, text},
     projects, users,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/session/token", get(exchange))
+pub(super) fn router() -> Routes {
+    let about = own("readSessionToken", "A short token for the session of the browser")
+        .gives(200, SESSION_TOKEN)
+        .refuses(&[Code::NotFound, Code::Csrf]);
+    Routes::new().at("/p/{project}/session/token", get(exchange, about))
 }
+
+const SESSION_TOKEN: Named = Named("SessionToken", || both(TOKENS, object().with("token", text())));
 
 async fn exchange(
     State(app): State<Shared>,

@@ -4,11 +4,9 @@
 //! one that is bound to a key comes with a proof (RFC 9449 §7).
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Map, Value, json};
@@ -19,11 +17,29 @@ use crate::{
     http::{Problem, body::media_type, problem::Code},
     login::scope,
     oauth::{Parameters, TokenError, parameters::no_store},
+    openapi::{OAUTH_ERROR, Operation, Routes, bearers, flag, get, object, text, texts},
     projects,
 };
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/userinfo", get(userinfo).post(userinfo))
+pub(super) fn router() -> Routes {
+    let about = |name: &'static str| -> Operation {
+        let known = object()
+            .with("sub", text())
+            .may("email", text())
+            .may("email_verified", flag())
+            .may("name", text())
+            .may("org_id", text())
+            .may("org_slug", text())
+            .may("org_role", text())
+            .may("org_permissions", texts());
+        let refused = || Some(("application/json", OAUTH_ERROR.into()));
+        bearers(name, "Who the bearer is (OpenID Connect Core §5.3)")
+            .gives(200, known)
+            .answers(401, "There is no token that stands.", refused(), &["WWW-Authenticate"])
+            .answers(403, "The token lacks the scope `openid`.", refused(), &["WWW-Authenticate"])
+    };
+    let form = about("readUserinfoByForm").takes_form(object().may("access_token", text()));
+    Routes::new().at("/p/{project}/userinfo", get(userinfo, about("readUserinfo")).post(userinfo, form))
 }
 
 /// Why a bearer is told nothing (RFC 6750 §3.1).

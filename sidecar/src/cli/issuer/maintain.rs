@@ -1,5 +1,5 @@
 //! What is done to an installation as a whole: `orgate issuer migrate`, `db copy`, `db backup`, `export`,
-//! `keys list`, `keys rotate`, `secret rotate`.
+//! `keys list`, `keys rotate`, `secret rotate`, `openapi`.
 
 use std::{
     io::{self, Write},
@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use orgate_issuer::{Clock as _, SystemClock, maintenance};
+use orgate_issuer::{Clock as _, Issuer, Settings, SystemClock, maintenance};
 
 use super::{
     super::{Failure, output, runtime},
@@ -27,6 +27,8 @@ pub(super) enum Work {
     Keys(KeysOptions),
     /// Change the secret that protects keys and refresh tokens.
     Secret(SecretOptions),
+    /// Write what the issuer answers to standard output, as an OpenAPI document.
+    Openapi(Openapi),
 }
 
 /// Flags of `orgate issuer migrate`.
@@ -101,6 +103,21 @@ enum SecretVerb {
     Rotate,
 }
 
+/// Flags of `orgate issuer openapi`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  orgate issuer openapi > openapi.json
+      a running issuer shows its own at /api/platform/openapi.json")]
+pub(super) struct Openapi {
+    /// The origin of the issuer, such as https://id.example.com.
+    #[arg(long, env = "ORGATE_PUBLIC_URL", value_name = "URL", default_value = "http://127.0.0.1:8090")]
+    public_url: String,
+    /// Where the end users' API is.
+    #[arg(long, env = "ORGATE_PREFIX", value_name = "PATH", default_value = "/v1/auth")]
+    prefix: String,
+}
+
 pub(super) fn run(work: &Work, database: &str, secret: Option<&Path>) -> Result<(), Failure> {
     let failed = Failure::could_not_run;
     let now = SystemClock.now_ms();
@@ -137,6 +154,13 @@ pub(super) fn run(work: &Work, database: &str, secret: Option<&Path>) -> Result<
             let mut out = io::BufWriter::new(io::stdout());
             runtime.block_on(maintenance::export(database, *with_secrets, &mut out)).map_err(failed)?;
             out.flush().map_err(Failure::could_not_run)
+        }
+        Work::Openapi(Openapi { public_url, prefix }) => {
+            let mut settings = Settings::new(public_url);
+            prefix.clone_into(&mut settings.prefix);
+            let document = Issuer::openapi(&settings).map_err(Failure::could_not_run)?;
+            output::result(&format!("{document}\n"));
+            Ok(())
         }
         Work::Keys(options) => runtime.block_on(keys::run(options, database, secret)),
         Work::Secret(SecretOptions { verb: SecretVerb::Rotate }) => {

@@ -8,11 +8,9 @@
 pub(super) mod queries;
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::context;
@@ -30,10 +28,12 @@ use crate::{
     app::{App, Shared},
     clients,
     db::DbError,
-    http::{body::Form, posted::Posted, redirect::see_other},
+    http::{body::Form, peer::Peer, posted::Posted, redirect::see_other},
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
+    openapi::{Routes, get, number, oauth, object, page as a_page, post, text, uri},
     projects,
     secret::{NoRandomness, fingerprint, random_bytes, random_token},
+    throttle::{self, Admission, Visitor},
 };
 
 const LIFE_MS: i64 = 10 * 60_000;
@@ -42,11 +42,35 @@ const INTERVAL_MS: i64 = 5_000;
 /// Letters that make no words and look like no others (RFC 8628 §6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new()
-        .route("/p/{project}/device_authorization", post(authorize).fallback(only_post))
-        .route("/p/{project}/device", get(ask).post(enter))
-        .route("/p/{project}/device/confirm", post(confirm))
+pub(super) fn router() -> Routes {
+    let begun = object()
+        .with("device_code", text())
+        .with("user_code", text())
+        .with("verification_uri", uri())
+        .with("verification_uri_complete", uri())
+        .with("expires_in", number())
+        .with("interval", number());
+    let fields = ["client_id", "client_secret", "scope", "resource", "audience"];
+    let begin = oauth("authorizeDevice", "Begin the sign-in of a device (RFC 8628)")
+        .takes_form(fields.into_iter().fold(object(), |fields, name| fields.may(name, text())))
+        .gives(200, begun)
+        .errs(&[TokenError::UnauthorizedClient, TokenError::InvalidResource]);
+    let form = a_page("showDevice", "The page that asks for a device's code")
+        .query("user_code", text())
+        .shows(&[200]);
+    let entered = a_page("submitDevice", "Enter a device's code")
+        .takes_form(object().with("user_code", text()))
+        .shows(&[200, 400])
+        .stops(&["unknown_client", "rate_limited"]);
+    let confirmed = a_page("confirmDevice", "Let a device in, or not")
+        .takes_form(object().with("request", text()).with("decision", text()))
+        .shows(&[200])
+        .sends_on()
+        .stops(&["request_expired"]);
+    Routes::new()
+        .at("/p/{project}/device_authorization", post(authorize, begin).fallback(only_post))
+        .at("/p/{project}/device", get(ask, form).post(enter, entered))
+        .at("/p/{project}/device/confirm", post(confirm, confirmed))
 }
 
 async fn authorize(
@@ -167,10 +191,16 @@ async fn page(app: &App, project_id: &str, code: &str, unknown: bool) -> Result<
 async fn enter(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
+    peer: Peer,
     headers: HeaderMap,
     Posted(fields): Posted,
 ) -> Response {
     let entered = async {
+        let visitor = Visitor::of(&app, &project_id, peer, &headers);
+        let pass = match throttle::admit_device(&app, &visitor, &project_id).await? {
+            Admission::Granted(pass) => pass,
+            Admission::Wait(seconds) => return Err(Stop::Wait("rate_limited", seconds)),
+        };
         let code = typed(fields.get("user_code").unwrap_or_default());
         let mut conn = app.db.read().await?;
         let found =
@@ -181,6 +211,9 @@ async fn enter(
         let project = projects::find(&mut conn, &project_id).await?.ok_or(Stop::Page("not_found"))?;
         let client = clients::find(&mut conn, &client_id).await?.ok_or(Stop::Page("unknown_client"))?;
         drop(conn);
+        app.db
+            .write::<_, DbError>(move |tx| Box::pin(async move { throttle::forgive(tx, &pass).await }))
+            .await?;
         let params = Params { scope, device: Some(device_hash), ..Params::default() };
         let opened = request::open(&app, &headers, &project_id, &client_id, params, None).await?;
         let values = context! {

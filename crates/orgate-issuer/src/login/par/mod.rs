@@ -6,11 +6,9 @@
 mod queries;
 
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -21,6 +19,7 @@ use crate::{
     clients::{self, Client},
     db::DbError,
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
+    openapi::{Routes, number, oauth, object, post, text},
     secret::{fingerprint, random_token},
 };
 
@@ -28,8 +27,12 @@ use crate::{
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 const LIFE_MS: i64 = 60_000;
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/p/{project}/par", post(push).fallback(only_post))
+pub(super) fn router() -> Routes {
+    let about = oauth("push", "Push an authorization request (RFC 9126)")
+        .takes_form(authorize::fields().may("client_secret", text()))
+        .gives(201, object().with("request_uri", text()).with("expires_in", number()))
+        .errs(&authorize::ERRORS.map(|error| TokenError::Authorization(error, "")));
+    Routes::new().at("/p/{project}/par", post(push, about).fallback(only_post))
 }
 
 async fn push(

@@ -27,6 +27,10 @@ async fn the_whole_way_ends_at_the_application_with_code_state_and_issuer() {
     assert_eq!(page.headers["cache-control"], "no-store");
 
     let request = started.parameter("request").unwrap();
+    for other in ["signup", "magic"] {
+        let html = browser.get(&format!("/p/proj_p/{other}?request={request}")).await.text();
+        assert!(html.contains("value=\"d@example.com\""), "{other} knows `login_hint` as well: {html}");
+    }
     let fields = [("email", "D@Example.com"), ("password", PASSWORD), ("request", request.as_str())];
     let entered = browser.form("/p/proj_p/login", &fields).await;
     assert_eq!(entered.status, 303);

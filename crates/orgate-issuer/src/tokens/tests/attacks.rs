@@ -16,7 +16,7 @@ macro_rules! rows {
 }
 
 rows! {
-    "RFC 9700 2.1, 4.1" "a redirect URI is compared as text" redirect_uris_are_compared_as_text,
+    "RFC 9700 2.1, 4.1, D1.4" "a redirect URI is compared as text" redirect_uris_are_compared_as_text,
     "RFC 9700 4.1.3" "only the port of a loopback address is free, and for public clients only" loopback_ports,
     "RFC 9700 2.1.1" "public clients need a proof key" public_clients_need_a_proof_key,
     "RFC 9700 2.1.1, 4.5" "an injected code lacks the verifier" injected_code,
@@ -30,17 +30,21 @@ rows! {
     "RFC 9700 2.6" "metadata says what holds" metadata,
     "RFC 9700 4.2, 4.3" "no token in an address, and no address is told on" nothing_leaks_by_address,
     "RFC 9700 4.4, D1.5" "every answer says who gives it" mix_up,
+    "RFC 9700 4.6" "an access token says whose and for whom it is, and the ID token which one it is" injected_token,
     "RFC 9700 4.7" "a sign-in belongs to the browser that began it" login_csrf,
     "RFC 9700 4.9, D1.9" "what a token says is read anew" rights_are_read_anew,
     "RFC 9700 4.11" "an error is never sent to an unknown address" no_open_redirect,
     "RFC 9700 4.12, D1.15" "a form is never sent on" no_form_is_sent_on,
+    "RFC 9700 4.13" "what a proxy would write into headers is not believed" no_header_of_a_proxy_is_believed,
     "RFC 9700 4.15" "a machine's token is not a user's" machines_are_not_users,
     "RFC 9700 4.16" "no page can be framed" no_frames,
+    "RFC 9700 4.17" "no answer by messages between windows" no_messages,
     "D1.1" "a code works once" code_once,
     "D1.2" "a code is for one client, one address and one minute" code_is_bound,
     "D1.3" "verifiers of the wrong length or alphabet" odd_verifiers,
     "D1.6" "response types, modes and requests that are not offered" not_offered,
     "D1.7" "the grace gives the same successor to the same client only" grace,
+    "D1.8" "refreshes at once leave one token that works" refreshes_at_once,
     "D1.10" "an organization that is not the user's" foreign_organizations,
     "D1.12" "parameters twice, of the wrong type, by the wrong method" malformed_requests,
     "D1.13" "a revocation is always answered alike" revocation,
@@ -65,7 +69,22 @@ async fn every_attack_of_the_list_is_refused() {
     let mut names: Vec<_> = ROWS.iter().map(|(section, what, _)| (section, what)).collect();
     names.dedup();
     println!("{} rows hold", names.len());
-    assert_eq!(names.len(), 31);
+    assert_eq!(names.len(), 35);
+}
+
+/// The sections of RFC 9700 that say what an authorization server does, and the rows of the list of vulnerabilities.
+#[test]
+fn every_section_has_a_row() {
+    let sections = [
+        "2.1", "2.1.1", "2.1.2", "2.2.1", "2.2.2", "2.3", "2.4", "2.5", "2.6", "4.1", "4.1.3", "4.2", "4.3",
+        "4.4", "4.5", "4.6", "4.7", "4.8", "4.9", "4.10", "4.11", "4.12", "4.13", "4.14", "4.15", "4.16",
+        "4.17",
+    ];
+    let named: Vec<&str> = ROWS.iter().flat_map(|(sections, ..)| sections.split([' ', ','])).collect();
+    let vulnerabilities = (1..=17).map(|row| format!("D1.{row}"));
+    for section in sections.iter().map(|section| (*section).to_owned()).chain(vulnerabilities) {
+        assert!(named.contains(&section.as_str()), "{section} has no row");
+    }
 }
 
 const SPA: &str = "https://spa.example.com/cb";
@@ -378,6 +397,64 @@ async fn not_offered(site: &Site) {
         let reply = site.browser().authorize(&fields).await;
         assert_eq!(reply.parameter("error").as_deref(), Some(expected), "{fields:?}");
     }
+}
+
+/// An answer comes by a redirect to a registered address and in no other way; the pages say nothing to other windows.
+async fn no_messages(site: &Site) {
+    for mode in ["web_message", "web_message.opener", "fragment.jwt"] {
+        let reply = site.browser().authorize(&[("response_mode", mode)]).await;
+        assert_eq!(reply.parameter("error").as_deref(), Some("invalid_request"), "{mode}");
+    }
+    let browser = site.browser();
+    let started = browser.authorize(&[]).await;
+    let request = started.parameter("request").unwrap();
+    for page in ["login", "signup", "passkey"] {
+        let shown = browser.get(&format!("/p/proj_p/{page}?request={request}")).await;
+        assert!(!shown.text().contains("postMessage"), "{page}");
+        assert_eq!(shown.headers["cross-origin-opener-policy"], "same-origin", "{page}");
+    }
+}
+
+/// An application that gets a token by another way than its own code can tell: by `client_id`, by `aud`, and by the hash in
+/// the ID token. There is no way of ours but the code.
+async fn injected_token(site: &Site) {
+    let tokens = site.tokens("admin", None).await;
+    let (access, id) = (claims(&tokens["access_token"]), claims(&tokens["id_token"]));
+    assert_eq!(access["client_id"], "proj_p");
+    assert!(access["aud"].to_string().contains("\"demo-api\""), "{access}");
+    assert_eq!(id["aud"], "proj_p");
+    let token = tokens["access_token"].as_str().unwrap();
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+    assert_eq!(id["at_hash"], crate::encoding::base64url(&hash.as_ref()[..16]));
+}
+
+async fn no_header_of_a_proxy_is_believed(site: &Site) {
+    let headers = [
+        ("host", "evil.test"),
+        ("x-forwarded-host", "evil.test"),
+        ("x-forwarded-proto", "https"),
+        ("forwarded", "host=evil.test;proto=https"),
+        ("x-forwarded-prefix", "/evil"),
+        ("x-ssl-client-cert", "evil"),
+    ];
+    let metadata = "/p/proj_p/.well-known/openid-configuration";
+    let reply = site.browser().send(Method::GET, metadata, &headers, String::new()).await;
+    assert_eq!(reply.json()["issuer"], format!("{ORIGIN}/p/proj_p"));
+    assert!(!reply.text().contains("evil"), "{}", reply.text());
+    let begin = "/p/proj_p/authorize?response_type=code&client_id=proj_p&redirect_uri=http%3A%2F%2F127.0.0.1%3A3000%2Fcallback";
+    let reply = site.browser().send(Method::GET, begin, &headers, String::new()).await;
+    assert!(reply.location().starts_with(&format!("{ORIGIN}/p/proj_p/login")), "{}", reply.location());
+}
+
+async fn refreshes_at_once(site: &Site) {
+    let tokens = site.tokens("admin", None).await;
+    let browser = site.browser();
+    let body = refresh(&tokens);
+    let (a, b, c, d) =
+        tokio::join!(browser.token(&body), browser.token(&body), browser.token(&body), browser.token(&body));
+    let next: Vec<Value> = [a, b, c, d].iter().map(|reply| reply.json()["refresh_token"].clone()).collect();
+    assert!(next.iter().all(|one| one.is_string() && *one == next[0]), "{next:?}");
+    assert_eq!(site.browser().token(&refresh(&json!({ "refresh_token": next[0] }))).await.status, 200);
 }
 
 async fn grace(site: &Site) {

@@ -196,6 +196,31 @@ async fn no_foreign_page_signs_a_device_in() {
     assert_eq!(late.page_code().as_deref(), Some("unknown_user_code"));
 }
 
+/// RFC 8628 §5.1: codes are short, so nobody may try many of them. Right ones do not count, and no network is shut out
+/// because of another.
+#[orgate_testkit::both]
+async fn nobody_guesses_the_codes_of_devices() {
+    let site = site().await;
+    tv(&site).await;
+    let started = device(&site).await;
+    let right = started["user_code"].as_str().unwrap();
+    let enter = async |peer: &str, code: &str| {
+        site.browser_from(peer).form("/p/proj_p/device", &[("user_code", code)]).await
+    };
+    for _ in 0..25 {
+        assert_eq!(enter("192.0.2.7", right).await.status, 200);
+    }
+    for _ in 0..20 {
+        assert_eq!(enter("192.0.2.7", "BBBB-BBBB").await.status, 400);
+    }
+    let late = enter("192.0.2.7", right).await;
+    assert_eq!((late.status.as_u16(), late.page_code().as_deref()), (429, Some("rate_limited")));
+    assert_eq!(late.headers["retry-after"], "16");
+    assert_eq!(enter("192.0.2.8", right).await.status, 200);
+    site.clock.advance(16_000);
+    assert_eq!(enter("192.0.2.7", right).await.status, 200);
+}
+
 const AFTER: &str = "http://127.0.0.1:3000/signed-out";
 
 /// A browser that is signed in at an application which wants to hear of its end; and the tokens.
