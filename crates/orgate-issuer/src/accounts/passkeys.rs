@@ -13,7 +13,7 @@ use crate::{
     app::Shared,
     http::{Problem, body::Json, problem::Code},
     login::account::{current, private},
-    openapi::{Named, Routes, anything, body, delete, get, object, own as one_s_own, post, text, time},
+    openapi::{Named, Routes, anything, body, delete, get, object, own, post, text, time},
     passkeys,
 };
 
@@ -22,8 +22,8 @@ pub(crate) fn router(prefix: &str) -> Routes {
 }
 
 fn routes(base: &str) -> Routes {
-    let changes = |name, about| one_s_own(name, about).refuses(&[Code::ReauthenticationRequired]);
-    let all = one_s_own("listPasskeys", "The passkeys that one has").gives_all(PASSKEY);
+    let changes = |name, about| own(name, about).refuses(&[Code::ReauthenticationRequired]);
+    let all = own("listPasskeys", "The passkeys that one has").gives_all(PASSKEY);
     let options = changes("beginPasskey", "What a browser needs to have a passkey made")
         .takes(body())
         .gives(200, anything());

@@ -47,7 +47,7 @@ pub(crate) fn pages() -> Routes {
     let new = page("showSignUp", "The page to ask for an account").query("request", text()).stops(&under_way);
     let asked = a_page("submitSignUp", "Ask for an account")
         .takes_form(fields(&["request", "email", "password", "name"]))
-        .shows(&[422])
+        .shows(&[403, 422])
         .sends_on()
         .stops(&["request_expired", "rate_limited", "busy"]);
     let verify =
@@ -82,7 +82,7 @@ pub(crate) fn pages() -> Routes {
         .stops(&["link_invalid"]);
     let entered = page("submitMagic", "Have a link to sign in mailed, or sign in by it")
         .takes_form(fields(&["request", "email", "token"]))
-        .shows(&[422])
+        .shows(&[403, 422])
         .sends_on()
         .stops(&["request_expired", "link_invalid", "rate_limited"]);
     Routes::new()
@@ -101,7 +101,7 @@ fn routes(base: &str) -> Routes {
     let sign_up_ = mails("signUp", "Ask for an account")
         .takes(new)
         .gives(202, sent().with("sign_up", text()))
-        .refuses(&[Code::Busy]);
+        .refuses(&[Code::Busy, Code::RefusedByHook]);
     let code = body().with("code", text()).may("email", address()).may("sign_up", text());
     let verify_ = anyone("verifyEmail", "Show that an address is one's own, and sign in after a sign-up")
         .takes(of_project(code))
@@ -119,7 +119,7 @@ fn routes(base: &str) -> Routes {
     let redeem = anyone("verifyMagicLink", "Sign in by a link that was mailed")
         .takes(of_project(body().with("token", text())))
         .gives(200, SESSION)
-        .refuses(&[Code::LinkInvalid, Code::SecondFactorRequired]);
+        .refuses(&[Code::LinkInvalid, Code::SecondFactorRequired, Code::RefusedByHook]);
     Routes::new()
         .at(&format!("{base}/signup"), post(sign_up, sign_up_))
         .at(&format!("{base}/email/verify"), post(verify, verify_))

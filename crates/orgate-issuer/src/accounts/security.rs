@@ -12,7 +12,7 @@ use super::own;
 use crate::{
     app::{App, Shared},
     factors,
-    http::{Problem, body::Json, csrf},
+    http::{Problem, body::Json, csrf, problem::Code},
     login::{
         account::{current, find_project, private},
         session::Session,

@@ -54,6 +54,7 @@ pub(crate) fn signs_in(operation: Operation) -> Operation {
     operation.gives(200, SESSION).refuses(&[
         Code::InvalidCredentials,
         Code::SecondFactorRequired,
+        Code::RefusedByHook,
         Code::RateLimited,
         Code::Locked,
         Code::Busy,

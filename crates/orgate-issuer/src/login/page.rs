@@ -34,7 +34,7 @@ pub(super) fn router() -> Routes {
         .stops(&["request_expired", "csrf"]);
     let sent = page("submitLogin", "Sign in, and go on")
         .takes_form(object().with("request", text()).with("email", text()).with("password", text()))
-        .shows(&[200, 401])
+        .shows(&[200, 401, 403])
         .sends_on()
         .stops(&["request_expired", "locked", "rate_limited", "busy"]);
     Routes::new().at("/p/{project}/login", get(show, form).post(submit, sent))

@@ -49,7 +49,7 @@ pub(super) fn pages() -> Routes {
         .stops(&["request_expired", "csrf"]);
     let sent = a_page("submitPasskey", "Sign in with a passkey")
         .takes_form(object().with("request", text()).with("credential", text()))
-        .shows(&[200, 401])
+        .shows(&[200, 401, 403])
         .sends_on()
         .stops(&["request_expired"]);
     Routes::new().at("/p/{project}/passkey", get(show, form).post(submit, sent))
@@ -62,7 +62,7 @@ pub(super) fn router(base: &str) -> Routes {
     let signed = anyone("finishPasskeySignIn", "Sign in with a passkey")
         .takes(of_project(body().with("credential", anything())))
         .gives(200, SESSION)
-        .refuses(&[Code::InvalidCredentials]);
+        .refuses(&[Code::InvalidCredentials, Code::RefusedByHook]);
     Routes::new()
         .at(&format!("{base}/passkeys/sign-in/begin"), post(begin, options))
         .at(&format!("{base}/passkeys/sign-in/finish"), post(finish, signed))

@@ -37,7 +37,7 @@ impl Family {
     }
 
     pub(super) fn list_organizations(self) -> Operation {
-        let names = ["listOrganizations", "listOwnOrganizations"];
+        let names = ["listOrganizations", "listMyOrganizations"];
         self.about(names, "The organizations of a project, or of a user").lists(ORGANIZATION)
     }
 

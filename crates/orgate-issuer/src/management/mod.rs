@@ -19,7 +19,7 @@ pub(crate) use self::call::{Call, Who};
 use self::{call::Plane, described::Family};
 use crate::{
     http::problem::Code,
-    openapi::{Routes, body, delete, get, own, patch, post, put, text},
+    openapi::{Routes, body, get, own, patch, post, put, text},
 };
 
 /// Both families.

@@ -23,6 +23,7 @@ const A_PROBLEM: Named = Named("Problem", || {
         .may("detail", text())
         .may("field", text())
         .may("ticket", text())
+        .may("reason", text())
         .done()
 });
 
