@@ -415,8 +415,8 @@ async fn the_api_asks_before_each_change_and_tells_of_it() {
     };
     for (method, path, body, name) in changes {
         let asked: &'static str =
-            *["before_org_update", "before_member_role_change", "before_member_remove", "before_member_add"]
-                .iter()
+            ["before_org_update", "before_member_role_change", "before_member_remove", "before_member_add"]
+                .into_iter()
                 .find(|asked| asked.strip_prefix("before_") == Some(name))
                 .unwrap();
         site.issuer.told().await;
