@@ -65,8 +65,10 @@ async fn a_process_that_cannot_accept_waits_without_work_and_goes_on() {
     let folder = Folder::new();
     folder.write("orgate.yaml", "version: 1\nrules: {GET /a: public}\n");
     let mut running = orgate()
-        .with_files(18)
+        .with_files(22)
         .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        // Each thread has some of them.
+        .args(["--threads", "1"])
         .folder(folder.path())
         .ready();
     let proxy = running.url("proxy");

@@ -65,6 +65,8 @@ impl Stand {
         let (upstream, free) = (format!("http://{}", recorder.address), "127.0.0.1:0");
         let running = orgate()
             .args(["proxy", "--upstream", &upstream, "--listen", free, "--admin", free, "--log", "error"])
+            // Each thread keeps connections of its own; which ones are left is asked here.
+            .args(["--threads", "1"])
             .folder(folder.path())
             .ready();
         let mut claims = access_token_claims("https://id.example.com", "demo-api", clock::now());
