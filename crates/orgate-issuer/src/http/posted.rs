@@ -30,28 +30,20 @@ impl FromRequest<Shared> for Posted {
 mod tests {
     use http::Method;
 
-    use crate::testing::{ORIGIN, site, sources};
+    use crate::{
+        openapi::testing::document,
+        testing::{ORIGIN, site},
+    };
 
-    /// What others send here by a form of theirs, as the protocols want it.
-    const OF_OTHERS: [&str; 7] =
-        ["authorize", "logout", "token", "introspect", "revoke", "par", "device_authorization"];
+    /// What applications send here by a form of theirs, as the protocols want it.
+    const OF_OTHERS: [&str; 2] = ["authorize", "logout"];
 
-    /// The routes of the sources that take a form; those of the JSON API want another media type.
+    /// The pages that take a form, of which none is outside the document.
     fn pages() -> Vec<String> {
-        let mut pages = Vec::new();
-        for (_, text) in sources() {
-            for route in text.split(".route(").skip(1) {
-                let Some(route) = route.trim_start().strip_prefix('"') else { continue };
-                let (path, rest) = route.split_once('"').unwrap();
-                let handlers = rest.split('}').next().unwrap();
-                let last = path.rsplit('/').next().unwrap();
-                let ours = ["/p/", "/setup/"].iter().any(|place| path.starts_with(place));
-                if ours && handlers.contains("post(") && !OF_OTHERS.contains(&last) && last != "userinfo" {
-                    pages.push(path.replace("{project}", "proj_p").replace("{token}", "x"));
-                }
-            }
-        }
-        pages
+        let paths = document()["paths"].as_object().unwrap();
+        let posted = paths.iter().filter(|(_, methods)| methods["post"]["tags"][0] == "Pages");
+        let ours = posted.filter(|(path, _)| !OF_OTHERS.contains(&path.rsplit('/').next().unwrap()));
+        ours.map(|(path, _)| path.replace("{project}", "proj_p").replace("{token}", "x")).collect()
     }
 
     #[orgate_testkit::both]

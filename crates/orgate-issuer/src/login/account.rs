@@ -89,6 +89,7 @@ const OWN_ORGANIZATION: Named = Named("OwnOrganization", || {
         .with("name", text())
         .with("role", text())
         .with("member_id", text())
+        .with("is_personal", flag())
         .done()
 });
 
