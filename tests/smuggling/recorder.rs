@@ -2,7 +2,7 @@
 //! request with what it was asked, so that an answer that went to the wrong question shows.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
@@ -49,6 +49,8 @@ struct State {
     /// Unread bytes of each connection that is open.
     open: BTreeMap<usize, Vec<u8>>,
     scripts: HashMap<String, Script>,
+    /// From where connections came.
+    peers: HashSet<SocketAddr>,
 }
 
 /// The application.
@@ -67,6 +69,12 @@ impl Recorder {
         thread::spawn(move || {
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 let serving = serving.clone();
+                // In the order in which they came, whichever thread is first.
+                let peer = stream.peer_addr().ok();
+                serving.with(|state| {
+                    state.open.insert(number, Vec::new());
+                    state.peers.extend(peer);
+                });
                 thread::spawn(move || serving.serve(number, stream));
             }
         });
@@ -95,6 +103,20 @@ impl Recorder {
         std::mem::take(&mut state.arrived)
     }
 
+    /// Waits until a connection that was broken off before now has come to its end here, so that what is left of it is not taken
+    /// for the next one's: connections are accepted in their order, and one that waits for a request is left.
+    pub(crate) fn settle(&self) -> bool {
+        let marker = TcpStream::connect(self.address).unwrap();
+        let own = marker.local_addr().unwrap();
+        let (state, changed) = &*self.shared;
+        let known = |state: &mut State| !state.peers.contains(&own);
+        let accepted = changed.wait_timeout_while(state.lock().unwrap(), PATIENCE, known).unwrap();
+        let in_time = !accepted.1.timed_out();
+        drop(accepted);
+        drop(marker);
+        in_time && self.connections(1)
+    }
+
     /// Waits until at most `most` connections are open.
     pub(crate) fn connections(&self, most: usize) -> bool {
         let (state, changed) = &*self.shared;
@@ -111,7 +133,6 @@ impl Recorder {
 
     fn serve(&self, number: usize, mut stream: TcpStream) {
         let mut chunk = [0; 64 * 1024];
-        self.with(|state| state.open.insert(number, Vec::new()));
         'connection: while let Ok(read @ 1..) = stream.read(&mut chunk) {
             let mut bytes = self.with(|state| {
                 let all = state.open.entry(number).or_default();

@@ -147,6 +147,10 @@ impl<'s> Class<'s> {
         expected: Expected<'_>,
     ) -> Vec<Seen> {
         let others = self.others_are_served();
+        let is_settled = match expected {
+            Expected::Cut(_) | Expected::Broken | Expected::Curbed(_) => self.stand.recorder.settle(),
+            _ => true,
+        };
         let arrived = self.stand.recorder.take();
         let mut found = Vec::new();
         match told {
@@ -154,6 +158,7 @@ impl<'s> Class<'s> {
             Err(problem) => found.push(problem),
         }
         found.extend(others.err());
+        found.extend((!is_settled).then(|| "a connection to the application is left".to_owned()));
         let (seen, problems) = what_arrived(arrived, expected);
         found.extend(problems);
         match expected {
