@@ -513,8 +513,9 @@ fn the_top_level_holds_the_six_and_the_usual_files() {
 
 #[test]
 fn unfinished_work_is_not_in_the_code() {
-    let words = [["to", "do!("], ["FIX", "ME"], ["XX", "X"], ["#[ign", "ore"], ["db", "g!("]]
-        .map(|parts| parts.concat());
+    let words =
+        [["to", "do!("], ["FIX", "ME"], ["XX", "X"], ["#[ign", "ore"], ["```ign", "ore"], ["db", "g!("]]
+            .map(|parts| parts.concat());
     let mut problems = Vec::new();
     for name in rust_files() {
         for (at, line) in read(&name).lines().enumerate() {

@@ -6,7 +6,7 @@
 //!
 //! Adding a route takes one line for each of these:
 //!
-//! ```ignore
+//! ```text
 //! pub(crate) fn router() -> Routes {
 //!     Routes::new().at(
 //!         "/api/platform/projects/{project}/things",
