@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 20] = [
+const SLICES: [&str; 21] = [
     "events",
     "keys",
     "mail",
@@ -106,6 +106,7 @@ const SLICES: [&str; 20] = [
     "roles",
     "members",
     "organizations",
+    "invitations",
     "clients",
     "login",
     "accounts",

@@ -39,6 +39,7 @@ const STEPS: &[Step] = steps![
     (21, "second_factors", "0021_second_factors.sql"),
     (22, "passkeys", "0022_passkeys.sql"),
     (30, "organizations", "0030_organizations.sql"),
+    (31, "invitations", "0031_invitations.sql"),
 ];
 
 /// Why the database cannot be opened.

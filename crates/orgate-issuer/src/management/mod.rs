@@ -10,6 +10,8 @@ mod asking;
 mod call;
 mod catalogue;
 mod described;
+mod invitations;
+mod invited;
 mod members;
 mod organizations;
 mod policy;
@@ -19,7 +21,7 @@ pub(crate) use self::call::{Call, Who};
 use self::{call::Plane, described::Family};
 use crate::{
     http::problem::Code,
-    openapi::{Routes, body, get, own, patch, post, put, text},
+    openapi::{Operation, Routes, body, get, own, patch, post, put, text},
 };
 
 /// Both families.
@@ -49,6 +51,26 @@ fn end_users(base: &str) -> Routes {
         .at(&format!("{organization}/switch"), post(active::switch, same))
         .told(Plane::end_users(base))
         .at(&format!("{base}/session/active-organization"), put(active::put, chosen))
+        .merge(of_invited(base))
+}
+
+/// What those do who are invited.
+fn of_invited(base: &str) -> Routes {
+    let one = format!("{base}/invitations/{{token}}");
+    let by_body = |operation: Operation| operation.takes(body().with("token", text()));
+    Routes::new()
+        .at(&one, get(invited::read, described::look_at_invitation()))
+        .at(&format!("{one}/accept"), post(invited::accept, described::accept("acceptInvitation")))
+        .at(&format!("{one}/decline"), post(invited::decline, described::decline("declineInvitation")))
+        .at(
+            &format!("{base}/invitations/accept"),
+            post(invited::accept_by_body, by_body(described::accept("acceptInvitationByBody"))),
+        )
+        .at(
+            &format!("{base}/invitations/decline"),
+            post(invited::decline_by_body, by_body(described::decline("declineInvitationByBody"))),
+        )
+        .at(&format!("{base}/me/invitations"), get(invited::own, described::own_invitations()))
 }
 
 fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
@@ -86,6 +108,18 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
                 .patch(roles::patch, of.change_role())
                 .put(roles::put, of.replace_role())
                 .delete(roles::delete, of.delete_role()),
+        )
+        .at(
+            &format!("{one}/invitations"),
+            get(invitations::list, of.list_invitations()).post(invitations::create, of.invite()),
+        )
+        .at(
+            &format!("{one}/invitations/{{invitation}}"),
+            get(invitations::show, of.read_invitation()).delete(invitations::revoke, of.revoke_invitation()),
+        )
+        .at(
+            &format!("{one}/invitations/{{invitation}}/resend"),
+            post(invitations::resend, of.resend_invitation()),
         )
         .at(
             &format!("{one}/permissions"),

@@ -139,7 +139,8 @@ impl From<AddError> for Problem {
     }
 }
 
-fn unknown_role() -> Problem {
+/// The refusal of a role that the organization has not.
+pub(crate) fn unknown_role() -> Problem {
     Problem::new(Code::UnknownRole)
         .detail(format!("besides its own an organization has the roles {}", roles::names().join(", ")))
         .field("role")

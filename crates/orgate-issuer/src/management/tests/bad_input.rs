@@ -18,6 +18,7 @@ const MEMBERS: &str = "/v1/auth/organizations/acme/members";
 const ONE: &str = "/v1/auth/organizations/acme/members/usr_viewer";
 const TRANSFER: &str = "/v1/auth/organizations/acme/transfer-ownership";
 const ROLES: &str = "/v1/auth/organizations/acme/roles";
+const INVITE: &str = "/v1/auth/organizations/acme/invitations";
 const ROLE: &str = "/v1/auth/organizations/acme/roles/billing";
 
 /// Who, method, path, body, status, code, field.
@@ -164,6 +165,89 @@ const CASES: &[Case] = &[
     ("owner", "PUT", ONE, r#"{"status":"gone"}"#, 422, "invalid_value", "status"),
     ("owner", "POST", TRANSFER, r#"{}"#, 422, "invalid_value", "member_id"),
     ("owner", "POST", TRANSFER, r#"{"member_id":"usr_none"}"#, 422, "invalid_value", "member_id"),
+    // Invitations.
+    ("owner", "POST", INVITE, r#"{"role":"member"}"#, 422, "invalid_value", "email"),
+    ("owner", "POST", INVITE, r#"{"email":""}"#, 422, "invalid_value", "email"),
+    ("owner", "POST", INVITE, r#"{"email":"a@b@example.com"}"#, 422, "invalid_value", "email"),
+    ("owner", "POST", INVITE, r#"{"email":"раypal@example.com"}"#, 422, "invalid_value", "email"),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        "{\"email\":\"a@example.com\\r\\nBcc: b@example.com\"}",
+        422,
+        "invalid_value",
+        "email",
+    ),
+    ("owner", "POST", INVITE, r#"{"email":["a@example.com"]}"#, 422, "invalid_value", "email"),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","email":"b@example.com"}"#, 400, "bad_request", ""),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","role":"auditor"}"#, 422, "unknown_role", "role"),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","role":"owner"}"#,
+        403,
+        "role_not_grantable",
+        "role",
+    ),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","role":1}"#, 422, "invalid_value", "role"),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","expires_in":0}"#,
+        422,
+        "invalid_value",
+        "expires_in",
+    ),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","expires_in":"60"}"#,
+        422,
+        "invalid_value",
+        "expires_in",
+    ),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","expires_in":9e18}"#,
+        422,
+        "invalid_value",
+        "expires_in",
+    ),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","expires_in":2592001}"#,
+        422,
+        "invalid_value",
+        "expires_in",
+    ),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","invited_by":7}"#,
+        422,
+        "invalid_value",
+        "invited_by",
+    ),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","token":"x"}"#, 422, "unknown_field", "token"),
+    (
+        "owner",
+        "POST",
+        INVITE,
+        r#"{"email":"a@example.com","status":"accepted"}"#,
+        422,
+        "unknown_field",
+        "status",
+    ),
+    ("owner", "POST", INVITE, r#"{"email":"member@example.com"}"#, 409, "already_member", ""),
     // Roles.
     ("owner", "POST", ROLES, r#"{"name":"X"}"#, 422, "invalid_value", "permissions"),
     ("owner", "POST", ROLES, r#"{"name":"X","permissions":"read"}"#, 422, "invalid_value", "permissions"),

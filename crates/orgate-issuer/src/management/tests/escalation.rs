@@ -101,6 +101,9 @@ impl Table {
                     ))
                     .await?;
                     tx.run(sql("DELETE FROM slug_tombstones")).await?;
+                    tx.run(sql("DELETE FROM invitations WHERE id NOT LIKE 'inv_of_%'")).await?;
+                    tx.run(sql("UPDATE invitations SET status = 'pending', expires_at = 9000000000000")).await?;
+                    tx.run(sql("DELETE FROM limits")).await?;
                     tx.run(sql("DELETE FROM roles WHERE key <> 'clerk'")).await.map(|_| ())
                 })
             })
@@ -173,6 +176,53 @@ async fn adding_a_member_with_each_role() {
             let body = json!({ "user_id": "usr_n", "role": role });
             let expected = if may.contains(&role) { 201 } else { no(actor) };
             table.case(actor, &Method::POST, "/members", &body, expected).await;
+        }
+    }
+}
+
+#[orgate_testkit::both]
+async fn inviting_to_each_role() {
+    let table = Table::new().await;
+    table
+        .site
+        .write(|tx| {
+            Box::pin(async move {
+                for role in ["admin", "member", "clerk", "viewer"] {
+                    let statement = sql(
+                        "INSERT INTO invitations (id, project_id, org_id, email, email_norm, role_key, token_hash,
+                                                  inviter_member_id, life, sent_at, created_at, updated_at, expires_at)
+                         SELECT $1, 'proj_p', 'org_acme', $1, $1, $2, $1, owner_member_id, 600000, 1, 1, 1, 9000000000000
+                         FROM organizations WHERE id = 'org_acme'",
+                    );
+                    tx.run(statement.bind(&format!("inv_of_{role}")).bind(role)).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    for actor in ACTORS {
+        let may: &[&str] = match actor {
+            "owner" | "operator" => &["admin", "member", "clerk", "viewer"],
+            "admin" => &["member", "clerk", "viewer"],
+            "clerk" => &["viewer"],
+            _ => &[],
+        };
+        let reads = matches!(actor, "owner" | "admin" | "clerk" | "operator" | "observer");
+        let reads = if reads { 200 } else { no(actor) };
+        for rest in ["/invitations", "/invitations/inv_of_admin"] {
+            table.case(actor, &Method::GET, rest, &json!(null), reads).await;
+        }
+        for role in ROLES {
+            let expected = |good: u16| if may.contains(&role) { good } else { no(actor) };
+            let body = json!({ "email": "new@example.com", "role": role });
+            table.case(actor, &Method::POST, "/invitations", &body, expected(201)).await;
+            if role != "owner" {
+                let path = format!("/invitations/inv_of_{role}");
+                table
+                    .case(actor, &Method::POST, &format!("{path}/resend"), &json!(null), expected(200))
+                    .await;
+                table.case(actor, &Method::DELETE, &path, &json!(null), expected(204)).await;
+            }
         }
     }
 }

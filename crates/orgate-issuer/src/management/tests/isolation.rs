@@ -27,6 +27,11 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::PUT, "/roles/{role}", json!({ "name": "Mine", "permissions": [] })),
         (Method::DELETE, "/roles/{role}", Value::Null),
         (Method::GET, "/permissions", Value::Null),
+        (Method::GET, "/invitations", Value::Null),
+        (Method::POST, "/invitations", json!({ "email": "new@example.com", "role": "viewer" })),
+        (Method::GET, "/invitations/{invitation}", Value::Null),
+        (Method::DELETE, "/invitations/{invitation}", Value::Null),
+        (Method::POST, "/invitations/{invitation}/resend", Value::Null),
         (Method::POST, "/leave", Value::Null),
         (Method::POST, "/activate", Value::Null),
         (Method::POST, "/switch", Value::Null),
@@ -46,6 +51,9 @@ async fn no_id_of_another_organization_opens_anything() {
     let site = site().await;
     let owner = site.signed_in("owner").await;
     let role = make_role(&owner, "billing", &["read"]).await.json()["id"].as_str().unwrap().to_owned();
+    let body = json!({ "email": "k@example.com" });
+    let invitation = owner.json(Method::POST, &format!("{ACME}/invitations"), &body).await.json();
+    let invitation = invitation["id"].as_str().unwrap().to_owned();
     let list = owner.get(&format!("{ACME}/members")).await.json();
     let of = |user: &str| {
         let row = list["data"].as_array().unwrap().iter().find(|row| row["user_id"] == user).unwrap();
@@ -57,6 +65,7 @@ async fn no_id_of_another_organization_opens_anything() {
     for (method, rest, body) in routes() {
         for (their_member, their_role) in [(member.as_str(), role.as_str()), ("usr_member", "billing")] {
             let rest = rest.replace("{member}", their_member).replace("{role}", their_role);
+            let rest = rest.replace("{invitation}", &invitation);
             for org in ["org_acme", "acme"] {
                 let theirs = ask(&x, &method, &format!("{USERS}/{org}{rest}"), &body).await;
                 let absent = ask(&x, &method, &format!("{USERS}/org_absent{rest}"), &body).await;
@@ -64,9 +73,11 @@ async fn no_id_of_another_organization_opens_anything() {
                 assert_eq!(theirs, absent, "{method} {org}{rest}");
             }
             // Below one's own organization the ids of the other are nothing either.
-            if rest.contains(their_member) || rest.contains(their_role) {
+            let theirs = [their_member, their_role, &invitation];
+            if theirs.iter().any(|id| rest.contains(id)) {
                 let nested = ask(&x, &method, &format!("{USERS}/globex{rest}"), &body).await;
                 let absent = rest.replace(their_member, "mem_absent").replace(their_role, "absent");
+                let absent = absent.replace(&invitation, "inv_absent");
                 let absent = ask(&x, &method, &format!("{USERS}/globex{absent}"), &body).await;
                 assert_eq!(nested.0, 404, "{method} globex{rest}: {}", nested.1);
                 assert_eq!(nested, absent, "{method} globex{rest}");
@@ -111,6 +122,7 @@ async fn no_id_of_another_project_opens_anything() {
     let before = census(&site).await;
     for (method, rest, body) in routes() {
         let rest = rest.replace("{member}", "usr_member").replace("{role}", "member");
+        let rest = rest.replace("{invitation}", "inv_x");
         let path = format!("{USERS}/org_acme{rest}");
         assert_eq!(ask(&q, &method, &path, &body).await.0, 404, "{method} {path}");
         if matches!(rest.as_str(), "/leave" | "/activate" | "/switch") {
@@ -141,7 +153,8 @@ async fn a_request_that_comes_from_elsewhere_changes_nothing() {
     let owner = site.signed_in("owner").await;
     let before = census(&site).await;
     for (method, rest, body) in routes().into_iter().filter(|(method, ..)| *method != Method::GET) {
-        let path = format!("{ACME}{}", rest.replace("{member}", "usr_member").replace("{role}", "member"));
+        let rest = rest.replace("{member}", "usr_member").replace("{role}", "member");
+        let path = format!("{ACME}{}", rest.replace("{invitation}", "inv_x"));
         for headers in [vec![], vec![("origin", "https://evil.test")], vec![("sec-fetch-site", "cross-site")]]
         {
             let headers = [headers, vec![("content-type", "application/json")]].concat();

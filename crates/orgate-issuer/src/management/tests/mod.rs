@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod escalation;
+mod invitations;
 mod isolation;
 mod life;
 mod members;
