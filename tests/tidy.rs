@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 21] = [
+const SLICES: [&str; 22] = [
     "events",
     "keys",
     "mail",
@@ -104,6 +104,7 @@ const SLICES: [&str; 21] = [
     "passkeys",
     "factors",
     "roles",
+    "teams",
     "members",
     "organizations",
     "invitations",

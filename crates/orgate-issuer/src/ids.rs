@@ -26,6 +26,7 @@ pub(crate) enum Kind {
     Passkey,
     Role,
     Invitation,
+    Team,
 }
 
 impl Kind {
@@ -47,6 +48,7 @@ impl Kind {
             Self::Passkey => "psk",
             Self::Role => "rol",
             Self::Invitation => "inv",
+            Self::Team => "team",
         }
     }
 

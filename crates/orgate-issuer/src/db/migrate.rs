@@ -40,6 +40,7 @@ const STEPS: &[Step] = steps![
     (22, "passkeys", "0022_passkeys.sql"),
     (30, "organizations", "0030_organizations.sql"),
     (31, "invitations", "0031_invitations.sql"),
+    (32, "teams", "0032_teams.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -66,6 +66,8 @@ codes! {
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
     OwnerMustTransfer 409 "owner_must_transfer" "The owner has to transfer the organization first";
     PersonalOrganization 409 "personal_organization" "A personal organization belongs to its user alone";
+    TeamTaken 409 "team_taken" "The organization has a team with this slug already";
+    AlreadyTeamMember 409 "already_team_member" "The member is in the team already";
     RoleTaken 409 "role_taken" "The organization has a role of this name already";
     RoleInUse 409 "role_in_use" "The role is in use";
     PermissionTaken 409 "permission_taken" "The project has this permission already";
@@ -83,6 +85,8 @@ codes! {
     UnknownField 422 "unknown_field" "The body has a field that is not known";
     InvalidValue 422 "invalid_value" "A value cannot be accepted";
     UnknownRole 422 "unknown_role" "There is no such role";
+    UnknownTeam 422 "unknown_team" "The organization has no such team";
+    NotAMember 422 "not_a_member" "The user is no member of the organization";
     UnknownPermission 422 "unknown_permission" "The project has no such permission";
     PermissionsTooLarge 422 "permissions_too_large" "The permissions do not fit into a token";
     UnknownUser 422 "unknown_user" "The project has no such user";

@@ -14,6 +14,7 @@ use crate::{
         catalogue,
     },
     secret::fingerprint,
+    teams,
     users::{self, User},
 };
 
@@ -141,11 +142,18 @@ async fn add(
         role: invitation.role.clone(),
     };
     let by = (Actor::User(user_id.to_owned()), Some(power));
-    members::add(tx, new, by, now_ms).await.map_err(|error| match error {
+    let id = members::add(tx, new, by, now_ms).await.map_err(|error| match error {
         // The role is gone, or not the inviter's to give any more.
         AddError::UnknownRole | AddError::OwnerNotGrantable | AddError::Refused(_) => void(),
         other => other.into(),
-    })
+    })?;
+    let actor = Actor::User(user_id.to_owned());
+    let desk =
+        teams::Desk { project_id: &invitation.project_id, org_id: &invitation.org_id, actor: &actor, now_ms };
+    for team_id in &invitation.teams {
+        teams::join(tx, desk, team_id, (&id, user_id)).await?;
+    }
+    Ok(id)
 }
 
 /// Nobody stands behind it any more.

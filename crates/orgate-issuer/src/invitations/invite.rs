@@ -17,10 +17,13 @@ use crate::{
         authority::{Deed, Power, authority},
     },
     secret::fingerprint,
+    teams,
     throttle::{self, Admission},
     users,
 };
 
+/// Into how many teams one invitation may lead.
+const MOST_TEAMS: usize = 20;
 /// How many invitations of an organization may be open.
 const MOST_OPEN: i64 = 1000;
 
@@ -48,6 +51,8 @@ pub(crate) struct Wish {
     pub(crate) address: Address,
     pub(crate) role: String,
     pub(crate) life_ms: i64,
+    /// Teams, by id or slug.
+    pub(crate) teams: Vec<String>,
     /// Whether the token goes to whoever asks as well.
     pub(crate) disclosed: bool,
 }
@@ -68,6 +73,7 @@ pub(crate) async fn create(
         return Err(Code::AlreadyMember.into());
     }
     room_for(tx, desk, wish.address.key()).await?;
+    let teams = named_teams(tx, &organization.id, &wish.teams).await?;
     let new = Invitation {
         id: Kind::Invitation.new_id(now_ms),
         project_id: organization.project_id.clone(),
@@ -79,6 +85,7 @@ pub(crate) async fn create(
         email: wish.address.shown().to_owned(),
         email_norm: wish.address.key().to_owned(),
         role: wish.role,
+        teams,
         state: State::Pending,
         inviter: Some(host.inviter),
         invited_by: None,
@@ -99,6 +106,22 @@ pub(crate) async fn create(
         record(tx, desk, EventType::InvitationTokenShown, &stored);
     }
     Ok(stored)
+}
+
+/// The ids of the teams, each once.
+async fn named_teams(tx: &mut Tx, org_id: &str, named: &[String]) -> Result<Vec<String>, Problem> {
+    if named.len() > MOST_TEAMS {
+        return Err(Problem::invalid("teams", format!("names at most {MOST_TEAMS} teams")));
+    }
+    let mut ids = Vec::new();
+    for reference in named {
+        let team = teams::find(tx, org_id, reference).await?;
+        let id = team.ok_or_else(|| Problem::new(Code::UnknownTeam).field("teams"))?.id;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 /// Refuses an organization that nobody joins, and a role that the inviter cannot give.

@@ -101,6 +101,8 @@ pub(crate) struct Invitation {
     email: String,
     email_norm: String,
     pub(crate) role: String,
+    /// The teams they are put into.
+    teams: Vec<String>,
     pub(crate) state: State,
     /// `None` if they are gone.
     inviter: Option<Inviter>,
@@ -125,6 +127,7 @@ impl Invitation {
             "organization_id": self.org_id,
             "email": self.email,
             "role": self.role,
+            "teams": self.teams,
             "status": self.state.as_str(),
             "invited_by": self.invited_by,
             "accepted_by": self.accepted_by,
@@ -252,6 +255,7 @@ fn record_as(tx: &mut Tx, actor: Actor, kind: EventType, invitation: &Invitation
         target_id: invitation.id.clone(),
         data: json!({
             "role": invitation.role,
+            "teams": invitation.teams,
             "invited_by": invitation.invited_by,
             "expires_at": rfc3339(invitation.expires_at),
         }),

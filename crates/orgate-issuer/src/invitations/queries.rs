@@ -22,7 +22,9 @@ macro_rules! invitation {
             "SELECT i.id, i.project_id, i.org_id, i.email, i.email_norm, i.role_key, i.disclosed, i.inviter_member_id,
                     i.inviter_operator_id, i.accepted_by, i.member_id, i.life, i.sent_at, i.created_at, i.expires_at,
                     o.name AS org_name, o.slug AS org_slug, o.logo_url, o.status AS org_status, m.user_id AS invited_by,
-                    u.name AS inviter_name, ",
+                    u.name AS inviter_name,
+                    (SELECT string_agg(t.team_id, ' ' ORDER BY t.team_id) FROM invitation_teams t
+                     WHERE t.invitation_id = i.id) AS teams, ",
             state!(),
             " AS state
              FROM invitations i JOIN organizations o ON o.id = i.org_id
@@ -45,6 +47,7 @@ fn read(row: &Row) -> Result<Invitation, DbError> {
         email: row.text("email")?,
         email_norm: row.text("email_norm")?,
         role: row.text("role_key")?,
+        teams: row.text_opt("teams")?.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         state: State::parse(&state)
             .ok_or_else(|| DbError::Inconsistent(format!("an invitation cannot be `{state}`")))?,
         inviter: match (row.text_opt("inviter_member_id")?, row.text_opt("inviter_operator_id")?) {
@@ -186,8 +189,16 @@ pub(super) async fn insert(
         .bind(now_ms)
         .bind(new.expires_at),
     )
-    .await
-    .map(|_| ())
+    .await?;
+    for team_id in &new.teams {
+        conn.run(
+            sql("INSERT INTO invitation_teams (invitation_id, team_id) VALUES ($1, $2)")
+                .bind(&new.id)
+                .bind(team_id),
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Another token, and with it another life.

@@ -81,6 +81,7 @@ fn wish(app: &App, call: &Call, query: &Form, body: &mut Object) -> Result<(Wish
     let wish = Wish {
         address,
         role: body.text("role")?.unwrap_or_else(|| USUAL_ROLE.to_owned()),
+        teams: body.texts("teams")?.unwrap_or_default(),
         life_ms: life_ms.unwrap_or(call.project.invitation_ttl_ms),
         disclosed,
     };

@@ -16,12 +16,13 @@ mod members;
 mod organizations;
 mod policy;
 mod roles;
+mod teams;
 
 pub(crate) use self::call::{Call, Who};
 use self::{call::Plane, described::Family};
 use crate::{
     http::problem::Code,
-    openapi::{Operation, Routes, body, get, own, patch, post, put, text},
+    openapi::{Operation, Routes, body, delete, get, own, patch, post, put, text},
 };
 
 /// Both families.
@@ -121,10 +122,31 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
             &format!("{one}/invitations/{{invitation}}/resend"),
             post(invitations::resend, of.resend_invitation()),
         )
+        .merge(team_routes(&one, of))
         .at(
             &format!("{one}/permissions"),
             get(catalogue::of_organization, of.list_permissions_of_organization()),
         )
+}
+
+fn team_routes(organization: &str, of: Family) -> Routes {
+    let one = format!("{organization}/teams/{{team}}");
+    Routes::new()
+        .at(
+            &format!("{organization}/teams"),
+            get(teams::list, of.list_teams()).post(teams::create, of.create_team()),
+        )
+        .at(
+            &one,
+            get(teams::show, of.read_team())
+                .patch(teams::change, of.change_team())
+                .delete(teams::delete, of.delete_team()),
+        )
+        .at(
+            &format!("{one}/members"),
+            get(teams::members, of.list_team_members()).post(teams::add, of.add_team_member()),
+        )
+        .at(&format!("{one}/members/{{member}}"), delete(teams::remove, of.remove_team_member()))
 }
 
 fn catalogue_routes(base: &str) -> Routes {

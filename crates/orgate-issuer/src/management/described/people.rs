@@ -1,9 +1,11 @@
-//! Invitations, as the document has them.
+//! Invitations and teams, as the document has them.
 
 use super::{Family, MEMBER};
 use crate::{
     http::problem::Code,
-    openapi::{Named, Operation, anyone, body, email, flag, number, object, one_of, own, text, time},
+    openapi::{
+        Members, Named, Operation, anyone, body, email, flag, number, object, one_of, own, text, texts, time,
+    },
 };
 
 impl Family {
@@ -17,13 +19,15 @@ impl Family {
             .with("email", email())
             .may("role", text())
             .may("expires_in", number())
-            .may("invited_by", text());
+            .may("invited_by", text())
+            .may("teams", texts());
         let new = if self == Self::Operators { new.may("return_token", flag()) } else { new };
         self.role_change(["invite", "inviteToOwnOrganization"], "Invite somebody by mail")
             .query("return_token", text())
             .takes(new)
             .gives(201, INVITATION)
             .refuses(&[
+                Code::UnknownTeam,
                 Code::AlreadyMember,
                 Code::AlreadyInvited,
                 Code::InvitationLimit,
@@ -50,6 +54,70 @@ impl Family {
         self.role_change(names, "Take an invitation back").gives_nothing().refuses(&DEAD)
     }
 }
+
+impl Family {
+    pub(in crate::management) fn list_teams(self) -> Operation {
+        self.about(["listTeams", "listTeamsOfOwnOrganization"], "The teams of an organization").lists(TEAM)
+    }
+
+    pub(in crate::management) fn create_team(self) -> Operation {
+        let new = team(body().with("name", text()));
+        self.change(["createTeam", "createTeamOfOwnOrganization"], "A new team")
+            .takes(new)
+            .gives(201, TEAM)
+            .refuses(&[Code::TeamTaken, Code::Conflict, Code::PersonalOrganization])
+    }
+
+    pub(in crate::management) fn read_team(self) -> Operation {
+        self.about(["readTeam", "readTeamOfOwnOrganization"], "A team").gives(200, TEAM)
+    }
+
+    pub(in crate::management) fn change_team(self) -> Operation {
+        self.change(["changeTeam", "changeTeamOfOwnOrganization"], "Change a team")
+            .takes(team(body().may("name", text())))
+            .gives(200, TEAM)
+            .refuses(&[Code::TeamTaken])
+    }
+
+    pub(in crate::management) fn delete_team(self) -> Operation {
+        self.change(["deleteTeam", "deleteTeamOfOwnOrganization"], "Delete a team").gives_nothing()
+    }
+
+    pub(in crate::management) fn list_team_members(self) -> Operation {
+        let names = ["listTeamMembers", "listTeamMembersOfOwnOrganization"];
+        self.about(names, "Who is in a team").lists(MEMBER)
+    }
+
+    pub(in crate::management) fn add_team_member(self) -> Operation {
+        self.change(["addTeamMember", "addTeamMemberInOwnOrganization"], "Put a member into a team")
+            .takes(body().with("user_id", text()))
+            .gives(201, MEMBER)
+            .refuses(&[Code::NotAMember, Code::AlreadyTeamMember])
+    }
+
+    pub(in crate::management) fn remove_team_member(self) -> Operation {
+        let names = ["removeTeamMember", "removeTeamMemberInOwnOrganization"];
+        self.change(names, "Take a member out of a team").gives_nothing()
+    }
+}
+
+/// What is said about a team.
+fn team(members: Members) -> Members {
+    members.may("slug", text()).may("description", text()).may("is_default", flag())
+}
+
+const TEAM: Named = Named("Team", || {
+    object()
+        .with("id", text())
+        .with("organization_id", text())
+        .with("name", text())
+        .with("slug", text())
+        .with("description", text())
+        .with("is_default", flag())
+        .with("created_at", time())
+        .with("updated_at", time())
+        .done()
+});
 
 const SUSPENDED: Code = Code::OrganizationSuspended;
 
@@ -103,6 +171,7 @@ const INVITATION: Named = Named("Invitation", || {
         .with("organization_id", text())
         .with("email", email())
         .with("role", text())
+        .with("teams", texts())
         .with("status", one_of(crate::invitations::State::ALL.map(crate::invitations::State::as_str)))
         .with("invited_by", text().or_null())
         .with("accepted_by", text().or_null())

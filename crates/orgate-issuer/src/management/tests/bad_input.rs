@@ -19,6 +19,7 @@ const ONE: &str = "/v1/auth/organizations/acme/members/usr_viewer";
 const TRANSFER: &str = "/v1/auth/organizations/acme/transfer-ownership";
 const ROLES: &str = "/v1/auth/organizations/acme/roles";
 const INVITE: &str = "/v1/auth/organizations/acme/invitations";
+const TEAMS: &str = "/v1/auth/organizations/acme/teams";
 const ROLE: &str = "/v1/auth/organizations/acme/roles/billing";
 
 /// Who, method, path, body, status, code, field.
@@ -248,6 +249,27 @@ const CASES: &[Case] = &[
         "status",
     ),
     ("owner", "POST", INVITE, r#"{"email":"member@example.com"}"#, 409, "already_member", ""),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","teams":"x"}"#, 422, "invalid_value", "teams"),
+    ("owner", "POST", INVITE, r#"{"email":"a@example.com","teams":["x"]}"#, 422, "unknown_team", "teams"),
+    // Teams.
+    ("owner", "POST", TEAMS, r#"{}"#, 422, "invalid_value", "name"),
+    ("owner", "POST", TEAMS, r#"{"name":" "}"#, 422, "invalid_value", "name"),
+    ("owner", "POST", TEAMS, r#"{"name":["X"]}"#, 422, "invalid_value", "name"),
+    ("owner", "POST", TEAMS, r#"{"name":"X","name":"Y"}"#, 400, "bad_request", ""),
+    ("owner", "POST", TEAMS, r#"{"name":"X","slug":""}"#, 422, "invalid_value", "slug"),
+    ("owner", "POST", TEAMS, r#"{"name":"X","slug":"tеam"}"#, 422, "invalid_value", "slug"),
+    ("owner", "POST", TEAMS, r#"{"name":"X","slug":"team_x"}"#, 422, "invalid_value", "slug"),
+    (
+        "owner",
+        "POST",
+        TEAMS,
+        "{\"name\":\"X\",\"description\":\"a\\u0000\"}",
+        422,
+        "invalid_value",
+        "description",
+    ),
+    ("owner", "POST", TEAMS, r#"{"name":"X","is_default":"yes"}"#, 422, "invalid_value", "is_default"),
+    ("owner", "POST", TEAMS, r#"{"name":"X","org_id":"org_globex"}"#, 422, "unknown_field", "org_id"),
     // Roles.
     ("owner", "POST", ROLES, r#"{"name":"X"}"#, 422, "invalid_value", "permissions"),
     ("owner", "POST", ROLES, r#"{"name":"X","permissions":"read"}"#, 422, "invalid_value", "permissions"),

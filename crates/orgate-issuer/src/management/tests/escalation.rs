@@ -104,6 +104,18 @@ impl Table {
                     tx.run(sql("DELETE FROM invitations WHERE id NOT LIKE 'inv_of_%'")).await?;
                     tx.run(sql("UPDATE invitations SET status = 'pending', expires_at = 9000000000000")).await?;
                     tx.run(sql("DELETE FROM limits")).await?;
+                    tx.run(sql("DELETE FROM teams WHERE slug <> 'crew'")).await?;
+                    tx.run(sql("DELETE FROM team_members")).await?;
+                    tx.run(sql(
+                        "INSERT INTO teams (id, project_id, org_id, slug, name, created_at, updated_at)
+                         VALUES ('team_crew', 'proj_p', 'org_acme', 'crew', 'Crew', 1, 1) ON CONFLICT DO NOTHING",
+                    ))
+                    .await?;
+                    tx.run(sql(
+                        "INSERT INTO team_members (team_id, member_id, org_id, created_at)
+                         SELECT 'team_crew', id, org_id, 1 FROM memberships WHERE org_id = 'org_acme' AND user_id <> 'usr_member2'",
+                    ))
+                    .await?;
                     tx.run(sql("DELETE FROM roles WHERE key <> 'clerk'")).await.map(|_| ())
                 })
             })
@@ -143,15 +155,36 @@ async fn reading_and_settings() {
     let table = Table::new().await;
     for actor in ACTORS {
         let reads = if actor == "outsider" { 404 } else { 200 };
-        for rest in
-            ["", "/members", "/members/usr_owner", "/roles", "/roles/clerk", "/roles/owner", "/permissions"]
-        {
+        for rest in [
+            "",
+            "/members",
+            "/members/usr_owner",
+            "/roles",
+            "/roles/clerk",
+            "/roles/owner",
+            "/permissions",
+            "/teams",
+            "/teams/crew",
+            "/teams/crew/members",
+        ] {
             table.case(actor, &Method::GET, rest, &json!(null), reads).await;
         }
         let settings = matches!(actor, "owner" | "admin" | "operator");
         let body = json!({ "name": "Other", "metadata": { "plan": "x" } });
         table.case(actor, &Method::PATCH, "", &body, if settings { 200 } else { no(actor) }).await;
         table.case(actor, &Method::PUT, "", &body, if settings { 200 } else { no(actor) }).await;
+        for (method, rest, body, good) in [
+            (Method::POST, "/teams", json!({ "name": "New" }), 201),
+            (Method::PATCH, "/teams/crew", json!({ "description": "x" }), 200),
+            (Method::POST, "/teams/crew/members", json!({ "user_id": "usr_member2" }), 201),
+            (Method::DELETE, "/teams/crew/members/usr_owner", json!(null), 204),
+            (Method::DELETE, "/teams/team_crew", json!(null), 204),
+        ] {
+            table.case(actor, &method, rest, &body, if settings { good } else { no(actor) }).await;
+        }
+        let own = if matches!(actor, "operator" | "observer" | "outsider") { no(actor) } else { 204 };
+        let own = if actor == "operator" { 404 } else { own };
+        table.case(actor, &Method::DELETE, "/teams/crew/members/me", &json!(null), own).await;
         let owns = matches!(actor, "owner" | "operator");
         let slug = json!({ "slug": "other" });
         table.case(actor, &Method::PATCH, "", &slug, if owns { 200 } else { no(actor) }).await;

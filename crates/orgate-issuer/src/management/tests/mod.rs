@@ -10,6 +10,7 @@ mod organizations;
 mod page;
 mod races;
 mod roles;
+mod teams;
 
 use http::Method;
 use serde_json::{Value, json};
