@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 22] = [
+const SLICES: [&str; 24] = [
     "events",
     "keys",
     "mail",
@@ -104,9 +104,11 @@ const SLICES: [&str; 22] = [
     "passkeys",
     "factors",
     "roles",
+    "teams",
     "members",
     "organizations",
     "api_keys",
+    "invitations",
     "clients",
     "login",
     "idempotency",

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Passkey,
     Role,
     ApiKey,
+    Invitation,
+    Team,
 }
 
 impl Kind {
@@ -47,6 +49,8 @@ impl Kind {
             Self::Passkey => "psk",
             Self::Role => "rol",
             Self::ApiKey => "ak",
+            Self::Invitation => "inv",
+            Self::Team => "team",
         }
     }
 

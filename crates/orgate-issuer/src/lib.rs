@@ -5,7 +5,7 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail operators projects users one_time throttle passkeys factors roles members organizations api_keys clients login idempotency accounts tokens
+//! `events keys mail operators projects users one_time throttle passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens
 //! management setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
@@ -27,6 +27,7 @@ pub mod hooks;
 mod http;
 mod idempotency;
 mod ids;
+mod invitations;
 mod issuer;
 mod keys;
 mod login;
@@ -45,6 +46,7 @@ mod projects;
 mod roles;
 mod secret;
 mod setup;
+mod teams;
 #[cfg(test)]
 mod testing;
 mod throttle;

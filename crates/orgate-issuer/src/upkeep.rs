@@ -11,7 +11,7 @@ use crate::{
     accounts,
     app::App,
     db::DbError,
-    factors, idempotency, login,
+    factors, idempotency, invitations, login,
     mail::{self, Courier},
     one_time, organizations, passkeys, throttle,
 };
@@ -56,6 +56,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += passkeys::purge(tx, now).await?;
                 gone += organizations::purge(tx, now).await?;
                 gone += idempotency::purge(tx, now).await?;
+                gone += invitations::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

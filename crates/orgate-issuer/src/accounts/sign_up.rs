@@ -9,6 +9,7 @@ use crate::{
     hooks::{self, Person, SignUp},
     http::{Problem, problem::Code},
     ids::Kind,
+    invitations,
     login::{SignedIn, Start, Started, session::Session},
     mail::{self, Reader},
     members,
@@ -29,9 +30,9 @@ const MAX_NAME: usize = 100;
 
 /// What somebody who signs up wants, checked.
 pub(crate) struct Wish {
-    address: Address,
-    password: String,
-    name: Option<String>,
+    pub(super) address: Address,
+    pub(super) password: String,
+    pub(super) name: Option<String>,
 }
 
 impl Wish {
@@ -53,6 +54,20 @@ impl Wish {
         }
         Ok(Self { address, password, name })
     }
+
+    /// Asks the application, and hashes the password.
+    pub(super) async fn hash(
+        self,
+        app: &App,
+        project: &Project,
+        visitor: &Visitor,
+    ) -> Result<String, Problem> {
+        let person = Person { email: self.address.shown().to_owned(), name: self.name };
+        let asked = SignUp { project_id: project.id.clone(), person };
+        hooks::ask(app, |hooks| hooks.before_sign_up(&asked)).await?;
+        let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: self.address.key() };
+        Ok(app.passwords.hash(who, self.password).await?)
+    }
 }
 
 /// Notes a sign-up and mails a code. The answer is the handle by which its maker can ask for another code.
@@ -62,13 +77,9 @@ pub(crate) async fn sign_up(
     visitor: &Visitor,
     wish: Wish,
 ) -> Result<String, Problem> {
-    let Wish { address, password, name } = wish;
-    admit_mail(app, project, visitor, &address).await?;
-    let person = Person { email: address.shown().to_owned(), name: name.clone() };
-    let asked = SignUp { project_id: project.id.clone(), person };
-    hooks::ask(app, |hooks| hooks.before_sign_up(&asked)).await?;
-    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: address.key() };
-    let password_phc = app.passwords.hash(who, password).await?;
+    admit_mail(app, project, visitor, &wish.address).await?;
+    let (address, name) = (wish.address.clone(), wish.name.clone());
+    let password_phc = wish.hash(app, project, visitor).await?;
     let (now, handle) = (app.now_ms(), random_token()?);
     let (fresh, id, handle_hash) = (Fresh::new(now)?, Kind::SignUp.new_id(now), fingerprint(&handle));
     let known = letters::known(app, project, address.shown());
@@ -265,11 +276,19 @@ pub(crate) async fn verify_link(
 
 /// A user who is about to be.
 #[derive(Clone)]
-struct Birth {
+pub(super) struct Birth {
     project: Project,
-    user_id: String,
+    pub(super) user_id: String,
     start: Start,
     now_ms: i64,
+}
+
+/// What is known of a user who is about to be, whose address has shown to be theirs.
+#[derive(Clone)]
+pub(super) struct Newcomer {
+    pub(super) address: Address,
+    pub(super) name: Option<String>,
+    pub(super) password_phc: String,
 }
 
 enum Outcome {
@@ -290,31 +309,46 @@ impl Outcome {
 }
 
 impl Birth {
-    fn new(app: &App, project: &Project, visitor: &Visitor) -> Result<Self, Problem> {
+    pub(super) fn new(app: &App, project: &Project, visitor: &Visitor) -> Result<Self, Problem> {
         let now_ms = app.now_ms();
         let user_id = Kind::User.new_id(now_ms);
         let start = Start::new(app, &project.id, &user_id, &["email"], visitor, Pass::default())?;
         Ok(Self { project: project.clone(), user_id, start, now_ms })
     }
 
-    /// User, personal organization and session in one step; `None` if the sign-up is gone or the address taken.
+    /// What a sign-up becomes; `None` if it is gone or the address taken.
     async fn complete(
         self,
         tx: &mut Tx,
         sign_up: queries::SignUp,
         previous: Option<Session>,
     ) -> Result<Option<Outcome>, Problem> {
-        let Self { project, user_id, mut start, now_ms } = self;
         let Some(address) = Address::parse(&sign_up.email) else { return Ok(None) };
         if !queries::take(tx, &sign_up.id).await? {
             return Ok(None);
         }
+        let who = Newcomer { address, name: sign_up.name, password_phc: sign_up.password_phc };
+        let born = self.bear(tx, who, None, previous).await?;
+        Ok(born.map(|born| Outcome::SignedUp(Box::new(born))))
+    }
+
+    /// User, personal organization, the membership that an invitation gives, and session in one step; `None` if the address is
+    /// taken.
+    pub(super) async fn bear(
+        self,
+        tx: &mut Tx,
+        who: Newcomer,
+        invitation: Option<&str>,
+        previous: Option<Session>,
+    ) -> Result<Option<(Started, User)>, Problem> {
+        let Self { project, user_id, mut start, now_ms } = self;
+        let Newcomer { address, name, password_phc } = who;
         let new = NewUser {
             id: user_id.clone(),
             address: address.clone(),
             email_verified: true,
-            name: sign_up.name.clone(),
-            password_phc: Some(sign_up.password_phc),
+            name: name.clone(),
+            password_phc: Some(password_phc),
         };
         if !users::create(tx, &project.id, &new, now_ms).await? {
             return Ok(None);
@@ -322,13 +356,16 @@ impl Birth {
         queries::end_all(tx, &project.id, address.key()).await?;
         record(tx, &project.id, EventType::UserCreated, &user_id, now_ms);
         if project.org_enabled && project.personal_orgs {
-            let member =
-                personal_organization(tx, &project, &user_id, &address, sign_up.name, now_ms).await?;
+            let member = personal_organization(tx, &project, &user_id, &address, name, now_ms).await?;
             start.session.active_member_id = member;
+        }
+        if let Some(token) = invitation {
+            let joined = invitations::join(tx, (&project.id, &user_id), token, now_ms).await?;
+            start.session.active_member_id = Some(joined.member.id);
         }
         let started = start.store(tx, previous).await?;
         let user = users::find(tx, &project.id, &user_id).await?.ok_or(Code::Internal)?;
-        Ok(Some(Outcome::SignedUp(Box::new((started, user)))))
+        Ok(Some((started, user)))
     }
 }
 

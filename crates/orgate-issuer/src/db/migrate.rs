@@ -39,6 +39,8 @@ const STEPS: &[Step] = steps![
     (21, "second_factors", "0021_second_factors.sql"),
     (22, "passkeys", "0022_passkeys.sql"),
     (30, "organizations", "0030_organizations.sql"),
+    (31, "invitations", "0031_invitations.sql"),
+    (32, "teams", "0032_teams.sql"),
     (40, "api_keys", "0040_api_keys.sql"),
     (41, "idempotency", "0041_idempotency.sql"),
     (42, "indexes", "0042_indexes.sql"),

@@ -91,6 +91,21 @@ impl Object {
         }
     }
 
+    /// A time in seconds, if there is one, as milliseconds between these bounds.
+    pub(crate) fn duration(
+        &mut self,
+        name: &str,
+        bounds: &std::ops::RangeInclusive<i64>,
+    ) -> Result<Option<i64>, Problem> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let ms =
+            value.as_i64().and_then(|seconds| seconds.checked_mul(1000)).filter(|ms| bounds.contains(ms));
+        ms.map(Some).ok_or_else(|| {
+            let (least, most) = (bounds.start() / 1000, bounds.end() / 1000);
+            Problem::invalid(name, format!("must be a whole number of seconds from {least} to {most}"))
+        })
+    }
+
     /// A list of texts, if there is one.
     pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Problem> {
         let Some(value) = self.take(name) else { return Ok(None) };

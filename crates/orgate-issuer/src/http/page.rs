@@ -21,12 +21,13 @@ const STYLE: &str = include_str!("../../templates/style.css");
 /// The one script, of the one page that needs one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: &str = "passkey.html";
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
     ("notice.html", include_str!("../../templates/notice.html")),
     (SCRIPTED, include_str!("../../templates/passkey.html")),
+    ("invitation.html", include_str!("../../templates/invitation.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
@@ -204,6 +205,44 @@ impl PageError {
                 StatusCode::GONE,
                 "This link has ended",
                 "It was used, or it is too old. Ask for another one.",
+            ),
+            "invitation_invalid" => (
+                StatusCode::NOT_FOUND,
+                "There is no such invitation",
+                "Open the whole link that is in the letter.",
+            ),
+            "invitation_expired" => {
+                (StatusCode::GONE, "This invitation has expired", "Ask whoever invited you to send it again.")
+            }
+            "invitation_revoked" => (
+                StatusCode::GONE,
+                "This invitation does not stand any more",
+                "If you have a newer letter, use that. Otherwise ask whoever invited you.",
+            ),
+            "invitation_used" => (
+                StatusCode::GONE,
+                "This invitation was used",
+                "If it was you, go back to the application and sign in.",
+            ),
+            "invitation_declined" => (
+                StatusCode::GONE,
+                "This invitation was declined",
+                "If that was a mistake, ask whoever invited you to do so again.",
+            ),
+            "member_limit" => (
+                StatusCode::FORBIDDEN,
+                "The organization is full",
+                "It has as many members as it may have. Tell whoever invited you.",
+            ),
+            "org_suspended" => (
+                StatusCode::FORBIDDEN,
+                "The organization is suspended",
+                "Nobody can join it at the moment. Try again later.",
+            ),
+            "already_member" => (
+                StatusCode::CONFLICT,
+                "You belong to the organization already",
+                "Your membership is suspended. Ask those who run the organization.",
             ),
             "setup_link_invalid" => (
                 StatusCode::GONE,

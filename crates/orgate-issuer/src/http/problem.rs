@@ -50,6 +50,8 @@ codes! {
     OrganizationSuspended 403 "org_suspended" "The organization is suspended";
     OrganizationLimit 403 "org_limit" "The user has as many organizations as the project allows";
     MemberLimit 403 "member_limit" "The organization has as many members as it may have";
+    InvitationLimit 403 "invitation_limit" "The organization has as many open invitations as it may have";
+    InvitationEmailMismatch 403 "invitation_email_mismatch" "The invitation is for another address";
     BuiltIn 403 "built_in" "What is built in does not change";
     PermissionNotHeld 403 "permission_not_held" "Nobody gives a permission that they do not have";
     RoleNotGrantable 403 "role_not_grantable" "This role cannot be given here";
@@ -57,6 +59,7 @@ codes! {
     Forbidden 403 "forbidden" "Not allowed";
     RefusedByHook 403 "refused_by_hook" "The application does not allow this";
     NotFound 404 "not_found" "There is no such thing";
+    InvitationInvalid 404 "invitation_invalid" "There is no such invitation";
     MethodNotAllowed 405 "method_not_allowed" "This method does nothing here";
     Conflict 409 "conflict" "The change would break a rule";
     InProgress 409 "request_in_progress" "The same request was begun, and its end is not known";
@@ -64,11 +67,18 @@ codes! {
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
     OwnerMustTransfer 409 "owner_must_transfer" "The owner has to transfer the organization first";
     PersonalOrganization 409 "personal_organization" "A personal organization belongs to its user alone";
+    TeamTaken 409 "team_taken" "The organization has a team with this slug already";
+    AlreadyTeamMember 409 "already_team_member" "The member is in the team already";
     RoleTaken 409 "role_taken" "The organization has a role of this name already";
     RoleInUse 409 "role_in_use" "The role is in use";
     PermissionTaken 409 "permission_taken" "The project has this permission already";
     PermissionInUse 409 "permission_in_use" "The permission is in use";
     AlreadyMember 409 "already_member" "The user is a member already";
+    AlreadyInvited 409 "already_invited" "The address is invited already";
+    InvitationExpired 410 "invitation_expired" "The invitation has expired";
+    InvitationRevoked 410 "invitation_revoked" "The invitation does not stand any more";
+    InvitationUsed 410 "invitation_used" "The invitation was used";
+    InvitationDeclined 410 "invitation_declined" "The invitation was declined";
     LinkInvalid 410 "link_invalid" "The link is wrong, was used, or has ended";
     PreconditionFailed 412 "precondition_failed" "It has changed since you read it";
     TooLarge 413 "too_large" "The request is too large";
@@ -77,6 +87,8 @@ codes! {
     UnknownField 422 "unknown_field" "The body has a field that is not known";
     InvalidValue 422 "invalid_value" "A value cannot be accepted";
     UnknownRole 422 "unknown_role" "There is no such role";
+    UnknownTeam 422 "unknown_team" "The organization has no such team";
+    NotAMember 422 "not_a_member" "The user is no member of the organization";
     UnknownPermission 422 "unknown_permission" "The project has no such permission";
     PermissionsTooLarge 422 "permissions_too_large" "The permissions do not fit into a token";
     UnknownUser 422 "unknown_user" "The project has no such user";
@@ -143,6 +155,11 @@ impl Problem {
     /// The field that is wrong, and what is wrong with it.
     pub(crate) fn about(&self) -> Option<(&str, &str)> {
         Some((self.field.as_deref()?, self.detail.as_deref().unwrap_or("cannot be accepted")))
+    }
+
+    /// What else there is to say about it.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.detail.as_deref()
     }
 
     /// What an application's hook says to the person.

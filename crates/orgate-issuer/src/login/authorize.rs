@@ -126,9 +126,18 @@ impl From<Problem> for Stop {
         }
         match problem.code() {
             code @ (Code::Locked | Code::RateLimited) => Self::Wait(code.as_str(), problem.retry_after()),
-            code @ (Code::TooLarge | Code::Busy | Code::Unavailable | Code::LinkInvalid) => {
-                Self::Page(code.as_str())
-            }
+            code @ (Code::TooLarge
+            | Code::Busy
+            | Code::Unavailable
+            | Code::LinkInvalid
+            | Code::InvitationInvalid
+            | Code::InvitationExpired
+            | Code::InvitationRevoked
+            | Code::InvitationUsed
+            | Code::InvitationDeclined
+            | Code::MemberLimit
+            | Code::OrganizationSuspended
+            | Code::AlreadyMember) => Self::Page(code.as_str()),
             _ => Self::Page("internal"),
         }
     }

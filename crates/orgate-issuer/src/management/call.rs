@@ -255,8 +255,8 @@ impl Call {
                 (0, ..) if segment == "orgs" => "organizations",
                 (1, Some("permissions"), None) => "one",
                 (1, _, Some(org_id)) => org_id,
-                (3, Some("members"), _) if own.is_some() && self.names_oneself(user_id, own) => "me",
-                (3, Some("members"), _) => "member",
+                (3 | 5, Some("members"), _) if own.is_some() && self.names_oneself(user_id, own) => "me",
+                (3 | 5, Some("members"), _) => "member",
                 _ => segment,
             };
             path.push('/');

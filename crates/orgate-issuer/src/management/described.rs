@@ -1,7 +1,9 @@
 //! The organizations' API as the OpenAPI document has it: the same operations in both families, each by its own name.
 
 mod api_keys;
+mod people;
 
+pub(super) use self::people::{accept, decline, look_at_invitation, own_invitations};
 use crate::{
     http::problem::Code,
     openapi::{

@@ -11,16 +11,19 @@ mod asking;
 mod call;
 mod catalogue;
 mod described;
+mod invitations;
+mod invited;
 mod members;
 mod organizations;
 mod policy;
 mod roles;
+mod teams;
 
 pub(crate) use self::call::{Call, Who};
 use self::{call::Plane, described::Family};
 use crate::{
     http::problem::Code,
-    openapi::{Routes, body, get, own, patch, post, put, text},
+    openapi::{Operation, Routes, body, delete, get, own, patch, post, put, text},
 };
 
 /// Both families.
@@ -50,6 +53,26 @@ fn end_users(base: &str) -> Routes {
         .at(&format!("{organization}/switch"), post(active::switch, same))
         .told(Plane::end_users(base))
         .at(&format!("{base}/session/active-organization"), put(active::put, chosen))
+        .merge(of_invited(base))
+}
+
+/// What those do who are invited.
+fn of_invited(base: &str) -> Routes {
+    let one = format!("{base}/invitations/{{token}}");
+    let by_body = |operation: Operation| operation.takes(body().with("token", text()));
+    Routes::new()
+        .at(&one, get(invited::read, described::look_at_invitation()))
+        .at(&format!("{one}/accept"), post(invited::accept, described::accept("acceptInvitation")))
+        .at(&format!("{one}/decline"), post(invited::decline, described::decline("declineInvitation")))
+        .at(
+            &format!("{base}/invitations/accept"),
+            post(invited::accept_by_body, by_body(described::accept("acceptInvitationByBody"))),
+        )
+        .at(
+            &format!("{base}/invitations/decline"),
+            post(invited::decline_by_body, by_body(described::decline("declineInvitationByBody"))),
+        )
+        .at(&format!("{base}/me/invitations"), get(invited::own, described::own_invitations()))
 }
 
 fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
@@ -97,9 +120,42 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
             get(api_keys::show, of.read_api_key()).delete(api_keys::revoke, of.revoke_api_key()),
         )
         .at(
+            &format!("{one}/invitations"),
+            get(invitations::list, of.list_invitations()).post(invitations::create, of.invite()),
+        )
+        .at(
+            &format!("{one}/invitations/{{invitation}}"),
+            get(invitations::show, of.read_invitation()).delete(invitations::revoke, of.revoke_invitation()),
+        )
+        .at(
+            &format!("{one}/invitations/{{invitation}}/resend"),
+            post(invitations::resend, of.resend_invitation()),
+        )
+        .merge(team_routes(&one, of))
+        .at(
             &format!("{one}/permissions"),
             get(catalogue::of_organization, of.list_permissions_of_organization()),
         )
+}
+
+fn team_routes(organization: &str, of: Family) -> Routes {
+    let one = format!("{organization}/teams/{{team}}");
+    Routes::new()
+        .at(
+            &format!("{organization}/teams"),
+            get(teams::list, of.list_teams()).post(teams::create, of.create_team()),
+        )
+        .at(
+            &one,
+            get(teams::show, of.read_team())
+                .patch(teams::change, of.change_team())
+                .delete(teams::delete, of.delete_team()),
+        )
+        .at(
+            &format!("{one}/members"),
+            get(teams::members, of.list_team_members()).post(teams::add, of.add_team_member()),
+        )
+        .at(&format!("{one}/members/{{member}}"), delete(teams::remove, of.remove_team_member()))
 }
 
 fn catalogue_routes(base: &str) -> Routes {

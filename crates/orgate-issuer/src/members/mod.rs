@@ -19,7 +19,7 @@ use crate::{
         self, Role,
         authority::{Deed, Power, Refusal, authority},
     },
-    users,
+    teams, users,
 };
 
 /// A membership as tokens and sessions need it: read in one statement, so that the role and the organization's change
@@ -139,7 +139,8 @@ impl From<AddError> for Problem {
     }
 }
 
-fn unknown_role() -> Problem {
+/// The refusal of a role that the organization has not.
+pub(crate) fn unknown_role() -> Problem {
     Problem::new(Code::UnknownRole)
         .detail(format!("besides its own an organization has the roles {}", roles::names().join(", ")))
         .field("role")
@@ -230,6 +231,16 @@ pub(crate) async fn member(
     queries::of_organization(conn, org_id, (&ids.0, &ids.1)).await
 }
 
+/// A part of the members who are in a team.
+pub(crate) async fn list_of_team(
+    conn: &mut Conn,
+    org_id: &str,
+    team_id: &str,
+    page: &Page,
+) -> Result<Vec<Listed>, DbError> {
+    queries::list_of_team(conn, org_id, team_id, page).await
+}
+
 /// Nobody works in this organization any more.
 pub(crate) async fn leave_all_sessions(tx: &mut Tx, org_id: &str) -> Result<(), DbError> {
     queries::leave_all_sessions(tx, org_id).await
@@ -295,13 +306,15 @@ pub(crate) async fn add(
     };
     queries::insert(tx, &member, now_ms).await?;
     tx.record(Event {
-        project_id: new.project_id,
+        project_id: new.project_id.clone(),
         kind: EventType::MemberAdded,
-        actor,
-        org_id: Some(new.org_id),
+        actor: actor.clone(),
+        org_id: Some(new.org_id.clone()),
         target_id: id.clone(),
         data: json!({ "user_id": new.user_id, "role": new.role }),
         at: now_ms,
     });
+    let desk = teams::Desk { project_id: &new.project_id, org_id: &new.org_id, actor: &actor, now_ms };
+    teams::welcome(tx, desk, (&id, &new.user_id)).await?;
     Ok(id)
 }

@@ -228,6 +228,23 @@ pub(super) async fn list_by_role(
     conn.all(statement).await?.iter().map(listed).collect()
 }
 
+pub(super) async fn list_of_team(
+    conn: &mut Conn,
+    org_id: &str,
+    team_id: &str,
+    page: &Page,
+) -> Result<Vec<Listed>, DbError> {
+    let statement = listed!(
+        "JOIN team_members t ON t.member_id = m.id
+         WHERE m.org_id = $1 AND t.team_id = $2 AND m.id > $3 ORDER BY m.id LIMIT $4"
+    )
+    .bind(org_id)
+    .bind(team_id)
+    .bind(&page.after)
+    .bind(page.rows());
+    conn.all(statement).await?.iter().map(listed).collect()
+}
+
 /// The member of this organization with this id, or with the id of the user.
 pub(super) async fn of_organization(
     conn: &mut Conn,

@@ -123,6 +123,11 @@ pub(crate) async fn find(conn: &mut Conn, address: &Address) -> Result<Option<Ac
     Ok(found.map(|(id, password_phc)| Account { id, password_phc }))
 }
 
+/// What the operator `id` is in the project.
+pub(crate) async fn rank_of(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<Rank>, DbError> {
+    queries::rank(conn, project_id, id).await
+}
+
 /// Whether there is any operator.
 pub(crate) async fn any(conn: &mut Conn) -> Result<bool, DbError> {
     queries::any(conn).await

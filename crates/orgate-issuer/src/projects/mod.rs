@@ -18,6 +18,8 @@ use crate::{
 pub(crate) const ACCESS_TTL_MS: i64 = 5 * MINUTE_MS;
 /// The longest an access token may live.
 pub(crate) const MAX_ACCESS_TTL_MS: i64 = 24 * 60 * MINUTE_MS;
+/// How long an invitation waits, at least and at most.
+pub(crate) const INVITATION_TTL_MS: std::ops::RangeInclusive<i64> = 5 * MINUTE_MS..=30 * DAY_MS;
 const REFRESH_IDLE_TTL_MS: i64 = 30 * DAY_MS;
 const REFRESH_ABS_TTL_MS: i64 = 90 * DAY_MS;
 const REFRESH_GRACE_MS: i64 = 10_000;
@@ -52,6 +54,8 @@ pub(crate) struct Project {
     pub(crate) org_creation: OrganizationCreation,
     /// How many organizations one user may own, the personal one apart.
     pub(crate) max_orgs_per_user: Option<i64>,
+    /// How long an invitation waits if nobody says otherwise.
+    pub(crate) invitation_ttl_ms: i64,
 }
 
 /// Who may make organizations. Operators always may.
@@ -100,6 +104,7 @@ impl Project {
             claims_profile: ClaimsProfile::Orgate,
             org_creation: OrganizationCreation::Any,
             max_orgs_per_user: None,
+            invitation_ttl_ms: 7 * DAY_MS,
         }
     }
 
@@ -118,6 +123,7 @@ impl Project {
             "claims_profile": self.claims_profile.as_str(),
             "org_creation": self.org_creation.as_str(),
             "max_orgs_per_user": self.max_orgs_per_user,
+            "invitation_ttl": self.invitation_ttl_ms / 1000,
         })
     }
 }

@@ -10,7 +10,7 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, D
     let statement =
         sql("SELECT id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
                                 access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
-                                max_orgs_per_user
+                                max_orgs_per_user, invitation_ttl
                          FROM projects WHERE id = $1")
         .bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
@@ -30,6 +30,7 @@ fn read(row: &Row) -> Result<Project, DbError> {
             DbError::Inconsistent(format!("`{creation}` does not say who makes organizations"))
         })?,
         max_orgs_per_user: row.int_opt("max_orgs_per_user")?,
+        invitation_ttl_ms: row.int("invitation_ttl")?,
         id: row.text("id")?,
         name: row.text("name")?,
         org_enabled: row.flag("org_enabled")?,
@@ -62,8 +63,8 @@ pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         sql("INSERT INTO projects
                  (id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
                   access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
-                  max_orgs_per_user, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)")
+                  max_orgs_per_user, invitation_ttl, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)")
         .bind(&project.id)
         .bind(&project.name)
         .bind(project.org_enabled)
@@ -79,6 +80,7 @@ pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         .bind(project.claims_profile.as_str())
         .bind(project.org_creation.as_str())
         .bind(project.max_orgs_per_user)
+        .bind(project.invitation_ttl_ms)
         .bind(now_ms),
     )
     .await
@@ -91,7 +93,7 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         sql("UPDATE projects
              SET name = $2, org_enabled = $3, personal_orgs = $4, audience = $5, trusted_origins = $6,
                  access_ttl = $7, refresh_grace = $8, access_alg = $9, id_alg = $10, claims_profile = $11,
-                 org_creation = $12, max_orgs_per_user = $13, ver = ver + 1, updated_at = $14
+                 org_creation = $12, max_orgs_per_user = $13, invitation_ttl = $14, ver = ver + 1, updated_at = $15
              WHERE id = $1")
         .bind(&project.id)
         .bind(&project.name)
@@ -106,6 +108,7 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         .bind(project.claims_profile.as_str())
         .bind(project.org_creation.as_str())
         .bind(project.max_orgs_per_user)
+        .bind(project.invitation_ttl_ms)
         .bind(now_ms),
     )
     .await

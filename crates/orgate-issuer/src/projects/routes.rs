@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{OrganizationCreation, find, find_to_change, update};
+use super::{INVITATION_TTL_MS, OrganizationCreation, find, find_to_change, update};
 use crate::{
     app::Shared,
     events::Actor,
@@ -21,7 +21,8 @@ pub(crate) fn router() -> Routes {
         .may("name", text())
         .may("personal_orgs", flag())
         .may("org_creation", creation())
-        .may("max_orgs_per_user", number());
+        .may("max_orgs_per_user", number())
+        .may("invitation_ttl", number());
     Routes::new().at(
         "/api/platform/projects/{project}",
         get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
@@ -52,6 +53,7 @@ const PROJECT: Named = Named("Project", || {
         .with("claims_profile", text())
         .with("org_creation", creation())
         .with("max_orgs_per_user", number().or_null())
+        .with("invitation_ttl", number())
         .done()
 });
 
@@ -83,6 +85,7 @@ async fn change(
         None => None,
     };
     let most = body.limit("max_orgs_per_user")?;
+    let invitation_ttl = body.duration("invitation_ttl", &INVITATION_TTL_MS)?;
     body.finish()?;
     if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
         return Err(Problem::invalid("name", "has 1 to 100 characters"));
@@ -98,6 +101,7 @@ async fn change(
                 after.personal_orgs = personal_orgs.unwrap_or(after.personal_orgs);
                 after.org_creation = org_creation.unwrap_or(after.org_creation);
                 after.max_orgs_per_user = most.unwrap_or(after.max_orgs_per_user);
+                after.invitation_ttl_ms = invitation_ttl.unwrap_or(after.invitation_ttl_ms);
                 after.name = name.unwrap_or(after.name);
                 update(tx, &before, &after, Actor::Operator(operator.id), now).await?;
                 Ok(after)

@@ -25,6 +25,11 @@ impl From<&Role> for Power {
 }
 
 impl Power {
+    /// Whether this is the owner, or somebody above.
+    pub(crate) fn is_above_all(&self) -> bool {
+        self.rank >= OWNER_RANK
+    }
+
     fn holds(&self, permissions: &[String]) -> bool {
         permissions.iter().all(|one| self.permissions.contains(one))
     }

@@ -53,6 +53,11 @@ impl Role {
     pub(crate) fn is_owner(&self) -> bool {
         self.key == OWNER
     }
+
+    /// Whether who has it may ask others in.
+    pub(crate) fn may_invite(&self) -> bool {
+        self.permissions.iter().any(|own| own == "invite")
+    }
 }
 
 /// The role of this organization that is called `key`.

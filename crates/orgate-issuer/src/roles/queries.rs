@@ -131,23 +131,34 @@ pub(super) async fn touch_organization(conn: &mut Conn, org_id: &str) -> Result<
     conn.run(sql("UPDATE organizations SET ver = ver + 1 WHERE id = $1").bind(org_id)).await.map(|_| ())
 }
 
-/// Whether somebody has the role.
+/// Whether somebody has the role, or is invited to it.
 pub(super) async fn in_use(conn: &mut Conn, org_id: &str, key: &str) -> Result<bool, DbError> {
     let statement =
         sql("SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM memberships WHERE org_id = $1 AND role_key = $2)
-                            OR EXISTS (SELECT 1 FROM clients WHERE org_id = $1 AND org_role = $2)")
+                            OR EXISTS (SELECT 1 FROM clients WHERE org_id = $1 AND org_role = $2)
+                            OR EXISTS (SELECT 1 FROM invitations
+                                       WHERE org_id = $1 AND role_key = $2 AND status = 'pending')")
         .bind(org_id)
         .bind(key);
     Ok(conn.first(statement).await?.is_some())
 }
 
-/// Gives everybody who has one role another; says how many they are.
+/// Gives everybody who has one role another, and makes it the role that others are invited to; says how many have it.
 pub(super) async fn reassign(
     conn: &mut Conn,
     org_id: &str,
     (from, to): (&str, &str),
     now_ms: i64,
 ) -> Result<u64, DbError> {
+    conn.run(
+        sql("UPDATE invitations SET role_key = $3, updated_at = $4
+             WHERE org_id = $1 AND role_key = $2 AND status = 'pending'")
+        .bind(org_id)
+        .bind(from)
+        .bind(to)
+        .bind(now_ms),
+    )
+    .await?;
     conn.run(
         sql("UPDATE memberships SET role_key = $3, updated_at = $4 WHERE org_id = $1 AND role_key = $2")
             .bind(org_id)

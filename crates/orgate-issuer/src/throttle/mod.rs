@@ -46,6 +46,11 @@ const MAIL_ADDRESS_NETWORK: Limit =
     Limit { name: "mails to an address from a network", burst: 5, every_ms: 300_000 };
 const MAIL_ADDRESS: Limit = Limit { name: "mails to an address", burst: 20, every_ms: 600_000 };
 
+const INVITATIONS: Limit = Limit { name: "invitations of an organization", burst: 200, every_ms: 180_000 };
+const INVITATIONS_INVITER: Limit = Limit { name: "invitations of an inviter", burst: 200, every_ms: 180_000 };
+const INVITATIONS_ADDRESS: Limit =
+    Limit { name: "invitations to an address", burst: 10, every_ms: 5 * 3_600_000 };
+
 const DEVICE_CODES: Limit = Limit { name: "codes of devices from a network", burst: 20, every_ms: 15_000 };
 
 /// Who asks, as far as it matters here.
@@ -140,6 +145,48 @@ pub(crate) async fn admit_mail(app: &App, visitor: &Visitor, account: Account) -
         .await
 }
 
+/// Who invites whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Invited<'a> {
+    pub(crate) project_id: &'a str,
+    pub(crate) org_id: &'a str,
+    pub(crate) inviter: &'a str,
+    pub(crate) address: &'a str,
+}
+
+/// Counts a letter that invites somebody, in the transaction that sends it: what is not sent does not count.
+pub(crate) async fn admit_invitation(
+    tx: &mut Tx,
+    secrets: &Secrets,
+    of: Invited<'_>,
+    now_ms: i64,
+) -> Result<Admission, DbError> {
+    let Invited { project_id, org_id, inviter, address } = of;
+    for (limit, key) in [
+        (INVITATIONS, org_id.to_owned()),
+        (INVITATIONS_INVITER, inviter.to_owned()),
+        (INVITATIONS_ADDRESS, format!("{project_id}\n{address}")),
+    ] {
+        let key = secrets.pseudonym(limit.name, &key);
+        if let Some(wait) = take(tx, limit, &key, now_ms).await? {
+            return Ok(Admission::Wait(wait));
+        }
+    }
+    Ok(Admission::Granted(Pass::default()))
+}
+
+/// Takes one from a limit, or says how many seconds to wait.
+async fn take(tx: &mut Tx, limit: Limit, key: &str, now_ms: i64) -> Result<Option<i64>, DbError> {
+    let most = now_ms + limit.burst * limit.every_ms;
+    if queries::take(tx, key, limit.every_ms, most, now_ms).await? {
+        return Ok(None);
+    }
+    let until = queries::used_until(tx, key).await?;
+    let wait = until + limit.every_ms - most;
+    tracing::info!(limit = limit.name, "an attempt has to wait");
+    Ok(Some(wait.max(1).div_euclid(1000) + 1))
+}
+
 /// Counts a device's code that somebody enters (RFC 8628 §5.1), before it is looked up. It is nobody's account that is
 /// tried, so it counts against the network alone; a right one is given back.
 pub(crate) async fn admit_device(
@@ -204,15 +251,10 @@ impl Place {
             (limit, self.secrets.pseudonym(limit.name, &account))
         });
         for (limit, key) in crowd.into_iter().chain(of_account) {
-            let most = self.now_ms + limit.burst * limit.every_ms;
-            if queries::take(tx, &key, limit.every_ms, most, self.now_ms).await? {
-                pass.taken.push((key, limit.every_ms));
-                continue;
+            if let Some(wait) = take(tx, limit, &key, self.now_ms).await? {
+                return Ok(Admission::Wait(wait));
             }
-            let until = queries::used_until(tx, &key).await?;
-            let wait = until + limit.every_ms - most;
-            tracing::info!(limit = limit.name, "an attempt has to wait");
-            return Ok(Admission::Wait(wait.max(1).div_euclid(1000) + 1));
+            pass.taken.push((key, limit.every_ms));
         }
         Ok(Admission::Granted(pass))
     }

@@ -1,3 +1,4 @@
+mod invitation;
 mod mailed;
 mod passkeys;
 mod second;

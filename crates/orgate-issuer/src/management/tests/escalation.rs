@@ -101,6 +101,21 @@ impl Table {
                     ))
                     .await?;
                     tx.run(sql("DELETE FROM slug_tombstones")).await?;
+                    tx.run(sql("DELETE FROM invitations WHERE id NOT LIKE 'inv_of_%'")).await?;
+                    tx.run(sql("UPDATE invitations SET status = 'pending', expires_at = 9000000000000")).await?;
+                    tx.run(sql("DELETE FROM limits")).await?;
+                    tx.run(sql("DELETE FROM teams WHERE slug <> 'crew'")).await?;
+                    tx.run(sql("DELETE FROM team_members")).await?;
+                    tx.run(sql(
+                        "INSERT INTO teams (id, project_id, org_id, slug, name, created_at, updated_at)
+                         VALUES ('team_crew', 'proj_p', 'org_acme', 'crew', 'Crew', 1, 1) ON CONFLICT DO NOTHING",
+                    ))
+                    .await?;
+                    tx.run(sql(
+                        "INSERT INTO team_members (team_id, member_id, org_id, created_at)
+                         SELECT 'team_crew', id, org_id, 1 FROM memberships WHERE org_id = 'org_acme' AND user_id <> 'usr_member2'",
+                    ))
+                    .await?;
                     tx.run(sql("DELETE FROM roles WHERE key <> 'clerk'")).await.map(|_| ())
                 })
             })
@@ -140,15 +155,36 @@ async fn reading_and_settings() {
     let table = Table::new().await;
     for actor in ACTORS {
         let reads = if actor == "outsider" { 404 } else { 200 };
-        for rest in
-            ["", "/members", "/members/usr_owner", "/roles", "/roles/clerk", "/roles/owner", "/permissions"]
-        {
+        for rest in [
+            "",
+            "/members",
+            "/members/usr_owner",
+            "/roles",
+            "/roles/clerk",
+            "/roles/owner",
+            "/permissions",
+            "/teams",
+            "/teams/crew",
+            "/teams/crew/members",
+        ] {
             table.case(actor, &Method::GET, rest, &json!(null), reads).await;
         }
         let settings = matches!(actor, "owner" | "admin" | "operator");
         let body = json!({ "name": "Other", "metadata": { "plan": "x" } });
         table.case(actor, &Method::PATCH, "", &body, if settings { 200 } else { no(actor) }).await;
         table.case(actor, &Method::PUT, "", &body, if settings { 200 } else { no(actor) }).await;
+        for (method, rest, body, good) in [
+            (Method::POST, "/teams", json!({ "name": "New" }), 201),
+            (Method::PATCH, "/teams/crew", json!({ "description": "x" }), 200),
+            (Method::POST, "/teams/crew/members", json!({ "user_id": "usr_member2" }), 201),
+            (Method::DELETE, "/teams/crew/members/usr_owner", json!(null), 204),
+            (Method::DELETE, "/teams/team_crew", json!(null), 204),
+        ] {
+            table.case(actor, &method, rest, &body, if settings { good } else { no(actor) }).await;
+        }
+        let own = if matches!(actor, "operator" | "observer" | "outsider") { no(actor) } else { 204 };
+        let own = if actor == "operator" { 404 } else { own };
+        table.case(actor, &Method::DELETE, "/teams/crew/members/me", &json!(null), own).await;
         let owns = matches!(actor, "owner" | "operator");
         let slug = json!({ "slug": "other" });
         table.case(actor, &Method::PATCH, "", &slug, if owns { 200 } else { no(actor) }).await;
@@ -173,6 +209,53 @@ async fn adding_a_member_with_each_role() {
             let body = json!({ "user_id": "usr_n", "role": role });
             let expected = if may.contains(&role) { 201 } else { no(actor) };
             table.case(actor, &Method::POST, "/members", &body, expected).await;
+        }
+    }
+}
+
+#[orgate_testkit::both]
+async fn inviting_to_each_role() {
+    let table = Table::new().await;
+    table
+        .site
+        .write(|tx| {
+            Box::pin(async move {
+                for role in ["admin", "member", "clerk", "viewer"] {
+                    let statement = sql(
+                        "INSERT INTO invitations (id, project_id, org_id, email, email_norm, role_key, token_hash,
+                                                  inviter_member_id, life, sent_at, created_at, updated_at, expires_at)
+                         SELECT $1, 'proj_p', 'org_acme', $1, $1, $2, $1, owner_member_id, 600000, 1, 1, 1, 9000000000000
+                         FROM organizations WHERE id = 'org_acme'",
+                    );
+                    tx.run(statement.bind(&format!("inv_of_{role}")).bind(role)).await?;
+                }
+                Ok(())
+            })
+        })
+        .await;
+    for actor in ACTORS {
+        let may: &[&str] = match actor {
+            "owner" | "operator" => &["admin", "member", "clerk", "viewer"],
+            "admin" => &["member", "clerk", "viewer"],
+            "clerk" => &["viewer"],
+            _ => &[],
+        };
+        let reads = matches!(actor, "owner" | "admin" | "clerk" | "operator" | "observer");
+        let reads = if reads { 200 } else { no(actor) };
+        for rest in ["/invitations", "/invitations/inv_of_admin"] {
+            table.case(actor, &Method::GET, rest, &json!(null), reads).await;
+        }
+        for role in ROLES {
+            let expected = |good: u16| if may.contains(&role) { good } else { no(actor) };
+            let body = json!({ "email": "new@example.com", "role": role });
+            table.case(actor, &Method::POST, "/invitations", &body, expected(201)).await;
+            if role != "owner" {
+                let path = format!("/invitations/inv_of_{role}");
+                table
+                    .case(actor, &Method::POST, &format!("{path}/resend"), &json!(null), expected(200))
+                    .await;
+                table.case(actor, &Method::DELETE, &path, &json!(null), expected(204)).await;
+            }
         }
     }
 }

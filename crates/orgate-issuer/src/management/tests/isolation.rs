@@ -31,6 +31,19 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::GET, "/api-keys/{key}", Value::Null),
         (Method::DELETE, "/api-keys/{key}", Value::Null),
         (Method::GET, "/permissions", Value::Null),
+        (Method::GET, "/invitations", Value::Null),
+        (Method::POST, "/invitations", json!({ "email": "new@example.com", "role": "viewer" })),
+        (Method::GET, "/invitations/{invitation}", Value::Null),
+        (Method::DELETE, "/invitations/{invitation}", Value::Null),
+        (Method::POST, "/invitations/{invitation}/resend", Value::Null),
+        (Method::GET, "/teams", Value::Null),
+        (Method::POST, "/teams", json!({ "name": "Mine" })),
+        (Method::GET, "/teams/{team}", Value::Null),
+        (Method::PATCH, "/teams/{team}", json!({ "name": "Mine" })),
+        (Method::DELETE, "/teams/{team}", Value::Null),
+        (Method::GET, "/teams/{team}/members", Value::Null),
+        (Method::POST, "/teams/{team}/members", json!({ "user_id": "usr_member" })),
+        (Method::DELETE, "/teams/{team}/members/{member}", Value::Null),
         (Method::POST, "/leave", Value::Null),
         (Method::POST, "/activate", Value::Null),
         (Method::POST, "/switch", Value::Null),
@@ -53,6 +66,11 @@ async fn no_id_of_another_organization_opens_anything() {
     let key = json!({ "name": "CI", "permissions": ["read"] });
     let key = owner.json(Method::POST, &format!("{ACME}/api-keys"), &key).await.json();
     let key = key["id"].as_str().unwrap();
+    let body = json!({ "email": "k@example.com" });
+    let invitation = owner.json(Method::POST, &format!("{ACME}/invitations"), &body).await.json();
+    let invitation = invitation["id"].as_str().unwrap().to_owned();
+    let team = owner.json(Method::POST, &format!("{ACME}/teams"), &json!({ "name": "Theirs" })).await.json();
+    let team = team["id"].as_str().unwrap().to_owned();
     let list = owner.get(&format!("{ACME}/members")).await.json();
     let of = |user: &str| {
         let row = list["data"].as_array().unwrap().iter().find(|row| row["user_id"] == user).unwrap();
@@ -65,6 +83,7 @@ async fn no_id_of_another_organization_opens_anything() {
         for (their_member, their_role) in [(member.as_str(), role.as_str()), ("usr_member", "billing")] {
             let rest =
                 rest.replace("{member}", their_member).replace("{role}", their_role).replace("{key}", key);
+            let rest = rest.replace("{invitation}", &invitation).replace("{team}", &team);
             for org in ["org_acme", "acme"] {
                 let theirs = ask(&x, &method, &format!("{USERS}/{org}{rest}"), &body).await;
                 let absent = ask(&x, &method, &format!("{USERS}/org_absent{rest}"), &body).await;
@@ -72,12 +91,12 @@ async fn no_id_of_another_organization_opens_anything() {
                 assert_eq!(theirs, absent, "{method} {org}{rest}");
             }
             // Below one's own organization the ids of the other are nothing either.
-            if [their_member, their_role, key].iter().any(|id| rest.contains(id)) {
+            let theirs = [their_member, their_role, key, &invitation, &team];
+            if theirs.iter().any(|id| rest.contains(id)) {
                 let nested = ask(&x, &method, &format!("{USERS}/globex{rest}"), &body).await;
-                let absent = rest
-                    .replace(their_member, "mem_absent")
-                    .replace(their_role, "absent")
-                    .replace(key, "ak_absent");
+                let absent = rest.replace(their_member, "mem_absent").replace(their_role, "absent");
+                let absent = absent.replace(&invitation, "inv_absent").replace(&team, "team_absent");
+                let absent = absent.replace(key, "ak_absent");
                 let absent = ask(&x, &method, &format!("{USERS}/globex{absent}"), &body).await;
                 assert_eq!(nested.0, 404, "{method} globex{rest}: {}", nested.1);
                 assert_eq!(nested, absent, "{method} globex{rest}");
@@ -122,6 +141,7 @@ async fn no_id_of_another_project_opens_anything() {
     let before = census(&site).await;
     for (method, rest, body) in routes() {
         let rest = rest.replace("{member}", "usr_member").replace("{role}", "member");
+        let rest = rest.replace("{invitation}", "inv_x").replace("{team}", "team_x");
         let path = format!("{USERS}/org_acme{rest}");
         assert_eq!(ask(&q, &method, &path, &body).await.0, 404, "{method} {path}");
         if matches!(rest.as_str(), "/leave" | "/activate" | "/switch") {
@@ -152,7 +172,8 @@ async fn a_request_that_comes_from_elsewhere_changes_nothing() {
     let owner = site.signed_in("owner").await;
     let before = census(&site).await;
     for (method, rest, body) in routes().into_iter().filter(|(method, ..)| *method != Method::GET) {
-        let path = format!("{ACME}{}", rest.replace("{member}", "usr_member").replace("{role}", "member"));
+        let rest = rest.replace("{member}", "usr_member").replace("{role}", "member");
+        let path = format!("{ACME}{}", rest.replace("{invitation}", "inv_x").replace("{team}", "team_x"));
         for headers in [vec![], vec![("origin", "https://evil.test")], vec![("sec-fetch-site", "cross-site")]]
         {
             let headers = [headers, vec![("content-type", "application/json")]].concat();

@@ -3,6 +3,7 @@
 mod api_keys;
 mod bad_input;
 mod escalation;
+mod invitations;
 mod isolation;
 mod life;
 mod members;
@@ -11,6 +12,7 @@ mod page;
 mod races;
 mod roles;
 mod scale;
+mod teams;
 
 use http::Method;
 use serde_json::{Value, json};

@@ -179,3 +179,77 @@ async fn a_role_is_not_deleted_while_somebody_gets_it() {
         super::bare(&owner, Method::DELETE, &format!("{ACME}/roles/billing")).await;
     }
 }
+
+#[orgate_testkit::both]
+async fn scenario_13_of_fifty_who_accept_one_invitation_there_is_one_member() {
+    let site = site().await;
+    let owner = site.signed_in("owner").await;
+    let body = json!({ "email": "n@example.com", "role": "viewer" });
+    assert_eq!(owner.json(Method::POST, &format!("{ACME}/invitations"), &body).await.status, 201);
+    let token = super::invitations::mailed(&site, "n@example.com").await;
+    let user = Arc::new(site.signed_in("n").await);
+    let path = format!("/v1/auth/invitations/{token}/accept");
+    let requests = (0..50).map(|_| (Arc::clone(&user), Method::POST, path.clone(), Value::Null));
+    let statuses = at_once(requests.collect()).await;
+    assert_eq!(statuses[49], 201, "{statuses:?}");
+    assert!(statuses[..49].iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM memberships WHERE user_id = 'usr_n'").await, 1);
+    for (kind, count) in [("member.added", 6), ("invitation.accepted", 1)] {
+        let events = site.events().await;
+        assert_eq!(events.iter().filter(|(_, name)| name == kind).count(), count, "{kind}");
+    }
+}
+
+#[orgate_testkit::both]
+async fn of_fifty_who_accept_at_once_as_many_come_in_as_there_is_room_for() {
+    let site = site().await;
+    let owner = site.signed_in("owner").await;
+    let mut requests = Vec::new();
+    for number in 0..50 {
+        let name: &'static str = format!("u{number}").leak();
+        site.write(move |tx| Box::pin(async move { crate::testing::add_user(tx, "proj_p", name).await }))
+            .await;
+        let email = format!("{name}@example.com");
+        let body = json!({ "email": email, "role": "member" });
+        assert_eq!(owner.json(Method::POST, &format!("{ACME}/invitations"), &body).await.status, 201);
+        let token = super::invitations::mailed(&site, &email).await;
+        let path = format!("/v1/auth/invitations/{token}/accept");
+        requests.push((Arc::new(site.signed_in(name).await), Method::POST, path, Value::Null));
+    }
+    site.change("UPDATE organizations SET max_members = 15 WHERE id = 'org_acme'").await;
+    let statuses = at_once(requests.clone()).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 10, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 403).count(), 40, "{statuses:?}");
+    assert_eq!(site.count("SELECT member_count AS n FROM organizations WHERE id = 'org_acme'").await, 15);
+    // Whoever found no room may still come when there is some.
+    site.change("UPDATE organizations SET max_members = NULL WHERE id = 'org_acme'").await;
+    let statuses = at_once(requests).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 40, "{statuses:?}");
+}
+
+#[orgate_testkit::both]
+async fn an_address_is_invited_once_and_of_several_answers_one_counts() {
+    let site = site().await;
+    let owner = Arc::new(site.signed_in("owner").await);
+    let body = json!({ "email": "n@example.com", "role": "viewer" });
+    let requests =
+        (0..20).map(|_| (Arc::clone(&owner), Method::POST, format!("{ACME}/invitations"), body.clone()));
+    let statuses = at_once(requests.collect()).await;
+    assert_eq!(statuses[0], 201);
+    assert!(statuses[1..].iter().all(|status| *status == 409), "{statuses:?}");
+    let token = super::invitations::mailed(&site, "n@example.com").await;
+    let list = owner.get(&format!("{ACME}/invitations")).await.json();
+    let revoke = format!("{ACME}/invitations/{}", list["data"][0]["id"].as_str().unwrap());
+    let user = Arc::new(site.signed_in("n").await);
+    let mut requests = vec![(owner, Method::DELETE, revoke, Value::Null)];
+    for how in ["accept", "decline"] {
+        let path = format!("/v1/auth/invitations/{token}/{how}");
+        requests.extend((0..5).map(|_| (Arc::clone(&user), Method::POST, path.clone(), Value::Null)));
+    }
+    let statuses = at_once(requests).await;
+    let ends = ["accepted", "declined", "revoked"];
+    let events = site.events().await;
+    let ended = events.iter().filter(|(_, kind)| ends.iter().any(|end| *kind == format!("invitation.{end}")));
+    assert_eq!(ended.count(), 1, "{statuses:?} {events:?}");
+    assert!(statuses.iter().all(|status| [200, 201, 204, 410].contains(status)), "{statuses:?}");
+}

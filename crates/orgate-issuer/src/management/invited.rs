@@ -1,0 +1,124 @@
+//! `invitations/{token}` and `me/invitations`, for those who are invited.
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    address::Address,
+    app::{App, Shared},
+    http::{Problem, body::Json, csrf, paging::Page, problem::Code},
+    invitations::{self, Accepted},
+    login::{
+        account::{current, find_project, private},
+        session::Session,
+    },
+    projects, users,
+};
+
+/// The token of a path, and the project if the path names one.
+type Named = Path<Vec<(String, String)>>;
+
+fn part<'a>(path: &'a Named, name: &str) -> Option<&'a str> {
+    path.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// What an invitation is about. Nobody has to be signed in, and nothing happens.
+pub(super) async fn read(State(app): State<Shared>, path: Named) -> Result<Response, Problem> {
+    let token = part(&path, "token").unwrap_or_default();
+    let invitation = invitations::look(&app, part(&path, "project"), token).await?;
+    if !find_project(&app, &invitation.project_id).await?.org_enabled {
+        return Err(Code::OrganizationsDisabled.into());
+    }
+    invitation.state.require_open()?;
+    Ok(private(invitation.to_holder_json()))
+}
+
+/// The session of whoever answers an invitation.
+async fn answering(app: &App, path: &Named, headers: &HeaderMap) -> Result<Session, Problem> {
+    let session = current(app, part(path, "project").map(|id| Path(id.to_owned())), headers).await?;
+    let project = find_project(app, &session.project_id).await?;
+    csrf::check(headers, &app.public, &project.trusted_origins)?;
+    if !project.org_enabled {
+        return Err(Code::OrganizationsDisabled.into());
+    }
+    Ok(session)
+}
+
+pub(super) async fn accept(
+    State(app): State<Shared>,
+    path: Named,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = answering(&app, &path, &headers).await?;
+    accepted(&app, &session, part(&path, "token").unwrap_or_default()).await
+}
+
+pub(super) async fn accept_by_body(
+    State(app): State<Shared>,
+    path: Named,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    let session = answering(&app, &path, &headers).await?;
+    let token = body.required_text("token")?;
+    body.finish()?;
+    accepted(&app, &session, &token).await
+}
+
+async fn accepted(app: &App, session: &Session, token: &str) -> Result<Response, Problem> {
+    let Accepted { member, anew } =
+        invitations::accept(app, (&session.project_id, &session.user_id), token).await?;
+    let status = if anew { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, private(member.to_json(true))).into_response())
+}
+
+pub(super) async fn decline(
+    State(app): State<Shared>,
+    path: Named,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = answering(&app, &path, &headers).await?;
+    declined(&app, &session, part(&path, "token").unwrap_or_default()).await
+}
+
+pub(super) async fn decline_by_body(
+    State(app): State<Shared>,
+    path: Named,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    let session = answering(&app, &path, &headers).await?;
+    let token = body.required_text("token")?;
+    body.finish()?;
+    declined(&app, &session, &token).await
+}
+
+async fn declined(app: &App, session: &Session, token: &str) -> Result<Response, Problem> {
+    invitations::decline(app, (&session.project_id, &session.user_id), token).await?;
+    Ok(private(json!({ "status": "declined" })))
+}
+
+/// What one is invited to oneself. An address that is not confirmed could be somebody else's.
+pub(super) async fn own(
+    State(app): State<Shared>,
+    path: Named,
+    page: Page,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = current(&app, part(&path, "project").map(|id| Path(id.to_owned())), &headers).await?;
+    let mut conn = app.db.read().await?;
+    projects::require_organizations(&mut conn, &session.project_id).await?;
+    let user = users::find(&mut conn, &session.project_id, &session.user_id).await?;
+    let user = user.ok_or(Code::Unauthenticated)?;
+    if !user.email_verified {
+        return Err(Code::EmailNotVerified.into());
+    }
+    let address = Address::parse(&user.email).ok_or(Code::Internal)?;
+    let all = invitations::of_address(&mut conn, &session.project_id, &address, &page, app.now_ms()).await?;
+    let rows: Vec<(String, Value)> = all.iter().map(|one| (one.id.clone(), one.to_own_json())).collect();
+    Ok(private(page.answer(rows)))
+}
