@@ -92,12 +92,13 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 20] = [
+const SLICES: [&str; 22] = [
     "events",
     "keys",
     "mail",
     "operators",
     "projects",
+    "webhooks",
     "users",
     "one_time",
     "throttle",
@@ -111,6 +112,7 @@ const SLICES: [&str; 20] = [
     "accounts",
     "tokens",
     "management",
+    "gdpr",
     "setup",
     "bootstrap",
 ];

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     SignUp,
     Passkey,
     Role,
+    Webhook,
+    Delivery,
 }
 
 impl Kind {
@@ -45,6 +47,8 @@ impl Kind {
             Self::SignUp => "sgn",
             Self::Passkey => "psk",
             Self::Role => "rol",
+            Self::Webhook => "whk",
+            Self::Delivery => "whd",
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     db::DbError,
     factors, login,
     mail::{self, Courier},
-    one_time, organizations, passkeys, throttle,
+    one_time, organizations, passkeys, throttle, webhooks,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -56,6 +56,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += passkeys::purge(tx, now).await?;
                 gone += organizations::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
+                gone += webhooks::purge(tx, now).await?;
                 Ok(gone)
             })
         })

@@ -7,8 +7,10 @@
 
 mod active;
 mod asking;
+mod audit;
 mod call;
 mod catalogue;
+pub(crate) mod denied;
 mod described;
 mod members;
 mod organizations;
@@ -29,6 +31,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .merge(
             organization_routes(operators, "orgs", Family::Operators)
                 .merge(catalogue_routes(operators))
+                .merge(audit::routes(operators))
                 .told(Plane::operators(operators)),
         )
         .under(prefix, end_users)
@@ -87,6 +90,7 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
                 .put(roles::put, of.replace_role())
                 .delete(roles::delete, of.delete_role()),
         )
+        .at(&format!("{one}/audit"), get(audit::of_organization, of.read_audit()))
         .at(
             &format!("{one}/permissions"),
             get(catalogue::of_organization, of.list_permissions_of_organization()),
@@ -109,4 +113,4 @@ fn catalogue_routes(base: &str) -> Routes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

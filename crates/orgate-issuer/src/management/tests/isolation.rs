@@ -27,6 +27,7 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::PUT, "/roles/{role}", json!({ "name": "Mine", "permissions": [] })),
         (Method::DELETE, "/roles/{role}", Value::Null),
         (Method::GET, "/permissions", Value::Null),
+        (Method::GET, "/audit", Value::Null),
         (Method::POST, "/leave", Value::Null),
         (Method::POST, "/activate", Value::Null),
         (Method::POST, "/switch", Value::Null),
