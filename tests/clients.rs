@@ -11,13 +11,19 @@
 
 use std::{
     env,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     path::PathBuf,
     process::{Command, Output},
     thread,
 };
 
-use orgate_e2e::{Folder, Running, orgate};
+use orgate_e2e::{
+    Folder, Running,
+    installation::{Installation, manage, operator},
+    orgate,
+};
+use serde_json::{Value, json};
 
 const SECRET: &str = "a secret of the clients";
 const MACHINE_SECRET: &str = "a secret of a machine";
@@ -182,6 +188,66 @@ impl Place {
 fn python() -> PathBuf {
     let made = || env::current_exe().unwrap().ancestors().nth(3).unwrap().join("tools/clients/bin/python");
     env::var_os("CLIENTS_PYTHON").map_or_else(made, PathBuf::from)
+}
+
+/// What the verifiers of others must say about a delivery.
+const VERIFIED: [&str; 6] =
+    ["a delivery", "the secret before", "another body", "another secret", "another id", "another time"];
+
+/// Takes one request and answers 204: its head, by name, and its body.
+fn receive(receiver: &TcpListener) -> (serde_json::Map<String, Value>, String) {
+    let (stream, _) = receiver.accept().unwrap();
+    let mut stream = BufReader::new(stream);
+    let (mut headers, mut line) = (serde_json::Map::new(), String::new());
+    while stream.read_line(&mut line).unwrap() > 2 {
+        if let Some((name, value)) = line.trim_end().split_once(": ") {
+            headers.insert(name.to_ascii_lowercase(), value.into());
+        }
+        line.clear();
+    }
+    let length = headers["content-length"].as_str().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    (headers, String::from_utf8(body).unwrap())
+}
+
+#[test]
+fn a_webhook_is_believed_by_verifiers_of_others() {
+    let installation = Installation::sqlite(&["member"]);
+    let running = installation.start("127.0.0.1:0");
+    let base = running.url("issuer");
+    let cookie = operator(&base);
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hooks", receiver.local_addr().unwrap());
+    let ask = |path: &str, body: Value| {
+        let reply = manage(&base, &cookie, "POST", path, Some(&body)).unwrap();
+        assert!((200..300).contains(&reply.status), "{path}: {}", reply.body);
+        reply.json()
+    };
+    let made = ask("/webhooks", json!({ "url": url, "types": ["organization.*"] }));
+    let rotated = ask(&format!("/webhooks/{}/rotate-secret", made["id"].as_str().unwrap()), json!({}));
+    let new = json!({ "name": "Told", "creator_end_user_id": "usr_member" });
+    ask("/orgs", new);
+    let (headers, body) = receive(&receiver);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients");
+    for (interpreter, program) in
+        [("node".into(), "standardwebhooks.mjs"), (python(), "standardwebhooks_verifier.py")]
+    {
+        let done = Command::new(&interpreter)
+            .arg(program)
+            .current_dir(&folder)
+            .env("SECRET", rotated["secret"].as_str().unwrap())
+            .env("OLD_SECRET", made["secret"].as_str().unwrap())
+            .env("HEADERS", Value::from(headers.clone()).to_string())
+            .env("BODY", &body)
+            .output()
+            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", interpreter.display()));
+        let told = String::from_utf8_lossy(&done.stdout).into_owned();
+        let held: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("held: ")).collect();
+        assert_eq!(held, VERIFIED, "{program}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert_eq!(running.terminate().code, Some(0));
 }
 
 #[test]

@@ -76,6 +76,8 @@ fn the_commands_of_the_page_do_what_it_says() {
         export.starts_with("{\"") && export.contains("member@example.com") && !export.contains("argon2id")
     );
     assert_eq!(each("check"), "");
+    let audited = each("audit");
+    assert_eq!(audited.matches(" holds: events 1 to ").count(), 2, "{audited}");
     refreshed(&base);
     assert_eq!(running.terminate().code, Some(0));
 

@@ -92,12 +92,13 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 24] = [
+const SLICES: [&str; 26] = [
     "events",
     "keys",
     "mail",
     "operators",
     "projects",
+    "webhooks",
     "users",
     "one_time",
     "throttle",
@@ -115,6 +116,7 @@ const SLICES: [&str; 24] = [
     "accounts",
     "tokens",
     "management",
+    "gdpr",
     "setup",
     "bootstrap",
 ];

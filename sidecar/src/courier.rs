@@ -1,33 +1,71 @@
 //! Sends what the issuer has to tell applications ([`Courier`]).
 //!
-//! One connection for each message, five seconds in all, no redirect; of the answer only the status counts.
+//! One connection for each message, ten seconds in all, no redirect; of the answer only the status counts. The name is
+//! resolved here, and what is dialled is the very address that was looked at: a name that means something else the next
+//! moment gains nothing.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, Uri, header};
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use hyper::client::conn::http1;
+use hyper_rustls::ConfigBuilderExt;
+use hyper_util::rt::TokioIo;
+use orgate_issuer::{Courier, Message, Reach};
+use rustls::{ClientConfig, crypto::aws_lc_rs::default_provider, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
 };
-use orgate_issuer::Courier;
-use rustls::{ClientConfig, crypto::aws_lc_rs::default_provider};
+use tokio_rustls::TlsConnector;
 
-const TIME: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_secs(10);
+/// The most that the head of an answer may have.
+const MOST_HEAD: usize = 64 * 1024;
 
 /// The HTTP client behind it, over the system's authorities.
-#[derive(Debug)]
-pub(crate) struct HttpCourier(Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String>);
+pub(crate) struct HttpCourier(Result<TlsConnector, String>);
+
+impl std::fmt::Debug for HttpCourier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpCourier")
+    }
+}
 
 impl HttpCourier {
     pub(crate) fn new() -> Self {
-        Self(tls().map(|tls| {
-            let connector =
-                HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
-        }))
+        Self(tls().map(|tls| TlsConnector::from(Arc::new(tls))))
+    }
+
+    async fn send(&self, message: Message<'_>) -> Result<u16, String> {
+        let unreadable = || "the address cannot be read".to_owned();
+        let uri: Uri = message.url.parse().map_err(|_| unreadable())?;
+        let (Some(authority), Some(scheme)) = (uri.authority(), uri.scheme_str()) else {
+            return Err(unreadable());
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::post(path)
+            .header(header::HOST, authority.as_str())
+            .header(header::CONTENT_TYPE, message.content_type)
+            .header(header::USER_AGENT, "orgate");
+        for (name, value) in message.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::from(message.body)).map_err(|error| error.to_string())?;
+        let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+        let stream = connect(host, port, message.reach).await?;
+        match scheme {
+            "https" => {
+                let tls = self.0.as_ref().map_err(Clone::clone)?;
+                let name = ServerName::try_from(host.to_owned()).map_err(|_| unreadable())?;
+                let stream = tls.connect(name, stream).await;
+                exchange(stream.map_err(|_| "there is no TLS that can be trusted".to_owned())?, request).await
+            }
+            "http" => exchange(stream, request).await,
+            _ => Err(unreadable()),
+        }
     }
 }
 
@@ -39,25 +77,48 @@ fn tls() -> Result<ClientConfig, String> {
     Ok(builder.with_no_client_auth())
 }
 
+/// A connection to the first address of `host` that may be dialled and answers.
+async fn connect(host: &str, port: u16, reach: &Reach) -> Result<TcpStream, String> {
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    let mut forbidden = false;
+    for address in addresses.map_err(|_| "the name has no address".to_owned())? {
+        if !reach.allows(address.ip()) {
+            forbidden = true;
+        } else if let Ok(stream) = TcpStream::connect(address).await {
+            return Ok(stream);
+        }
+    }
+    Err(if forbidden { "the name leads to an address that is not sent to" } else { "no connection" }
+        .to_owned())
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    request: Request<Full<Bytes>>,
+) -> Result<u16, String> {
+    let broke_off = |_: hyper::Error| "the connection broke off".to_owned();
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(MOST_HEAD);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broke_off)?;
+    tokio::pin!(connection);
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer.map(|answer| answer.status().as_u16()).map_err(broke_off),
+        // Whoever closes behind the answer has answered.
+        _ = &mut connection => answer.await.map(|answer| answer.status().as_u16()).map_err(broke_off),
+    }
+}
+
 impl Courier for HttpCourier {
     fn post<'a>(
         &'a self,
-        url: &'a str,
-        content_type: &'static str,
-        body: String,
+        message: Message<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<u16, String>> + Send + 'a>> {
         Box::pin(async move {
-            let client = self.0.as_ref().map_err(Clone::clone)?;
-            let request = Request::post(url)
-                .header(header::CONTENT_TYPE, content_type)
-                .body(Full::from(body))
-                .map_err(|error| error.to_string())?;
-            match tokio::time::timeout(TIME, client.request(request)).await {
-                Ok(Ok(response)) => Ok(response.status().as_u16()),
-                Ok(Err(error)) if error.is_connect() => Err("no connection".to_owned()),
-                Ok(Err(_)) => Err("the connection broke off".to_owned()),
-                Err(_) => Err("no answer in time".to_owned()),
-            }
+            let sent = tokio::time::timeout(TIME, self.send(message)).await;
+            sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))
         })
     }
 }
@@ -71,10 +132,12 @@ mod tests {
 
     use super::*;
 
+    const FORM: &str = "application/x-www-form-urlencoded";
+
     #[tokio::test]
     async fn a_message_arrives_and_a_redirect_is_not_followed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/logout", listener.local_addr().unwrap());
+        let url = format!("http://{}/logout?a=b", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut seen = vec![0; 4096];
@@ -86,12 +149,37 @@ mod tests {
             stream.write_all(answer).await.unwrap();
             String::from_utf8_lossy(&seen[..length]).into_owned()
         });
-        let courier = HttpCourier::new();
-        let form = "application/x-www-form-urlencoded";
-        assert_eq!(courier.post(&url, form, "logout_token=x".to_owned()).await, Ok(302));
-        let seen = server.await.unwrap();
-        assert!(seen.starts_with("POST /logout HTTP/1.1\r\n") && seen.contains(form), "{seen}");
-        let gone = courier.post(&url, form, String::new()).await;
+        let (courier, here) = (HttpCourier::new(), Reach::new(true, Vec::new()));
+        let message = Message::new(&url, FORM, "logout_token=x".to_owned(), &here);
+        assert_eq!(courier.post(message.with("webhook-id", "evt_a".to_owned())).await, Ok(302));
+        let seen = server.await.unwrap().to_ascii_lowercase();
+        assert!(seen.starts_with("post /logout?a=b http/1.1\r\n") && seen.contains(FORM), "{seen}");
+        assert!(
+            seen.contains("\r\nwebhook-id: evt_a\r\n") && seen.contains("\r\nhost: 127.0.0.1:"),
+            "{seen}"
+        );
+        let gone = courier.post(Message::new(&url, FORM, String::new(), &here)).await;
         assert!(gone.is_err_and(|why| !why.contains("127.0.0.1")), "nothing of the address is told");
+    }
+
+    /// Whatever a name is called, the address behind it decides; nobody is connected to.
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_dialled() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (courier, strict) = (HttpCourier::new(), Reach::new(false, Vec::new()));
+        for host in ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "0.0.0.0", "[::ffff:127.0.0.1]"] {
+            for scheme in ["http", "https"] {
+                let url = format!("{scheme}://{host}:{port}/");
+                let sent = courier.post(Message::new(&url, FORM, String::new(), &strict)).await;
+                assert!(sent.is_err(), "{url}");
+            }
+        }
+        let waiting = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(waiting.is_err(), "nobody came");
+        for url in ["", "/x", "ftp://127.0.0.1/", "file:///etc/passwd"] {
+            let here = Reach::new(true, Vec::new());
+            assert!(courier.post(Message::new(url, FORM, String::new(), &here)).await.is_err(), "{url}");
+        }
     }
 }

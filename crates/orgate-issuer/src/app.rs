@@ -9,6 +9,7 @@ use crate::{
     http::page::Pages,
     keys::Keys,
     password::Passwords,
+    reach::Reach,
     secret::Secrets,
 };
 
@@ -33,6 +34,11 @@ pub(crate) struct App {
 pub(crate) type Shared = Arc<App>;
 
 impl App {
+    /// What the issuer may send to.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::new(!self.public.is_https(), self.settings.allowed_networks.clone())
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
     }

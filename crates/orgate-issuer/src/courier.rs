@@ -2,17 +2,44 @@
 
 use std::fmt;
 
-use crate::db::BoxFuture;
+use crate::{db::BoxFuture, reach::Reach};
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Message<'a> {
+    /// Where to: https, or http on this machine if the issuer's own public URL is too.
+    pub url: &'a str,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// Further fields of the head.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// Which addresses may be dialled, whatever the name is resolved to.
+    pub reach: &'a Reach,
+}
+
+impl<'a> Message<'a> {
+    /// A message with nothing more in its head.
+    #[must_use]
+    pub fn new(url: &'a str, content_type: &'static str, body: String, reach: &'a Reach) -> Self {
+        Self { url, content_type, headers: Vec::new(), body, reach }
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
 
 /// Sends what the issuer has to tell others. One message at a time; the issuer tries again what did not arrive.
 pub trait Courier: fmt::Debug + Send + Sync {
-    /// Sends `body` by POST to `url`, in bounded time and without following redirects; gives the status of the answer.
+    /// Sends the body by POST, in bounded time and without following redirects; gives the status of the answer, of which
+    /// nothing else counts. No address is dialled that [`Reach::allows`] refuses: people choose the URLs.
     ///
-    /// `url` is https, or http on this machine if the issuer's own public URL is too.
-    fn post<'a>(
-        &'a self,
-        url: &'a str,
-        content_type: &'static str,
-        body: String,
-    ) -> BoxFuture<'a, Result<u16, String>>;
+    /// The error is for logs and for the operator, and says nothing of what is at the address.
+    fn post<'a>(&'a self, message: Message<'a>) -> BoxFuture<'a, Result<u16, String>>;
 }

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     ApiKey,
     Invitation,
     Team,
+    Webhook,
+    Delivery,
 }
 
 impl Kind {
@@ -51,6 +53,8 @@ impl Kind {
             Self::ApiKey => "ak",
             Self::Invitation => "inv",
             Self::Team => "team",
+            Self::Webhook => "whk",
+            Self::Delivery => "whd",
         }
     }
 

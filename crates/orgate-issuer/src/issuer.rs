@@ -22,6 +22,7 @@ use crate::{
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
     db::{DatabaseUrl, Db, DbError},
+    gdpr,
     hooks::{self, Bell},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     idempotency,
@@ -35,7 +36,7 @@ use crate::{
     projects,
     secret::Secrets,
     setup::{self, FirstStart},
-    tokens, upkeep,
+    tokens, upkeep, webhooks,
 };
 
 /// A running issuer. Cloning is cheap.
@@ -134,7 +135,8 @@ impl Issuer {
         tokio::spawn(make_keys(Arc::clone(&app), projects));
         if let Some(courier) = app.settings.courier.clone() {
             let bell = Arc::clone(&app.logouts);
-            tokio::spawn(tokens::backchannel::run(Arc::downgrade(&app), bell, courier));
+            tokio::spawn(tokens::backchannel::run(Arc::downgrade(&app), bell, Arc::clone(&courier)));
+            tokio::spawn(webhooks::delivery::run(Arc::downgrade(&app), courier));
         }
         tokio::task::spawn_blocking(password::prepare);
         if courier.is_none() && !app.settings.dev_outbox {
@@ -174,6 +176,7 @@ impl Issuer {
         router
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
             .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), once), idempotency::once))
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), management::denied::note))
             .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(Extension(Document(document.into())))
@@ -253,6 +256,8 @@ fn routes(prefix: &str) -> Routes {
         .merge(accounts::security::router(prefix))
         .merge(tokens::router())
         .merge(management::router(prefix))
+        .merge(webhooks::routes::router())
+        .merge(gdpr::routes::router(prefix))
         .merge(setup::routes::router())
 }
 

@@ -5,8 +5,8 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail operators projects users one_time throttle passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens
-//! management setup bootstrap`. SQL is in
+//! `events keys mail operators projects webhooks users one_time throttle passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens
+//! management gdpr setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
@@ -23,6 +23,7 @@ mod db;
 mod encoding;
 mod events;
 mod factors;
+mod gdpr;
 pub mod hooks;
 mod http;
 mod idempotency;
@@ -43,6 +44,7 @@ mod organizations;
 mod passkeys;
 mod password;
 mod projects;
+mod reach;
 mod roles;
 mod secret;
 mod setup;
@@ -53,15 +55,18 @@ mod throttle;
 mod tokens;
 mod upkeep;
 mod users;
+mod webhooks;
 
 pub use self::{
     clock::{Clock, ManualClock, SystemClock},
     config::{Settings, StartError},
-    courier::Courier,
+    courier::{Courier, Message},
+    gdpr::Contributor,
     hooks::Hooks,
     issuer::{Health, Issuer},
     keys::{DevelopmentKey, KeyInfo},
     mail::Smtp,
     maintenance::Maintenance,
+    reach::{Network, Reach},
     setup::FirstStart,
 };

@@ -3,6 +3,7 @@
 //!
 //! Every function says in its error what kept it from its work and what would help; none leaves anything half done.
 
+mod audit;
 mod signing_keys;
 
 use std::{
@@ -11,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-pub use self::signing_keys::Maintenance;
+pub use self::{
+    audit::{AuditReport, AuditScope, verify_audit},
+    signing_keys::Maintenance,
+};
 use crate::{
     StartError, clients,
     db::{
@@ -20,6 +24,7 @@ use crate::{
     },
     factors, keys, mail,
     secret::{self, Secrets},
+    webhooks,
 };
 
 fn failed(error: impl std::fmt::Display) -> StartError {
@@ -143,6 +148,8 @@ pub struct Rotated {
     pub authenticators: u64,
     /// So many letters that wait.
     pub letters: u64,
+    /// So many endpoints of webhooks, whose own secrets stay.
+    pub webhooks: u64,
     /// So many client secrets can be checked only with an older line.
     pub clients: u64,
     /// So many recovery codes.
@@ -182,6 +189,7 @@ async fn rotate(db: &Db, path: &Path) -> Result<Rotated, StartError> {
                     keys: keys::seal_anew(tx, &secrets).await?,
                     authenticators: factors::seal_anew(tx, &secrets).await?,
                     letters: mail::seal_anew(tx, &secrets).await?,
+                    webhooks: webhooks::seal_anew(tx, &secrets).await?,
                     clients: clients::count_of_other_secrets(tx, &name).await?,
                     recovery_codes: factors::count_of_other_secrets(tx, &name).await?,
                 })

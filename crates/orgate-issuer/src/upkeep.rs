@@ -13,7 +13,7 @@ use crate::{
     db::DbError,
     factors, idempotency, invitations, login,
     mail::{self, Courier},
-    one_time, organizations, passkeys, throttle,
+    one_time, organizations, passkeys, throttle, webhooks,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -58,6 +58,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += idempotency::purge(tx, now).await?;
                 gone += invitations::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
+                gone += webhooks::purge(tx, now).await?;
                 Ok(gone)
             })
         })

@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use orgate_config::diagnostic::Diagnostics;
 
 pub(crate) use self::public_url::PublicUrl;
-use crate::{courier::Courier, hooks::Hooks, mail::Smtp};
+use crate::{courier::Courier, gdpr::Contributor, hooks::Hooks, mail::Smtp, reach::Network};
 
 /// What the issuer is told at the start.
 #[derive(Clone, Debug)]
@@ -35,6 +35,10 @@ pub struct Settings {
     pub courier: Option<Arc<dyn Courier>>,
     /// What an application wants to be asked and told; `None` means nothing.
     pub hooks: Option<Arc<dyn Hooks>>,
+    /// Networks besides the public one that webhooks and news of sign-outs may be sent to.
+    pub allowed_networks: Vec<Network>,
+    /// What an application knows of its users itself, for their exports.
+    pub contributors: Vec<Arc<dyn Contributor>>,
     /// Where mail is handed over; without it, mail lies in the outbox.
     pub smtp: Option<Smtp>,
     /// The sender of mail; `None` means `no-reply@` and the host of the public URL.
@@ -57,6 +61,8 @@ impl Settings {
             session_cookie: None,
             courier: None,
             hooks: None,
+            allowed_networks: Vec::new(),
+            contributors: Vec::new(),
             smtp: None,
             mail_from: None,
             dev_outbox: false,

@@ -10,6 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{Conn, DbError, Handle, sql, whole::exists};
+use crate::events;
 
 struct Step {
     version: i64,
@@ -41,6 +42,8 @@ const STEPS: &[Step] = steps![
     (30, "organizations", "0030_organizations.sql"),
     (31, "invitations", "0031_invitations.sql"),
     (32, "teams", "0032_teams.sql"),
+    (35, "audit", "0035_audit.sql"),
+    (36, "webhooks", "0036_webhooks.sql"),
     (40, "api_keys", "0040_api_keys.sql"),
     (41, "idempotency", "0041_idempotency.sql"),
     (42, "indexes", "0042_indexes.sql"),
@@ -110,6 +113,9 @@ async fn apply(conn: &mut Conn, now_ms: i64) -> Result<Vec<String>, MigrateError
     let mut applied = Vec::new();
     for step in missing(conn).await? {
         conn.schema(step.text).await?;
+        if step.name == "audit" {
+            events::chain_what_is_there(conn).await?;
+        }
         conn.run(
             sql(
                 "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
@@ -197,6 +203,49 @@ mod tests {
         let steps: Vec<String> =
             STEPS.iter().map(|step| format!("{:04}_{}.sql", step.version, step.name)).collect();
         assert_eq!(files, steps);
+    }
+
+    /// What was written before there was a chain is chained by the step that brings it.
+    #[orgate_testkit::both]
+    async fn events_of_before_the_chain_are_chained() {
+        use crate::{db::whole, testing::TempDir};
+        let dir = TempDir::new();
+        let url = crate::db::DatabaseUrl::parse(&dir.database_empty()).unwrap();
+        let mut conn = whole::connect(&url, whole::Access::Alone { make: true }).await.unwrap();
+        run(&mut conn, 0).await.unwrap();
+        // Back to what a program of before would have left.
+        let engine = if matches!(conn.handle, Handle::Sqlite(_)) { "sqlite" } else { "postgres" };
+        let undo = if engine == "sqlite" {
+            "DROP TRIGGER events_chained; DROP TRIGGER events_kept; DROP TRIGGER events_stay;"
+        } else {
+            "DROP FUNCTION refuse_event CASCADE;"
+        };
+        conn.schema(undo).await.unwrap();
+        conn.schema(
+            "DROP INDEX events_org; DROP INDEX events_actor; DROP INDEX events_target;
+             ALTER TABLE events DROP COLUMN salt; ALTER TABLE events DROP COLUMN commitment;
+             ALTER TABLE events DROP COLUMN chain; ALTER TABLE events DROP COLUMN erased_by;
+             DELETE FROM schema_migrations WHERE name = 'audit';
+             INSERT INTO projects (id, name, audience, trusted_origins, access_ttl, refresh_idle_ttl, refresh_abs_ttl,
+                                   refresh_grace, event_seq, created_at, updated_at)
+             VALUES ('proj_p', 'P', '[]', '[]', 1, 1, 1, 1, 1200, 0, 0);",
+        )
+        .await
+        .unwrap();
+        for seq in 1..=1200 {
+            conn.run(
+                sql("INSERT INTO events (project_id, seq, id, type, actor_kind, target_id, data, at)
+                     VALUES ('proj_p', $1, 'evt_x', 'member.added', 'system', 'mem_x', '{\"a\": 1}', $1)")
+                .bind(seq),
+            )
+            .await
+            .unwrap();
+        }
+        assert_eq!(run(&mut conn, 0).await.unwrap(), ["0035 audit"]);
+        let range = events::verify::Range { project_id: "proj_p", from: 1, most: i64::MAX };
+        let walked = events::verify::walk(&mut conn, range, &mut |_, _| {}).await.unwrap().unwrap();
+        assert!(walked.is_whole() && walked.to == 1200, "{walked:?}");
+        conn.close().await;
     }
 
     #[test]

@@ -13,16 +13,19 @@
 //! | `organization.deleted` | `name`, `slug` |
 //! | `member.added`, `member.removed` | `user_id`, `role` |
 //! | `member.role_changed` | `user_id`, `before.role`, `after.role` |
+//! | `user.erased` | `erased_organizations`: ids of the organizations whose events lose their data |
 //! | `session.created`, `session.renewed` | `user_id` |
 
+mod chain;
+pub(crate) mod head;
+pub(crate) mod log;
 mod queries;
+pub(crate) mod verify;
 
 use serde_json::Value;
 
-use crate::{
-    db::{DbError, Tx},
-    ids::Kind,
-};
+pub(crate) use self::chain::{ERASED, chain_what_is_there};
+use crate::db::{DbError, Tx};
 
 /// Who caused a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl Actor {
         }
     }
 
-    fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::User(id) | Self::Operator(id) => Some(id),
             Self::Setup | Self::System => None,
@@ -55,108 +58,88 @@ impl Actor {
     }
 }
 
-/// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EventType {
-    ProjectUpdated,
-    KeyCreated,
-    KeyRotated,
-    KeyRevoked,
-    KeyRemoved,
-    OrganizationCreated,
-    OrganizationUpdated,
-    OrganizationSuspended,
-    OrganizationActivated,
-    OrganizationDeleted,
-    OrganizationOwnershipTransferred,
-    MemberAdded,
-    MemberRoleChanged,
-    MemberSuspended,
-    MemberActivated,
-    MemberRemoved,
-    InvitationCreated,
-    InvitationSent,
-    InvitationTokenShown,
-    InvitationAccepted,
-    InvitationDeclined,
-    InvitationRevoked,
-    InvitationExpired,
-    TeamCreated,
-    TeamUpdated,
-    TeamDeleted,
-    TeamMemberAdded,
-    TeamMemberRemoved,
-    RoleCreated,
-    RoleUpdated,
-    RoleDeleted,
-    PermissionCreated,
-    PermissionUpdated,
-    PermissionDeleted,
-    ApiKeyCreated,
-    ApiKeyRevoked,
-    SessionCreated,
-    SessionRenewed,
-    SessionOrganizationChanged,
-    SessionRevoked,
-    TokenReuseDetected,
-    TokenRevoked,
-    UserCreated,
-    UserPasswordChanged,
-    UserEmailVerified,
-    UserFactorAdded,
-    UserFactorRemoved,
+macro_rules! types {
+    ($($variant:ident $name:literal)*) => {
+        /// What can happen.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum EventType { $($variant,)* }
+
+        impl EventType {
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+types! {
+    ProjectUpdated "project.updated"
+    KeyCreated "key.created"
+    KeyRotated "key.rotated"
+    KeyRevoked "key.revoked"
+    KeyRemoved "key.removed"
+    OrganizationCreated "organization.created"
+    OrganizationUpdated "organization.updated"
+    OrganizationSuspended "organization.suspended"
+    OrganizationActivated "organization.activated"
+    OrganizationDeleted "organization.deleted"
+    OrganizationOwnershipTransferred "organization.ownership_transferred"
+    MemberAdded "member.added"
+    MemberRoleChanged "member.role_changed"
+    MemberSuspended "member.suspended"
+    MemberActivated "member.activated"
+    MemberRemoved "member.removed"
+    InvitationCreated "invitation.created"
+    InvitationSent "invitation.sent"
+    InvitationTokenShown "invitation.token_shown"
+    InvitationAccepted "invitation.accepted"
+    InvitationDeclined "invitation.declined"
+    InvitationRevoked "invitation.revoked"
+    InvitationExpired "invitation.expired"
+    TeamCreated "team.created"
+    TeamUpdated "team.updated"
+    TeamDeleted "team.deleted"
+    TeamMemberAdded "team.member_added"
+    TeamMemberRemoved "team.member_removed"
+    ApiKeyCreated "api_key.created"
+    ApiKeyRevoked "api_key.revoked"
+    RoleCreated "role.created"
+    RoleUpdated "role.updated"
+    RoleDeleted "role.deleted"
+    PermissionCreated "permission.created"
+    PermissionUpdated "permission.updated"
+    PermissionDeleted "permission.deleted"
+    SessionCreated "session.created"
+    SessionRenewed "session.renewed"
+    SessionOrganizationChanged "session.organization_changed"
+    SessionRevoked "session.revoked"
+    TokenReuseDetected "token.reuse_detected"
+    TokenRevoked "token.revoked"
+    UserCreated "user.created"
+    UserPasswordChanged "user.password_changed"
+    UserEmailVerified "user.email_verified"
+    UserFactorAdded "user.factor_added"
+    UserFactorRemoved "user.factor_removed"
+    UserErased "user.erased"
+    WebhookCreated "webhook.created"
+    WebhookUpdated "webhook.updated"
+    WebhookSecretRotated "webhook.secret_rotated"
+    WebhookDisabled "webhook.disabled"
+    WebhookDeleted "webhook.deleted"
+    RequestDenied "request.denied"
 }
 
 impl EventType {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ProjectUpdated => "project.updated",
-            Self::KeyCreated => "key.created",
-            Self::KeyRotated => "key.rotated",
-            Self::KeyRevoked => "key.revoked",
-            Self::KeyRemoved => "key.removed",
-            Self::OrganizationCreated => "organization.created",
-            Self::OrganizationUpdated => "organization.updated",
-            Self::OrganizationSuspended => "organization.suspended",
-            Self::OrganizationActivated => "organization.activated",
-            Self::OrganizationDeleted => "organization.deleted",
-            Self::OrganizationOwnershipTransferred => "organization.ownership_transferred",
-            Self::MemberAdded => "member.added",
-            Self::MemberRoleChanged => "member.role_changed",
-            Self::MemberSuspended => "member.suspended",
-            Self::MemberActivated => "member.activated",
-            Self::MemberRemoved => "member.removed",
-            Self::InvitationCreated => "invitation.created",
-            Self::InvitationSent => "invitation.sent",
-            Self::InvitationTokenShown => "invitation.token_shown",
-            Self::InvitationAccepted => "invitation.accepted",
-            Self::InvitationDeclined => "invitation.declined",
-            Self::InvitationRevoked => "invitation.revoked",
-            Self::InvitationExpired => "invitation.expired",
-            Self::TeamCreated => "team.created",
-            Self::TeamUpdated => "team.updated",
-            Self::TeamDeleted => "team.deleted",
-            Self::TeamMemberAdded => "team.member_added",
-            Self::TeamMemberRemoved => "team.member_removed",
-            Self::RoleCreated => "role.created",
-            Self::RoleUpdated => "role.updated",
-            Self::RoleDeleted => "role.deleted",
-            Self::PermissionCreated => "permission.created",
-            Self::PermissionUpdated => "permission.updated",
-            Self::PermissionDeleted => "permission.deleted",
-            Self::ApiKeyCreated => "api_key.created",
-            Self::ApiKeyRevoked => "api_key.revoked",
-            Self::SessionCreated => "session.created",
-            Self::SessionRenewed => "session.renewed",
-            Self::SessionOrganizationChanged => "session.organization_changed",
-            Self::SessionRevoked => "session.revoked",
-            Self::TokenReuseDetected => "token.reuse_detected",
-            Self::TokenRevoked => "token.revoked",
-            Self::UserCreated => "user.created",
-            Self::UserPasswordChanged => "user.password_changed",
-            Self::UserEmailVerified => "user.email_verified",
-            Self::UserFactorAdded => "user.factor_added",
-            Self::UserFactorRemoved => "user.factor_removed",
+    /// Whether `word` is a type, the family of some (`member.*`), or all of them (`*`).
+    pub(crate) fn is_known(word: &str) -> bool {
+        match word.strip_suffix('*') {
+            None => Self::ALL.iter().any(|one| one.as_str() == word),
+            Some("") => true,
+            Some(family) => {
+                family.ends_with('.') && Self::ALL.iter().any(|one| one.as_str().starts_with(family))
+            }
         }
     }
 }
@@ -176,18 +159,14 @@ pub(crate) struct Event {
     pub(crate) at: i64,
 }
 
-/// Numbers and stores `events`. Called by the writer, at the end of a transaction.
+/// Numbers, chains and stores `events`. Called by the writer, at the end of a transaction.
 pub(crate) async fn write(tx: &mut Tx, events: &[Event]) -> Result<(), DbError> {
     let mut rest: Vec<&Event> = events.iter().collect();
     while let Some(project_id) = rest.first().map(|event| event.project_id.clone()) {
         let (own, others): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|event| event.project_id == project_id);
         rest = others;
-        let count = i64::try_from(own.len()).unwrap_or(i64::MAX);
-        let last = queries::advance(tx, &project_id, count).await?;
-        for (seq, event) in (last - count + 1..).zip(own) {
-            queries::insert(tx, seq, &Kind::Event.new_id(event.at), event).await?;
-        }
+        chain::append(tx, &project_id, &own).await?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a hook may take to answer, or to be told.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
+pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// The answer of a hook that is asked.
 pub type Before<'a> = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + 'a>>;
@@ -59,6 +59,10 @@ hooks! {
     before_sign_in SignIn Before Ok(());
     /// A user is signed in.
     after_sign_in SignedIn After ();
+    /// A user is about to be erased, with everything that names them.
+    before_user_erase UserErase Before Ok(());
+    /// A user is gone.
+    after_user_erased UserErased After ();
     /// An organization is about to be made.
     before_org_create OrgCreate Before Ok(());
     /// There is another organization, with its owner.
@@ -207,6 +211,22 @@ payloads! {
         user_id: String,
         /// What the issuer knows of them; `None` if they are gone already.
         person: Option<Person>,
+        /// When, in milliseconds since the epoch.
+        at_ms: i64,
+    }
+    /// A user is about to be erased.
+    UserErase {
+        /// Who erases them; themselves, as a rule.
+        actor: Actor,
+        /// The user.
+        user_id: String,
+    }
+    /// A user is gone.
+    UserErased {
+        /// Who erased them.
+        actor: Actor,
+        /// What the user was.
+        user_id: String,
         /// When, in milliseconds since the epoch.
         at_ms: i64,
     }

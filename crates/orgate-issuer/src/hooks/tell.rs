@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Actor, Hooks, MemberAdded, MemberRemoved, MemberRoleChanged, OrgCreated, OrgDeleted, OrgUpdated,
-    PATIENCE, Person, SignedIn, UserCreated,
+    PATIENCE, Person, SignedIn, UserCreated, UserErased,
 };
 use crate::{
     app::App,
@@ -96,6 +96,9 @@ async fn tell(app: &Weak<App>, hooks: &dyn Hooks, event: &Event) {
         EventType::UserCreated => {
             let person = person(app, &project_id, &target_id).await;
             hooks.after_user_created(&UserCreated { project_id, user_id: target_id, person, at_ms }).await;
+        }
+        EventType::UserErased => {
+            hooks.after_user_erased(&UserErased { project_id, actor, user_id: target_id, at_ms }).await;
         }
         EventType::SessionCreated | EventType::SessionRenewed => {
             hooks.after_sign_in(&SignedIn { project_id, user_id, session_id: target_id, at_ms }).await;

@@ -66,6 +66,7 @@ codes! {
     OrganizationsDisabled 409 "organizations_disabled" "Organizations are switched off for this project";
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
     OwnerMustTransfer 409 "owner_must_transfer" "The owner has to transfer the organization first";
+    OwnerOfOrganizations 409 "owner_of_organizations" "The user owns organizations that would be nobody's";
     PersonalOrganization 409 "personal_organization" "A personal organization belongs to its user alone";
     TeamTaken 409 "team_taken" "The organization has a team with this slug already";
     AlreadyTeamMember 409 "already_team_member" "The member is in the team already";
@@ -235,6 +236,7 @@ impl From<crate::secret::NoRandomness> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.code.status(), self.body().to_string()).into_response();
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -9,6 +9,7 @@
 mod algorithm;
 mod development;
 mod life;
+mod proven;
 mod queries;
 mod ring;
 pub(crate) mod routes;
@@ -22,6 +23,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+pub(crate) use self::proven::{signed_by_project, unproven};
 pub(crate) use self::{algorithm::Algorithm, ring::Ring};
 use self::{algorithm::KeyPair, queries::StoredKey, ring::Entry};
 pub use self::{development::DevelopmentKey, life::KeyInfo};

@@ -41,6 +41,18 @@ pub(super) async fn living(conn: &mut Conn, project_id: &str) -> Result<Vec<Stor
     conn.all(statement).await?.iter().map(read).collect()
 }
 
+/// Algorithm and public part of a key, whatever became of it.
+pub(super) async fn public(
+    conn: &mut Conn,
+    project_id: &str,
+    kid: &str,
+) -> Result<Option<(Algorithm, String)>, DbError> {
+    let statement =
+        sql("SELECT alg, public_jwk FROM signing_keys WHERE project_id = $1 AND kid = $2").bind(project_id);
+    let Some(row) = conn.first(statement.bind(kid)).await? else { return Ok(None) };
+    Ok(Algorithm::parse(&row.text("alg")?).zip(Some(row.text("public_jwk")?)))
+}
+
 /// Stores a key; `false` if there is one of its algorithm in this state, and there may be only one.
 pub(super) async fn insert(conn: &mut Conn, project_id: &str, key: &StoredKey) -> Result<bool, DbError> {
     let inserted = conn

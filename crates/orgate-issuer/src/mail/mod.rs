@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 pub use self::smtp::Smtp;
 pub(crate) use self::{delivery::deliver, smtp::Courier};
 use crate::{
+    address::Address,
     app::App,
     clock::rfc3339,
     db::{Conn, DbError, Tx},
@@ -83,6 +84,17 @@ pub(crate) async fn waiting(app: &App) -> Result<Vec<Value>, DbError> {
 /// Forgets letters that say nothing any more, a bounded number at a time.
 pub(crate) async fn purge(conn: &mut Conn, now_ms: i64) -> Result<u64, DbError> {
     queries::purge(conn, now_ms).await
+}
+
+/// Takes every letter to the address out of the outbox.
+pub(crate) async fn forget(tx: &mut Tx, secrets: &Secrets, to: &Address) -> Result<(), DbError> {
+    for (id, sealed) in queries::all(tx).await? {
+        let addressee = open(secrets, &id, &sealed).and_then(|letter| Address::parse(&letter.to));
+        if addressee.is_some_and(|addressee| addressee.key() == to.key()) {
+            queries::remove(tx, &id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Seals every letter that waits under the secret in use; gives how many.

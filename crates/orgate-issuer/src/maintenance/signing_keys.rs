@@ -14,9 +14,9 @@ use crate::{
 /// An installation that is looked after.
 #[derive(Debug)]
 pub struct Maintenance {
-    db: Db,
-    keys: Keys,
-    clock: Arc<dyn Clock>,
+    pub(super) db: Db,
+    pub(super) keys: Keys,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Maintenance {

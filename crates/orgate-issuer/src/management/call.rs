@@ -1,10 +1,13 @@
 //! Who is asking, in which project, and whether the policy lets them.
 
-use axum::extract::{Extension, FromRequestParts, Path, RawPathParams};
+use axum::extract::{Extension, FromRequestParts, MatchedPath, Path, RawPathParams};
 use http::{HeaderMap, Method, header, request::Parts};
 use orgate_claims::UnixTime;
 
-use super::policy::{Asker, judge};
+use super::{
+    denied::Slip,
+    policy::{Asker, judge},
+};
 use crate::{
     app::{App, Shared},
     clock::seconds,
@@ -83,7 +86,7 @@ impl FromRequestParts<Shared> for Call {
             return Err(Code::OrganizationsDisabled.into());
         }
         let rest = parts.uri.path().split('/').skip(plane.skip + 1).map(str::to_owned).collect();
-        Ok(Self {
+        let call = Self {
             project,
             who,
             now_ms: app.now_ms(),
@@ -91,7 +94,11 @@ impl FromRequestParts<Shared> for Call {
             rest,
             parameters,
             if_match: if_match(&parts.headers)?,
-        })
+        };
+        if let Some(slip) = parts.extensions.get::<Slip>() {
+            slip.fill(&call, parts.extensions.get::<MatchedPath>(), app.public.path());
+        }
+        Ok(call)
     }
 }
 
@@ -132,6 +139,10 @@ impl Call {
     /// A parameter of the path.
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.method
     }
 
     /// Whether an operator of the project is asking.

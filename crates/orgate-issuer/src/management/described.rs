@@ -21,7 +21,11 @@ pub(super) enum Family {
 
 impl Family {
     /// What every operation has: who asks is looked up, and the policy judges.
-    fn about(self, [of_operators, of_end_users]: [&'static str; 2], summary: &'static str) -> Operation {
+    pub(super) fn about(
+        self,
+        [of_operators, of_end_users]: [&'static str; 2],
+        summary: &'static str,
+    ) -> Operation {
         let operation = match self {
             Self::Operators => operators(of_operators, summary),
             Self::EndUsers => own(of_end_users, summary).refuses(&[Code::OrganizationSuspended]),

@@ -8,8 +8,10 @@
 mod active;
 mod api_keys;
 mod asking;
+mod audit;
 mod call;
 mod catalogue;
+pub(crate) mod denied;
 mod described;
 mod invitations;
 mod invited;
@@ -33,6 +35,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .merge(
             organization_routes(operators, "orgs", Family::Operators)
                 .merge(catalogue_routes(operators))
+                .merge(audit::routes(operators))
                 .told(Plane::operators(operators)),
         )
         .under(prefix, end_users)
@@ -111,6 +114,7 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
                 .put(roles::put, of.replace_role())
                 .delete(roles::delete, of.delete_role()),
         )
+        .at(&format!("{one}/audit"), get(audit::of_organization, of.read_audit()))
         .at(
             &format!("{one}/api-keys"),
             get(api_keys::list, of.list_api_keys()).post(api_keys::create, of.create_api_key()),
@@ -174,4 +178,4 @@ fn catalogue_routes(base: &str) -> Routes {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

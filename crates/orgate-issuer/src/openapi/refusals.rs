@@ -24,6 +24,7 @@ const A_PROBLEM: Named = Named("Problem", || {
         .may("field", text())
         .may("ticket", text())
         .may("reason", text())
+        .may("organizations", text())
         .done()
 });
 

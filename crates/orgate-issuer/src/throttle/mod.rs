@@ -51,6 +51,7 @@ const INVITATIONS_INVITER: Limit = Limit { name: "invitations of an inviter", bu
 const INVITATIONS_ADDRESS: Limit =
     Limit { name: "invitations to an address", burst: 10, every_ms: 5 * 3_600_000 };
 
+const REFUSALS: Limit = Limit { name: "refusals in the audit log", burst: 30, every_ms: 60_000 };
 const DEVICE_CODES: Limit = Limit { name: "codes of devices from a network", burst: 20, every_ms: 15_000 };
 
 /// Who asks, as far as it matters here.
@@ -204,6 +205,17 @@ pub(crate) async fn admit_device(
             })
         })
         .await
+}
+
+/// Whether one more refusal of what `by` wanted is noted in the audit log, which grows for ever.
+pub(crate) async fn admit_note(
+    tx: &mut Tx,
+    secrets: &Secrets,
+    by: &str,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let most = now_ms + REFUSALS.burst * REFUSALS.every_ms;
+    queries::take(tx, &secrets.pseudonym(REFUSALS.name, by), REFUSALS.every_ms, most, now_ms).await
 }
 
 /// An attempt with everything it may be counted against.

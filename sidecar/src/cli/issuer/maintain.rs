@@ -1,5 +1,5 @@
 //! What is done to an installation as a whole: `orgate issuer migrate`, `db copy`, `db backup`, `export`,
-//! `keys list`, `keys rotate`, `secret rotate`, `openapi`.
+//! `keys list`, `keys rotate`, `audit verify`, `audit head`, `secret rotate`, `openapi`.
 
 use std::{
     io::{self, Write},
@@ -11,6 +11,7 @@ use orgate_issuer::{Clock as _, Issuer, Settings, SystemClock, maintenance};
 
 use super::{
     super::{Failure, output, runtime},
+    audit::{self, AuditOptions},
     keys::{self, KeysOptions},
 };
 
@@ -25,6 +26,8 @@ pub(super) enum Work {
     Export(Export),
     /// List or rotate the signing keys.
     Keys(KeysOptions),
+    /// Verify the audit log, or print its signed head.
+    Audit(AuditOptions),
     /// Change the secret that protects keys and refresh tokens.
     Secret(SecretOptions),
     /// Write what the issuer answers to standard output, as an OpenAPI document.
@@ -163,12 +166,13 @@ pub(super) fn run(work: &Work, database: &str, secret: Option<&Path>) -> Result<
             Ok(())
         }
         Work::Keys(options) => runtime.block_on(keys::run(options, database, secret)),
+        Work::Audit(options) => runtime.block_on(audit::run(options, database, secret)),
         Work::Secret(SecretOptions { verb: SecretVerb::Rotate }) => {
             let rotated =
                 runtime.block_on(maintenance::rotate_secret(database, secret, now)).map_err(failed)?;
             output::result(&format!(
-                "sealed with a new secret: {} signing keys, {} secrets of authenticators, {} letters\n",
-                rotated.keys, rotated.authenticators, rotated.letters
+                "sealed with a new secret: {} signing keys, {} secrets of authenticators, {} letters, {} secrets of webhooks\n",
+                rotated.keys, rotated.authenticators, rotated.letters, rotated.webhooks
             ));
             output::note(&format!(
                 "restart every issuer of this database now. The older lines stay in the file: refresh tokens need them \

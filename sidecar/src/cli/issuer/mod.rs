@@ -1,12 +1,13 @@
 //! `orgate issuer`: the companion issuer on its own listener.
 
+mod audit;
 mod keys;
 mod maintain;
 
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
-use orgate_issuer::{Health, Issuer, Settings, Smtp, StartError, SystemClock};
+use orgate_issuer::{Health, Issuer, Network, Settings, Smtp, StartError, SystemClock};
 use tracing::info;
 
 use self::maintain::Work;
@@ -72,6 +73,10 @@ pub(crate) struct Options {
     /// Where mail is handed over: smtps://USER:PASSWORD@HOST, or smtp:// for STARTTLS [default: mail lies in the outbox].
     #[arg(long, env = "ORGATE_SMTP", value_name = "URL", hide_env_values = true)]
     smtp: Option<String>,
+    /// A network besides the public one that webhooks and news of sign-outs may be sent to, such as 10.0.0.0/8; several with
+    /// commas between them.
+    #[arg(long, env = "ORGATE_ALLOW_NETWORK", value_name = "NETWORK", value_delimiter = ',')]
+    allow_network: Vec<String>,
     /// The sender of mail [default: no-reply@ and the host of the public URL].
     #[arg(long, env = "ORGATE_MAIL_FROM", value_name = "ADDRESS", requires = "smtp")]
     mail_from: Option<String>,
@@ -115,6 +120,8 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
     settings.secret_file = options.secret;
     settings.bootstrap = options.bootstrap;
     settings.prefix = options.prefix;
+    let networks: Result<_, String> = options.allow_network.iter().map(|text| Network::parse(text)).collect();
+    settings.allowed_networks = networks.map_err(Failure::could_not_run)?;
     settings.courier = Some(Arc::new(HttpCourier::new()));
     let issuer =
         Issuer::open(settings, Arc::new(SystemClock)).await.map_err(|error| failure(&error, common))?;

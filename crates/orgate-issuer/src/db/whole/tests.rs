@@ -73,6 +73,11 @@ async fn a_copy_holds_the_same_and_comes_back_the_same() {
     let rows = |table: &str| first.iter().find(|copied| copied.table == table).unwrap().rows;
     assert!(rows("memberships") == 7 && rows("token_families") == 2 && rows("signing_keys") >= 2);
 
+    let scope = maintenance::AuditScope::default();
+    for url in [there.database_empty(), back.database_empty()] {
+        let reports = maintenance::verify_audit(&url, &scope, &mut |_, _| {}).await.unwrap();
+        assert!(reports.iter().all(|report| report.broken.is_none()), "{reports:?}");
+    }
     let mut conn = open(&there.database_empty()).await;
     let sums = sums(&mut conn).await.unwrap();
     conn.close().await;

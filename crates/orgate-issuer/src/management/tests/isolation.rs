@@ -44,6 +44,7 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::GET, "/teams/{team}/members", Value::Null),
         (Method::POST, "/teams/{team}/members", json!({ "user_id": "usr_member" })),
         (Method::DELETE, "/teams/{team}/members/{member}", Value::Null),
+        (Method::GET, "/audit", Value::Null),
         (Method::POST, "/leave", Value::Null),
         (Method::POST, "/activate", Value::Null),
         (Method::POST, "/switch", Value::Null),

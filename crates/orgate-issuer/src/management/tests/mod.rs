@@ -1,6 +1,7 @@
 //! The organizations' API, as operators and end users meet it.
 
 mod api_keys;
+mod audit;
 mod bad_input;
 mod escalation;
 mod invitations;
@@ -48,7 +49,7 @@ pub(super) async fn census(site: &Site) -> String {
 }
 
 /// The data of the newest event of a kind.
-pub(super) async fn last_event(site: &Site, kind: &'static str) -> (String, Value) {
+pub(crate) async fn last_event(site: &Site, kind: &'static str) -> (String, Value) {
     let mut conn = site.issuer.app().db.read().await.unwrap();
     let statement =
         crate::db::sql("SELECT actor_id, data FROM events WHERE type = $1 ORDER BY seq DESC LIMIT 1");
@@ -58,7 +59,7 @@ pub(super) async fn last_event(site: &Site, kind: &'static str) -> (String, Valu
 }
 
 /// A request without a body, as our own pages would send it.
-pub(super) async fn bare(browser: &Browser, method: Method, path: &str) -> Reply {
+pub(crate) async fn bare(browser: &Browser, method: Method, path: &str) -> Reply {
     browser.send(method, path, &[("origin", crate::testing::ORIGIN)], String::new()).await
 }
 
@@ -70,6 +71,6 @@ pub(super) async fn make_role(owner: &Browser, key: &str, permissions: &[&str]) 
 
 /// Status and code of a refusal.
 #[track_caller]
-pub(super) fn refused(reply: &Reply, status: u16, code: &str) {
+pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status.as_u16(), reply.code()), (status, json!(code)), "{}", reply.text());
 }

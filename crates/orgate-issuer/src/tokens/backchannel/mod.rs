@@ -16,8 +16,13 @@ use url::Url;
 
 use self::queries::LogoutDelivery;
 use crate::{
-    app::App, clients::redirect_uri::is_loopback, clock::seconds, courier::Courier, db::DbError, ids::Kind,
-    oauth::TokenError, projects,
+    app::App,
+    clock::seconds,
+    courier::{Courier, Message},
+    db::DbError,
+    ids::Kind,
+    oauth::TokenError,
+    projects,
 };
 
 /// The media type of the message (§2.5).
@@ -81,21 +86,15 @@ fn attempts(delivery: &LogoutDelivery) -> u32 {
 }
 
 async fn tell(app: &App, courier: &dyn Courier, delivery: &LogoutDelivery) -> Result<(), String> {
-    if !may_be_sent(app, &delivery.uri) {
-        return Err("the address is neither https nor on this machine".to_owned());
-    }
+    let reach = app.reach();
+    let url = Url::parse(&delivery.uri).map_err(|_| "the address cannot be read".to_owned())?;
+    reach.check(&url).map_err(|why| format!("the address {why}"))?;
     let token = token(app, delivery).await.map_err(|_| "the token could not be made".to_owned())?;
     let body = form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
-    match courier.post(&delivery.uri, FORM, body).await? {
+    match courier.post(Message::new(url.as_str(), FORM, body, &reach)).await? {
         200..=299 => Ok(()),
         status => Err(format!("the answer was {status}")),
     }
-}
-
-/// https goes everywhere; http only to this machine, and only while the issuer itself is a developer's.
-fn may_be_sent(app: &App, uri: &str) -> bool {
-    let Ok(url) = Url::parse(uri) else { return false };
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && !app.public.is_https())
 }
 
 /// The logout token (§2.4). It has no `nonce`, so that it is never taken for an ID token.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::{clients::add, *};
 use crate::{
-    Courier,
+    Courier, Message,
     clients::ClientKind,
     db::BoxFuture,
     testing::{PASSWORD, TempDir, settings},
@@ -19,14 +19,9 @@ struct Recorder {
 }
 
 impl Courier for Recorder {
-    fn post<'a>(
-        &'a self,
-        url: &'a str,
-        content_type: &'static str,
-        body: String,
-    ) -> BoxFuture<'a, Result<u16, String>> {
-        assert_eq!(content_type, "application/x-www-form-urlencoded");
-        self.sent.lock().unwrap().push((url.to_owned(), body));
+    fn post<'a>(&'a self, message: Message<'a>) -> BoxFuture<'a, Result<u16, String>> {
+        assert_eq!(message.content_type, "application/x-www-form-urlencoded");
+        self.sent.lock().unwrap().push((message.url.to_owned(), message.body));
         let status = *self.status.lock().unwrap();
         Box::pin(std::future::ready(if status == 0 { Err("refused".to_owned()) } else { Ok(status) }))
     }
@@ -115,6 +110,11 @@ async fn news_goes_to_https_and_on_a_developers_machine_to_that() {
     .await;
     deliver(site.issuer.app(), &courier).await.unwrap();
     assert_eq!(courier.answering(200), 0, "never in the clear to somewhere else");
+    site.clock.advance(3_600_000);
+    site.change("UPDATE clients SET backchannel_logout_uri = 'https://10.0.0.1/x' WHERE id = 'app_out'")
+        .await;
+    deliver(site.issuer.app(), &courier).await.unwrap();
+    assert_eq!(courier.answering(200), 0, "nor into a network that is not the public one");
     site.clock.advance(3_600_000);
     site.change(
         "UPDATE clients SET backchannel_logout_uri = 'https://app.example.com/x' WHERE id = 'app_out'",
