@@ -244,6 +244,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(projects::routes::router())
         .merge(login::router(prefix))
         .merge(accounts::routes::pages())
+        .merge(accounts::own_page::router())
         .merge(accounts::routes::router(prefix))
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))

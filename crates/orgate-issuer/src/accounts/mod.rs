@@ -9,6 +9,7 @@
 
 mod letters;
 mod own;
+pub(crate) mod own_page;
 pub(crate) mod pages;
 pub(crate) mod passkeys;
 mod queries;
@@ -36,7 +37,7 @@ use crate::{
     one_time::{self, Fresh, Holder, Purpose},
     password::{For, rules},
     projects::Project,
-    throttle::{self, Admission, Pass, Visitor},
+    throttle::{self, Admission, Owner, Pass, Visitor},
     users::{self, User},
 };
 
@@ -149,7 +150,7 @@ pub(crate) async fn reset(
     }
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &user.id };
     let phc = app.passwords.hash(who, password).await?;
-    let letter = letters::changed(app, project, &user.email);
+    let letter = letters::changed(app, project, &user.email, false);
     let (secrets, project_id, token) = (app.secrets.clone(), project.id.clone(), token.to_owned());
     app.db
         .write::<_, Problem>(move |tx| {
@@ -214,7 +215,7 @@ async fn admit_mail(
     let account = throttle::Account {
         realm: project.id.clone(),
         address: address.key().to_owned(),
-        user_id: user.map(|user| user.id),
+        owner: user.map(|user| Owner::User(user.id)),
     };
     match throttle::admit_mail(app, visitor, account).await? {
         Admission::Granted(_) => Ok(()),

@@ -1,4 +1,5 @@
 mod mailed;
+mod own_page;
 mod passkeys;
 mod second;
 
