@@ -101,11 +101,11 @@ async fn submit(
     Posted(fields): Posted,
 ) -> Response {
     let done = async {
+        let change = fields.get("change").ok_or(Stop::Page("invalid_request"))?;
         let visit = match Visit::begin(&app, &project_id, &headers).await? {
             Ok(visit) => visit,
             Err(project) => return ask(&app, &headers, &project, None).await,
         };
-        let change = fields.get("change").ok_or(Stop::Page("invalid_request"))?;
         if !fields.get("word").is_some_and(|said| same(said, &word(&visit.session))) {
             return Err(Stop::Page("csrf"));
         }
