@@ -68,6 +68,15 @@ fn the_commands_of_the_page_do_what_it_says() {
         commands(name).iter().map(|line| run(&installation, line, &database.url())).collect()
     };
 
+    // Its addresses are those of the page; whatever else it says is taken.
+    for line in commands("proxy") {
+        let free = line.replace("127.0.0.1:8090", "127.0.0.1:0");
+        let arguments: Vec<&str> = free.strip_prefix("orgate ").unwrap().split_whitespace().collect();
+        let elsewhere = ["--database", "sqlite::memory:"];
+        let started = orgate().args(arguments).args(elsewhere).folder(installation.folder.path()).ready();
+        assert_eq!(started.terminate().code, Some(0), "{line}");
+    }
+
     // Beside the running issuer.
     each("backup");
     each("export");

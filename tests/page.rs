@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use orgate_e2e::{Folder, orgate, request};
+use orgate_e2e::{Folder, chromium, orgate, request};
 use orgate_testkit::{TestKey, jwks};
 use serde_json::{Value, json};
 
@@ -67,24 +67,6 @@ const PERSON: &str = r#"<script>
 })();
 </script>"#;
 
-fn browser() -> Command {
-    let named = std::env::var("CHROMIUM").ok();
-    let names = named.iter().map(String::as_str).chain(["chromium", "chromium-browser", "google-chrome"]);
-    let found = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
-    let found = found.expect(
-        "a browser is needed: install chromium (Debian: apt-get install chromium), or name one in CHROMIUM",
-    );
-    let mut command = Command::new(found);
-    command.args([
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-    ]);
-    command
-}
-
 /// What a browser prints; nothing if it does not end by itself, as a headless one on a busy machine sometimes does.
 fn within_a_minute(mut browser: Command) -> Option<String> {
     let mut child = browser.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -118,7 +100,7 @@ fn visit(folder: &Folder, hash: &str, size: &str) -> Value {
 /// What stands in a page after three seconds, as its scripts left it.
 fn look(folder: &Folder, url: &str, size: &str) -> String {
     let dom = (1..=3).find_map(|attempt| {
-        let mut browser = browser();
+        let mut browser = chromium();
         browser
             .arg(format!("--user-data-dir={}", folder.path().join(format!("profile{attempt}")).display()))
             .arg(format!("--window-size={size}"))

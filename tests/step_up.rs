@@ -9,10 +9,10 @@
     reason = "a test may panic"
 )]
 
-use aws_lc_rs::hmac;
 use orgate_e2e::{
     Folder, Running, clock, orgate, request,
     sign_in::{Browser, encode, parameter},
+    totp,
 };
 use orgate_testkit::Upstream;
 use serde_json::{Value, json};
@@ -104,25 +104,6 @@ impl World {
 fn code_for(outbox: &[Value], email: &str) -> String {
     let letter = outbox.iter().find(|letter| letter["to"] == email).unwrap_or_else(|| panic!("{outbox:?}"));
     letter["text"].as_str().unwrap().lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned()
-}
-
-/// RFC 6238, written apart from the issuer's.
-fn totp(base32: &str, step: i64) -> String {
-    let (mut bits, mut value, mut secret) = (0, 0_u64, Vec::new());
-    for letter in base32.chars() {
-        value = (value << 5) | "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap() as u64;
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            secret.push((value >> bits) as u8);
-            value &= (1 << bits) - 1;
-        }
-    }
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret), &step.to_be_bytes());
-    let tag = tag.as_ref();
-    let at = usize::from(tag[19] & 15);
-    let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
-    format!("{:06}", number % 1_000_000)
 }
 
 #[tokio::test(flavor = "multi_thread")]

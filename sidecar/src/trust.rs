@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use http::{HeaderMap, HeaderValue};
+
 /// Addresses that begin with the same bits: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -113,6 +115,24 @@ impl TrustedPeers {
     pub fn include(&self, peer: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(peer))
     }
+
+    /// Where a request with these headers comes from, that `peer` has sent: the peer itself, unless it is believed. Then it
+    /// is the last address in `X-Forwarded-For` that is none of theirs: what stands before it was written by somebody
+    /// who is not believed. What is no address ends the list, and `Forwarded` is not asked.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer;
+        let lines: Vec<&[u8]> =
+            headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
+        let mut said = lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        while self.include(client)
+            && let Some(Ok(address)) =
+                said.next().map(|hop| str::from_utf8(hop).unwrap_or_default().trim().parse())
+        {
+            client = address;
+        }
+        client.to_canonical()
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +161,47 @@ mod tests {
             for address in outside {
                 assert!(!network.contains(address.parse().expect(address)), "{address}");
             }
+        }
+    }
+
+    #[test]
+    fn who_is_believed_says_where_a_request_comes_from() {
+        let networks: Vec<Network> =
+            ["10.0.0.0/8", "::1"].iter().map(|text| text.parse().expect(text)).collect();
+        let peers = TrustedPeers::new(&networks, false);
+        for (peer, said, client) in [
+            // Nobody is believed about themselves.
+            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("::1", &["198.51.100.7"], "198.51.100.7"),
+            ("::ffff:10.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
+            // What a client has written itself stands before its address.
+            ("10.0.0.1", &["127.0.0.1, 198.51.100.7"], "198.51.100.7"),
+            ("10.0.0.1", &["127.0.0.1", "198.51.100.7,10.0.0.2"], "198.51.100.7"),
+            ("10.0.0.1", &["10.9.9.9, 198.51.100.7 , 10.0.0.2"], "198.51.100.7"),
+            ("10.0.0.1", &["2001:db8::7"], "2001:db8::7"),
+            // All of them are ours.
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            // What is no address is nobody's, and nor is what stands before it.
+            ("10.0.0.1", &["198.51.100.7, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.7, 10.0.0.2:80, 10.0.0.3"], "10.0.0.3"),
+            ("10.0.0.1", &["198.51.100.7,"], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("forwarded", HeaderValue::from_static("for=203.0.113.9"));
+            for line in said {
+                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+            }
+            let found = peers.client(peer.parse().expect(peer), &headers);
+            assert_eq!(found, client.parse::<IpAddr>().expect(client), "{peer} {said:?}");
+            let alone = TrustedPeers::default().client(peer.parse().expect(peer), &headers);
+            assert_eq!(
+                alone,
+                peer.parse::<IpAddr>().expect(peer).to_canonical(),
+                "by default nobody is believed"
+            );
         }
     }
 

@@ -10,7 +10,10 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+};
 
 use common::{Directory, Running, ends, get, orgate};
 
@@ -41,11 +44,51 @@ fn what_keeps_the_issuer_from_running_is_2_and_makes_no_database() {
         (vec!["issuer", "--listen", "0.0.0.0:0"], "--public-url"),
         (vec!["issuer", "--listen", "127.0.0.1:0", "--public-url", "nonsense"], "nonsense"),
         (vec!["issuer", "--listen", "127.0.0.1:0", "--bootstrap", "absent.yaml"], "absent.yaml"),
+        (vec!["issuer", "--listen", "127.0.0.1:0", "--trust-peer", "0.0.0.0/0"], "believes everybody"),
+        (vec!["issuer", "--listen", "127.0.0.1:0", "--trust-peer", "10.0.0.1,::/0"], "believes everybody"),
     ] {
         let (code, out, err) = ends(&directory.0, &arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
         assert!(err.contains("error: ") && err.contains(expected), "{arguments:?}: {err}");
         assert!(!directory.0.join("orgate.db").exists(), "{arguments:?}");
+    }
+}
+
+/// The status of an attempt to sign in as an operator, with these lines in the head.
+fn attempt(address: &str, more: &str) -> String {
+    let body = r#"{"email":"nobody@example.com","password":"a guess"}"#;
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /api/platform/operators/login HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn attempts_are_counted_by_the_address_that_a_trusted_proxy_names() {
+    for (peers, statuses) in [
+        // Whoever is not believed has the address of the connection, whatever they write.
+        (&[][..], ["401", "401"]),
+        (&["--trust-peer", "10.0.0.0/8"], ["401", "401"]),
+        (&["--trust-peer", "127.0.0.1"], ["429", "401"]),
+    ] {
+        let directory = Directory::with(&[]);
+        let mut arguments = vec!["issuer", "--listen", "127.0.0.1:0"];
+        arguments.extend(peers);
+        let running = Running::start(orgate(&directory.0, &arguments));
+        let from =
+            |client: &str| attempt(running.address("issuer"), &format!("X-Forwarded-For: {client}\r\n"));
+        for _ in 0..10 {
+            // What a client writes itself stands before the address that the proxy has seen.
+            assert_eq!(from("198.51.100.9, 192.0.2.1"), "401", "{peers:?}");
+        }
+        assert_eq!([from("192.0.2.1"), from("192.0.2.2")], statuses, "{peers:?}");
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "help for tests"
 )]
 
+mod chromium;
 pub mod clock;
 pub mod front;
 mod graph;
@@ -16,11 +17,14 @@ mod http;
 pub mod installation;
 mod process;
 pub mod sign_in;
+mod totp;
 
 pub use orgate_testkit::Folder;
 
 pub use self::{
+    chromium::{Chromium, chromium},
     graph::graph,
     http::{Response, request, request_to, try_request},
     process::{Finished, Program, Running, example, orgate},
+    totp::totp,
 };

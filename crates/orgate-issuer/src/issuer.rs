@@ -251,6 +251,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(login::router(prefix))
         .merge(accounts::routes::pages())
         .merge(accounts::invitation_page::router())
+        .merge(accounts::own_page::router())
         .merge(accounts::routes::router(prefix))
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))

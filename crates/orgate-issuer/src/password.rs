@@ -137,6 +137,18 @@ impl Passwords {
         Arc::clone(&self.running).acquire_many_owned(u32::try_from(all).unwrap()).await.unwrap()
     }
 
+    /// How many wait or are served.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// How many of them there may be.
+    #[cfg(test)]
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.most_waiting
+    }
+
     async fn work<T: Send + 'static>(
         &self,
         who: For<'_>,

@@ -2,6 +2,7 @@
   const main = document.querySelector('main');
   const form = document.querySelector('form');
   const failed = document.getElementById('failed');
+  const create = 'create' in main.dataset;
   const bytes = text => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
   const text = buffer => btoa(String.fromCharCode(...new Uint8Array(buffer)))
     .replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
@@ -13,18 +14,21 @@
     try {
       const options = JSON.parse(main.dataset.options);
       options.challenge = bytes(options.challenge);
-      const credential = await navigator.credentials.get({ publicKey: options });
-      const { clientDataJSON, authenticatorData, signature, userHandle } = credential.response;
+      if (create) {
+        options.user.id = bytes(options.user.id);
+        for (const known of options.excludeCredentials) known.id = bytes(known.id);
+      }
+      const ceremony = create ? 'create' : 'get';
+      const credential = await navigator.credentials[ceremony]({ publicKey: options });
+      const response = {};
+      for (const part of ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle']) {
+        if (credential.response[part]) response[part] = text(credential.response[part]);
+      }
       form.elements.credential.value = JSON.stringify({
         id: credential.id,
         rawId: text(credential.rawId),
         type: credential.type,
-        response: {
-          clientDataJSON: text(clientDataJSON),
-          authenticatorData: text(authenticatorData),
-          signature: text(signature),
-          userHandle: userHandle ? text(userHandle) : null,
-        },
+        response,
       });
       form.submit();
     } catch {

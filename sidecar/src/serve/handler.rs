@@ -12,7 +12,10 @@ use hyper_util::service::TowerToHyperService;
 use tower_service::Service;
 
 use super::{Connection, Defect};
-use crate::problem::{self, Refusal};
+use crate::{
+    problem::{self, Refusal},
+    trust::TrustedPeers,
+};
 
 /// Answers requests; cloned for each connection.
 pub trait Handler: Clone + Send + 'static {
@@ -30,9 +33,13 @@ pub trait Handler: Clone + Send + 'static {
     fn refuse(&self, defect: Defect, connection: Connection) -> Response<Self::Body>;
 }
 
-/// A tower service, such as an axum router, as a [`Handler`]. The [`Connection`] is in the request's extensions.
+/// A tower service, such as an axum router, as a [`Handler`]. The [`Connection`] is in the request's extensions, and so is
+/// `axum`'s `ConnectInfo`: the address that the request comes from.
 #[derive(Clone, Debug)]
-pub struct Routed<S>(S);
+pub struct Routed<S> {
+    service: S,
+    peers: TrustedPeers,
+}
 
 /// The body of an answer of [`Routed`].
 pub type RoutedBody<B> = Either<B, Full<Bytes>>;
@@ -41,7 +48,13 @@ impl<S> Routed<S> {
     /// Answers with `service`.
     #[must_use]
     pub fn new(service: S) -> Self {
-        Self(service)
+        Self { service, peers: TrustedPeers::default() }
+    }
+
+    /// The same, but these peers are believed about where requests come from.
+    #[must_use]
+    pub fn trusting(self, peers: TrustedPeers) -> Self {
+        Self { peers, ..self }
     }
 }
 
@@ -60,8 +73,12 @@ where
     ) -> impl Future<Output = Response<Self::Body>> + Send + 'static + use<S, B> {
         request.extensions_mut().insert(connection);
         #[cfg(feature = "issuer")]
-        request.extensions_mut().insert(axum::extract::ConnectInfo(connection.peer));
-        let answer = TowerToHyperService::new(self.0.clone()).call(request);
+        {
+            let mut client = connection.peer;
+            client.set_ip(self.peers.client(client.ip(), request.headers()));
+            request.extensions_mut().insert(axum::extract::ConnectInfo(client));
+        }
+        let answer = TowerToHyperService::new(self.service.clone()).call(request);
         async move {
             match answer.await {
                 Ok(response) => response.map(Either::Left),

@@ -66,16 +66,17 @@ pub(super) fn forgot(app: &App, project: &Project, to: &str, link: &str) -> Lett
     }
 }
 
-/// A user whose password was changed.
-pub(super) fn changed(app: &App, project: &Project, to: &str) -> Letter {
+/// A user whose password was changed; `elsewhere` if one session goes on, the one in which that was done.
+pub(super) fn changed(app: &App, project: &Project, to: &str, elsewhere: bool) -> Letter {
     let link = format!("{}/forgot", app.public.issuer(&project.id));
     Letter {
         to: to.to_owned(),
         subject: format!("Your password for {} was changed", name(project)),
         text: format!(
-            "Hello,\n\nyour password for {} was changed, and you were signed out everywhere. If it was not you, choose \
+            "Hello,\n\nyour password for {} was changed, and you were signed out everywhere{}. If it was not you, choose \
              another one at once:\n\n{link}\n",
-            name(project)
+            name(project),
+            if elsewhere { " else" } else { "" }
         ),
         links: vec![link],
     }

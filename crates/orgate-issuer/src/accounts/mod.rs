@@ -11,6 +11,7 @@ pub(crate) mod invitation_page;
 mod invited;
 mod letters;
 mod own;
+pub(crate) mod own_page;
 pub(crate) mod pages;
 pub(crate) mod passkeys;
 mod queries;
@@ -38,7 +39,7 @@ use crate::{
     one_time::{self, Fresh, Holder, Purpose},
     password::{For, rules},
     projects::Project,
-    throttle::{self, Admission, Pass, Visitor},
+    throttle::{self, Admission, Owner, Pass, Visitor},
     users::{self, User},
 };
 
@@ -151,7 +152,7 @@ pub(crate) async fn reset(
     }
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &user.id };
     let phc = app.passwords.hash(who, password).await?;
-    let letter = letters::changed(app, project, &user.email);
+    let letter = letters::changed(app, project, &user.email, false);
     let (secrets, project_id, token) = (app.secrets.clone(), project.id.clone(), token.to_owned());
     app.db
         .write::<_, Problem>(move |tx| {
@@ -216,7 +217,7 @@ async fn admit_mail(
     let account = throttle::Account {
         realm: project.id.clone(),
         address: address.key().to_owned(),
-        user_id: user.map(|user| user.id),
+        owner: user.map(|user| Owner::User(user.id)),
     };
     match throttle::admit_mail(app, visitor, account).await? {
         Admission::Granted(_) => Ok(()),

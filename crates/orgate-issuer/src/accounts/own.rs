@@ -1,22 +1,27 @@
-//! What the API and the page about one's own security do: factors are added and removed.
+//! What the API and the page about one's own security do: factors are added and removed, and the password is changed.
 //!
-//! Adding one wants a sign-in of the last ten minutes; removing the authenticator application, or making new recovery codes,
-//! one that showed a second factor as well. So a session that somebody left open changes nothing.
+//! Adding one wants a sign-in of the last ten minutes; removing the authenticator application, making new recovery codes, or
+//! another password where there is a second factor, one that showed it as well. So a session that somebody left open changes
+//! nothing. Who has a password and wants another one shows that they know it, besides.
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde_json::Value;
 
-use super::{confirm_fresh, record};
+use super::{NOTE_MS, confirm_fresh, letters, read_address, record};
 use crate::{
     app::App,
     db::DbError,
     events::EventType,
-    factors,
+    factors::{self, totp::Secret},
     http::{Problem, problem::Code},
-    login::session::Session,
+    login::session::{self, Session},
+    mail::{self, Reader},
+    one_time,
     passkeys::{self, New, Passkey},
+    password::{Checked, For, rules},
     projects::Project,
     secret::random_token,
+    throttle::{self, Admission, Owner, Pass, Visitor},
     users::{self, User},
 };
 
@@ -26,6 +31,13 @@ pub(super) struct Offer {
     pub(super) uri: String,
     /// The same as a picture.
     pub(super) qr: Option<String>,
+}
+
+impl Offer {
+    fn of(secret: &Secret, project: &Project, user: &User) -> Self {
+        let uri = secret.uri(&project.name, &user.email);
+        Self { secret: secret.base32(), qr: picture(&uri), uri }
+    }
 }
 
 /// Who begins to add a factor.
@@ -39,8 +51,7 @@ async fn enrolling(app: &App, session: &Session) -> Result<User, Problem> {
 pub(super) async fn begin_totp(app: &App, project: &Project, session: &Session) -> Result<Offer, Problem> {
     let user = enrolling(app, session).await?;
     let secret = factors::new_totp()?;
-    let uri = secret.uri(&project.name, &user.email);
-    let offer = Offer { secret: secret.base32(), qr: picture(&uri), uri };
+    let offer = Offer::of(&secret, project, &user);
     let (secrets, now) = (app.secrets.clone(), app.now_ms());
     let begun = app
         .db
@@ -52,6 +63,17 @@ pub(super) async fn begin_totp(app: &App, project: &Project, session: &Session) 
         return Err(Problem::new(Code::Conflict).detail("there is an authenticator application already"));
     }
     Ok(offer)
+}
+
+/// The application that was begun with and that is not confirmed yet.
+pub(super) async fn begun_totp(
+    app: &App,
+    project: &Project,
+    session: &Session,
+) -> Result<Option<Offer>, Problem> {
+    let user = enrolling(app, session).await?;
+    let secret = factors::begun_totp(&mut *app.db.read().await?, &app.secrets, &user.id).await?;
+    Ok(secret.map(|secret| Offer::of(&secret, project, &user)))
 }
 
 /// Confirms the application with its first code; gives the recovery codes, which are shown once.
@@ -149,6 +171,78 @@ pub(super) async fn add_passkey(
         })
         .await?;
     stored.ok_or_else(wrong)
+}
+
+/// Gives a passkey another name.
+pub(super) async fn rename_passkey(
+    app: &App,
+    session: Session,
+    id: String,
+    name: String,
+) -> Result<(), Problem> {
+    confirm_fresh(app, &session, false)?;
+    let renamed = app
+        .db
+        .write::<_, DbError>(move |tx| {
+            Box::pin(async move { passkeys::rename(tx, &session.user_id, &id, &name).await })
+        })
+        .await?;
+    if renamed { Ok(()) } else { Err(Code::NotFound.into()) }
+}
+
+/// Another password, by somebody who is signed in. Every other session ends, and everything that was issued to it.
+pub(super) async fn change_password(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    session: Session,
+    (known, new): (String, String),
+) -> Result<(), Problem> {
+    let user = enrolling(app, &session).await?;
+    let standing = factors::standing(&mut *app.db.read().await?, &user.id).await?;
+    confirm_fresh(app, &session, standing.totp)?;
+    let own = [user.email.as_str(), user.name.as_deref().unwrap_or_default()];
+    if let Some(objection) = rules::objection(&new, &own) {
+        return Err(Problem::invalid("password", objection));
+    }
+    let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &user.id };
+    let mut pass = Pass::default();
+    if user.password_phc.is_some() {
+        // Guesses count as those of a sign-in do.
+        let address = read_address(&user.email)?.key().to_owned();
+        let tried = throttle::Account {
+            realm: project.id.clone(),
+            address,
+            owner: Some(Owner::User(user.id.clone())),
+        };
+        pass = match throttle::admit(app, visitor, tried).await? {
+            Admission::Granted(pass) => pass,
+            Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
+        };
+        if app.passwords.check(who, known, user.password_phc.clone()).await? == Checked::Wrong {
+            return Err(Problem::invalid("current_password", "is wrong"));
+        }
+    }
+    let phc = app.passwords.hash(who, new).await?;
+    let letter = letters::changed(app, project, &user.email, true);
+    let (secrets, now) = (app.secrets.clone(), app.now_ms());
+    app.db
+        .write::<_, Problem>(move |tx| {
+            Box::pin(async move {
+                // Meanwhile it became another one, or the user was suspended.
+                if !users::hold(tx, &user.id, user.password_phc.as_deref()).await? {
+                    return Err(Code::Conflict.into());
+                }
+                throttle::forgive(tx, &pass).await?;
+                users::set_password(tx, &user.id, &phc, now).await?;
+                one_time::end_all(tx, &user.id).await?;
+                factors::end_tickets(tx, &user.id).await?;
+                session::expel_others(tx, &session.project_id, &user.id, Some(&session.id), now).await?;
+                record(tx, &session.project_id, EventType::UserPasswordChanged, &user.id, now);
+                Ok(mail::post(tx, &secrets, &letter, Reader::Addressee, now, now + NOTE_MS).await?)
+            })
+        })
+        .await
 }
 
 /// Removes a passkey.

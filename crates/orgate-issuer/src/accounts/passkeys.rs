@@ -1,5 +1,5 @@
-//! `GET {prefix}/passkeys`, `POST {prefix}/passkeys/register/{begin,finish}` and `DELETE {prefix}/passkeys/{id}`: the keys of
-//! one's own. Changing them wants a sign-in of the last ten minutes.
+//! `GET {prefix}/passkeys`, `POST {prefix}/passkeys/register/{begin,finish}`, `PATCH` and `DELETE {prefix}/passkeys/{id}`: the keys
+//! of one's own. Changing them wants a sign-in of the last ten minutes.
 
 use axum::{
     extract::{Path, RawPathParams, State},
@@ -31,11 +31,14 @@ fn routes(base: &str) -> Routes {
         .takes(body().with("credential", anything()).may("name", text()))
         .gives(201, PASSKEY);
     let removed = changes("removePasskey", "Go without a passkey").gives_nothing();
+    let renamed = changes("renamePasskey", "Call a passkey something else")
+        .takes(body().with("name", text()))
+        .gives_nothing();
     Routes::new()
         .at(&format!("{base}/passkeys"), get(list, all))
         .at(&format!("{base}/passkeys/register/begin"), post(begin, options))
         .at(&format!("{base}/passkeys/register/finish"), post(finish, made))
-        .at(&format!("{base}/passkeys/{{passkey}}"), delete(remove, removed))
+        .at(&format!("{base}/passkeys/{{passkey}}"), delete(remove, removed).patch(rename, renamed))
 }
 
 const PASSKEY: Named = Named("Passkey", || {
@@ -83,14 +86,30 @@ async fn finish(
     Ok((StatusCode::CREATED, private(passkey.to_json())).into_response())
 }
 
+async fn rename(
+    State(app): State<Shared>,
+    parameters: RawPathParams,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<StatusCode, Problem> {
+    let (_, session) = enter(&app, parameter(&parameters, "project").map(Path), &headers).await?;
+    let name = body.required_text("name")?;
+    body.finish()?;
+    let id = parameter(&parameters, "passkey").unwrap_or_default();
+    own::rename_passkey(&app, session, id, name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 async fn remove(
     State(app): State<Shared>,
     parameters: RawPathParams,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let parameter =
-        |name| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned());
-    let (_, session) = enter(&app, parameter("project").map(Path), &headers).await?;
-    own::remove_passkey(&app, session, parameter("passkey").unwrap_or_default()).await?;
+    let (_, session) = enter(&app, parameter(&parameters, "project").map(Path), &headers).await?;
+    own::remove_passkey(&app, session, parameter(&parameters, "passkey").unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn parameter(parameters: &RawPathParams, name: &str) -> Option<String> {
+    parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }

@@ -1,5 +1,5 @@
-//! `mfa`, `mfa/totp`, `mfa/totp/confirm` and `mfa/recovery-codes` under the prefix of the end users' API: a second factor of
-//! one's own.
+//! `mfa`, `mfa/totp`, `mfa/totp/confirm`, `mfa/recovery-codes` and `password/change` under the prefix of the end users' API: a
+//! second factor of one's own, and another password.
 
 use axum::{
     extract::{Path, State},
@@ -12,13 +12,14 @@ use super::own;
 use crate::{
     app::{App, Shared},
     factors,
-    http::{Problem, body::Json, csrf, problem::Code},
+    http::{Problem, body::Json, csrf, peer::Peer, problem::Code},
     login::{
         account::{current, find_project, private},
         session::Session,
     },
     openapi::{Routes, body, flag, get, number, object, own, post, text, texts},
     projects::Project,
+    throttle::Visitor,
 };
 
 pub(crate) fn router(prefix: &str) -> Routes {
@@ -43,7 +44,12 @@ fn routes(base: &str) -> Routes {
         .gives(200, codes())
         .refuses(&[Code::Mistyped]);
     let renewed = changes("renewRecoveryCodes", "Other recovery codes").takes(body()).gives(200, codes());
+    let changed = changes("changePassword", "Another password, by somebody who is signed in")
+        .takes(body().may("current_password", text()).with("password", text()))
+        .gives_nothing()
+        .refuses(&[Code::Conflict, Code::Locked, Code::RateLimited, Code::Busy]);
     Routes::new()
+        .at(&format!("{base}/password/change"), post(change, changed))
         .at(&format!("{base}/mfa"), get(show, all))
         .at(&format!("{base}/mfa/totp"), post(begin, begun).delete(remove, removed))
         .at(&format!("{base}/mfa/totp/confirm"), post(confirm, confirmed))
@@ -106,6 +112,21 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let (_, session) = enter(&app, path, &headers).await?;
     own::remove_totp(&app, session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change(
+    State(app): State<Shared>,
+    path: Option<Path<String>>,
+    peer: Peer,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<StatusCode, Problem> {
+    let (project, session) = enter(&app, path, &headers).await?;
+    let passwords = (body.text("current_password")?.unwrap_or_default(), body.required_text("password")?);
+    body.finish()?;
+    let visitor = Visitor::of(&app, &project.id, peer, &headers);
+    own::change_password(&app, &project, &visitor, session, passwords).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

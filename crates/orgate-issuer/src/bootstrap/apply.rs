@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::json;
+
 use super::{ClientPlan, OrganizationPlan, Plan, ProjectPlan, Secret, UserPlan};
 use crate::{
     address::Address,
@@ -9,7 +11,7 @@ use crate::{
     clients::{self, Client, Post},
     config::StartError,
     db::{Conn, DbError, Tx},
-    events::Actor,
+    events::{Actor, Event, EventType},
     ids::Kind,
     members::{self, AddError, NewMember},
     operators::{self, Rank},
@@ -238,11 +240,19 @@ async fn settle_user(
             name: plan.name.clone(),
             password_phc: hash,
         };
-        return if users::create(tx, project_id, &user, now_ms).await? {
-            Ok(())
-        } else {
-            Err(ApplyError::Conflict(format!("the id `{}` belongs to another user", user.id)))
-        };
+        if !users::create(tx, project_id, &user, now_ms).await? {
+            return Err(ApplyError::Conflict(format!("the id `{}` belongs to another user", user.id)));
+        }
+        tx.record(Event {
+            project_id: project_id.to_owned(),
+            kind: EventType::UserCreated,
+            actor: Actor::Setup,
+            org_id: None,
+            target_id: user.id,
+            data: json!({}),
+            at: now_ms,
+        });
+        return Ok(());
     };
     if plan.id.as_ref().is_some_and(|id| *id != stored.id) {
         let why = format!("the user with the address of `{}` has the id `{}`", plan_name(plan), stored.id);

@@ -276,3 +276,18 @@ async fn a_file_that_contradicts_the_database_changes_nothing() {
     assert!(error.to_string().contains("usr_ann"), "{error}");
     assert_eq!(rows(&site).await, before);
 }
+
+#[orgate_testkit::both]
+async fn users_of_the_file_are_noted_once() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    let made = async || {
+        let events = site.events().await;
+        events.into_iter().filter(|(_, kind)| kind == "user.created").count()
+    };
+    assert_eq!(made().await, 2);
+    let by_setup = "SELECT COUNT(*) AS n FROM events WHERE type = 'user.created' AND actor_kind = 'setup' AND target_id = 'usr_ann'";
+    assert_eq!(site.count(by_setup).await, 1);
+    applied(&site).await;
+    assert_eq!(made().await, 2, "the second time makes nobody");
+}

@@ -39,6 +39,8 @@ const STEPS: &[Step] = steps![
     (20, "sign_in", "0020_sign_in.sql"),
     (21, "second_factors", "0021_second_factors.sql"),
     (22, "passkeys", "0022_passkeys.sql"),
+    (23, "own_pages", "0023_own_pages.sql"),
+    (24, "operator_places", "0024_operator_places.sql"),
     (30, "organizations", "0030_organizations.sql"),
     (31, "invitations", "0031_invitations.sql"),
     (32, "teams", "0032_teams.sql"),

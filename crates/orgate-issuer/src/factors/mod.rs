@@ -78,6 +78,17 @@ pub(crate) fn new_totp() -> Result<Secret, NoRandomness> {
     Secret::new()
 }
 
+/// The secret of an enrolment that is not finished.
+pub(crate) async fn begun_totp(
+    conn: &mut Conn,
+    secrets: &Secrets,
+    user_id: &str,
+) -> Result<Option<Secret>, DbError> {
+    let sealed = queries::totp(conn, user_id, false).await?;
+    let opened = sealed.and_then(|sealed| secrets.open_sealed(&context(user_id), &sealed));
+    Ok(opened.map(Secret::from_bytes))
+}
+
 /// Finishes the enrolment with the first code; `false` if it is wrong or there is none.
 pub(crate) async fn confirm_totp(
     tx: &mut Tx,

@@ -34,6 +34,11 @@ pub(crate) fn device_name(public: &PublicUrl, project_id: &str) -> String {
     host_name(public, &format!("orgate-device-{project_id}"))
 }
 
+/// The name of the cookie by which a browser is known to have signed an operator in before.
+pub(crate) fn operator_device_name(public: &PublicUrl) -> String {
+    host_name(public, "orgate-operator-device")
+}
+
 fn host_name(public: &PublicUrl, name: &str) -> String {
     if public.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }

@@ -1,8 +1,8 @@
 //! Pages for people: templates, one stylesheet, and the headers that keep a page alone.
 //!
 //! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from anywhere
-//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets. The page
-//! that asks for a passkey has one script, which its policy allows by its hash.
+//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets. The pages
+//! that ask for a passkey, or have one made, have one script, which their policy allows by its hash.
 
 use std::fmt;
 
@@ -18,17 +18,22 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use super::{body::unreadable, problem::Code};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-/// The one script, of the one page that needs one.
+/// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
-const SCRIPTED: &str = "passkey.html";
-const TEMPLATES: [(&str, &str); 14] = [
+const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
+const TEMPLATES: [(&str, &str); 19] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
     ("notice.html", include_str!("../../templates/notice.html")),
-    (SCRIPTED, include_str!("../../templates/passkey.html")),
+    ("passkey.html", include_str!("../../templates/passkey.html")),
     ("invitation.html", include_str!("../../templates/invitation.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
+    ("account.html", include_str!("../../templates/account.html")),
+    ("account_totp.html", include_str!("../../templates/account_totp.html")),
+    ("account_codes.html", include_str!("../../templates/account_codes.html")),
+    ("account_passkey.html", include_str!("../../templates/account_passkey.html")),
+    ("found.html", include_str!("../../templates/found.html")),
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
     ("device_done.html", include_str!("../../templates/device_done.html")),
@@ -88,7 +93,11 @@ impl Pages {
         let policy = format!(
             "default-src 'none'; style-src {}; {}form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
             self.style_source,
-            if template == SCRIPTED { format!("script-src {}; ", self.script_source) } else { String::new() },
+            if SCRIPTED.contains(&template) {
+                format!("script-src {}; ", self.script_source)
+            } else {
+                String::new()
+            },
             form_target.map(|target| format!(" {target}")).unwrap_or_default()
         );
         let mut response = (status, html).into_response();

@@ -226,15 +226,16 @@ async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -
         if silent {
             return Err(Stop::Back(Box::new(params), "login_required", "nobody is signed in"));
         }
-        let opened = request::open(app, headers, project_id, &client.id, params, None).await?;
+        let opened = request::open(app, headers, project_id, Some(&client.id), params, None).await?;
         let page = if prompts(&query).any(|word| word == "create") { "signup" } else { "login" };
         return Ok(with_cookie(see_other(&page_url(app, project_id, page, &opened.handle)), opened.cookie));
     };
-    let next = choose::decide(app, &project, &session, &params).await?;
+    let next = choose::decide(app, &project, &session, &client.id, &params).await?;
     if silent && matches!(next, Next::Ask) {
         return Err(Stop::Back(Box::new(params), "interaction_required", "an organization must be chosen"));
     }
-    let opened = request::open(app, headers, project_id, &client.id, params.clone(), Some(&session)).await?;
+    let opened =
+        request::open(app, headers, project_id, Some(&client.id), params.clone(), Some(&session)).await?;
     let response = match next {
         Next::Ask => see_other(&page_url(app, project_id, "organizations/choose", &opened.handle)),
         Next::Go(member) => choose::finish(app, &opened.handle, &session, member).await?,

@@ -2,6 +2,9 @@
 //!
 //! The page appears whenever there are several and none was named; with none or one there is nothing to choose. What
 //! was chosen is bound to the code, and the membership is looked up again when the code is exchanged.
+//!
+//! An application that is for members of organizations only gets nobody who belongs to none: they are shown how to come by one
+//! (`found`).
 
 use axum::{
     extract::{Path, RawQuery, State},
@@ -12,7 +15,7 @@ use minijinja::{Value, context};
 
 use super::{
     authorize::{Stop, render},
-    device,
+    device, found,
     page::load,
     queries,
     request::{self, NewCode, Params, Request},
@@ -20,8 +23,8 @@ use super::{
 };
 use crate::{
     app::{App, Shared},
-    clients::redirect_uri::form_target,
-    db::DbError,
+    clients::{self, redirect_uri::form_target},
+    db::{Conn, DbError},
     http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Membership},
     openapi::{Routes, get, object, page, text},
@@ -58,26 +61,49 @@ pub(super) async fn decide(
     app: &App,
     project: &Project,
     session: &Session,
+    client_id: &str,
     params: &Params,
 ) -> Result<Next, Stop> {
-    if !project.org_enabled {
-        return Ok(Next::Go(None));
-    }
     let mut conn = app.db.read().await?;
-    match params.org_id.as_deref() {
-        Some("") => Ok(Next::Go(None)),
-        Some(org) => match members::find(&mut conn, &project.id, &session.user_id, org).await? {
+    let named = params.org_id.as_deref().filter(|org| project.org_enabled && !org.is_empty());
+    if let Some(org) = named {
+        return match members::find(&mut conn, &project.id, &session.user_id, org).await? {
             Some(member) => Ok(Next::Go(Some(member))),
             None => Err(Stop::Back(
                 Box::new(params.clone()),
                 "invalid_target",
                 "the organization cannot be used by this user",
             )),
-        },
-        None => {
-            let mut all = members::all_of_user(&mut conn, &project.id, &session.user_id).await?;
-            Ok(if all.len() > 1 { Next::Ask } else { Next::Go(all.pop()) })
-        }
+        };
+    }
+    let mut all = all_of(&mut conn, project, session).await?;
+    if all.is_empty() && needs_one(&mut conn, Some(client_id)).await? {
+        return Ok(Next::Ask);
+    }
+    // Expressly none: the application names it when it exchanges the code.
+    if params.org_id.is_some() {
+        return Ok(Next::Go(None));
+    }
+    Ok(if all.len() > 1 { Next::Ask } else { Next::Go(all.pop()) })
+}
+
+/// The organizations that the person can choose among.
+pub(super) async fn all_of(
+    conn: &mut Conn,
+    project: &Project,
+    session: &Session,
+) -> Result<Vec<Membership>, DbError> {
+    match project.org_enabled {
+        true => members::all_of_user(conn, &project.id, &session.user_id).await,
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Whether the application is for members of organizations only.
+async fn needs_one(conn: &mut Conn, client_id: Option<&str>) -> Result<bool, DbError> {
+    match client_id {
+        Some(id) => Ok(clients::find(conn, id).await?.is_some_and(|client| client.require_org)),
+        None => Ok(false),
     }
 }
 
@@ -152,22 +178,25 @@ async fn submit(
 ) -> Response {
     let chosen = async {
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
-        let (project, _, session) = enter(&app, &project_id, &headers, handle).await?;
+        let (project, request, session) = enter(&app, &project_id, &headers, handle).await?;
         let org = fields.get("org_id").ok_or(Stop::Page("invalid_request"))?;
-        let member = if org.is_empty() {
-            None
-        } else {
-            let mut conn = app.db.read().await?;
+        let mut conn = app.db.read().await?;
+        let member = if !org.is_empty() {
             let found = members::find(&mut conn, &project.id, &session.user_id, org).await?;
             Some(found.filter(|_| project.org_enabled).ok_or(Stop::Page("unknown_organization"))?)
+        } else if needs_one(&mut conn, request.client_id.as_deref()).await? {
+            return Err(Stop::Page("unknown_organization"));
+        } else {
+            None
         };
+        drop(conn);
         finish(&app, handle, &session, member).await
     };
     chosen.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
 }
 
 /// The request and the session that it is bound to.
-async fn enter(
+pub(super) async fn enter(
     app: &App,
     project_id: &str,
     headers: &HeaderMap,
@@ -176,7 +205,7 @@ async fn enter(
     let (project, request) = load(app, project_id, headers, handle).await?;
     let session = session::of_project(app, headers, project_id)
         .await?
-        .filter(|session| request.session_id.as_deref() == Some(&session.id))
+        .filter(|session| request.client_id.is_some() && request.session_id.as_deref() == Some(&session.id))
         .ok_or(Stop::Page("sign_in_required"))?;
     Ok((project, request, session))
 }
@@ -189,8 +218,14 @@ async fn picker(
     handle: &str,
 ) -> Result<Response, Stop> {
     let mut conn = app.db.read().await?;
-    let all = members::all_of_user(&mut conn, &project.id, &session.user_id).await?;
+    let all = all_of(&mut conn, project, session).await?;
+    let needs_one = needs_one(&mut conn, request.client_id.as_deref()).await?;
     let user = users::find(&mut conn, &project.id, &session.user_id).await?;
+    drop(conn);
+    if all.is_empty() && needs_one {
+        let user = user.ok_or(Stop::Page("sign_in_required"))?;
+        return Ok(found::page(app, project, request, &user, handle, None));
+    }
     let organizations: Vec<Value> = all
         .iter()
         .map(|member| {
@@ -209,6 +244,7 @@ async fn picker(
         request => handle,
         email => user.map(|user| user.email).unwrap_or_default(),
         organizations => organizations,
+        needs_one => needs_one,
     };
     Ok(app.pages.show(
         StatusCode::OK,

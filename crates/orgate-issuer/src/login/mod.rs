@@ -9,6 +9,8 @@ pub(crate) mod account;
 pub(crate) mod authorize;
 mod choose;
 mod device;
+mod found;
+pub(crate) mod own_pages;
 pub(crate) mod page;
 mod par;
 mod passkey;
@@ -36,12 +38,10 @@ use crate::{
     password::{Checked, For, PasswordError},
     projects::Project,
     secret::{fingerprint, random_token},
-    throttle::{self, Admission, Device, Pass, Visitor},
+    throttle::{self, Admission, Device, Owner, PLACE_MEMORY_MS, Pass, Visitor},
     users::{self, User},
 };
 
-/// How long a browser is known.
-const DEVICE_MS: i64 = 400 * 24 * 3_600_000;
 /// How long a session or family that has ended is kept.
 const ENDED_MEMORY_MS: i64 = 7 * 24 * 3_600_000;
 
@@ -52,6 +52,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .merge(page::router())
         .merge(par::router())
         .merge(choose::router())
+        .merge(found::router())
         .merge(passkey::pages())
         .merge(second::pages())
         .merge(device::router())
@@ -78,7 +79,8 @@ impl SignedIn {
         headers.append(header::SET_COOKIE, cookies::set(&app.public, &name, &self.token, "/", ABS_MS));
         if let Some(device) = &self.device {
             let name = cookies::device_name(&app.public, project_id);
-            headers.append(header::SET_COOKIE, cookies::set(&app.public, &name, device, "/", DEVICE_MS));
+            headers
+                .append(header::SET_COOKIE, cookies::set(&app.public, &name, device, "/", PLACE_MEMORY_MS));
         }
     }
 }
@@ -130,7 +132,7 @@ pub(crate) async fn sign_in(
     let tried = throttle::Account {
         realm: project.id.clone(),
         address: account.to_owned(),
-        user_id: user.as_ref().map(|user| user.id.clone()),
+        owner: user.as_ref().map(|user| Owner::User(user.id.clone())),
     };
     let pass = match throttle::admit(app, visitor, tried).await? {
         Admission::Granted(pass) => pass,
@@ -267,7 +269,8 @@ impl Start {
     pub(crate) async fn store(self, tx: &mut Tx, previous: Option<Session>) -> Result<Started, DbError> {
         let Self { session, token, device, pass, .. } = self;
         throttle::forgive(tx, &pass).await?;
-        throttle::remember(tx, &session.user_id, &device, session.auth_time).await?;
+        let owner = Owner::User(session.user_id.clone());
+        throttle::remember(tx, &owner, &device, session.auth_time).await?;
         let session = session::replace(tx, previous, session).await?;
         Ok(Started { session, token, device: device.cookie })
     }

@@ -11,7 +11,7 @@ use super::{
     Entry, SignInError, SignedIn,
     authorize::{Stop, page_url, render, unmet},
     choose::{self, Next},
-    queries,
+    own_pages, queries,
     request::{self, Lost, Request},
     second, session, sign_in,
 };
@@ -120,6 +120,9 @@ pub(crate) async fn go_on(
     signed_in: &SignedIn,
 ) -> Result<Response, Stop> {
     let session = &signed_in.session;
+    let Some(client_id) = &request.client_id else {
+        return own_pages::come_back(app, handle, signed_in).await;
+    };
     {
         let (hash, id) = (fingerprint(handle), session.id.clone());
         app.db
@@ -129,7 +132,7 @@ pub(crate) async fn go_on(
             .await?;
     }
     let next = match request.params.accepts(factors::acr(&session.amr)) {
-        true => choose::decide(app, project, session, &request.params).await,
+        true => choose::decide(app, project, session, client_id, &request.params).await,
         false => Err(unmet(&request.params)),
     };
     // The browser keeps its new session even if the application then gets an error.

@@ -250,7 +250,7 @@ pub(super) async fn take_request(
 fn read_request(row: &Row) -> Result<Request, DbError> {
     Ok(Request {
         project_id: row.text("project_id")?,
-        client_id: row.text("client_id")?,
+        client_id: row.text_opt("client_id")?,
         browser_hash: row.text("browser_hash")?,
         params: serde_json::from_str(&row.text("params")?)
             .map_err(|_| DbError::Inconsistent("a stored request cannot be read".to_owned()))?,

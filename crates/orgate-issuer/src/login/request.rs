@@ -59,7 +59,8 @@ impl Params {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(super) project_id: String,
-    pub(super) client_id: String,
+    /// The application that asks; `None` where the sign-in is for a page of the issuer's own.
+    pub(super) client_id: Option<String>,
     pub(crate) params: Params,
     pub(super) session_id: Option<String>,
     pub(super) browser_hash: String,
@@ -95,7 +96,7 @@ pub(super) async fn open(
     app: &App,
     headers: &HeaderMap,
     project_id: &str,
-    client_id: &str,
+    client_id: Option<&str>,
     params: Params,
     session: Option<&Session>,
 ) -> Result<Opened, OpenError> {
@@ -110,7 +111,7 @@ pub(super) async fn open(
     let (hash, now) = (fingerprint(&handle), app.now_ms());
     let request = Request {
         project_id: project_id.to_owned(),
-        client_id: client_id.to_owned(),
+        client_id: client_id.map(str::to_owned),
         params,
         session_id: session.map(|session| session.id.clone()),
         browser_hash: fingerprint(&browser),

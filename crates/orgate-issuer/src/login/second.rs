@@ -26,7 +26,7 @@ use crate::{
     openapi::{Routes, anyone, body, object, page, post, text},
     projects::{self, Project},
     secret::fingerprint,
-    throttle::{self, Admission, Visitor},
+    throttle::{self, Admission, Owner, Visitor},
     users,
 };
 
@@ -67,7 +67,7 @@ async fn finish(
     let tried = throttle::Account {
         realm: format!("{} second factor", project.id),
         address: user.id.clone(),
-        user_id: Some(user.id.clone()),
+        owner: Some(Owner::User(user.id.clone())),
     };
     let pass = match throttle::admit(app, visitor, tried).await? {
         Admission::Granted(pass) => pass,

@@ -145,7 +145,7 @@ pub(crate) async fn revoke(tx: &mut Tx, session: &Session, actor: Actor, now_ms:
 }
 
 /// Ends a session and everything that was issued in it: it is not trusted any more.
-pub(super) async fn expel(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
+async fn expel(tx: &mut Tx, session: &Session, actor: Actor, now_ms: i64) -> Result<(), DbError> {
     end(tx, session, actor, true, now_ms).await
 }
 
@@ -184,8 +184,16 @@ pub(crate) async fn expel_others(
     queries::revoke_other_families(tx, user_id, kept, now_ms).await
 }
 
+/// Ends one of the sessions of a user, and everything that was issued in it; `false` if it is none of them.
+pub(crate) async fn end_one(tx: &mut Tx, own: &Session, id: &str, now_ms: i64) -> Result<bool, DbError> {
+    let all = all_of(tx, &own.project_id, &own.user_id, now_ms).await?;
+    let Some(ended) = all.iter().find(|session| session.id == id) else { return Ok(false) };
+    expel(tx, ended, Actor::User(own.user_id.clone()), now_ms).await?;
+    Ok(true)
+}
+
 /// The live sessions of a user, newest first.
-pub(super) async fn all_of(
+pub(crate) async fn all_of(
     conn: &mut Conn,
     project_id: &str,
     user_id: &str,

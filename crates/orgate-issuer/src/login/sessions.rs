@@ -16,7 +16,6 @@ use crate::{
     app::Shared,
     clock::rfc3339,
     db::DbError,
-    events::Actor,
     http::{Problem, csrf, problem::Code},
     openapi::{Named, Routes, delete, flag, get, object, own, text, texts, time},
 };
@@ -84,10 +83,10 @@ async fn end(
     app.db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
-                let all = session::all_of(tx, &own.project_id, &own.user_id, now).await?;
-                let ended = all.iter().find(|session| session.id == id).ok_or(Code::NotFound)?;
-                session::expel(tx, ended, Actor::User(own.user_id.clone()), now).await?;
-                Ok(StatusCode::NO_CONTENT)
+                match session::end_one(tx, &own, &id, now).await? {
+                    true => Ok(StatusCode::NO_CONTENT),
+                    false => Err(Code::NotFound.into()),
+                }
             })
         })
         .await

@@ -6,23 +6,16 @@ use serde_json::Value;
 use super::Call;
 use crate::{
     app::App,
-    hooks::{self, MemberAdd, MemberRemove, MemberRoleChange, OrgCreate, OrgDelete, OrgUpdate},
+    hooks::{self, MemberAdd, MemberRemove, MemberRoleChange, OrgDelete, OrgUpdate},
     http::Problem,
     members,
-    organizations::NewOrganization,
+    organizations::{self, NewOrganization},
 };
 
 impl Call {
     /// About a new organization.
     pub(super) async fn ask_to_create(&self, app: &App, new: &NewOrganization) -> Result<(), Problem> {
-        let wish = OrgCreate {
-            project_id: self.project.id.clone(),
-            actor: self.actor().into(),
-            name: new.name.clone(),
-            slug: new.slug.clone(),
-            owner_id: new.creator.clone(),
-        };
-        hooks::ask(app, |hooks| hooks.before_org_create(&wish)).await
+        organizations::ask_to_create(app, new, self.actor()).await
     }
 
     /// About the organization of the path, which is to be different.

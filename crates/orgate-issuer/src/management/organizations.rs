@@ -20,7 +20,6 @@ use crate::{
     login::account::private,
     members::{self, Caller},
     organizations::{self, Change, NewOrganization, Organization},
-    projects::OrganizationCreation,
     users,
 };
 
@@ -105,13 +104,7 @@ pub(super) async fn create(
                 Box::pin(async move {
                     if let Who::User(session) = &call.who {
                         let user = users::find(tx, &call.project.id, &session.user_id).await?;
-                        let verified = user.ok_or(Code::Unauthenticated)?.email_verified;
-                        match call.project.org_creation {
-                            OrganizationCreation::Any => {}
-                            OrganizationCreation::Verified if verified => {}
-                            OrganizationCreation::Verified => return Err(Code::EmailNotVerified.into()),
-                            OrganizationCreation::Operator => return Err(Code::Forbidden.into()),
-                        }
+                        organizations::may_create(&call.project, &user.ok_or(Code::Unauthenticated)?)?;
                     }
                     Ok(organizations::create(tx, new, call.actor(), call.now_ms).await?)
                 })

@@ -1,7 +1,8 @@
 //! Operators: the console's accounts. They are not users of any project.
 //!
 //! An operator sees only the projects that were given to them; to everybody else a project is 404. The session is the
-//! cookie `session` on `/api/platform`; a request that changes something also passes the check of its origin.
+//! cookie `session` on `/api/platform`; a request that changes something also passes the check of its origin. Attempts to sign
+//! in are limited as those of end users are (`throttle`).
 
 mod queries;
 pub(crate) mod routes;
@@ -13,14 +14,17 @@ use crate::{
     address::Address,
     app::{App, Shared},
     db::{Conn, DbError, Tx},
-    http::{Problem, cookies, csrf, peer::Peer, problem::Code},
+    http::{Problem, cookies, csrf, problem::Code},
     ids::Kind,
     password::{Checked, For},
     secret::{fingerprint, random_token},
+    throttle::{self, Admission, Device, Owner, Visitor},
 };
 
 const SESSION_IDLE_MS: i64 = 7 * 24 * 3_600_000;
 const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
+/// Where their accounts are, among the limits.
+const REALM: &str = "operators";
 
 /// A signed-in operator.
 #[derive(Clone, Debug)]
@@ -80,35 +84,51 @@ impl Operator {
     }
 }
 
-/// Starts a session for the operator with `email` and `password`; gives the cookie's value.
-async fn sign_in(app: &App, peer: Peer, email: &str, password: String) -> Result<String, Problem> {
+/// A fresh sign-in: the values of its cookies.
+struct SignedIn {
+    session: String,
+    /// By which the browser is known from now on, if it was not.
+    device: Option<String>,
+}
+
+/// Starts a session for the operator with `email` and `password`.
+async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<SignedIn, Problem> {
     let address = Address::parse(email);
-    let who = For::Request {
-        peer: peer.0,
-        realm: "operators",
-        account: address.as_ref().map_or(email, |address| address.key()),
-    };
-    let account = match &address {
+    let account = address.as_ref().map_or(email.trim(), |address| address.key());
+    let found = match &address {
         Some(address) => queries::credentials(&mut *app.db.read().await?, address.key()).await?,
         None => None,
     };
-    let (id, stored) = account.unzip();
+    let (id, stored) = found.unzip();
+    let tried = throttle::Account {
+        realm: REALM.to_owned(),
+        address: account.to_owned(),
+        owner: id.clone().map(Owner::Operator),
+    };
+    let pass = match throttle::admit(app, visitor, tried).await? {
+        Admission::Granted(pass) => pass,
+        Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
+    };
+    let who = For::Request { peer: visitor.peer.0, realm: REALM, account };
     let checked = app.passwords.check(who, password, stored).await?;
     let (Some(id), Checked::Right { .. }) = (id, checked) else {
         tracing::info!(reason = "invalid_credentials", "an operator's sign-in failed");
         return Err(Code::InvalidCredentials.into());
     };
-    let token = random_token()?;
-    let (hash, now) = (fingerprint(&token), app.now_ms());
+    let (token, device) = (random_token()?, Device::of(visitor, &pass)?);
+    let signed_in = SignedIn { session: token, device: device.cookie.clone() };
+    let (hash, now) = (fingerprint(&signed_in.session), app.now_ms());
     app.db
         .write::<_, DbError>(move |tx| {
             Box::pin(async move {
+                throttle::forgive(tx, &pass).await?;
+                throttle::remember(tx, &Owner::Operator(id.clone()), &device, now).await?;
                 queries::insert_session(tx, &hash, &id, now, now + SESSION_IDLE_MS, now + SESSION_ABS_MS)
                     .await
             })
         })
         .await?;
-    Ok(token)
+    Ok(signed_in)
 }
 
 /// What a stored operator is compared with.

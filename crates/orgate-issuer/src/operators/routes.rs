@@ -13,6 +13,7 @@ use crate::{
     http::{Problem, body::Json, cookies, csrf, peer::Peer, problem::Code},
     openapi::{Routes, body, email, operators, post, text},
     secret::fingerprint,
+    throttle::{PLACE_MEMORY_MS, Visitor},
 };
 
 pub(crate) fn router() -> Routes {
@@ -20,7 +21,7 @@ pub(crate) fn router() -> Routes {
         .for_everybody()
         .takes(body().with("email", email()).with("password", text()))
         .gives_nothing()
-        .refuses(&[Code::InvalidCredentials, Code::RateLimited, Code::Busy]);
+        .refuses(&[Code::InvalidCredentials, Code::RateLimited, Code::Locked, Code::Busy]);
     let out = operators("operatorLogout", "End the session of an operator").for_everybody().gives_nothing();
     Routes::new()
         .at("/api/platform/operators/login", post(login, in_))
@@ -36,15 +37,18 @@ async fn login(
     csrf::check_foreign(&headers, &app.public, &[])?;
     let (email, password) = (body.required_text("email")?, body.required_text("password")?);
     body.finish()?;
-    let token = sign_in(&app, peer, &email, password).await?;
-    let cookie = cookies::set(
-        &app.public,
-        cookies::OPERATOR,
-        &token,
-        &cookies::operator_path(&app.public),
-        SESSION_ABS_MS,
-    );
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    let visitor = Visitor::of_console(&app, peer, &headers);
+    let signed_in = sign_in(&app, &visitor, &email, password).await?;
+    let path = cookies::operator_path(&app.public);
+    let session = cookies::set(&app.public, cookies::OPERATOR, &signed_in.session, &path, SESSION_ABS_MS);
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().append(header::SET_COOKIE, session);
+    if let Some(device) = &signed_in.device {
+        let name = cookies::operator_device_name(&app.public);
+        let cookie = cookies::set(&app.public, &name, device, "/", PLACE_MEMORY_MS);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 async fn logout(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {

@@ -1,7 +1,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::testing::{ORIGIN, PASSWORD, site};
+use crate::testing::{Browser, ORIGIN, PASSWORD, Reply, Site, site};
 
 #[orgate_testkit::both]
 async fn an_operator_signs_in_with_the_documented_cookie() {
@@ -59,4 +59,72 @@ async fn a_foreign_page_cannot_sign_an_operator_in() {
             site.browser().send(Method::POST, "/api/platform/operators/login", &headers, body.clone()).await;
         assert_eq!(reply.status, status, "{headers:?}");
     }
+}
+
+async fn sign_in(browser: &Browser, email: &str, password: &str) -> Reply {
+    let body = json!({ "email": email, "password": password });
+    browser.json(Method::POST, "/api/platform/operators/login", &body).await
+}
+
+async fn fail(site: &Site, from: &str, email: &str, times: usize) -> Reply {
+    let browser = site.browser_from(from);
+    let mut last = None;
+    for _ in 0..times {
+        last = Some(sign_in(&browser, email, "wrong password").await);
+    }
+    last.unwrap()
+}
+
+#[orgate_testkit::both]
+async fn guessing_an_operators_password_is_stopped_before_any_hash() {
+    let site = site().await;
+    assert_eq!(fail(&site, "192.0.2.1", "ops@example.com", 10).await.status, 401);
+    let stopped = sign_in(&site.browser_from("192.0.2.1"), "ops@example.com", PASSWORD).await;
+    assert_eq!((stopped.status.as_u16(), stopped.code()), (429, json!("locked")));
+    let worked = site.issuer.app().passwords.worked.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(worked, 10, "a refused attempt costs no hash");
+    // An address that is nobody's is stopped in the same words.
+    let unknown = fail(&site, "192.0.2.2", "nobody@example.com", 11).await;
+    assert_eq!((unknown.status, unknown.text()), (stopped.status, stopped.text()));
+    // Another spelling is the same account, and users of a project have limits of their own.
+    assert_eq!(fail(&site, "192.0.2.1", " OPS@example.com", 1).await.status, 429);
+    let wait: i64 = stopped.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    site.clock.advance(wait * 1000);
+    assert_eq!(sign_in(&site.browser_from("192.0.2.1"), "ops@example.com", PASSWORD).await.status, 204);
+}
+
+#[orgate_testkit::both]
+async fn an_attack_on_an_operator_does_not_shut_a_known_device_out() {
+    let site = site().await;
+    let own = site.browser_from("198.51.100.1");
+    assert_eq!(sign_in(&own, "ops@example.com", PASSWORD).await.status, 204);
+    assert!(own.cookie("orgate-operator-device").is_some());
+    for network in 0..10 {
+        fail(&site, &format!("192.0.2.{network}"), "ops@example.com", 6).await;
+    }
+    let elsewhere = site.browser_from("203.0.113.1");
+    assert_eq!(sign_in(&elsewhere, "ops@example.com", PASSWORD).await.status, 429, "the account is closed");
+    assert_eq!(sign_in(&site.browser_from("198.51.100.1"), "ops@example.com", PASSWORD).await.status, 204);
+    own.travel("203.0.113.77");
+    assert_eq!(sign_in(&own, "ops@example.com", PASSWORD).await.status, 204);
+    // The device of another operator is nobody here, and a guessing device is stopped as well.
+    let other = site.browser_from("203.0.113.5");
+    assert_eq!(sign_in(&other, "ops2@example.com", PASSWORD).await.status, 204);
+    assert_eq!(sign_in(&other, "ops@example.com", PASSWORD).await.status, 429);
+    for _ in 0..10 {
+        assert_eq!(sign_in(&own, "ops@example.com", "wrong password").await.status, 401);
+    }
+    assert_eq!(sign_in(&own, "ops@example.com", PASSWORD).await.status, 429);
+}
+
+#[orgate_testkit::both]
+async fn where_an_operator_was_is_forgotten_and_names_nobody() {
+    let site = site().await;
+    sign_in(&site.browser_from("198.51.100.1"), "ops@example.com", PASSWORD).await;
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM operator_places").await, 2);
+    let disk = site.disk();
+    assert!(!disk.windows(12).any(|window| window == b"198.51.100.1"));
+    site.clock.advance(400 * 24 * 3_600_000);
+    crate::upkeep::purge(site.issuer.app()).await.unwrap();
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM operator_places").await, 0);
 }

@@ -10,12 +10,16 @@ use serde_json::{Value, json};
 pub(crate) use self::change::{Change, delete, update};
 use self::slug::SlugError;
 use crate::{
+    app::App,
     clock::rfc3339,
     db::{Conn, DbError, Tx},
     events::{Actor, Event, EventType},
+    hooks::{self, OrgCreate},
     http::{Problem, paging::Page, problem::Code},
     ids::Kind,
-    members, users,
+    members,
+    projects::{OrganizationCreation, Project},
+    users::{self, User},
 };
 
 const MAX_NAME: usize = 100;
@@ -157,6 +161,28 @@ impl NewOrganization {
             limit: None,
         }
     }
+}
+
+/// Refuses a user who makes organizations in a project that has it otherwise.
+pub(crate) fn may_create(project: &Project, user: &User) -> Result<(), Problem> {
+    match project.org_creation {
+        OrganizationCreation::Any => Ok(()),
+        OrganizationCreation::Verified if user.email_verified => Ok(()),
+        OrganizationCreation::Verified => Err(Code::EmailNotVerified.into()),
+        OrganizationCreation::Operator => Err(Code::Forbidden.into()),
+    }
+}
+
+/// Asks the application whether it lets an organization be made.
+pub(crate) async fn ask_to_create(app: &App, new: &NewOrganization, actor: Actor) -> Result<(), Problem> {
+    let wish = OrgCreate {
+        project_id: new.project_id.clone(),
+        actor: actor.into(),
+        name: new.name.clone(),
+        slug: new.slug.clone(),
+        owner_id: new.creator.clone(),
+    };
+    hooks::ask(app, |hooks| hooks.before_org_create(&wish)).await
 }
 
 /// Makes an organization with its owner, in one step.

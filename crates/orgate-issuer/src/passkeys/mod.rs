@@ -37,9 +37,9 @@ const MAX_NAME: usize = 100;
 pub(crate) struct Passkey {
     pub(crate) id: String,
     credential_id: String,
-    name: String,
-    created_at: i64,
-    last_used_at: Option<i64>,
+    pub(crate) name: String,
+    pub(crate) created_at: i64,
+    pub(crate) last_used_at: Option<i64>,
 }
 
 impl Passkey {
@@ -117,6 +117,12 @@ fn part(credential: &Value, name: &str) -> Option<Vec<u8>> {
     from_base64url(credential.get("response")?.get(name)?.as_str()?)
 }
 
+/// The name of a key: what its owner calls it, in one line of bounded length.
+fn name_of(wish: &str) -> String {
+    let name: String = wish.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    if name.is_empty() { "Passkey".to_owned() } else { name }
+}
+
 /// A new key, judged; what is left is whether its challenge is ours.
 #[derive(Clone, Debug)]
 pub(crate) struct New {
@@ -133,11 +139,7 @@ impl New {
         let (client_data, object) =
             (part(credential, "clientDataJSON")?, part(credential, "attestationObject")?);
         let (made, challenge) = ceremony::made(&client_data, &object, &place)?;
-        let name = name.unwrap_or_default();
-        let name = name.trim();
-        let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
-        let name = if name.is_empty() { "Passkey".to_owned() } else { name };
-        Some(Self { made, challenge, name })
+        Some(Self { made, challenge, name: name_of(&name.unwrap_or_default()) })
     }
 
     /// Stores the key for the user of the session that asked for it; `None` if it did not, or the key is known, or there are
@@ -226,6 +228,11 @@ pub(crate) fn parse(text: &str) -> Option<Value> {
 /// The passkeys of a user, oldest first.
 pub(crate) async fn of_user(conn: &mut Conn, user_id: &str) -> Result<Vec<Passkey>, DbError> {
     queries::of_user(conn, user_id).await
+}
+
+/// Gives a passkey of a user another name; `false` if there is none.
+pub(crate) async fn rename(tx: &mut Tx, user_id: &str, id: &str, name: &str) -> Result<bool, DbError> {
+    queries::rename(tx, user_id, id, &name_of(name)).await
 }
 
 /// Removes a passkey of a user; `false` if there is none.

@@ -120,6 +120,12 @@ fn read(row: &Row) -> Result<Passkey, DbError> {
     })
 }
 
+pub(super) async fn rename(conn: &mut Conn, user_id: &str, id: &str, name: &str) -> Result<bool, DbError> {
+    let statement =
+        sql("UPDATE passkeys SET name = $3 WHERE user_id = $1 AND id = $2").bind(user_id).bind(id).bind(name);
+    Ok(conn.run(statement).await? == 1)
+}
+
 pub(super) async fn remove(conn: &mut Conn, user_id: &str, id: &str) -> Result<bool, DbError> {
     let statement = sql("DELETE FROM passkeys WHERE user_id = $1 AND id = $2").bind(user_id).bind(id);
     Ok(conn.run(statement).await? == 1)

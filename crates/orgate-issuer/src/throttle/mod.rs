@@ -25,8 +25,8 @@ use crate::{
 
 /// How many places are remembered for one user, of each kind.
 const MOST_PLACES: i64 = 20;
-/// How long a place is remembered without being used.
-const PLACE_MEMORY_MS: i64 = 400 * 24 * 3_600_000;
+/// How long a place is remembered without being used, and a browser keeps the cookie by which it is known.
+pub(crate) const PLACE_MEMORY_MS: i64 = 400 * 24 * 3_600_000;
 const MAX_USER_AGENT: usize = 200;
 
 /// A limit: `burst` at once, then one each `every_ms`.
@@ -64,13 +64,22 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
+    /// Somebody who comes to the project.
     pub(crate) fn of(app: &App, project_id: &str, peer: Peer, headers: &HeaderMap) -> Self {
+        Self::known_by(app, &cookies::device_name(&app.public, project_id), peer, headers)
+    }
+
+    /// Somebody who comes to the console.
+    pub(crate) fn of_console(app: &App, peer: Peer, headers: &HeaderMap) -> Self {
+        Self::known_by(app, &cookies::operator_device_name(&app.public), peer, headers)
+    }
+
+    fn known_by(app: &App, cookie: &str, peer: Peer, headers: &HeaderMap) -> Self {
         let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
             peer,
             network: network(peer).map(|network| app.secrets.pseudonym("network", &network.to_string())),
-            device: cookies::read(headers, &cookies::device_name(&app.public, project_id))
-                .map(|token| fingerprint(&token)),
+            device: cookies::read(headers, cookie).map(|token| fingerprint(&token)),
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
         }
     }
@@ -101,13 +110,20 @@ pub(crate) enum Admission {
     Wait(i64),
 }
 
+/// Who owns an account.
+#[derive(Clone, Debug)]
+pub(crate) enum Owner {
+    User(String),
+    Operator(String),
+}
+
 /// Whose account is tried.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) realm: String,
     /// The address that was given, whether there is such an account or not.
     pub(crate) address: String,
-    pub(crate) user_id: Option<String>,
+    pub(crate) owner: Option<Owner>,
 }
 
 /// Counts an attempt to sign in, before anything is compared.
@@ -196,7 +212,7 @@ pub(crate) async fn admit_device(
     project_id: &str,
 ) -> Result<Admission, DbError> {
     let realm = project_id.to_owned();
-    let place = Place::of(app, visitor, Account { realm, address: String::new(), user_id: None });
+    let place = Place::of(app, visitor, Account { realm, address: String::new(), owner: None });
     app.db
         .write::<_, DbError>(move |tx| {
             Box::pin(async move {
@@ -241,11 +257,11 @@ impl Place {
 
     /// Whether the account was used from this device, and whether from this device or network.
     async fn known(&self, tx: &mut Tx) -> Result<(bool, bool), DbError> {
-        let user_id = self.account.user_id.as_deref().unwrap_or_default();
+        let Some(owner) = &self.account.owner else { return Ok((false, false)) };
         let device =
-            queries::is_known(tx, user_id, "device", self.device.as_deref().unwrap_or_default()).await?;
+            queries::is_known(tx, owner, "device", self.device.as_deref().unwrap_or_default()).await?;
         let network =
-            queries::is_known(tx, user_id, "network", self.network.as_deref().unwrap_or_default()).await?;
+            queries::is_known(tx, owner, "network", self.network.as_deref().unwrap_or_default()).await?;
         Ok((device, device || network))
     }
 
@@ -302,18 +318,18 @@ impl Device {
     }
 }
 
-/// Notes where a user has signed in.
+/// Notes where somebody has signed in.
 pub(crate) async fn remember(
     tx: &mut Tx,
-    user_id: &str,
+    owner: &Owner,
     device: &Device,
     now_ms: i64,
 ) -> Result<(), DbError> {
-    queries::remember(tx, user_id, "device", &device.hash, now_ms).await?;
-    queries::forget_oldest(tx, user_id, "device", MOST_PLACES).await?;
+    queries::remember(tx, owner, "device", &device.hash, now_ms).await?;
+    queries::forget_oldest(tx, owner, "device", MOST_PLACES).await?;
     if let Some(network) = &device.network {
-        queries::remember(tx, user_id, "network", network, now_ms).await?;
-        queries::forget_oldest(tx, user_id, "network", MOST_PLACES).await?;
+        queries::remember(tx, owner, "network", network, now_ms).await?;
+        queries::forget_oldest(tx, owner, "network", MOST_PLACES).await?;
     }
     Ok(())
 }

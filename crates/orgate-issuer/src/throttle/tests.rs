@@ -112,7 +112,7 @@ async fn a_burst_at_once_gets_no_more_than_one_after_the_other() {
     let account = || super::Account {
         realm: "proj_p".to_owned(),
         address: "d@example.com".to_owned(),
-        user_id: Some("usr_d".to_owned()),
+        owner: Some(super::Owner::User("usr_d".to_owned())),
     };
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..40 {

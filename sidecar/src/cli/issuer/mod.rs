@@ -17,6 +17,7 @@ use crate::{
     courier::HttpCourier,
     metrics,
     serve::{self, Limits, Listener, Routed, Shutdown},
+    trust::{Network, TrustedPeers},
 };
 
 /// Flags of `orgate issuer`.
@@ -29,8 +30,8 @@ Examples:
       data in ./orgate.db; without an operator, a link to make the first one is printed on stderr
   orgate issuer --bootstrap bootstrap.yaml
       make the projects, users and organizations of a file first; doing so twice changes nothing
-  orgate issuer --listen 0.0.0.0:8090 --public-url https://id.example.com --database sqlite:///var/lib/orgate/orgate.db
-      behind a TLS terminator, for other machines
+  orgate issuer --listen 0.0.0.0:8090 --public-url https://id.example.com --trust-peer 10.0.0.0/8
+      behind a TLS terminator in 10.0.0.0/8, for other machines
   orgate issuer --database 'postgres://orgate@db.example.com/orgate?sslrootcert=ca.pem' --secret orgate.secret
       on PostgreSQL, with the password in PGPASSWORD; any number of issuers with the same secret may share it
   orgate issuer --admin 127.0.0.1:9190 --dev-outbox
@@ -60,6 +61,10 @@ pub(crate) struct Options {
     /// A file with projects, users and organizations that must exist.
     #[arg(long, env = "ORGATE_BOOTSTRAP", value_name = "FILE")]
     bootstrap: Option<PathBuf>,
+    /// Believe the X-Forwarded-For of proxies in this network: attempts to sign in are counted by the address that it names.
+    /// May be given several times [default: nobody; the address is that of the connection].
+    #[arg(long, env = "ORGATE_TRUST_PEER", value_name = "CIDR", value_delimiter = ',')]
+    trust_peer: Vec<Network>,
     /// Where /healthz, /readyz and /metrics are [default: nowhere].
     #[arg(long, env = "ORGATE_ADMIN", value_name = "ADDRESS")]
     admin: Option<String>,
@@ -99,6 +104,7 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
     let shutdown = Shutdown::new();
     signals::listen(shutdown.clone(), None)?;
 
+    let peers = trusted(&options.trust_peer)?;
     // Ports first: a start that cannot end well makes no database.
     let listener =
         Listener::bind("issuer", &options.listen, "--listen").await.map_err(Failure::could_not_run)?;
@@ -136,7 +142,8 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
         let subject = Arc::new(IssuerStatus { issuer: issuer.clone(), shutdown: shutdown.clone() });
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()))
     });
-    serve::serve(listener, Routed::new(issuer.router()), Limits::of_this_process(), shutdown).await;
+    let routed = Routed::new(issuer.router()).trusting(peers);
+    serve::serve(listener, routed, Limits::of_this_process(), shutdown).await;
 
     issuer.shutdown().await;
     admin_shutdown.abort();
@@ -144,6 +151,17 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
         let _ = administered.await;
     }
     Ok(())
+}
+
+/// Who is believed about where requests come from. Where that is everybody, anybody is whoever they say, and no limit holds.
+fn trusted(networks: &[Network]) -> Result<TrustedPeers, Failure> {
+    if networks.iter().any(Network::is_everybody) {
+        return Err(Failure::could_not_run(
+            "`--trust-peer` believes everybody, so that no limit on attempts to sign in would hold\nhelp: name the networks \
+             of your own proxies, such as `10.0.0.0/8`",
+        ));
+    }
+    Ok(TrustedPeers::new(networks, false))
 }
 
 /// The public URL if one was given, else where the issuer listens, if that is one place.

@@ -1,5 +1,6 @@
 mod invitation;
 mod mailed;
+mod own_page;
 mod passkeys;
 mod second;
 

@@ -315,3 +315,62 @@ async fn the_page_for_passkeys_runs_one_script_and_leads_to_the_application() {
     assert_eq!((wrong.status.as_u16(), wrong.page_code().as_deref()), (401, Some("invalid_credentials")));
     assert!(submit(&credential).await.parameter("code").is_some());
 }
+
+#[orgate_testkit::both]
+async fn on_the_page_a_passkey_is_added_renamed_and_removed() {
+    const PAGE: &str = "/p/proj_p/account/security";
+    let site = named_site().await;
+    let own = login(&site, "x").await;
+    let between = |text: &str, before: &str, after: &str| {
+        text.split_once(before).unwrap_or_else(|| panic!("{text}")).1.split_once(after).unwrap().0.to_owned()
+    };
+    let word = between(&own.get(PAGE).await.text(), "name=\"word\" value=\"", "\"");
+    let change = async |browser: &Browser, what: &str, more: &[(&str, &str)]| {
+        let mut fields = vec![("word", word.as_str()), ("change", what)];
+        fields.extend_from_slice(more);
+        browser.form(PAGE, &fields).await
+    };
+    let page = change(&own, "add_passkey", &[]).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    let asked = between(&page.text(), "data-options=\"", "\"").replace("&quot;", "\"").replace("&#x2f;", "/");
+    let mut device = Device::default();
+    let credential = make(&mut device, &serde_json::from_str(&asked).unwrap()).to_string();
+    let wrong = change(&own, "save_passkey", &[("credential", "{}"), ("name", "Laptop")]).await;
+    assert_eq!((wrong.status.as_u16(), wrong.page_code().as_deref()), (422, Some("invalid_value")));
+    assert!(wrong.text().contains("data-options"), "it can be tried again");
+    let saved = change(&own, "save_passkey", &[("credential", &credential), ("name", "Lap\ntop ")]).await;
+    assert!(saved.location().ends_with("?done=passkey_added"), "{}", saved.text());
+    let again = change(&own, "save_passkey", &[("credential", &credential), ("name", "Twice")]).await;
+    assert_eq!(again.status, 422);
+    let shown = own.get(PAGE).await.text();
+    assert!(shown.contains("Laptop<small>") && !shown.contains("Twice"), "{shown}");
+
+    let id = between(&shown, "name=\"id\" value=\"psk_", "\"");
+    let id = format!("psk_{id}");
+    let renamed = change(&own, "rename_passkey", &[("id", &id), ("name", "<b>Work</b>")]).await;
+    assert!(renamed.location().ends_with("?done=passkey_renamed"), "{}", renamed.text());
+    assert!(own.get(PAGE).await.text().contains("&lt;b&gt;Work"));
+    let by_api = own
+        .send(
+            Method::PATCH,
+            &format!("/p/proj_p/v1/auth/passkeys/{id}"),
+            &[("content-type", "application/json"), ("origin", PUBLIC)],
+            json!({ "name": " " }).to_string(),
+        )
+        .await;
+    assert_eq!(by_api.status, 204, "{}", by_api.text());
+    assert!(own.get(PAGE).await.text().contains("Passkey<small>"));
+    // Somebody else's is none.
+    let other = login(&site, "d").await;
+    let word_of_other = between(&other.get(PAGE).await.text(), "name=\"word\" value=\"", "\"");
+    for what in ["rename_passkey", "remove_passkey"] {
+        let fields = [("word", word_of_other.as_str()), ("change", what), ("id", &id), ("name", "Mine")];
+        assert_eq!(other.form(PAGE, &fields).await.page_code().as_deref(), Some("not_found"), "{what}");
+    }
+    let removed = change(&own, "remove_passkey", &[("id", &id)]).await;
+    assert!(removed.location().ends_with("?done=passkey_removed"), "{}", removed.text());
+    let credential = sign(&mut device, &options(&own).await);
+    assert_eq!(finish(&site.browser(), &credential).await.code(), "invalid_credentials");
+}

@@ -35,7 +35,8 @@ impl From<io::Error> for ExportError {
 }
 
 /// Columns whose names do not say it: letters with links in them, and hashes of where somebody was.
-const SECRET: [(&str, &str); 3] = [("mails", "sealed"), ("known_places", "key"), ("limits", "key")];
+const SECRET: [(&str, &str); 4] =
+    [("mails", "sealed"), ("known_places", "key"), ("operator_places", "key"), ("limits", "key")];
 
 /// Whether a column holds what could be used against somebody. The names of columns keep to this; a test looks at all.
 pub(super) fn is_secret(table: &str, column: &str) -> bool {

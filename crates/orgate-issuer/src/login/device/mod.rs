@@ -215,7 +215,7 @@ async fn enter(
             .write::<_, DbError>(move |tx| Box::pin(async move { throttle::forgive(tx, &pass).await }))
             .await?;
         let params = Params { scope, device: Some(device_hash), ..Params::default() };
-        let opened = request::open(&app, &headers, &project_id, &client_id, params, None).await?;
+        let opened = request::open(&app, &headers, &project_id, Some(&client_id), params, None).await?;
         let values = context! {
             project => project.name.as_str(),
             action => format!("{}/device/confirm", app.public.issuer(&project.id)),
@@ -237,7 +237,9 @@ async fn confirm(
     let decided = async {
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request) = load(&app, &project_id, &headers, handle).await?;
-        let device = request.params.device.clone().ok_or(Stop::Page("request_expired"))?;
+        let (Some(device), Some(client_id)) = (request.params.device.clone(), &request.client_id) else {
+            return Err(Stop::Page("request_expired"));
+        };
         if fields.get("decision") != Some("approve") {
             let hash = fingerprint(handle);
             app.db
@@ -259,7 +261,7 @@ async fn confirm(
                 Box::pin(async move { sign_ins::bind_request(tx, &hash, &id).await })
             })
             .await?;
-        match choose::decide(&app, &project, &session, &request.params).await? {
+        match choose::decide(&app, &project, &session, client_id, &request.params).await? {
             Next::Ask => Ok(see_other(&page_url(&app, &project_id, "organizations/choose", handle))),
             Next::Go(member) => choose::finish(&app, handle, &session, member).await,
         }

@@ -6,6 +6,7 @@ mod clock;
 mod context;
 mod dpop;
 mod exchange;
+mod flood;
 mod flows;
 mod standing;
 mod surface;

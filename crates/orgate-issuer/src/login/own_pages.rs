@@ -1,0 +1,42 @@
+//! The sign-in that a page of the issuer's own asks for: a request that no application made. It leads back to the page, and to
+//! no code.
+
+use axum::response::Response;
+use http::HeaderMap;
+
+use super::{
+    SignedIn,
+    authorize::{Stop, page_url, with_cookie},
+    queries,
+    request::{self, Params},
+};
+use crate::{app::App, db::DbError, http::redirect::see_other, projects::Project, secret::fingerprint};
+
+/// The page about one's own account.
+pub(crate) fn account_url(app: &App, project_id: &str) -> String {
+    format!("{}/account/security", app.public.issuer(project_id))
+}
+
+/// Sends the browser to the sign-in page, whoever is signed in; `email` is whom the page is about.
+pub(crate) async fn ask(
+    app: &App,
+    headers: &HeaderMap,
+    project: &Project,
+    email: Option<String>,
+) -> Result<Response, Stop> {
+    let params = Params { login_hint: email, ..Params::default() };
+    let opened = request::open(app, headers, &project.id, None, params, None).await?;
+    Ok(with_cookie(see_other(&page_url(app, &project.id, "login", &opened.handle)), opened.cookie))
+}
+
+/// Sends the browser back, with its new session.
+pub(super) async fn come_back(app: &App, handle: &str, signed_in: &SignedIn) -> Result<Response, Stop> {
+    let hash = fingerprint(handle);
+    app.db
+        .write::<_, DbError>(move |tx| Box::pin(async move { queries::drop_request(tx, &hash).await }))
+        .await?;
+    let project_id = &signed_in.session.project_id;
+    let mut response = see_other(&format!("{}?done=signed_in", account_url(app, project_id)));
+    signed_in.set_cookies(app, response.headers_mut());
+    Ok(response)
+}

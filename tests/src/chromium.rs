@@ -1,0 +1,216 @@
+//! A real browser: started as a process, and led over the pipes of its own protocol (`--remote-debugging-pipe`).
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::Folder;
+
+/// How long the browser may take for one step.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The command that starts a browser nobody sees.
+#[must_use]
+pub fn chromium() -> Command {
+    let named = std::env::var("CHROMIUM").ok();
+    let names = named.iter().map(String::as_str).chain(["chromium", "chromium-browser", "google-chrome"]);
+    let found = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    let found = found.expect(
+        "a browser is needed: install chromium (Debian: apt-get install chromium), or name one in CHROMIUM",
+    );
+    let mut command = Command::new(found);
+    command.args(FLAGS);
+    command
+}
+
+const FLAGS: [&str; 5] =
+    ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
+
+/// A browser with one page, which a test leads.
+#[derive(Debug)]
+pub struct Chromium {
+    child: Child,
+    input: ChildStdin,
+    messages: Receiver<Value>,
+    sent: u64,
+    session: String,
+    /// How many pages have been loaded of which nobody has heard.
+    loaded: usize,
+}
+
+impl Chromium {
+    /// Starts one that keeps its things in `folder`.
+    #[must_use]
+    pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let browser = chromium();
+        // It reads commands from the third pipe and answers on the fourth, and writes other things to those of everybody.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "exec 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null; exec \"$0\" \"$@\""])
+            .arg(browser.get_program())
+            .args(browser.get_args())
+            .arg("--remote-debugging-pipe")
+            .arg(format!("--user-data-dir={}", folder.path().join("browser").display()))
+            .args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, messages) = channel();
+        thread::spawn(move || {
+            let mut message = Vec::new();
+            while output.read_until(0, &mut message).is_ok_and(|length| length > 1) {
+                message.pop();
+                let Ok(value) = serde_json::from_slice(&message) else { break };
+                if sender.send(value).is_err() {
+                    break;
+                }
+                message.clear();
+            }
+        });
+        let mut started = Self { child, input, messages, sent: 0, session: String::new(), loaded: 0 };
+        let page = started.call("Target.createTarget", &json!({ "url": "about:blank" }));
+        let wish = json!({ "targetId": page["targetId"], "flatten": true });
+        started.session =
+            started.call("Target.attachToTarget", &wish)["sessionId"].as_str().unwrap().to_owned();
+        started.call("Page.enable", &json!({}));
+        started
+    }
+
+    /// One command of the protocol, and its answer.
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.sent += 1;
+        let id = self.sent;
+        let mut message = json!({ "id": id, "method": method, "params": params });
+        if !self.session.is_empty() {
+            message["sessionId"] = self.session.as_str().into();
+        }
+        self.input.write_all(format!("{message}\0").as_bytes()).unwrap();
+        self.input.flush().unwrap();
+        loop {
+            let mut message = self.message(method);
+            if message["id"] == id {
+                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
+                return message["result"].take();
+            }
+        }
+    }
+
+    fn message(&mut self, waiting_for: &str) -> Value {
+        let message = self.messages.recv_timeout(PATIENCE);
+        let message = message.unwrap_or_else(|_| panic!("the browser does not answer: {waiting_for}"));
+        if message["method"] == "Page.loadEventFired" {
+            self.loaded += 1;
+        }
+        message
+    }
+
+    /// Gives the page an authenticator that nobody has to touch.
+    pub fn add_authenticator(&mut self) {
+        self.call("WebAuthn.enable", &json!({}));
+        let options = json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+                              "hasUserVerification": true, "isUserVerified": true,
+                              "automaticPresenceSimulation": true });
+        self.call("WebAuthn.addVirtualAuthenticator", &json!({ "options": options }));
+    }
+
+    /// Goes to `url`, and gives where that has led to.
+    pub fn open(&mut self, url: &str) -> String {
+        self.loaded = 0;
+        self.call("Page.navigate", &json!({ "url": url }));
+        self.arrive()
+    }
+
+    /// Does something that leads to another page, and gives where that is.
+    pub fn follow(&mut self, script: &str) -> String {
+        self.loaded = 0;
+        self.evaluate(script);
+        self.arrive()
+    }
+
+    fn arrive(&mut self) -> String {
+        while self.loaded == 0 {
+            self.message("a page is loaded");
+        }
+        self.evaluate("location.href").as_str().unwrap().to_owned()
+    }
+
+    /// What a script gives in the page.
+    pub fn evaluate(&mut self, script: &str) -> Value {
+        let wish =
+            json!({ "expression": script, "returnByValue": true, "awaitPromise": true, "userGesture": true });
+        let mut answer = self.call("Runtime.evaluate", &wish);
+        assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
+        answer["result"]["value"].take()
+    }
+
+    /// Fills the fields of the page and presses the button with this text.
+    pub fn fill(&mut self, fields: &[(&str, &str)], button: &str) -> String {
+        let mut script = String::new();
+        for (name, value) in fields {
+            script.push_str(&format!(
+                "document.getElementsByName({})[0].value = {};",
+                json!(name),
+                json!(value)
+            ));
+        }
+        script.push_str(&format!(
+            "[...document.querySelectorAll('button, a, summary')].find(one => one.textContent.trim() === {}).click()",
+            json!(button)
+        ));
+        self.follow(&script)
+    }
+
+    /// Whether the page is wider than a screen of this width, in both colours; where `ORGATE_SCREENSHOTS` names a folder, with
+    /// pictures of it under this name.
+    pub fn look(&mut self, name: &str) {
+        let folder = std::env::var_os("ORGATE_SCREENSHOTS");
+        for width in [390, 1280] {
+            let size =
+                json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+            self.call("Emulation.setDeviceMetricsOverride", &size);
+            let wide = self.evaluate("document.documentElement.scrollWidth > innerWidth");
+            assert_eq!(wide, false, "{name} is wider than {width}");
+            let Some(folder) = &folder else { continue };
+            for colours in ["light", "dark"] {
+                let wish = json!({ "features": [{ "name": "prefers-color-scheme", "value": colours }] });
+                self.call("Emulation.setEmulatedMedia", &wish);
+                let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
+                let picture = decode(taken["data"].as_str().unwrap());
+                std::fs::create_dir_all(folder).unwrap();
+                std::fs::write(Path::new(folder).join(format!("{name}-{width}-{colours}.png")), picture)
+                    .unwrap();
+            }
+        }
+        self.call("Emulation.clearDeviceMetricsOverride", &json!({}));
+    }
+}
+
+/// Base64, which is no dependency of the tests.
+fn decode(text: &str) -> Vec<u8> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut value, mut bytes) = (0, 0_u32, Vec::new());
+    for letter in text.chars().filter(|letter| *letter != '=') {
+        value = (value << 6) | u32::try_from(ALPHABET.find(letter).unwrap()).unwrap();
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((value >> bits) & 0xff).unwrap());
+            value &= (1 << bits) - 1;
+        }
+    }
+    bytes
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
