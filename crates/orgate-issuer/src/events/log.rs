@@ -23,9 +23,7 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// Reads `type`, `actor`, `target`, `since` and `until` from a query.
-    pub(crate) fn of(query: Option<&str>) -> Result<Self, Problem> {
-        let query = Form::parse(query.unwrap_or_default().as_bytes())
-            .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
+    pub(crate) fn of(query: &Form) -> Result<Self, Problem> {
         let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
         let time = |name: &str, otherwise: i64| match query.get(name) {
             None => Ok(otherwise),

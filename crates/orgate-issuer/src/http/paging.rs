@@ -20,7 +20,7 @@ pub(crate) struct Page {
 
 impl Page {
     /// Reads `limit` and `cursor` from a query.
-    fn of(query: Option<&str>) -> Result<Self, Problem> {
+    pub(crate) fn of(query: Option<&str>) -> Result<Self, Problem> {
         let Query(query) = Query::parse(query)?;
         let limit = match query.get("limit").map(str::parse::<i64>) {
             None => DEFAULT,

@@ -1,7 +1,7 @@
 //! The audit log, of a project for its operators and of an organization for those who govern it; and whether it holds.
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     response::Response,
 };
 use serde_json::{Value, json};
@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use super::{Call, described::Family};
 use crate::{
     app::{App, Shared},
-    db::Conn,
     events::{
         head,
         log::{self, Filter},
         verify::{self, Range},
     },
-    http::{Problem, body::Form, paging::Page, problem::Code},
+    http::{Problem, body::Query, paging::Page, problem::Code},
     keys::Algorithm,
     login::account::private,
     openapi::{Named, Operation, Routes, anything, flag, get, number, object, one_of, operators, text, time},
@@ -92,34 +91,25 @@ const AUDIT_EVENT: Named = Named("AuditEvent", || {
 pub(super) async fn of_organization(
     State(app): State<Shared>,
     call: Call,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
+    page: Page,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     let (organization, _) = call.enter(&mut conn).await?;
-    let filter = Filter { org_id: organization.id, ..Filter::of(query.as_deref())? };
-    list(&mut conn, &call.project.id, &filter, query.as_deref()).await
+    let filter = Filter { org_id: organization.id, ..Filter::of(&query)? };
+    Ok(private(page.answer(log::list(&mut conn, &call.project.id, &filter, &page).await?)))
 }
 
 async fn of_project(
     State(app): State<Shared>,
     operator: Operator,
     Path(project): Path<String>,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
+    page: Page,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     operator.require(&mut conn, &project, Rank::Viewer).await?;
-    list(&mut conn, &project, &Filter::of(query.as_deref())?, query.as_deref()).await
-}
-
-async fn list(
-    conn: &mut Conn,
-    project_id: &str,
-    filter: &Filter,
-    query: Option<&str>,
-) -> Result<Response, Problem> {
-    let page = Page::of(query)?;
-    let rows = log::list(conn, project_id, filter, &page).await?;
-    Ok(private(page.answer(rows)))
+    Ok(private(page.answer(log::list(&mut conn, &project, &Filter::of(&query)?, &page).await?)))
 }
 
 /// `?from=` goes on where an answer before has ended.
@@ -127,12 +117,10 @@ async fn verify(
     State(app): State<Shared>,
     operator: Operator,
     Path(project): Path<String>,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     operator.require(&mut conn, &project, Rank::Viewer).await?;
-    let query = Form::parse(query.unwrap_or_default().as_bytes())
-        .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
     let from = match query.get("from").map(str::parse::<i64>) {
         None => 1,
         Some(Ok(from @ 1..)) => from,

@@ -1,7 +1,7 @@
 //! `/api/platform/projects/{project}/webhooks`: endpoints, their secrets, and what was sent to them.
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::{
     events::{self, Actor},
     http::{
         Problem,
-        body::{Form, Json, Object},
+        body::{Json, Object, Query},
         paging::Page,
         problem::Code,
     },
@@ -115,11 +115,10 @@ async fn list(
     State(app): State<Shared>,
     operator: Operator,
     Path(project): Path<String>,
-    RawQuery(query): RawQuery,
+    page: Page,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     operator.require(&mut conn, &project, Rank::Viewer).await?;
-    let page = Page::of(query.as_deref())?;
     let rows = queries::list(&mut conn, &project, &page.after, page.rows()).await?;
     let rows = rows.iter().map(|endpoint| (endpoint.id.clone(), endpoint.to_json())).collect();
     Ok(axum::Json(page.answer(rows)).into_response())
@@ -277,14 +276,13 @@ async fn deliveries(
     State(app): State<Shared>,
     operator: Operator,
     Path((project, webhook)): Named2,
-    RawQuery(query): RawQuery,
+    page: Page,
+    Query(query): Query,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     operator.require(&mut conn, &project, Rank::Viewer).await?;
     let endpoint = find(&mut conn, &project, &webhook).await?.ok_or(Code::NotFound)?;
-    let page = Page::of(query.as_deref())?;
-    let form = Form::parse(query.unwrap_or_default().as_bytes()).ok_or(Code::BadRequest)?;
-    let status = form.get("status").unwrap_or_default();
+    let status = query.get("status").unwrap_or_default();
     if !status.is_empty() && !FATES.contains(&status) {
         return Err(Problem::invalid("status", "is `pending`, `delivered` or `failed`"));
     }
