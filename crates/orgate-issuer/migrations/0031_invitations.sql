@@ -37,18 +37,20 @@ CREATE INDEX invitations_accepted_by ON invitations (accepted_by);
 -- How long an invitation waits if nobody says otherwise.
 ALTER TABLE projects ADD COLUMN invitation_ttl BIGINT NOT NULL DEFAULT 604800000;
 
--- With a user goes what was addressed to them.
+-- With a user goes what was addressed to them; before, because their id is taken out of it then.
 -- only sqlite
-CREATE TRIGGER users_uninvited AFTER DELETE ON users BEGIN
-    DELETE FROM invitations WHERE project_id = OLD.project_id AND email_norm = OLD.email_norm;
+CREATE TRIGGER users_uninvited BEFORE DELETE ON users BEGIN
+    DELETE FROM invitations
+     WHERE (project_id = OLD.project_id AND email_norm = OLD.email_norm) OR accepted_by = OLD.id;
 END;
 -- end
 -- only postgres
 CREATE FUNCTION uninvite() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM invitations WHERE project_id = OLD.project_id AND email_norm = OLD.email_norm;
-    RETURN NULL;
+    DELETE FROM invitations
+     WHERE (project_id = OLD.project_id AND email_norm = OLD.email_norm) OR accepted_by = OLD.id;
+    RETURN OLD;
 END
 $$;
-CREATE TRIGGER users_uninvited AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION uninvite();
+CREATE TRIGGER users_uninvited BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION uninvite();
 -- end

@@ -19,4 +19,5 @@ CREATE TABLE api_keys (
     FOREIGN KEY (project_id, org_id) REFERENCES organizations (project_id, id) ON DELETE CASCADE
 );
 CREATE INDEX api_keys_organization ON api_keys (org_id, id);
+CREATE INDEX api_keys_user ON api_keys (project_id, user_id);
 CREATE INDEX api_keys_member ON api_keys (member_id);

@@ -37,7 +37,7 @@ pub(super) async fn profile(
 /// A statement with the project and the user as its arguments, and what is shown of a row.
 type Section = (&'static str, &'static str, fn(&Row) -> Result<Value, DbError>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 10] = [
     (
         "organizations",
         "SELECT o.id, o.name, o.slug, o.kind, m.id AS member_id, m.role_key, m.status, m.created_at
@@ -53,6 +53,51 @@ const SECTIONS: [Section; 7] = [
                 "role": row.text("role_key")?,
                 "status": row.text("status")?,
                 "joined_at": time(row, "created_at")?,
+            }))
+        },
+    ),
+    (
+        "teams",
+        "SELECT t.id, t.org_id, t.name, m.created_at FROM team_members m JOIN teams t ON t.id = m.team_id
+         JOIN memberships p ON p.id = m.member_id WHERE p.project_id = $1 AND p.user_id = $2 ORDER BY t.id",
+        |row| {
+            Ok(json!({
+                "id": row.text("id")?,
+                "organization_id": row.text("org_id")?,
+                "name": row.text("name")?,
+                "joined_at": time(row, "created_at")?,
+            }))
+        },
+    ),
+    (
+        "invitations",
+        "SELECT i.id, i.org_id, i.email, i.role_key, i.status, i.created_at, i.expires_at FROM invitations i
+         JOIN users u ON u.project_id = i.project_id AND u.email_norm = i.email_norm
+         WHERE u.project_id = $1 AND u.id = $2 ORDER BY i.id",
+        |row| {
+            Ok(json!({
+                "id": row.text("id")?,
+                "organization_id": row.text("org_id")?,
+                "email": row.text("email")?,
+                "role": row.text("role_key")?,
+                "status": row.text("status")?,
+                "created_at": time(row, "created_at")?,
+                "expires_at": time(row, "expires_at")?,
+            }))
+        },
+    ),
+    (
+        "api_keys",
+        "SELECT id, org_id, name, created_at, last_used_at, revoked_at FROM api_keys
+         WHERE project_id = $1 AND user_id = $2 ORDER BY id",
+        |row| {
+            Ok(json!({
+                "id": row.text("id")?,
+                "organization_id": row.text("org_id")?,
+                "name": row.text("name")?,
+                "created_at": time(row, "created_at")?,
+                "last_used_at": time(row, "last_used_at")?,
+                "revoked_at": time(row, "revoked_at")?,
             }))
         },
     ),
@@ -195,7 +240,15 @@ pub(super) async fn forget_address(conn: &mut Conn, project_id: &str, key: &str)
     Ok(())
 }
 
+/// What hangs on the user goes by itself. Answers that are kept for their requests hang on nothing, and the keys they made for
+/// organizations stay there, dead.
 pub(super) async fn delete_user(conn: &mut Conn, project_id: &str, user_id: &str) -> Result<(), DbError> {
-    let statement = sql("DELETE FROM users WHERE project_id = $1 AND id = $2");
-    conn.run(statement.bind(project_id).bind(user_id)).await.map(|_| ())
+    for statement in [
+        "DELETE FROM idempotency WHERE project_id = $1 AND actor = $2",
+        "UPDATE api_keys SET user_id = NULL WHERE project_id = $1 AND user_id = $2",
+        "DELETE FROM users WHERE project_id = $1 AND id = $2",
+    ] {
+        conn.run(sql(statement).bind(project_id).bind(user_id)).await?;
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::{
     db::sql,
     maintenance::{self, AuditScope},
     management::tests::{bare, refused},
-    testing::{Browser, Engine, NOW, Site, TempDir, settings, site},
+    testing::{Browser, Engine, NOW, ORIGIN, Site, TempDir, settings, site},
 };
 
 const USERS: &str = "/api/platform/projects/proj_p/users";
@@ -81,6 +81,9 @@ async fn an_export_has_everything_of_one_person_and_of_no_other() {
         "export",
         "profile",
         "organizations",
+        "teams",
+        "invitations",
+        "api_keys",
         "sessions",
         "applications",
         "passkeys",
@@ -169,9 +172,24 @@ async fn who_is_erased_is_nowhere_and_the_audit_log_holds() {
     let renamed = json!({ "name": "Quartz Family", "slug": "quartz-family" });
     let path = format!("/v1/auth/organizations/{}", personal["id"].as_str().unwrap());
     assert_eq!(browser.json(Method::PATCH, &path, &renamed).await.status, 200);
-    let added = json!({ "user_id": id, "role": "viewer" });
-    let owner = site.signed_in("owner").await;
-    assert_eq!(owner.json(Method::POST, "/v1/auth/organizations/acme/members", &added).await.status, 201);
+    let added = json!({ "user_id": id, "role": "admin" });
+    let (owner, acme) = (site.signed_in("owner").await, "/v1/auth/organizations/acme");
+    assert_eq!(owner.json(Method::POST, &format!("{acme}/members"), &added).await.status, 201);
+    let team = owner.json(Method::POST, &format!("{acme}/teams"), &json!({ "name": "Night shift" })).await.json();
+    let team = format!("{acme}/teams/{}/members", team["id"].as_str().unwrap());
+    assert_eq!(owner.json(Method::POST, &team, &json!({ "user_id": id })).await.status, 201);
+    let invited = json!({ "email": "Zebulon.Quartz@example.com", "role": "viewer" });
+    let x = site.signed_in("x").await;
+    let asked = x.json(Method::POST, "/v1/auth/organizations/globex/invitations", &invited).await;
+    assert_eq!(asked.status, 201, "{}", asked.text());
+    let key = json!({ "name": "CI", "permissions": ["read"] }).to_string();
+    let headers = [("content-type", "application/json"), ("origin", ORIGIN), ("idempotency-key", "k")];
+    let made = browser.send(Method::POST, &format!("{acme}/api-keys"), &headers, key).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let export = browser.get("/v1/auth/me/export").await.json();
+    for (section, count) in [("organizations", 2), ("teams", 1), ("invitations", 1), ("api_keys", 1)] {
+        assert_eq!(export[section].as_array().unwrap().len(), count, "{section}");
+    }
     assert!(!found(&site, "quartz").await.is_empty());
 
     site.clock.advance(11 * 60_000);
