@@ -1,5 +1,5 @@
 //! Signing up, and signing in again with more, through real processes: mail is read where developers read it, a gate asks
-//! for a second factor (RFC 9470), and the issuer gives what the gate then takes.
+//! for a second factor (RFC 9470), and the issuer gives what the gate then takes. Programs get in with keys of their own.
 
 #![allow(
     clippy::unwrap_used,
@@ -247,4 +247,59 @@ fn no_address_token_or_code_is_in_the_log() {
     for text in hidden {
         assert!(!log.contains(&text), "`{text}` is in the log");
     }
+}
+
+/// The settings of a gate for API keys, as the page shows them.
+fn page_of_api_keys() -> &'static str {
+    let page = include_str!("../docs/organizations.md");
+    let (_, section) = page.split_once("## API keys").unwrap();
+    let (_, snippet) = section.split_once("```yaml\n").unwrap();
+    snippet.split_once("```").unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_in_with_an_api_key_until_it_is_revoked() {
+    let world = World::start();
+    let upstream = Upstream::start().await;
+    let settings = page_of_api_keys()
+        .replace("https://id.example.com/p/proj_demo", &world.url())
+        .replace("client_id: gate", "client_id: proj_demo");
+    assert_eq!(settings.matches(&world.url()).count(), 2, "{settings}");
+    let rules = "rules: {GET /docs: read, POST /docs: write, DELETE /docs: delete_org}\n";
+    world.folder.write("orgate.yaml", &format!("version: 1\n{settings}{rules}"));
+    let gate = orgate()
+        .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0"])
+        .env("GATE_SECRET", "a secret of the test")
+        .folder(world.folder.path())
+        .ready();
+
+    let cookie = world.sign_up("ann@example.com");
+    let mine = format!("{}/v1/auth/session", world.url());
+    let session = request("GET", &mine, &[("cookie", &cookie)], None).json();
+    let org = session["active_organization_id"].as_str().unwrap_or_else(|| panic!("{session}"));
+    let make = |permissions: &[&str]| {
+        let wish = json!({ "name": "CI", "permissions": permissions });
+        let (status, key, _) = world.post(&format!("organizations/{org}/api-keys"), &cookie, &wish);
+        assert_eq!(status, 201, "{key}");
+        key
+    };
+    let ask = |method: &str, key: &Value| {
+        let bearer = format!("Bearer {}", key["key"].as_str().unwrap());
+        request(method, &format!("{}/docs", gate.url("proxy")), &[("authorization", &bearer)], None).verdict()
+    };
+    let (writer, revoked) = (make(&["read", "write"]), make(&["read"]));
+    assert_eq!(ask("GET", &writer), "200");
+    assert_eq!(ask("POST", &writer), "200");
+    assert_eq!(ask("DELETE", &writer), "403 missing_permission");
+    let seen = upstream.take_requests();
+    assert_eq!(seen[0].header("x-orgate-sub"), writer["id"].as_str());
+    assert_eq!(seen[0].header("x-orgate-org-id"), Some(org));
+    assert_eq!(seen[0].header("x-orgate-role"), None);
+
+    let path =
+        format!("{}/v1/auth/organizations/{org}/api-keys/{}", world.url(), revoked["id"].as_str().unwrap());
+    let origin = world.issuer.url("issuer");
+    let gone = request("DELETE", &path, &[("cookie", &cookie), ("origin", &origin)], None);
+    assert_eq!(gone.json()["status"], "revoked", "{}", gone.body);
+    assert!(ask("GET", &revoked).starts_with("401"), "{}", ask("GET", &revoked));
 }

@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 20] = [
+const SLICES: [&str; 22] = [
     "events",
     "keys",
     "mail",
@@ -106,8 +106,10 @@ const SLICES: [&str; 20] = [
     "roles",
     "members",
     "organizations",
+    "api_keys",
     "clients",
     "login",
+    "idempotency",
     "accounts",
     "tokens",
     "management",

@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     SignUp,
     Passkey,
     Role,
+    ApiKey,
 }
 
 impl Kind {
@@ -45,6 +46,7 @@ impl Kind {
             Self::SignUp => "sgn",
             Self::Passkey => "psk",
             Self::Role => "rol",
+            Self::ApiKey => "ak",
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     db::{DatabaseUrl, Db, DbError},
     hooks::{self, Bell},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
+    idempotency,
     keys::{Algorithm, Keys},
     login,
     mail::{self, Courier},
@@ -166,11 +167,13 @@ impl Issuer {
     fn finished(&self, routes: Routes, is_whole: bool) -> Router {
         let (router, described) = routes.into_parts();
         let voices = Arc::new(openapi::voices(&described));
+        let once = Arc::new(openapi::once(&described));
         let document = openapi::document(&described, &self.app.settings, &self.app.public);
         // What is beside the issuer's own paths belongs to the application.
         let router = if is_whole { router.fallback(nothing_here) } else { router };
         router
             .method_not_allowed_fallback(|| async { Problem::from(Code::MethodNotAllowed) })
+            .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), once), idempotency::once))
             .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(Extension(Document(document.into())))

@@ -5,13 +5,14 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail throttle operators projects users one_time passkeys factors roles members organizations clients login accounts tokens
+//! `events keys mail throttle operators projects users one_time passkeys factors roles members organizations api_keys clients login idempotency accounts tokens
 //! management setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
 mod accounts;
 mod address;
+mod api_keys;
 mod app;
 mod bootstrap;
 mod clients;
@@ -24,6 +25,7 @@ mod events;
 mod factors;
 pub mod hooks;
 mod http;
+mod idempotency;
 mod ids;
 mod issuer;
 mod keys;

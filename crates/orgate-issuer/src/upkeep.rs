@@ -11,7 +11,7 @@ use crate::{
     accounts,
     app::App,
     db::DbError,
-    factors, login,
+    factors, idempotency, login,
     mail::{self, Courier},
     one_time, organizations, passkeys, throttle,
 };
@@ -55,6 +55,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += factors::purge(tx, now).await?;
                 gone += passkeys::purge(tx, now).await?;
                 gone += organizations::purge(tx, now).await?;
+                gone += idempotency::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 Ok(gone)
             })

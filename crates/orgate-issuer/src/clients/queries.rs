@@ -106,8 +106,9 @@ pub(super) async fn update(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
 }
 
 pub(super) async fn count_of_other_secrets(conn: &mut Conn, like: &str) -> Result<i64, DbError> {
-    let statement =
-        sql("SELECT COUNT(*) AS n FROM clients WHERE secret_hash IS NOT NULL AND secret_hash NOT LIKE $1");
+    let statement = sql(
+        "/* all */ SELECT COUNT(*) AS n FROM clients WHERE secret_hash IS NOT NULL AND secret_hash NOT LIKE $1",
+    );
     match conn.first(statement.bind(like)).await? {
         Some(row) => row.int("n"),
         None => Ok(0),

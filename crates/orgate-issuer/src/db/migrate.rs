@@ -41,6 +41,9 @@ const STEPS: &[Step] = steps![
     (23, "own_pages", "0023_own_pages.sql"),
     (24, "operator_places", "0024_operator_places.sql"),
     (30, "organizations", "0030_organizations.sql"),
+    (40, "api_keys", "0040_api_keys.sql"),
+    (41, "idempotency", "0041_idempotency.sql"),
+    (42, "indexes", "0042_indexes.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -165,16 +165,22 @@ impl Handle {
     }
 
     pub(super) async fn run(&mut self, statement: Sql<'_>) -> Result<u64, DbError> {
+        #[cfg(test)]
+        plans::look(self.connection(), &statement).await;
         let done = query(&statement).execute(self.connection()).await.map_err(error)?;
         Ok(done.rows_affected())
     }
 
     pub(super) async fn first(&mut self, statement: Sql<'_>) -> Result<Option<super::Row>, DbError> {
+        #[cfg(test)]
+        plans::look(self.connection(), &statement).await;
         let row = query(&statement).fetch_optional(self.connection()).await.map_err(error)?;
         Ok(row.map(|row| super::Row::sqlite(Row(row))))
     }
 
     pub(super) async fn all(&mut self, statement: Sql<'_>) -> Result<Vec<super::Row>, DbError> {
+        #[cfg(test)]
+        plans::look(self.connection(), &statement).await;
         let rows = query(&statement).fetch_all(self.connection()).await.map_err(error)?;
         Ok(rows.into_iter().map(|row| super::Row::sqlite(Row(row))).collect())
     }
@@ -229,5 +235,7 @@ fn error(error: sqlx::Error) -> DbError {
     }
 }
 
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod tests;

@@ -63,17 +63,31 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
 pub(crate) struct Sql<'q> {
     pub(super) text: Cow<'static, str>,
     pub(super) args: Vec<Arg<'q>>,
+    /// The file it stands in.
+    #[cfg(test)]
+    pub(super) file: &'static str,
 }
 
 /// Begins a statement.
+#[cfg_attr(test, track_caller)]
 pub(crate) fn sql<'q>(text: &'static str) -> Sql<'q> {
-    Sql { text: Cow::Borrowed(text), args: Vec::new() }
+    Sql {
+        text: Cow::Borrowed(text),
+        args: Vec::new(),
+        #[cfg(test)]
+        file: std::panic::Location::caller().file(),
+    }
 }
 
 impl<'q> Sql<'q> {
     /// A statement made of the names in a schema, for this folder only.
     pub(super) fn composed(text: String) -> Self {
-        Self { text: Cow::Owned(text), args: Vec::new() }
+        Self {
+            text: Cow::Owned(text),
+            args: Vec::new(),
+            #[cfg(test)]
+            file: file!(),
+        }
     }
 
     /// The value of the next placeholder: the first call gives `$1`.

@@ -5,10 +5,10 @@ use std::{collections::HashSet, fmt};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
     response::IntoResponse as _,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -221,6 +221,25 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
         Object::parse(&bytes).map(Self)
+    }
+}
+
+/// The parameters of a query.
+pub(crate) struct Query(pub(crate) Form);
+
+impl Query {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let form = Form::parse(query.unwrap_or_default().as_bytes());
+        let repeated = || Problem::invalid("query", "a parameter appears twice, or there are too many");
+        form.map(Self).ok_or_else(repeated)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::parse(parts.uri.query())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Lists: `{"data": […], "next_cursor": …}`, by key, never by offset.
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use serde_json::{Value, json};
 
-use super::{Problem, body::Form};
+use super::{Problem, body::Query};
 use crate::encoding::{base64url, from_base64url};
 
 const DEFAULT: i64 = 50;
@@ -18,9 +20,8 @@ pub(crate) struct Page {
 
 impl Page {
     /// Reads `limit` and `cursor` from a query.
-    pub(crate) fn of(query: Option<&str>) -> Result<Self, Problem> {
-        let query = Form::parse(query.unwrap_or_default().as_bytes())
-            .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
+    fn of(query: Option<&str>) -> Result<Self, Problem> {
+        let Query(query) = Query::parse(query)?;
         let limit = match query.get("limit").map(str::parse::<i64>) {
             None => DEFAULT,
             Some(Ok(limit @ 1..=MOST)) => limit,
@@ -49,6 +50,14 @@ impl Page {
         };
         let data: Vec<Value> = rows.into_iter().take(limit).map(|(_, value)| value).collect();
         json!({ "data": data, "next_cursor": next })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(parts.uri.query())
     }
 }
 

@@ -59,6 +59,7 @@ codes! {
     NotFound 404 "not_found" "There is no such thing";
     MethodNotAllowed 405 "method_not_allowed" "This method does nothing here";
     Conflict 409 "conflict" "The change would break a rule";
+    InProgress 409 "request_in_progress" "The same request was begun, and its end is not known";
     OrganizationsDisabled 409 "organizations_disabled" "Organizations are switched off for this project";
     SlugTaken 409 "slug_taken" "Another organization of the project has this slug";
     OwnerMustTransfer 409 "owner_must_transfer" "The owner has to transfer the organization first";
@@ -72,6 +73,7 @@ codes! {
     PreconditionFailed 412 "precondition_failed" "It has changed since you read it";
     TooLarge 413 "too_large" "The request is too large";
     UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
+    IdempotencyKeyReused 422 "idempotency_key_reused" "Another request had this idempotency key";
     UnknownField 422 "unknown_field" "The body has a field that is not known";
     InvalidValue 422 "invalid_value" "A value cannot be accepted";
     UnknownRole 422 "unknown_role" "There is no such role";

@@ -1,7 +1,7 @@
 //! The end users' API: `login`, `logout`, `session`, `me/organizations`, under the prefix and under each project.
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -183,11 +183,10 @@ async fn show(
 async fn organizations(
     State(app): State<Shared>,
     path: Option<Path<String>>,
-    RawQuery(query): RawQuery,
+    page: Page,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = current(&app, path, &headers).await?;
-    let page = Page::of(query.as_deref())?;
     let mut conn = app.db.read().await?;
     projects::require_organizations(&mut conn, &session.project_id).await?;
     let all = members::of_user(&mut conn, &session.project_id, &session.user_id, &page).await?;

@@ -1,7 +1,7 @@
 //! The permissions of a project: `…/permissions` for its operators, `…/organizations/{org}/permissions` for reading.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
@@ -14,13 +14,8 @@ use crate::{
     roles::catalogue,
 };
 
-pub(super) async fn list(
-    State(app): State<Shared>,
-    call: Call,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<Shared>, call: Call, page: Page) -> Result<Response, Problem> {
     call.permit()?;
-    let page = Page::of(query.as_deref())?;
     let rows = catalogue::list(&mut *app.db.read().await?, &call.project.id, &page).await?;
     Ok(private(page.answer(rows)))
 }
@@ -28,11 +23,10 @@ pub(super) async fn list(
 pub(super) async fn of_organization(
     State(app): State<Shared>,
     call: Call,
-    RawQuery(query): RawQuery,
+    page: Page,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     call.enter(&mut conn).await?;
-    let page = Page::of(query.as_deref())?;
     let rows = catalogue::list(&mut conn, &call.project.id, &page).await?;
     Ok(private(page.answer(rows)))
 }

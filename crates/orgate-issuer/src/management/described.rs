@@ -1,5 +1,7 @@
 //! The organizations' API as the OpenAPI document has it: the same operations in both families, each by its own name.
 
+mod api_keys;
+
 use crate::{
     http::problem::Code,
     openapi::{
@@ -53,6 +55,7 @@ impl Family {
         self.change(["createOrganization", "createOwnOrganization"], "A new organization, with its owner")
             .takes(new)
             .gives(201, ORGANIZATION)
+            .once()
             .refuses(&[
                 Code::UnknownUser,
                 Code::SlugTaken,
@@ -108,6 +111,7 @@ impl Family {
     pub(super) fn transfer(self) -> Operation {
         self.role_change(["transferOrganization", "transferOwnOrganization"], "Make another member the owner")
             .takes(body().may("member_id", text()).may("to", text()))
+            .once()
             .gives(
                 200,
                 object().with("organization_id", text()).with("owner", MEMBER).with("previous_owner", MEMBER),
@@ -136,6 +140,7 @@ impl Family {
         self.role_change(["addMember", "addMemberToOwnOrganization"], "A new member")
             .takes(body().with("user_id", text()).may("role", text()))
             .gives(201, MEMBER)
+            .once()
             .refuses(&[Code::UnknownUser, Code::AlreadyMember, Code::MemberLimit])
     }
 
@@ -182,6 +187,7 @@ impl Family {
             wish,
         )
         .gives(201, ROLE)
+        .once()
     }
 
     pub(super) fn read_role(self) -> Operation {
@@ -231,6 +237,7 @@ pub(super) fn create_permission() -> Operation {
     permission_change("createPermission", "A new permission")
         .takes(body().with("key", text()).may("description", text()))
         .gives(201, PERMISSION)
+        .once()
 }
 
 pub(super) fn change_permission() -> Operation {

@@ -1,7 +1,7 @@
 //! `…/organizations/{org}/members`, leaving, and transfers.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
@@ -16,7 +16,7 @@ use crate::{
     db::Tx,
     http::{
         Problem,
-        body::{Form, Json},
+        body::{Json, Query},
         paging::Page,
         problem::Code,
     },
@@ -32,15 +32,13 @@ const USUAL_ROLE: &str = "member";
 pub(super) async fn list(
     State(app): State<Shared>,
     call: Call,
-    RawQuery(query): RawQuery,
+    page: Page,
+    Query(fields): Query,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     let (organization, caller) = call.enter(&mut conn).await?;
-    let page = Page::of(query.as_deref())?;
-    let fields = Form::parse(query.unwrap_or_default().as_bytes());
-    let role = fields.as_ref().and_then(|fields| fields.get("role"));
     let of = (call.project.id.as_str(), organization.id.as_str());
-    let members = members::list(&mut conn, of, role, &page).await?;
+    let members = members::list(&mut conn, of, fields.get("role"), &page).await?;
     let rows = members.iter().map(|one| (one.id.clone(), member_json(&call, &caller, one))).collect();
     Ok(private(page.answer(rows)))
 }

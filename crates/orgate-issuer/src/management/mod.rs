@@ -6,6 +6,7 @@
 //! right gets 403.
 
 mod active;
+mod api_keys;
 mod asking;
 mod call;
 mod catalogue;
@@ -86,6 +87,14 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
                 .patch(roles::patch, of.change_role())
                 .put(roles::put, of.replace_role())
                 .delete(roles::delete, of.delete_role()),
+        )
+        .at(
+            &format!("{one}/api-keys"),
+            get(api_keys::list, of.list_api_keys()).post(api_keys::create, of.create_api_key()),
+        )
+        .at(
+            &format!("{one}/api-keys/{{key}}"),
+            get(api_keys::show, of.read_api_key()).delete(api_keys::revoke, of.revoke_api_key()),
         )
         .at(
             &format!("{one}/permissions"),

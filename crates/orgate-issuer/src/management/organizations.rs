@@ -1,7 +1,7 @@
 //! `…/organizations` and `…/organizations/{org}`.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderValue, StatusCode, header};
@@ -12,7 +12,7 @@ use crate::{
     app::Shared,
     http::{
         Problem,
-        body::{Form, Json, Object},
+        body::{Json, Object, Query},
         paging::Page,
         problem::Code,
     },
@@ -48,13 +48,8 @@ pub(super) fn versioned(status: StatusCode, ver: u64, body: Value) -> Response {
     response
 }
 
-pub(super) async fn list(
-    State(app): State<Shared>,
-    call: Call,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<Shared>, call: Call, page: Page) -> Result<Response, Problem> {
     call.permit()?;
-    let page = Page::of(query.as_deref())?;
     let mut conn = app.db.read().await?;
     let rows = match &call.who {
         Who::Operator { .. } => organizations::list(&mut conn, &call.project.id, &page)
@@ -216,10 +211,8 @@ async fn update(app: Shared, call: Call, change: Change, changes: Value) -> Resu
 pub(super) async fn delete(
     State(app): State<Shared>,
     call: Call,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
 ) -> Result<StatusCode, Problem> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes())
-        .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
     let confirmed = query.get("confirm").map(str::to_owned);
     call.ask_to_delete(&app).await?;
     app.db

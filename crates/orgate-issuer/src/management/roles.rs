@@ -1,9 +1,6 @@
 //! `…/organizations/{org}/roles`: those that are built in, and those that the organization made.
 
-use axum::{
-    extract::{RawQuery, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,7 +12,7 @@ use crate::{
     app::Shared,
     http::{
         Problem,
-        body::{Form, Json, Object},
+        body::{Json, Object, Query},
         paging::Page,
         problem::Code,
     },
@@ -32,14 +29,9 @@ fn place(at: usize) -> String {
     format!("!{at}")
 }
 
-pub(super) async fn list(
-    State(app): State<Shared>,
-    call: Call,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<Shared>, call: Call, page: Page) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
     let (organization, _) = call.enter(&mut conn).await?;
-    let page = Page::of(query.as_deref())?;
     let built_in = roles::names().into_iter().filter_map(Role::built_in).enumerate();
     let mut rows: Vec<(String, Value)> = built_in
         .map(|(at, role)| (place(at), built_in_json(&role)))
@@ -171,10 +163,8 @@ async fn update(app: Shared, call: Call, wish: Wish) -> Result<Response, Problem
 pub(super) async fn delete(
     State(app): State<Shared>,
     call: Call,
-    RawQuery(query): RawQuery,
+    Query(query): Query,
 ) -> Result<Response, Problem> {
-    let query = Form::parse(query.unwrap_or_default().as_bytes())
-        .ok_or_else(|| Problem::invalid("query", "a parameter appears twice, or there are too many"))?;
     let instead = query.get("reassign_to").map(str::to_owned);
     let deleted = app
         .db

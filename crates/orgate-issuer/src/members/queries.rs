@@ -59,14 +59,20 @@ pub(super) async fn find(
     user_id: &str,
     org: &str,
 ) -> Result<Option<Membership>, DbError> {
-    // An id holds `_`, which no slug does: the two cannot be mistaken for each other.
-    let statement = membership!(
-        "WHERE o.project_id = $1 AND m.user_id = $2 AND (o.id = $3 OR o.slug = $3)
-           AND m.status = 'active' AND o.status = 'active'"
-    )
-    .bind(project_id)
-    .bind(user_id)
-    .bind(org);
+    // An id holds `_`, which no slug does: the two cannot be mistaken for each other. One statement for both would go through
+    // all organizations of the user.
+    let statement = if org.contains('_') {
+        membership!(
+            "WHERE o.project_id = $1 AND m.user_id = $2 AND o.id = $3 AND m.org_id = $3
+               AND m.status = 'active' AND o.status = 'active'"
+        )
+    } else {
+        membership!(
+            "WHERE o.project_id = $1 AND m.user_id = $2 AND o.slug = $3
+               AND m.status = 'active' AND o.status = 'active'"
+        )
+    };
+    let statement = statement.bind(project_id).bind(user_id).bind(org);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 

@@ -130,6 +130,14 @@ impl Written {
                 .schema(Some(schema));
             built = built.parameter(parameter);
         }
+        if operation.is_once {
+            let parameter = ParameterBuilder::new()
+                .name("Idempotency-Key")
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .schema(Some(text().into_parts().0));
+            built = built.parameter(parameter);
+        }
         if let Some(Body { media, shape }) = &operation.body {
             let mut body = RequestBodyBuilder::new().required(Some(Required::True));
             for media in *media {

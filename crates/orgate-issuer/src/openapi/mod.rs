@@ -49,7 +49,7 @@ pub(crate) use self::{
     document::document,
     operation::{Operation, Voice, anyone, bearers, oauth, operators, own, page, public},
     refusals::OAUTH_ERROR,
-    routes::{Routes, delete, get, patch, post, put, voices},
+    routes::{Routes, delete, get, once, patch, post, put, voices},
     shape::{
         Members, Named, Shape, anything, body, both, either, email, flag, list, number, object, one_of, text,
         texts, time, uri,

@@ -99,6 +99,8 @@ pub(crate) struct Operation {
     pub(super) plane: Plane,
     pub(super) security: Security,
     pub(super) query: Vec<Parameter>,
+    /// Whether it takes an `Idempotency-Key`.
+    pub(super) is_once: bool,
     pub(super) body: Option<Body>,
     answers: BTreeMap<u16, Answer>,
     problems: Vec<Code>,
@@ -113,6 +115,7 @@ fn new(name: &'static str, summary: &'static str, plane: Plane, security: Securi
         plane,
         security,
         query: Vec::new(),
+        is_once: false,
         body: None,
         answers: BTreeMap::new(),
         problems: Vec::new(),
@@ -161,6 +164,12 @@ impl Operation {
     pub(crate) fn query(mut self, name: &'static str, shape: impl Into<Shape>) -> Self {
         self.query.push(Parameter { name, shape: shape.into(), required: false });
         self
+    }
+
+    /// It is done once for each `Idempotency-Key` (`idempotency`).
+    pub(crate) fn once(mut self) -> Self {
+        self.is_once = true;
+        self.refuses(&[Code::BadRequest, Code::TooLarge, Code::InProgress, Code::IdempotencyKeyReused])
     }
 
     /// A body in JSON, with the refusals of one that cannot be read.

@@ -1,6 +1,6 @@
 //! Routes together with what they are: the only way in which this crate makes any.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::{
     Extension, Router,
@@ -84,6 +84,11 @@ impl Routes {
 /// How each path speaks.
 pub(crate) fn voices(routes: &[Described]) -> HashMap<String, Voice> {
     routes.iter().map(|one| (one.path.clone(), one.operation.voice())).collect()
+}
+
+/// The paths whose POST is done once for each `Idempotency-Key`.
+pub(crate) fn once(routes: &[Described]) -> HashSet<String> {
+    routes.iter().filter(|one| one.operation.is_once).map(|one| one.path.clone()).collect()
 }
 
 /// The methods of one path.

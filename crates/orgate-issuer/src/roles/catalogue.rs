@@ -4,12 +4,13 @@ use orgate_claims::Permission;
 use orgate_config::matrix;
 use serde_json::{Value, json};
 
-use super::queries;
+use super::{fit_into_a_token, queries};
 use crate::{
     clock::rfc3339,
     db::{Conn, Constraint, DbError, Tx},
     events::{Actor, Event, EventType},
     http::{Problem, paging::Page, problem::Code},
+    projects,
 };
 
 /// How many permissions of its own a project may have.
@@ -43,7 +44,7 @@ pub(crate) fn built_in() -> &'static [&'static str] {
 }
 
 /// All permissions of the project, in the order of the catalogue, with their positions.
-pub(super) async fn positions(conn: &mut Conn, project_id: &str) -> Result<Vec<(String, i64)>, DbError> {
+async fn positions(conn: &mut Conn, project_id: &str) -> Result<Vec<(String, i64)>, DbError> {
     let mut all: Vec<(String, i64)> =
         (0_i64..).zip(built_in()).map(|(at, key)| ((*key).to_owned(), at)).collect();
     all.extend(queries::own_permissions(conn, project_id).await?);
@@ -53,6 +54,29 @@ pub(super) async fn positions(conn: &mut Conn, project_id: &str) -> Result<Vec<(
 /// All permissions of the project: what nobody holds more than.
 pub(crate) async fn everything(conn: &mut Conn, project_id: &str) -> Result<Vec<String>, DbError> {
     Ok(positions(conn, project_id).await?.into_iter().map(|(key, _)| key).collect())
+}
+
+/// The named permissions in the order of the catalogue, each once.
+pub(crate) async fn settle(
+    tx: &mut Tx,
+    project_id: &str,
+    named: Vec<String>,
+) -> Result<Vec<(String, i64)>, Problem> {
+    let all = positions(tx, project_id).await?;
+    if let Some(unknown) = named.iter().find(|one| !all.iter().any(|(key, _)| key == *one)) {
+        let shown: String = unknown.chars().take(100).collect();
+        return Err(Problem::new(Code::UnknownPermission)
+            .detail(format!("`{shown}` is not in the catalogue of the project"))
+            .field("permissions"));
+    }
+    let settled: Vec<(String, i64)> = all.into_iter().filter(|(key, _)| named.contains(key)).collect();
+    // As they stand, and in the words of the project's tokens, which may be more.
+    let project = projects::find(tx, project_id).await?.ok_or(Code::NotFound)?;
+    let keys: Vec<String> = settled.iter().map(|(key, _)| key.clone()).collect();
+    if !fit_into_a_token(&keys) || !fit_into_a_token(&project.claims_profile.permissions(keys)) {
+        return Err(Problem::new(Code::PermissionsTooLarge).field("permissions"));
+    }
+    Ok(settled)
 }
 
 /// A page of the catalogue: what is built in stands on the first one. Each entry comes with what the next page begins behind.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Role,
     authority::{Deed, Power, authority},
-    catalogue, fit_into_a_token, queries,
+    catalogue, queries,
 };
 use crate::{
     clock::rfc3339,
@@ -16,7 +16,6 @@ use crate::{
     events::{Actor, Event, EventType},
     http::{Problem, paging::Page, problem::Code},
     ids::Kind,
-    projects,
 };
 
 /// How many roles of its own an organization may have.
@@ -114,7 +113,7 @@ pub(crate) async fn create(tx: &mut Tx, desk: Desk<'_>, wish: Wish) -> Result<Cu
     let rank = wish.rank.unwrap_or(USUAL_RANK);
     let named = wish.permissions.ok_or_else(|| Problem::invalid("permissions", "is missing"))?;
     queries::lock_catalogue(tx, desk.project_id).await?;
-    let permissions = settle(tx, desk.project_id, named).await?;
+    let permissions = catalogue::settle(tx, desk.project_id, named).await?;
     check_rank(rank)?;
     authority(desk.power, Deed::Define { rank, permissions: &keys(&permissions) })?;
     if queries::custom(tx, desk.org_id, &key).await?.is_some() {
@@ -157,7 +156,7 @@ pub(crate) async fn update(
     check_rank(after.role.rank)?;
     queries::lock_catalogue(tx, desk.project_id).await?;
     let named = wish.permissions.unwrap_or_else(|| before.role.permissions.clone());
-    let permissions = settle(tx, desk.project_id, named).await?;
+    let permissions = catalogue::settle(tx, desk.project_id, named).await?;
     after.role.permissions = keys(&permissions);
     let was = Deed::Define { rank: before.role.rank, permissions: &before.role.permissions };
     authority(desk.power, was)?;
@@ -205,26 +204,6 @@ pub(crate) async fn delete(
 
 fn keys(permissions: &[(String, i64)]) -> Vec<String> {
     permissions.iter().map(|(key, _)| key.clone()).collect()
-}
-
-/// The named permissions in the order of the catalogue, each once.
-async fn settle(tx: &mut Tx, project_id: &str, named: Vec<String>) -> Result<Vec<(String, i64)>, Problem> {
-    let all = catalogue::positions(tx, project_id).await?;
-    if let Some(unknown) = named.iter().find(|one| !all.iter().any(|(key, _)| key == *one)) {
-        let shown: String = unknown.chars().take(100).collect();
-        return Err(Problem::new(Code::UnknownPermission)
-            .detail(format!("`{shown}` is not in the catalogue of the project"))
-            .field("permissions"));
-    }
-    let settled: Vec<(String, i64)> = all.into_iter().filter(|(key, _)| named.contains(key)).collect();
-    // As they stand, and in the words of the project's tokens, which may be more.
-    let project = projects::find(tx, project_id).await?.ok_or(Code::NotFound)?;
-    let fit = fit_into_a_token(&keys(&settled))
-        && fit_into_a_token(&project.claims_profile.permissions(keys(&settled)));
-    if !fit {
-        return Err(Problem::new(Code::PermissionsTooLarge).field("permissions"));
-    }
-    Ok(settled)
 }
 
 /// A key from a name.

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use super::{access, queries, refresh_token};
 use crate::{
+    api_keys,
     app::{App, Shared},
     clients::{self, Client, ClientKind},
     clock::seconds,
+    db::DbError,
     login::scope,
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
     openapi::{Routes, flag, oauth, object, post},
@@ -44,6 +46,8 @@ async fn introspect(
         let token = parameters.required("token", "`token` is missing")?;
         let about = if token.starts_with("ort_") {
             of_refresh_token(&app, &client, &token).await?
+        } else if token.starts_with(api_keys::PREFIX) {
+            of_api_key(&app, &project, &client, &token).await?
         } else {
             of_access_token(&app, &project, &client, &token).await?
         };
@@ -69,6 +73,48 @@ async fn of_access_token(
     about.insert("active".to_owned(), true.into());
     about.insert("token_type".to_owned(), token_type.into());
     Ok(Some(Value::Object(about)))
+}
+
+/// A key has no role, and no scope: what it may do are its permissions.
+async fn of_api_key(
+    app: &App,
+    project: &Project,
+    client: &Client,
+    token: &str,
+) -> Result<Option<Value>, TokenError> {
+    let now = app.now_ms();
+    let found = api_keys::presented(&mut *app.db.read().await?, &project.id, token, now).await?;
+    let Some(standing) = found.filter(|_| project.org_enabled) else { return Ok(None) };
+    let own = client.audiences(&project.audience);
+    if !project.audience.iter().any(|one| own.contains(one)) {
+        return Ok(None);
+    }
+    let key = standing.key;
+    if api_keys::use_is_news(&key, now) {
+        let id = key.id.clone();
+        let noted = app
+            .db
+            .write::<_, DbError>(move |tx| Box::pin(async move { api_keys::note_use(tx, &id, now).await }));
+        noted.await?;
+    }
+    let mut about = json!({
+        "active": true,
+        "token_type": "Bearer",
+        "iss": app.public.issuer(&project.id),
+        "aud": project.audience,
+        "sub": key.id,
+        "client_id": key.id,
+        "jti": key.id,
+        "iat": seconds(key.created_at),
+        "org_id": standing.organization.id,
+        "org_slug": standing.organization.slug,
+        "org_permissions": project.claims_profile.permissions(standing.permissions),
+        "org_ver": standing.organization.ver,
+    });
+    if let (Some(end), Some(members)) = (key.expires_at, about.as_object_mut()) {
+        members.insert("exp".to_owned(), seconds(end).into());
+    }
+    Ok(Some(about))
 }
 
 async fn of_refresh_token(app: &App, client: &Client, token: &str) -> Result<Option<Value>, TokenError> {

@@ -26,6 +26,10 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::PATCH, "/roles/{role}", json!({ "name": "Mine" })),
         (Method::PUT, "/roles/{role}", json!({ "name": "Mine", "permissions": [] })),
         (Method::DELETE, "/roles/{role}", Value::Null),
+        (Method::GET, "/api-keys", Value::Null),
+        (Method::POST, "/api-keys", json!({ "name": "Mine", "permissions": ["read"] })),
+        (Method::GET, "/api-keys/{key}", Value::Null),
+        (Method::DELETE, "/api-keys/{key}", Value::Null),
         (Method::GET, "/permissions", Value::Null),
         (Method::POST, "/leave", Value::Null),
         (Method::POST, "/activate", Value::Null),
@@ -46,6 +50,9 @@ async fn no_id_of_another_organization_opens_anything() {
     let site = site().await;
     let owner = site.signed_in("owner").await;
     let role = make_role(&owner, "billing", &["read"]).await.json()["id"].as_str().unwrap().to_owned();
+    let key = json!({ "name": "CI", "permissions": ["read"] });
+    let key = owner.json(Method::POST, &format!("{ACME}/api-keys"), &key).await.json();
+    let key = key["id"].as_str().unwrap();
     let list = owner.get(&format!("{ACME}/members")).await.json();
     let of = |user: &str| {
         let row = list["data"].as_array().unwrap().iter().find(|row| row["user_id"] == user).unwrap();
@@ -56,7 +63,8 @@ async fn no_id_of_another_organization_opens_anything() {
     let x = site.signed_in("x").await;
     for (method, rest, body) in routes() {
         for (their_member, their_role) in [(member.as_str(), role.as_str()), ("usr_member", "billing")] {
-            let rest = rest.replace("{member}", their_member).replace("{role}", their_role);
+            let rest =
+                rest.replace("{member}", their_member).replace("{role}", their_role).replace("{key}", key);
             for org in ["org_acme", "acme"] {
                 let theirs = ask(&x, &method, &format!("{USERS}/{org}{rest}"), &body).await;
                 let absent = ask(&x, &method, &format!("{USERS}/org_absent{rest}"), &body).await;
@@ -64,9 +72,12 @@ async fn no_id_of_another_organization_opens_anything() {
                 assert_eq!(theirs, absent, "{method} {org}{rest}");
             }
             // Below one's own organization the ids of the other are nothing either.
-            if rest.contains(their_member) || rest.contains(their_role) {
+            if [their_member, their_role, key].iter().any(|id| rest.contains(id)) {
                 let nested = ask(&x, &method, &format!("{USERS}/globex{rest}"), &body).await;
-                let absent = rest.replace(their_member, "mem_absent").replace(their_role, "absent");
+                let absent = rest
+                    .replace(their_member, "mem_absent")
+                    .replace(their_role, "absent")
+                    .replace(key, "ak_absent");
                 let absent = ask(&x, &method, &format!("{USERS}/globex{absent}"), &body).await;
                 assert_eq!(nested.0, 404, "{method} globex{rest}: {}", nested.1);
                 assert_eq!(nested, absent, "{method} globex{rest}");

@@ -1,5 +1,6 @@
 //! The organizations' API, as operators and end users meet it.
 
+mod api_keys;
 mod bad_input;
 mod escalation;
 mod isolation;
@@ -9,6 +10,7 @@ mod organizations;
 mod page;
 mod races;
 mod roles;
+mod scale;
 
 use http::Method;
 use serde_json::{Value, json};
