@@ -38,6 +38,7 @@ pub trait Handler: Clone + Send + 'static {
 #[derive(Clone, Debug)]
 pub struct Routed<S> {
     service: S,
+    #[cfg_attr(not(feature = "issuer"), allow(dead_code, reason = "it is the issuer that asks"))]
     peers: TrustedPeers,
 }
 
