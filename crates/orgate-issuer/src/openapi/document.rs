@@ -138,8 +138,9 @@ impl Written {
                 .schema(Some(text().into_parts().0));
             built = built.parameter(parameter);
         }
-        if let Some(Body { media, shape }) = &operation.body {
-            let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        if let Some(Body { media, shape, required }) = &operation.body {
+            let required = if *required { Required::True } else { Required::False };
+            let mut body = RequestBodyBuilder::new().required(Some(required));
             for media in *media {
                 let schema = self.schema(shape.clone());
                 body = body.content(*media, ContentBuilder::new().schema(Some(schema)).build());

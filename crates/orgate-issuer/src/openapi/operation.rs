@@ -81,6 +81,7 @@ pub(super) struct Parameter {
 pub(super) struct Body {
     pub(super) media: &'static [&'static str],
     pub(super) shape: Shape,
+    pub(super) required: bool,
 }
 
 /// What is answered under one status.
@@ -174,7 +175,7 @@ impl Operation {
 
     /// A body in JSON, with the refusals of one that cannot be read.
     pub(crate) fn takes(mut self, body: impl Into<Shape>) -> Self {
-        self.body = Some(Body { media: &[JSON], shape: body.into() });
+        self.body = Some(Body { media: &[JSON], shape: body.into(), required: true });
         self.refuses(&[
             Code::BadRequest,
             Code::TooLarge,
@@ -200,8 +201,16 @@ impl Operation {
         self.takes_media(&[FORM, JSON], fields)
     }
 
+    /// The body may be left out as a whole.
+    pub(crate) fn or_none(mut self) -> Self {
+        if let Some(body) = &mut self.body {
+            body.required = false;
+        }
+        self
+    }
+
     fn takes_media(mut self, media: &'static [&'static str], fields: impl Into<Shape>) -> Self {
-        self.body = Some(Body { media, shape: fields.into() });
+        self.body = Some(Body { media, shape: fields.into(), required: true });
         if self.plane == Plane::Page { self.stops(&["too_large"]) } else { self }
     }
 

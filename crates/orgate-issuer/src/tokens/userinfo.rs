@@ -38,7 +38,7 @@ pub(super) fn router() -> Routes {
             .answers(401, "There is no token that stands.", refused(), &["WWW-Authenticate"])
             .answers(403, "The token lacks the scope `openid`.", refused(), &["WWW-Authenticate"])
     };
-    let form = about("readUserinfoByForm").takes_form(object().may("access_token", text()));
+    let form = about("readUserinfoByForm").takes_form(object().may("access_token", text())).or_none();
     Routes::new().at("/p/{project}/userinfo", get(userinfo, about("readUserinfo")).post(userinfo, form))
 }
 
