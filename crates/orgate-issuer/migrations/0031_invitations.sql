@@ -28,6 +28,7 @@ CREATE UNIQUE INDEX invitations_one_pending ON invitations (org_id, email_norm) 
 CREATE INDEX invitations_organization ON invitations (org_id, status, id);
 CREATE INDEX invitations_address ON invitations (project_id, email_norm, status, id);
 CREATE INDEX invitations_expiry ON invitations (status, expires_at);
+CREATE INDEX invitations_ended ON invitations (updated_at) WHERE status <> 'pending';
 CREATE INDEX invitations_role ON invitations (org_id, role_key);
 CREATE INDEX invitations_inviter_member ON invitations (inviter_member_id);
 CREATE INDEX invitations_inviter_operator ON invitations (inviter_operator_id);

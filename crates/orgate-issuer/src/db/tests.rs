@@ -259,8 +259,14 @@ async fn after_closing_nothing_is_written_and_nothing_hangs() {
 /// A test of a store or of the router runs on both databases; where one does not, its file stands here.
 #[test]
 fn every_test_of_the_store_runs_on_both_databases() {
-    const ONE_ENOUGH: [&str; 5] =
-        ["db/sqlite/tests.rs", "db/whole/tests.rs", "http/page.rs", "http/peer.rs", "password.rs"];
+    const ONE_ENOUGH: [&str; 6] = [
+        "db/sqlite/plans.rs",
+        "db/sqlite/tests.rs",
+        "db/whole/tests.rs",
+        "http/page.rs",
+        "http/peer.rs",
+        "password.rs",
+    ];
     let mut both = 0;
     for (name, text) in crate::testing::sources() {
         both += text.matches("#[orgate_testkit::both]").count();

@@ -12,7 +12,8 @@ use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteConnection};
 use crate::db::statement::Sql;
 
 /// Tables with few rows in every installation.
-const SMALL: [&str; 4] = ["projects", "operators", "operator_sessions", "signing_keys"];
+const SMALL: [&str; 6] =
+    ["projects", "operators", "operator_sessions", "signing_keys", "webhook_endpoints", "w"];
 const OF_ALL: &str = "/* all */";
 
 static SEEN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
