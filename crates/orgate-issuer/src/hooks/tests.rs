@@ -437,3 +437,50 @@ async fn the_api_asks_before_each_change_and_tells_of_it() {
         assert!(names.iter().skip(1).all(|after| after.strip_prefix("after_") == Some(name)), "{names:?}");
     }
 }
+
+#[orgate_testkit::both]
+async fn an_invitation_that_is_accepted_is_asked_about_and_told() {
+    let (site, recorder) = site().await;
+    recorder.take();
+    let owner = site.signed_in("owner").await;
+    for email in ["n@example.com", "new@example.com"] {
+        let body = json!({ "email": email, "role": "viewer" });
+        let path = "/v1/auth/organizations/acme/invitations";
+        assert_eq!(owner.json(Method::POST, path, &body).await.status, 201);
+    }
+    site.issuer.told().await;
+    assert_eq!(recorder.names(), [""; 0]);
+    let link = async |email: &str| {
+        let letter = site.letter(email).await.unwrap();
+        letter["links"][0].as_str().unwrap().split_once("/invitations/").unwrap().1.to_owned()
+    };
+    let n = site.signed_in("n").await;
+    let token = link("n@example.com").await;
+    let accept = format!("/v1/auth/invitations/{token}/accept");
+    recorder.will("before_member_add", Turn::Refuse(Refusal::new("Not today.")));
+    let refused = n.json(Method::POST, &accept, &json!({})).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (403, json!("refused_by_hook")));
+    // Nor by signing up.
+    let page = format!("/p/proj_p/invitations/{}", link("new@example.com").await);
+    let form = [("decision", "sign_up"), ("password", PASSWORD)];
+    let refused = site.browser().form(&page, &form).await;
+    assert_eq!((refused.status.as_u16(), refused.page_code().as_deref()), (403, Some("refused_by_hook")));
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM invitations WHERE status = 'pending'").await, 2);
+    assert_eq!(recorder.names(), ["before_member_add"; 2]);
+    recorder.turns.lock().unwrap().clear();
+    assert_eq!(n.json(Method::POST, &accept, &json!({})).await.status, 201);
+    site.issuer.told().await;
+    let calls = recorder.take();
+    let names: Vec<&str> = calls.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["before_member_add", "after_member_add"]);
+    for (_, call) in &calls {
+        assert!(call.contains("User(\"usr_n\")") && call.contains("role: \"viewer\""), "{call}");
+    }
+    assert_eq!(site.browser().form(&page, &form).await.page_code().as_deref(), Some("invitation_accepted"));
+    site.issuer.told().await;
+    let names = recorder.names();
+    assert_eq!(
+        names,
+        ["before_member_add", "before_sign_up", "after_user_created", "after_member_add", "after_sign_in"]
+    );
+}

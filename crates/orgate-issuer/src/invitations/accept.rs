@@ -19,7 +19,6 @@ use crate::{
 };
 
 /// A membership by an invitation.
-#[derive(Clone, Debug)]
 pub(crate) struct Accepted {
     pub(crate) member: Listed,
     /// Whether it was this time that it came to be.

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod bad_input;
 mod escalation;
+mod invitation_bounds;
 mod invitations;
 mod isolation;
 mod life;
