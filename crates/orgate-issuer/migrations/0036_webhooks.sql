@@ -38,3 +38,6 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (status, endpoint_id, next_at);
 CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id);
 CREATE INDEX webhook_deliveries_age ON webhook_deliveries (updated_at);
+
+-- By whom a letter's secrets are found when their addressee is erased.
+CREATE INDEX user_secrets_address ON user_secrets (project_id, email_norm);

@@ -125,7 +125,7 @@ pub(super) async fn list(
 
 /// Id and sealed secrets of every endpoint.
 pub(super) async fn all_sealed(conn: &mut Conn) -> Result<Vec<(String, String, Option<String>)>, DbError> {
-    let rows = conn.all(sql(endpoints!("ORDER BY w.id"))).await?;
+    let rows = conn.all(sql(concat!("/* all */ ", endpoints!("ORDER BY w.id")))).await?;
     rows.iter()
         .map(|row| Ok((row.text("id")?, row.text("secret_enc")?, row.text_opt("previous_enc")?)))
         .collect()
@@ -143,9 +143,12 @@ pub(super) async fn set_sealed(
 
 /// The endpoints that have not seen every event.
 pub(super) async fn behind(conn: &mut Conn) -> Result<Vec<Endpoint>, DbError> {
-    let statement = sql(endpoints!(
-        "JOIN projects p ON p.id = w.project_id
-         WHERE w.status = 'active' AND w.position < p.event_seq ORDER BY w.position LIMIT 64"
+    let statement = sql(concat!(
+        "/* all */ ",
+        endpoints!(
+            "JOIN projects p ON p.id = w.project_id
+             WHERE w.status = 'active' AND w.position < p.event_seq ORDER BY w.position LIMIT 64"
+        )
     ));
     conn.all(statement).await?.iter().map(read).collect()
 }
@@ -179,7 +182,7 @@ pub(super) async fn add(
 
 /// The endpoints that have something due.
 pub(super) async fn with_due(conn: &mut Conn, now_ms: i64) -> Result<Vec<String>, DbError> {
-    let statement = sql("SELECT w.id FROM webhook_endpoints w WHERE w.status = 'active' AND EXISTS
+    let statement = sql("/* all */ SELECT w.id FROM webhook_endpoints w WHERE w.status = 'active' AND EXISTS
                              (SELECT 1 FROM webhook_deliveries d
                               WHERE d.endpoint_id = w.id AND d.status = 'pending' AND d.next_at <= $1)
                          ORDER BY w.id")
