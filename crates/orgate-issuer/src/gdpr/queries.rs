@@ -59,7 +59,7 @@ const SECTIONS: [Section; 10] = [
     (
         "teams",
         "SELECT t.id, t.org_id, t.name, m.created_at FROM team_members m JOIN teams t ON t.id = m.team_id
-         JOIN memberships p ON p.id = m.member_id WHERE p.project_id = $1 AND p.user_id = $2 ORDER BY t.id",
+         JOIN memberships p ON p.org_id = m.org_id AND p.id = m.member_id WHERE p.project_id = $1 AND p.user_id = $2 ORDER BY t.id",
         |row| {
             Ok(json!({
                 "id": row.text("id")?,

@@ -175,7 +175,8 @@ async fn who_is_erased_is_nowhere_and_the_audit_log_holds() {
     let added = json!({ "user_id": id, "role": "admin" });
     let (owner, acme) = (site.signed_in("owner").await, "/v1/auth/organizations/acme");
     assert_eq!(owner.json(Method::POST, &format!("{acme}/members"), &added).await.status, 201);
-    let team = owner.json(Method::POST, &format!("{acme}/teams"), &json!({ "name": "Night shift" })).await.json();
+    let team =
+        owner.json(Method::POST, &format!("{acme}/teams"), &json!({ "name": "Night shift" })).await.json();
     let team = format!("{acme}/teams/{}/members", team["id"].as_str().unwrap());
     assert_eq!(owner.json(Method::POST, &team, &json!({ "user_id": id })).await.status, 201);
     let invited = json!({ "email": "Zebulon.Quartz@example.com", "role": "viewer" });
