@@ -12,4 +12,3 @@ CREATE INDEX device_codes_user ON device_codes (user_id);
 CREATE INDEX passkey_challenges_session ON passkey_challenges (session_id);
 CREATE INDEX token_families_client ON token_families (client_id);
 CREATE INDEX organizations_personal_user ON organizations (personal_user_id) WHERE personal_user_id IS NOT NULL;
-CREATE INDEX user_secrets_address ON user_secrets (project_id, email_norm);
