@@ -7,7 +7,7 @@ mod maintain;
 use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use clap::Args;
-use orgate_issuer::{Health, Issuer, Network, Settings, Smtp, StartError, SystemClock};
+use orgate_issuer::{Health, Issuer, Settings, Smtp, StartError, SystemClock};
 use tracing::info;
 
 use self::maintain::Work;
@@ -126,7 +126,8 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
     settings.secret_file = options.secret;
     settings.bootstrap = options.bootstrap;
     settings.prefix = options.prefix;
-    let networks: Result<_, String> = options.allow_network.iter().map(|text| Network::parse(text)).collect();
+    let networks: Result<_, String> =
+        options.allow_network.iter().map(|text| orgate_issuer::Network::parse(text)).collect();
     settings.allowed_networks = networks.map_err(Failure::could_not_run)?;
     settings.courier = Some(Arc::new(HttpCourier::new()));
     let issuer =
