@@ -216,6 +216,7 @@ fn killed_again_and_again(installation: &Installation, mut interfere: impl FnMut
             told.race(&base, code);
         }
         check(&installation.rows(), &told);
+        installation.verify_audit();
     }
     println!(
         "{points} kills (seed {seed}): {} refreshes, {} organizations, {} codes, {} requests without an answer, slowest start {} ms",

@@ -107,6 +107,15 @@ impl Installation {
         let rows = lines.into_iter().filter(|line| line.get("table").is_some());
         rows.map(|mut line| (line["table"].as_str().unwrap().to_owned(), line["row"].take())).collect()
     }
+
+    /// The chain of the audit log holds from its beginning to its end.
+    pub fn verify_audit(&self) {
+        let verified = orgate()
+            .args(["issuer", "audit", "verify", "--database", &self.url()])
+            .folder(self.folder.path())
+            .finish();
+        assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+    }
 }
 
 /// The body of a request with a code.
