@@ -178,7 +178,13 @@ async fn power_of_inviter(tx: &mut Tx, invitation: &Invitation) -> Result<Option
     let mut power = match &invitation.inviter {
         None => return Ok(None),
         Some(Inviter::Member(id)) => match members::find_by_id(tx, id).await? {
-            Some(member) if member.role.may_invite() => Power::from(&member.role),
+            Some(member) if member.role.may_invite() => {
+                let user = users::find(tx, &invitation.project_id, &member.user_id).await?;
+                if user.is_none_or(|user| !user.active) {
+                    return Ok(None);
+                }
+                Power::from(&member.role)
+            }
             _ => return Ok(None),
         },
         Some(Inviter::Operator(id)) => match operators::rank_of(tx, &invitation.project_id, id).await? {

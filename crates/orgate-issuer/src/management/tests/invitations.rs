@@ -323,6 +323,10 @@ async fn an_invitation_gives_what_its_inviter_may_give_by_then() {
             "UPDATE memberships SET status = 'suspended' WHERE user_id = 'usr_admin'",
             "UPDATE memberships SET status = 'active' WHERE user_id = 'usr_admin'",
         ),
+        (
+            "UPDATE users SET status = 'suspended' WHERE id = 'usr_admin'",
+            "UPDATE users SET status = 'active' WHERE id = 'usr_admin'",
+        ),
         ("", ""),
     ] {
         site.clock.advance(1);
@@ -343,7 +347,7 @@ async fn an_invitation_gives_what_its_inviter_may_give_by_then() {
             assert_eq!(owner.get(INVITE).await.json()["data"], json!([]));
             assert_eq!(
                 owner.get(&format!("{INVITE}?status=revoked")).await.json()["data"].as_array().unwrap().len(),
-                4
+                5
             );
             crate::upkeep::purge(site.issuer.app()).await.unwrap();
             last_event(&site, "invitation.revoked").await;
