@@ -120,6 +120,7 @@ async fn a_gate_asks_for_a_second_factor_and_takes_the_token_that_has_it() {
     );
     let gate = orgate()
         .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--require-keys"])
+        .args(["--admin", "127.0.0.1:0"])
         .folder(world.folder.path())
         .ready();
     let ask = |method: &str, token: &Value| {
@@ -268,7 +269,7 @@ async fn a_program_gets_in_with_an_api_key_until_it_is_revoked() {
     let rules = "rules: {GET /docs: read, POST /docs: write, DELETE /docs: delete_org}\n";
     world.folder.write("orgate.yaml", &format!("version: 1\n{settings}{rules}"));
     let gate = orgate()
-        .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0"])
+        .args(["proxy", "--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         .env("GATE_SECRET", "a secret of the test")
         .folder(world.folder.path())
         .ready();

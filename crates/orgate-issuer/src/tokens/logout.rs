@@ -42,7 +42,7 @@ pub(super) fn router() -> Routes {
     let link = PARAMETERS.into_iter().fold(about("endSessionByLink"), |link, name| link.query(name, text()));
     let fields =
         PARAMETERS.into_iter().fold(object().may("confirm", text()), |fields, name| fields.may(name, text()));
-    let form = about("endSessionByForm").takes_any_form(fields);
+    let form = about("endSessionByForm").takes_any_form(fields).or_none();
     Routes::new().at("/p/{project}/logout", get(by_link, link).post(by_form, form))
 }
 
