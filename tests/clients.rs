@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test may panic"
 )]
 
@@ -23,6 +24,7 @@ use orgate_e2e::{
     installation::{Installation, manage, operator},
     orgate,
 };
+use orgate_testkit::{Postgres, PostgresDatabase};
 use serde_json::{Value, json};
 
 const SECRET: &str = "a secret of the clients";
@@ -134,8 +136,9 @@ fn bootstrap(express: u16) -> String {
 }
 
 struct World {
+    running: Running,
     _folder: Folder,
-    _running: Running,
+    _database: Option<PostgresDatabase>,
     at: Place,
 }
 
@@ -146,20 +149,23 @@ struct Place {
 }
 
 impl World {
-    fn start() -> Self {
+    /// On a file of SQLite, or on a database of the server.
+    fn start(server: Option<&'static Postgres>) -> Self {
         // The application of the framework must be registered before it runs: its port is chosen here, and free again.
         let express = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Folder::new();
         let file = folder.write("bootstrap.yaml", &bootstrap(express));
+        let database = server.map(|server| server.database(None));
+        let url = database.as_ref().map_or_else(|| "sqlite://orgate.db".to_owned(), PostgresDatabase::url);
         let running = orgate()
-            .args(["issuer", "--listen", "127.0.0.1:0", "--bootstrap"])
-            .args([file])
+            .args(["issuer", "--listen", "127.0.0.1:0", "--database", &url, "--secret", "clients.secret"])
+            .args(["--bootstrap".into(), file])
             .env("CLIENT_SECRET", SECRET)
             .env("MACHINE_SECRET", MACHINE_SECRET)
             .folder(folder.path())
             .ready();
         let issuer = format!("{}/p/proj_demo", running.url("issuer"));
-        Self { _folder: folder, _running: running, at: Place { issuer, express } }
+        Self { running, _folder: folder, _database: database, at: Place { issuer, express } }
     }
 }
 
@@ -251,10 +257,21 @@ fn a_webhook_is_believed_by_verifiers_of_others() {
 }
 
 #[test]
-fn clients_of_others_sign_in_refresh_switch_and_leave() {
+fn clients_of_others_sign_in_refresh_switch_and_leave_on_sqlite() {
+    every_step_holds("SQLite", &World::start(None));
+}
+
+#[test]
+fn clients_of_others_sign_in_refresh_switch_and_leave_on_postgresql() {
+    let world = World::start(Some(Postgres::shared()));
+    every_step_holds("PostgreSQL", &world);
+    // The database goes when nobody is in it any more.
+    assert_eq!(world.running.terminate().code, Some(0));
+}
+
+fn every_step_holds(database: &str, world: &World) {
     let modules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients/node_modules");
     assert!(modules.is_dir(), "run `npm ci` in tests/clients, or ./tests/run, which does");
-    let world = World::start();
     let place = &world.at;
     let failures: Vec<String> = thread::scope(|scope| {
         let running: Vec<_> = CLIENTS
@@ -267,7 +284,7 @@ fn clients_of_others_sign_in_refresh_switch_and_leave() {
                 let output = thread.join().unwrap();
                 let told = String::from_utf8_lossy(&output.stdout).into_owned();
                 let held: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("held: ")).collect();
-                println!("{program}: {} of {} steps", held.len(), steps.len());
+                println!("{database}, {program}: {} of {} steps", held.len(), steps.len());
                 let failure = String::from_utf8_lossy(&output.stderr);
                 (!output.status.success() || held != *steps)
                     .then(|| format!("{program} held only {held:?}\n{told}{failure}"))
