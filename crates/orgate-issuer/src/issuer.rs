@@ -170,7 +170,8 @@ impl Issuer {
         let (router, described) = routes.into_parts();
         let voices = Arc::new(openapi::voices(&described));
         let once = Arc::new(openapi::once(&described));
-        let document = openapi::document(&described, &self.app.settings, &self.app.public);
+        let app = Arc::clone(&self.app);
+        let document = Document::of(move || openapi::document(&described, &app.settings, &app.public));
         // What is beside the issuer's own paths belongs to the application.
         let router = if is_whole { router.fallback(nothing_here) } else { router };
         router
@@ -179,7 +180,7 @@ impl Issuer {
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), management::denied::note))
             .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(Extension(Document(document.into())))
+            .layer(Extension(document))
             .with_state(Arc::clone(&self.app))
     }
 

@@ -78,11 +78,27 @@ fn postgres() -> PostgresDatabase {
     server.database(Some(TEMPLATE))
 }
 
+/// A file of SQLite with the schema, made once: each step of the schema is a transaction that is waited for.
+fn sqlite() -> &'static [u8] {
+    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let dir = TempDir::on(Engine::Sqlite);
+        let url = DatabaseUrl::parse(&dir.database_empty()).unwrap();
+        std::thread::spawn(move || {
+            on(Engine::Sqlite, async move { Db::open(&url, NOW).await.unwrap().close().await });
+        })
+        .join()
+        .unwrap();
+        std::fs::read(dir.file()).unwrap()
+    })
+}
+
 /// A folder that goes with the value, and where the test runs on PostgreSQL a database.
 pub(crate) struct TempDir {
     path: PathBuf,
     engine: Engine,
     database: OnceLock<PostgresDatabase>,
+    copied: OnceLock<()>,
 }
 
 impl TempDir {
@@ -91,21 +107,19 @@ impl TempDir {
         let name = format!("orgate-issuer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
-        Self { path, engine: Engine::current(), database: OnceLock::new() }
+        Self { path, engine: Engine::current(), database: OnceLock::new(), copied: OnceLock::new() }
     }
 
     pub(crate) fn on(engine: Engine) -> Self {
-        {
-            let mut dir = Self::new();
-            dir.engine = engine;
-            dir
-        }
+        let mut dir = Self::new();
+        dir.engine = engine;
+        dir
     }
 
     /// The address of a database without a schema, made on first use.
     pub(crate) fn database_empty(&self) -> String {
         match self.engine {
-            Engine::Sqlite => self.database(),
+            Engine::Sqlite => self.file_url(),
             Engine::Postgres => self.database.get_or_init(|| Postgres::shared().database(None)).url(),
         }
     }
@@ -117,9 +131,20 @@ impl TempDir {
     /// The address of its database, which is made on first use.
     pub(crate) fn database(&self) -> String {
         match self.engine {
-            Engine::Sqlite => format!("sqlite://{}", self.path.join("x.db").display()),
+            Engine::Sqlite => {
+                self.copied.get_or_init(|| std::fs::write(self.file(), sqlite()).unwrap());
+                self.file_url()
+            }
             Engine::Postgres => self.database.get_or_init(postgres).url(),
         }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join("x.db")
+    }
+
+    fn file_url(&self) -> String {
+        format!("sqlite://{}", self.file().display())
     }
 
     /// The file with the secret.

@@ -38,6 +38,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Arc, LazyLock};
+
 use axum::{
     Extension,
     body::Bytes,
@@ -59,9 +61,15 @@ pub(crate) use self::{
 /// Where the document is.
 const PATH: &str = "/api/platform/openapi.json";
 
-/// The finished document, as it is sent.
+/// The document, as it is sent. It is written when somebody asks for it first: nobody waits for it at a start.
 #[derive(Clone)]
-pub(crate) struct Document(pub(crate) Bytes);
+pub(crate) struct Document(Arc<LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>>);
+
+impl Document {
+    pub(crate) fn of(write: impl FnOnce() -> String + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(|| write().into()))))
+    }
+}
 
 pub(crate) fn router() -> Routes {
     let about = public("readOpenApi", "This document").gives(200, anything());
@@ -69,5 +77,6 @@ pub(crate) fn router() -> Routes {
 }
 
 async fn show(Extension(Document(json)): Extension<Document>) -> Response {
+    let json = Bytes::clone(&json);
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], json).into_response()
 }
