@@ -351,7 +351,7 @@ mod tests {
     #[orgate_testkit::both]
     async fn settings_that_cannot_work_are_refused_before_anything_is_made() {
         let dir = TempDir::new();
-        let good = settings(&dir);
+        let good = crate::testing::settings_of_nothing(&dir);
         let mut cases = Vec::new();
         for change in [
             |settings: &mut Settings| settings.public_url = "id.example.com".to_owned(),

@@ -97,7 +97,8 @@ fn sqlite() -> &'static [u8] {
 pub(crate) struct TempDir {
     path: PathBuf,
     engine: Engine,
-    database: OnceLock<PostgresDatabase>,
+    empty: OnceLock<PostgresDatabase>,
+    migrated: OnceLock<PostgresDatabase>,
     copied: OnceLock<()>,
 }
 
@@ -107,7 +108,13 @@ impl TempDir {
         let name = format!("orgate-issuer-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
-        Self { path, engine: Engine::current(), database: OnceLock::new(), copied: OnceLock::new() }
+        Self {
+            path,
+            engine: Engine::current(),
+            empty: OnceLock::new(),
+            migrated: OnceLock::new(),
+            copied: OnceLock::new(),
+        }
     }
 
     pub(crate) fn on(engine: Engine) -> Self {
@@ -120,7 +127,7 @@ impl TempDir {
     pub(crate) fn database_empty(&self) -> String {
         match self.engine {
             Engine::Sqlite => self.file_url(),
-            Engine::Postgres => self.database.get_or_init(|| Postgres::shared().database(None)).url(),
+            Engine::Postgres => self.empty.get_or_init(|| Postgres::shared().database(None)).url(),
         }
     }
 
@@ -132,14 +139,19 @@ impl TempDir {
     pub(crate) fn database(&self) -> String {
         match self.engine {
             Engine::Sqlite => {
-                self.copied.get_or_init(|| std::fs::write(self.file(), sqlite()).unwrap());
+                self.copied.get_or_init(|| {
+                    if !self.file().exists() {
+                        std::fs::write(self.file(), sqlite()).unwrap();
+                    }
+                });
                 self.file_url()
             }
-            Engine::Postgres => self.database.get_or_init(postgres).url(),
+            Engine::Postgres => self.migrated.get_or_init(postgres).url(),
         }
     }
 
-    fn file(&self) -> PathBuf {
+    /// The file of SQLite.
+    pub(crate) fn file(&self) -> PathBuf {
         self.path.join("x.db")
     }
 
@@ -273,7 +285,7 @@ impl Site {
 
     /// Everything that somebody finds who gets hold of the database.
     pub(crate) fn disk(&self) -> Vec<u8> {
-        if let Some(database) = self.dir.database.get() {
+        if let Some(database) = self.dir.migrated.get().or(self.dir.empty.get()) {
             return database.dump();
         }
         std::fs::read_dir(self.dir.path())
@@ -293,9 +305,17 @@ impl Site {
     }
 }
 
+/// For an issuer on the database of the folder, which has its schema already.
 pub(crate) fn settings(dir: &TempDir) -> Settings {
-    let mut settings = Settings::new(ORIGIN);
+    let mut settings = settings_of_nothing(dir);
     settings.database = dir.database();
+    settings
+}
+
+/// The same where nothing has been made yet.
+pub(crate) fn settings_of_nothing(dir: &TempDir) -> Settings {
+    let mut settings = Settings::new(ORIGIN);
+    settings.database = dir.database_empty();
     settings.secret_file = (dir.engine == Engine::Postgres).then(|| dir.secret());
     settings
 }

@@ -12,8 +12,8 @@ use crate::{
 
 /// The values of the header's `typ` that access tokens may have: `at+jwt`, `JWT`, and none at all.
 ///
-/// Unless it is `at+jwt` alone, what marks other tokens is refused: a `token_use` other than `access`, and the ID
-/// token's `nonce`, `at_hash` and `c_hash`.
+/// A `token_use` other than `access` is refused whatever the `typ`. Unless that is `at+jwt` alone, so is what marks ID tokens:
+/// `nonce`, `at_hash` and `c_hash`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenTypes {
     access_token: bool,
@@ -55,7 +55,7 @@ impl TokenTypes {
             ));
         }
         if fits && self == Self::ACCESS_TOKEN {
-            return Ok(());
+            return check_use(claims, &["access"]);
         }
         // A token that does not fit is no access token anyway; what else it is helps whoever sent it.
         check_marks(claims, &["access"])?;
@@ -68,6 +68,15 @@ impl TokenTypes {
 
 /// Refuses what only tokens have that are no access tokens; `access` is what `token_use` says of those.
 pub(crate) fn check_marks(claims: &Map<'_>, access: &[&str]) -> Result<(), VerifyError> {
+    check_use(claims, access)?;
+    match ["nonce", "at_hash", "c_hash"].into_iter().find(|&name| claims.contains_key(name)) {
+        Some(name) => Err(VerifyError::new(WrongType, format!("the token has `{name}`: it is an id token"))),
+        None => Ok(()),
+    }
+}
+
+/// A token that says itself what it is for is not for anything else.
+fn check_use(claims: &Map<'_>, access: &[&str]) -> Result<(), VerifyError> {
     if let Some(usage) = claims.get("token_use") {
         let kind = match usage.as_text() {
             Some(usage) if access.contains(&usage) => None,
@@ -81,10 +90,7 @@ pub(crate) fn check_marks(claims: &Map<'_>, access: &[&str]) -> Result<(), Verif
             return Err(VerifyError::new(WrongType, detail));
         }
     }
-    match ["nonce", "at_hash", "c_hash"].into_iter().find(|&name| claims.contains_key(name)) {
-        Some(name) => Err(VerifyError::new(WrongType, format!("the token has `{name}`: it is an id token"))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// What a token is by a `typ` that other specifications gave it, in any case and with or without `application/`.
@@ -205,9 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn every_set_but_the_strict_one_looks_for_the_marks_of_other_tokens() {
-        for claims in [r#"{"token_use":"id"}"#, r#"{"nonce":"n"}"#, r#"{"at_hash":1}"#, r#"{"c_hash":null}"#]
-        {
+    fn every_set_but_the_strict_one_looks_for_the_marks_of_id_tokens() {
+        for claims in [r#"{"nonce":"n"}"#, r#"{"at_hash":1}"#, r#"{"c_hash":null}"#] {
             let claims = parse_object(claims.as_bytes()).unwrap();
             for (types, typ) in [
                 (TokenTypes::JWT, Some("JWT")),

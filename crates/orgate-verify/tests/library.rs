@@ -145,12 +145,13 @@ fn what_we_accept_the_library_accepts_but_for_these() {
 }
 
 /// Why a token is refused that the library, with every check, accepts: each kind is a rule that the library does not have.
-const STRICTER: [(VerifyErrorKind, &str); 6] = [
+const STRICTER: [(VerifyErrorKind, &str); 7] = [
     (VerifyErrorKind::TooLarge, "tokens are bounded"),
     (VerifyErrorKind::Malformed, "members named twice, depth"),
     (VerifyErrorKind::CriticalHeader, "`crit`, `b64` and `zip`"),
     (VerifyErrorKind::MalformedClaim, "times and names of the wrong kind"),
     (VerifyErrorKind::NotYetValid, "`iat` ahead"),
+    (VerifyErrorKind::WrongType, "`token_use`"),
     (VerifyErrorKind::UnknownIssuer, "a list of issuers"),
 ];
 

@@ -99,6 +99,15 @@ fn where_plain_jwts_pass_other_kinds_of_token_do_not() {
 }
 
 #[test]
+fn a_token_that_says_what_it_is_for_is_for_nothing_else() {
+    let bench = Bench::with(|issuer| issuer.types(TokenTypes::ACCESS_TOKEN));
+    for usage in [json!("session"), json!("id"), json!(["access"]), Value::Null] {
+        bench.refuses(&TestKey::es256().mint(&with("token_use", usage)), WrongType, "at+jwt");
+    }
+    assert!(bench.verify(&TestKey::es256().mint(&with("token_use", "access".into()))).is_ok());
+}
+
+#[test]
 fn claims_are_mapped_only_after_the_signature_held() {
     let forged = TestKey::other_es256().mint_with("kid", "es-1".into(), &with("org_id", 1.into()));
     Bench::new().refuses(&forged, BadSignature, "malformed claims under a bad signature");

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     Issuer, ManualClock,
-    testing::{NOW, PASSWORD, Site, TempDir, claims, settings},
+    testing::{NOW, PASSWORD, Site, TempDir, claims},
 };
 
 const FILE: &str = r#"
@@ -255,7 +255,7 @@ async fn a_file_with_a_mistake_makes_nothing() {
     let dir = TempDir::new();
     let path = dir.path().join("boot.yaml");
     std::fs::write(&path, "projects:\n  - {id: proj_a, nmae: x}\n").unwrap();
-    let mut settings = settings(&dir);
+    let mut settings = crate::testing::settings_of_nothing(&dir);
     settings.bootstrap = Some(path);
     let error = Issuer::open(settings.clone(), Arc::new(ManualClock::at(NOW))).await.unwrap_err();
     assert_eq!((error.exit_code(), error.diagnostics().unwrap().errors()), (1, 1));

@@ -355,7 +355,7 @@ impl Db {
             }
         };
         let (reply, answer) = oneshot::channel();
-        let job = writer::Message::Job(Box::new(writer::Operation { operation, reply }));
+        let job = writer::Message::Job(Box::new(writer::Operation::new(operation, reply)));
         let closed = || E::from(DbError::Unavailable("the writer has stopped".to_owned()));
         queue.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?

@@ -1,7 +1,10 @@
 //! The one connection that writes, and the queue before it.
 //!
-//! Each operation runs in a transaction of its own and is answered after the commit. That several could share one commit
-//! is why they come through a queue; nothing outside this file would notice.
+//! A commit is waited for until it is on the disk, and that takes longer than most operations. So those that wait while
+//! one is written run together after it: each between a savepoint and its release, as if it were alone, and one commit
+//! for all of them. Each is answered after that commit. If it does not come about (a constraint that is looked at only
+//! then, a full disk), everything is undone and each is run again from its beginning, alone: what one of them does
+//! wrong is nobody else's failure. Nothing outside this file notices.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,63 +12,61 @@ use super::{BoxFuture, Conn, DbError, Listener, Tx, finish, guarded};
 
 const QUEUE: usize = 1024;
 
+/// How many share a commit at most: the first of them waits for the last.
+const TOGETHER: usize = 64;
+
 /// What the writer is told.
 pub(super) enum Message {
     Job(Box<dyn Job>),
     Stop(oneshot::Sender<()>),
 }
 
-/// An operation of any type.
+/// An operation of any type, with whoever waits for it.
 pub(super) trait Job: Send {
-    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Box<dyn Settle>>;
-    /// Its transaction could not begin.
-    fn refuse(self: Box<Self>, error: DbError);
-}
-
-/// An operation that has run and waits for the fate of its transaction.
-pub(super) trait Settle: Send {
-    /// Whether there is something to commit.
-    fn changed(&self) -> bool;
-    fn settle(self: Box<Self>, commit: Result<(), DbError>);
+    /// Runs it, and says whether it has changed something that is wanted. Each run forgets the one before.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Answers with what the last run gave, if its change is committed.
+    fn answer(self: Box<Self>, commit: Result<(), DbError>);
 }
 
 pub(super) struct Operation<F, T, E> {
-    pub(super) operation: F,
-    pub(super) reply: oneshot::Sender<Result<T, E>>,
+    operation: F,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
 }
 
-struct Ran<T, E> {
-    result: Result<T, E>,
-    reply: oneshot::Sender<Result<T, E>>,
+impl<F, T, E> Operation<F, T, E> {
+    pub(super) fn new(operation: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { operation, result: None, reply }
+    }
 }
 
 impl<F, T, E> Job for Operation<F, T, E>
 where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Clone + Send + 'static,
     T: Send + 'static,
     E: From<DbError> + Send + 'static,
 {
-    fn run<'t>(self: Box<Self>, tx: &'t mut Tx) -> BoxFuture<'t, Box<dyn Settle>> {
-        let Self { operation, reply } = *self;
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        self.result = None;
+        let operation = self.operation.clone();
         Box::pin(async move {
             let result = operation(tx).await;
-            Box::new(Ran { result, reply }) as Box<dyn Settle>
+            let is_wanted = result.is_ok();
+            self.result = Some(result);
+            is_wanted
         })
     }
 
-    fn refuse(self: Box<Self>, error: DbError) {
-        let _ = self.reply.send(Err(E::from(error)));
-    }
-}
-
-impl<T: Send, E: From<DbError> + Send> Settle for Ran<T, E> {
-    fn changed(&self) -> bool {
-        self.result.is_ok()
-    }
-
-    fn settle(self: Box<Self>, commit: Result<(), DbError>) {
-        let Self { result, reply } = *self;
-        let answer = result.and_then(|value| commit.map(|()| value).map_err(E::from));
+    fn answer(self: Box<Self>, commit: Result<(), DbError>) {
+        let Self { result, reply, .. } = *self;
+        let answer = match (result, commit) {
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(_)) | None, Err(error)) => Err(E::from(error)),
+            (Some(Err(error)), _) => Err(error),
+            // It panicked. Without an answer the other side finds the channel closed.
+            (None, Ok(())) => return,
+        };
         // Whoever asked may have gone away; the change stands.
         let _ = reply.send(answer);
     }
@@ -82,13 +83,24 @@ async fn serve(conn: Conn, listener: Listener, mut queue: mpsc::Receiver<Message
     let mut tx = Tx::new(conn);
     let mut done = None;
     while let Some(message) = queue.recv().await {
-        match message {
-            Message::Job(job) => transact(&mut tx, &listener, job).await,
-            Message::Stop(sender) => {
-                // What is queued already is still done; nothing new comes in.
-                queue.close();
-                done = Some(sender);
+        let mut jobs = Vec::new();
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                Message::Stop(sender) => {
+                    // What is queued already is still done; nothing new comes in.
+                    queue.close();
+                    done = Some(sender);
+                }
             }
+            next = if jobs.len() < TOGETHER { queue.try_recv().ok() } else { None };
+        }
+        if jobs.len() > 1 {
+            jobs = together(&mut tx, &listener, jobs).await;
+        }
+        for job in jobs {
+            alone(&mut tx, &listener, job).await;
         }
     }
     tx.conn.close().await;
@@ -97,23 +109,72 @@ async fn serve(conn: Conn, listener: Listener, mut queue: mpsc::Receiver<Message
     }
 }
 
-async fn transact(tx: &mut Tx, listener: &Listener, job: Box<dyn Job>) {
+/// Runs `jobs` in one transaction. Gives back those that have to be run alone: none, or all.
+async fn together(tx: &mut Tx, listener: &Listener, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    tx.events.clear();
+    if tx.script("BEGIN IMMEDIATE").await.is_err() {
+        return jobs;
+    }
+    let mut events = Vec::new();
+    let mut stands = true;
+    for job in &mut jobs {
+        stands = savepoint(tx, job.as_mut()).await.is_ok();
+        if !stands {
+            break;
+        }
+        events.append(&mut tx.events);
+    }
+    if !stands || tx.script("COMMIT").await.is_err() {
+        rollback(tx).await;
+        return jobs;
+    }
+    tx.events = events;
+    listener.committed(tx);
+    for job in jobs {
+        job.answer(Ok(()));
+    }
+    Vec::new()
+}
+
+/// Runs `job` as a part of a transaction. What it changed is there and its events are in `tx`, or nothing of it is.
+///
+/// # Errors
+/// The transaction as a whole cannot be gone on with, or `job` is one that has to be told why it cannot be committed.
+async fn savepoint(tx: &mut Tx, job: &mut dyn Job) -> Result<(), DbError> {
+    tx.script("SAVEPOINT operation").await?;
+    tx.conn.in_transaction();
+    match guarded(job.run(tx)).await {
+        Some(true) => finish(tx).await?,
+        Some(false) => {
+            tx.events.clear();
+            tx.conn.undo("ROLLBACK TO operation").await?;
+        }
+        None => return Err(DbError::Inconsistent("an operation panicked".to_owned())),
+    }
+    tx.conn.settled();
+    tx.script("RELEASE operation").await
+}
+
+async fn alone(tx: &mut Tx, listener: &Listener, mut job: Box<dyn Job>) {
     tx.events.clear();
     if let Err(error) = tx.script("BEGIN IMMEDIATE").await {
         tracing::error!(%error, "a transaction could not begin");
-        job.refuse(error);
+        job.answer(Err(error));
         return;
     }
     tx.conn.in_transaction();
-    let Some(ran) = guarded(job.run(tx)).await else {
-        tracing::error!("an operation panicked; its transaction is undone");
-        rollback(tx).await;
-        return;
-    };
-    if !ran.changed() {
-        rollback(tx).await;
-        ran.settle(Ok(()));
-        return;
+    match guarded(job.run(tx)).await {
+        Some(true) => {}
+        Some(false) => {
+            rollback(tx).await;
+            job.answer(Ok(()));
+            return;
+        }
+        None => {
+            tracing::error!("an operation panicked; its transaction is undone");
+            rollback(tx).await;
+            return;
+        }
     }
     let mut committed = finish(tx).await;
     if committed.is_ok() {
@@ -126,7 +187,7 @@ async fn transact(tx: &mut Tx, listener: &Listener, job: Box<dyn Job>) {
         }
         Err(_) => rollback(tx).await,
     }
-    ran.settle(committed);
+    job.answer(committed);
 }
 
 async fn rollback(tx: &mut Tx) {

@@ -69,7 +69,7 @@ async fn found(site: &Site, needle: &str) -> Vec<String> {
 }
 
 #[orgate_testkit::both]
-async fn an_export_has_everything_of_one_person_and_of_no_other() {
+async fn scenario_18_an_export_has_everything_of_one_person_and_of_no_other() {
     let site = with(vec![Arc::new(Notes("notes"))]).await;
     let d = site.signed_in("d").await;
     let whole = d.get("/v1/auth/me/export").await;
@@ -162,7 +162,7 @@ async fn id_of(site: &Site, email: &'static str) -> String {
 }
 
 #[orgate_testkit::both]
-async fn who_is_erased_is_nowhere_and_the_audit_log_holds() {
+async fn scenario_18_who_is_erased_is_nowhere_and_the_audit_log_holds() {
     let site = site().await;
     let browser = somebody(&site).await;
     let id = id_of(&site, "zebulon.quartz@example.com").await;

@@ -191,4 +191,4 @@ impl From<events::Actor> for Actor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

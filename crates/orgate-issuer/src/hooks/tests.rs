@@ -25,7 +25,7 @@ enum Turn {
 
 /// Notes every call, with what it was called with.
 #[derive(Debug, Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     calls: Mutex<Vec<(&'static str, String)>>,
     turns: Mutex<HashMap<&'static str, Turn>>,
 }
@@ -51,7 +51,7 @@ impl Recorder {
     }
 
     /// The calls since the last time.
-    fn take(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn take(&self) -> Vec<(&'static str, String)> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 
@@ -89,7 +89,7 @@ record! {
     after_member_role_change MemberRoleChanged After told;
 }
 
-async fn site() -> (Site, Arc<Recorder>) {
+pub(crate) async fn site() -> (Site, Arc<Recorder>) {
     let (dir, recorder) = (TempDir::new(), Arc::new(Recorder::default()));
     let mut settings = settings(&dir);
     settings.hooks = Some(Arc::clone(&recorder) as Arc<dyn Hooks>);

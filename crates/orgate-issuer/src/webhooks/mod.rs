@@ -245,4 +245,4 @@ pub(crate) async fn seal_anew(tx: &mut Tx, secrets: &Secrets) -> Result<u64, DbE
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,20 +16,20 @@ const HOOKS: &str = "/api/platform/projects/proj_p/webhooks";
 
 /// One message that arrived: its address, its head, its body.
 #[derive(Clone, Debug)]
-struct Sent {
+pub(crate) struct Sent {
     url: String,
     headers: Vec<(&'static str, String)>,
-    body: Value,
-    text: String,
+    pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Sent {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         &self.headers.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
     /// Whether one of the signatures is by this secret.
-    fn is_signed_by(&self, secret: &str) -> bool {
+    pub(crate) fn is_signed_by(&self, secret: &str) -> bool {
         let (id, timestamp) = (self.header("webhook-id"), self.header("webhook-timestamp").parse().unwrap());
         let wanted = signing::sign(&[secret.to_owned()], id, timestamp, &self.text).unwrap();
         self.header("webhook-signature").split(' ').any(|one| one == wanted)
@@ -38,21 +38,21 @@ impl Sent {
 
 /// A receiver that answers as it is told; 0 is no answer.
 #[derive(Debug)]
-struct Receiver {
+pub(crate) struct Receiver {
     status: Mutex<u16>,
     sent: Mutex<Vec<Sent>>,
 }
 
 impl Receiver {
-    fn answering(status: u16) -> Self {
+    pub(crate) fn answering(status: u16) -> Self {
         Self { status: Mutex::new(status), sent: Mutex::default() }
     }
 
-    fn answer(&self, status: u16) {
+    pub(crate) fn answer(&self, status: u16) {
         *self.status.lock().unwrap() = status;
     }
 
-    fn taken(&self) -> Vec<Sent> {
+    pub(crate) fn taken(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.sent.lock().unwrap())
     }
 }
@@ -69,7 +69,7 @@ impl Courier for Receiver {
 }
 
 /// Looks and delivers, as the task does in its rounds.
-async fn round(site: &Site, receiver: &Receiver) {
+pub(crate) async fn round(site: &Site, receiver: &Receiver) {
     for id in delivery::look(site.issuer.app()).await.unwrap() {
         delivery::deliver(site.issuer.app(), receiver, &id).await.unwrap();
     }
@@ -81,7 +81,7 @@ async fn operator(site: &Site) -> Browser {
     operator
 }
 
-async fn make(operator: &Browser, types: &[&str]) -> Value {
+pub(crate) async fn make(operator: &Browser, types: &[&str]) -> Value {
     let body = json!({ "url": "https://hooks.example.com/x?a=b", "types": types });
     let made = operator.json(Method::POST, HOOKS, &body).await;
     assert_eq!(made.status, 201, "{}", made.text());

@@ -50,8 +50,8 @@ async fn both_engines_have_the_same_tables() {
     let mut schemas = Vec::new();
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let dir = TempDir::on(engine);
-        maintenance::migrate(&dir.database(), NOW).await.unwrap();
-        let mut conn = open(&dir.database()).await;
+        maintenance::migrate(&dir.database_empty(), NOW).await.unwrap();
+        let mut conn = open(&dir.database_empty()).await;
         let mut tables = tables::all(&mut conn).await.unwrap();
         conn.close().await;
         tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -175,8 +175,8 @@ async fn an_export_holds_every_row_and_secrets_only_if_asked_to() {
 #[tokio::test]
 async fn every_column_is_told_or_kept_back_on_purpose() {
     let dir = TempDir::on(Engine::Sqlite);
-    maintenance::migrate(&dir.database(), NOW).await.unwrap();
-    let mut conn = open(&dir.database()).await;
+    maintenance::migrate(&dir.database_empty(), NOW).await.unwrap();
+    let mut conn = open(&dir.database_empty()).await;
     let mut kept = BTreeSet::new();
     for table in tables::all(&mut conn).await.unwrap() {
         for column in &table.columns {

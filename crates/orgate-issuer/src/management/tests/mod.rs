@@ -15,6 +15,7 @@ mod races;
 mod roles;
 mod scale;
 mod teams;
+mod told;
 
 use http::Method;
 use serde_json::{Value, json};
