@@ -210,6 +210,12 @@ impl KeySet {
         self.keys.iter().flat_map(Key::uses).any(|one| one.fingerprint() == stamp.key)
     }
 
+    /// The `kid` of a key of this set, if it has one.
+    pub(crate) fn kid_of(&self, stamp: KeyStamp) -> Option<&str> {
+        let is_it = |key: &&Key| key.uses().iter().any(|one| one.fingerprint() == stamp.key);
+        self.keys.iter().find(is_it).and_then(Key::kid)
+    }
+
     pub(crate) fn stamp(&self, key: &KeyUse) -> KeyStamp {
         KeyStamp { generation: self.generation, key: key.fingerprint() }
     }

@@ -41,7 +41,7 @@ pub use jws::{MAX_TOKEN_BYTES, is_opaque};
 pub use key::SkipReason;
 pub use key_set::{KeySet, KeySetError, KeyStamp, SkippedKey};
 pub use mapping::{ClaimKind, ClaimMapping, ClaimRef, ClaimRefError, ClaimSource, MappingError, Pick};
-pub use marks::{MarkHit, Marks};
+pub use marks::{Mark, MarkHit, Marks, TooManyMarks};
 pub use source::{BoxFuture, KeyFigures, KeySource, KeySourceError, KeySourceStatus, StaticKeys, kid_of};
 pub use token_types::{Telltale, TokenTypes};
 pub use verifier::{Verified, Verifier, VerifierError};

@@ -58,6 +58,7 @@ pub struct Verified {
     valid_until: UnixTime,
     issuer: IssuerIndex,
     key: Option<KeyStamp>,
+    kid: Option<Box<str>>,
 }
 
 impl Verified {
@@ -96,6 +97,12 @@ impl Verified {
     #[must_use]
     pub fn key(&self) -> Option<KeyStamp> {
         self.key
+    }
+
+    /// What its issuer calls that key, whether or not the token says so; `None` where it has no name.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
     }
 }
 
@@ -171,7 +178,7 @@ impl Verifier {
             let expires_at = expires_at.unwrap_or(UnixTime::from_seconds(MAX_SAFE_INTEGER));
             let principal = trust.claim_mapping().principal(trust.url(), &claims)?;
             trust.check_binding(principal.confirmation())?;
-            Ok(Verified { principal, expires_at, valid_until: expires_at, issuer, key: None })
+            Ok(Verified { principal, expires_at, valid_until: expires_at, issuer, key: None, kid: None })
         };
         judge().map_err(|error: VerifyError| error.of(issuer))
     }
@@ -243,6 +250,7 @@ impl Verifier {
             valid_until: expires_at.plus(i64::from(issuer.leeway_seconds())),
             issuer: index,
             key: Some(stamp),
+            kid: keys.kid_of(stamp).map(Into::into),
         })
     }
 }
