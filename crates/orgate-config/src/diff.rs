@@ -12,7 +12,7 @@ use orgate_verify::{Audience, Binding, TokenTypes, TrustedIssuer};
 
 pub use self::settings::{SettingChange, settings};
 use crate::{
-    NonceSource,
+    NonceSource, OnStale,
     file::{IssuerSpec, KeyLocation, PolicyFile},
 };
 
@@ -146,6 +146,9 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
         let [was, is] = limits.map(|limit| limit.map_or(24 * 60 * 60, |limit| limit.as_secs()));
         add("keys.max_stale", limits.map(text), is > was);
     }
+    for (what, texts, widens) in feed_differences(old, new) {
+        add(what, texts, widens);
+    }
     if !before.claim_mapping().agrees_with(after.claim_mapping()) {
         let profile = |issuer: &IssuerSpec| issuer.profile.unwrap_or("written out").to_owned();
         let [before, mut after] = [profile(old), profile(new)];
@@ -153,6 +156,35 @@ fn differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(String, String, bool)
             after.push_str(", changed");
         }
         add("claims", [before, after], true);
+    }
+    all
+}
+
+/// What of the change feed is another: whoever does not read it, reads it later or goes on without it lets in who was
+/// removed.
+fn feed_differences(old: &IssuerSpec, new: &IssuerSpec) -> Vec<(&'static str, [String; 2], bool)> {
+    let (before, after) = match (&old.feed, &new.feed) {
+        (Some(before), Some(after)) => (before, after),
+        (None, None) => return Vec::new(),
+        (was, is) => {
+            let texts = [was, is].map(|feed| {
+                feed.as_ref().map_or("off".to_owned(), |feed| format!("by {}", settings::place(&feed.key)))
+            });
+            return vec![("feed", texts, is.is_none())];
+        }
+    };
+    let mut all = Vec::new();
+    if before.key != after.key {
+        // The marks are the same, whoever asks for them.
+        all.push(("feed", [before, after].map(|feed| format!("by {}", settings::place(&feed.key))), false));
+    }
+    if before.max_stale != after.max_stale {
+        let texts = [before, after].map(|feed| format!("{}s", feed.max_stale.as_secs()));
+        all.push(("max_stale", texts, after.max_stale > before.max_stale));
+    }
+    if before.on_stale != after.on_stale {
+        let texts = [before, after].map(|feed| feed.on_stale.as_str().to_owned());
+        all.push(("on_stale", texts, after.on_stale == OnStale::Ttl));
     }
     all
 }
@@ -255,6 +287,26 @@ mod tests {
             told(&plain, &format!("permissions_from: union\n{plain}")),
             ["main: permissions_from token_else_role -> permissions_from union +"]
         );
+    }
+
+    #[test]
+    fn who_hears_less_of_what_is_revoked_lets_in_more() {
+        let with = |feed: &str| main(&format!("audience: a{feed}"));
+        let (off, on) = ("", ", feed: {key: {env: K}}");
+        for (old, new, line) in [
+            (on, off, "main: feed by env K -> feed off +"),
+            (off, on, "main: feed off -> feed by env K"),
+            (on, ", feed: off", "main: feed by env K -> feed off +"),
+            (on, ", feed: {key: {file: k}}", "main: feed by env K -> feed by file k"),
+            (on, ", feed: {key: {env: K}}, max_stale: 1m", "main: max_stale 30s -> max_stale 60s +"),
+            (on, ", feed: {key: {env: K}}, max_stale: 2s", "main: max_stale 30s -> max_stale 2s"),
+            (on, ", feed: {key: {env: K}}, on_stale: deny", "main: on_stale ttl -> on_stale deny"),
+            (", feed: {key: {env: K}}, on_stale: deny", on, "main: on_stale deny -> on_stale ttl +"),
+        ] {
+            assert_eq!(told(&with(old), &with(new)), [line]);
+            assert_eq!(told(&with(new), &with(new)), [""; 0]);
+        }
+        assert_eq!(told(&with(off), &with(", feed: off")), [""; 0]);
     }
 
     #[test]

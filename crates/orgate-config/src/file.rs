@@ -11,8 +11,8 @@ use orgate_verify::{TrustedIssuer, dpop::PublicUrls};
 
 use crate::{
     compile::{
-        AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight, ResourceSpec,
-        SecretSource,
+        AuthenticatorSpec, ExchangeSpec, FeedSpec, IntrospectSpec, Lints, Mode, NonceSource, Preflight,
+        ResourceSpec, SecretSource,
     },
     diagnostic::{Diagnostics, FileId},
 };
@@ -122,6 +122,8 @@ pub struct IssuerSpec {
     pub keys_max_stale: Option<Duration>,
     /// Where it says whether a token still stands.
     pub introspect: Option<IntrospectSpec>,
+    /// Its change feed, if that is read.
+    pub feed: Option<FeedSpec>,
     /// Whether the proofs of its tokens must carry a nonce (RFC 9449 §9), and who knows it again.
     pub dpop_nonce: Option<NonceSource>,
     /// The profile it was written with.

@@ -30,8 +30,8 @@ pub mod matrix;
 pub use self::{
     compile::{
         AuthenticatorKind, AuthenticatorSpec, CorsAnswer, DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER,
-        ExchangeSpec, IntrospectSpec, Lints, Mode, NonceSource, OpaqueSpec, Preflight, ResourceSpec,
-        SecretSource, SecretUnreadable, Until, compile, compile_with, included, profile_names,
+        ExchangeSpec, FeedSpec, IntrospectSpec, Lints, Mode, NonceSource, OnStale, OpaqueSpec, Preflight,
+        ResourceSpec, SecretSource, SecretUnreadable, Until, compile, compile_with, included, profile_names,
     },
     discover::{FILE_NAMES, LoadError, discover, load, load_for_development},
     file::{

@@ -33,6 +33,12 @@ pub(crate) enum Fault {
     NotADocument(String),
     OtherIssuer { ours: String },
     NotAnAnswer(&'static str),
+    /// What is to be sent as a key cannot be sent.
+    NoKey,
+    /// The change feed is refused to us.
+    NoFeed(StatusCode),
+    /// The change feed says what cannot be understood.
+    Feed(&'static str),
     Keys(KeySetError),
     Unreadable(String),
 }
@@ -94,6 +100,12 @@ impl RemoteError {
             }
             Fault::Compressed => "nothing compressed is asked for or read; turn it off for this document",
             Fault::NotAnAnswer(_) => "check the endpoint's address in the policy file",
+            Fault::NoKey => "a key is one line of letters, digits and signs",
+            Fault::NoFeed(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                "`feed: {key: …}` must name a project key of this issuer with the scope `feed`"
+            }
+            Fault::NoFeed(_) => "`feed:` is for issuers with a change feed; write `feed: off` for any other",
+            Fault::Feed(_) => "is this gate older than the issuer",
             Fault::OtherIssuer { .. } => "write the issuer exactly as its document and its tokens name it",
             Fault::Keys(KeySetError::NoUsableKey(_)) => {
                 "the issuer must publish at least one RSA, P-256 or Ed25519 key for signatures"
@@ -130,6 +142,9 @@ impl fmt::Display for RemoteError {
                 write!(f, "`{place}` is the document of another issuer than `{ours}`")?
             }
             Fault::NotAnAnswer(why) => write!(f, "`{place}` answered, but {why}")?,
+            Fault::NoKey => write!(f, "the key for `{place}` holds what no header can")?,
+            Fault::NoFeed(status) => write!(f, "`{place}` answered {}", status.as_u16())?,
+            Fault::Feed(why) => write!(f, "the change feed `{place}` cannot be understood: {why}")?,
             Fault::Keys(why) => write!(f, "`{place}`: {why}")?,
             Fault::Unreadable(why) => write!(f, "the file `{place}` cannot be read: {why}")?,
         }

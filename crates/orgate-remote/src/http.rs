@@ -150,19 +150,42 @@ impl HttpClient {
         }
     }
 
+    /// Sends `request`, which is for `address`, and gives the answer as soon as its head is there, within `limit`. To bound the
+    /// body is the caller's business.
+    pub(crate) async fn open(
+        &self,
+        address: &Address,
+        mut request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, RemoteError> {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        match tokio::time::timeout(limit, self.send(address, request)).await {
+            Ok(answer) => answer.map_err(|fault| RemoteError::at(address, fault)),
+            Err(_) => Err(RemoteError::at(address, Fault::TimedOut(limit))),
+        }
+    }
+
     async fn exchange(&self, address: &Address, request: Request<Full<Bytes>>) -> Result<Answer, Fault> {
         let conditional = request.headers().contains_key(header::IF_NONE_MATCH);
+        let response = self.send(address, request).await?;
+        self.read(response, conditional).await
+    }
+
+    async fn send(
+        &self,
+        address: &Address,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Fault> {
         let response = match &self.secure {
             _ if !address.is_https() => self.plain.request(request),
             Ok(secure) if address.is_guarded() => secure.public.request(request),
             Ok(secure) => secure.anywhere.request(request),
             Err(why) => return Err(Fault::NoRoots(why.to_string())),
         };
-        let response = response.await.map_err(|error| {
+        response.await.map_err(|error| {
             let why = root_cause(&error);
             if error.is_connect() { Fault::NoConnection(why) } else { Fault::Broken(why) }
-        })?;
-        self.read(response, conditional).await
+        })
     }
 
     async fn read(&self, response: Response<Incoming>, conditional: bool) -> Result<Answer, Fault> {
@@ -213,7 +236,7 @@ fn tls() -> io::Result<ClientConfig> {
 }
 
 /// Refuses what is compressed: nobody asked for that, and a few bytes could become gigabytes.
-fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Fault> {
     let coded = headers.get_all(header::CONTENT_ENCODING).iter().any(|value| value != "identity");
     if coded { Err(Fault::Compressed) } else { Ok(()) }
 }
@@ -233,7 +256,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// The innermost cause, which says what happened ("Connection refused") where the outer ones say in which layer.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -2,7 +2,7 @@
 //!
 //! [`HttpClient`] is the one way out: bounded in time and size, following no redirect. [`RemoteKeys`] gets the public keys
 //! of one issuer through it (by discovery or from a key set's URL) or from a local file, keeps the last good set, and
-//! renews it in the background. [`Introspection`] asks an issuer whether a token still stands, and [`SessionExchange`] gets the
+//! renews it in the background. [`Feed`] follows what an issuer revokes. [`Introspection`] asks an issuer whether a token still stands, and [`SessionExchange`] gets the
 //! token of a session. The gate only ever asks for the set in hand; whoever may wait asks for a newer one.
 //!
 //! The rule of this crate: **no answer of a server can make the gate accept more than it was told to**. An issuer's
@@ -14,6 +14,7 @@ mod clock;
 mod discovery;
 mod error;
 mod exchange;
+mod feed;
 mod fetch;
 mod flight;
 mod http;
@@ -26,6 +27,7 @@ mod snapshot;
 
 pub use error::RemoteError;
 pub use exchange::SessionExchange;
+pub use feed::{Feed, FeedFigures, FeedRefusal, FeedTerms};
 pub use http::{HttpClient, Limits};
 pub use introspection::{Bounds, Introspection, IntrospectionFigures, Unanswered};
 pub use keys::RemoteKeys;

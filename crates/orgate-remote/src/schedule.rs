@@ -61,6 +61,13 @@ pub(crate) fn after_failure(failures: u32, loaded: bool) -> Duration {
     doubled.min(longest).mul_f64(1.0 - 0.2 * random_fraction())
 }
 
+/// The wait before a change feed is read again, after so many connections in a row that did not last: never more than a
+/// second.
+pub(crate) fn before_reconnecting(failures: u32) -> Duration {
+    let doubled = FIRST_RECONNECT.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
+    doubled.min(Duration::from_secs(1)).mul_f64(1.0 - 0.25 * random_fraction())
+}
+
 /// A fraction from 0 to 1, different in each process and at each call. It spreads load and keeps no secret.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 32;
@@ -71,6 +78,8 @@ fn random_fraction() -> f64 {
 pub(crate) const WITHOUT_KEYS: Duration = Duration::from_secs(1);
 /// The first wait of a gate that has never had keys.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The wait after a connection to a change feed that lasted.
+const FIRST_RECONNECT: Duration = Duration::from_millis(50);
 /// For answers that say nothing, and for files.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
@@ -154,6 +163,17 @@ mod tests {
         for (failures, least, most) in [(1, 4, 5), (5, 48, 60), (u32::MAX, 48, 60)] {
             let wait = after_failure(failures, true).as_secs();
             assert!((least..=most).contains(&wait), "{failures}: {wait}");
+        }
+    }
+
+    #[test]
+    fn a_feed_is_read_again_within_a_second_and_not_by_all_at_once() {
+        for (failures, least, most) in
+            [(0, 37, 50), (1, 75, 100), (4, 600, 800), (5, 750, 1_000), (u32::MAX, 750, 1_000)]
+        {
+            let waits: Vec<_> = (0..50).map(|_| before_reconnecting(failures).as_millis()).collect();
+            assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{failures}: {waits:?}");
+            assert!(waits.iter().any(|wait| wait != &waits[0]));
         }
     }
 }

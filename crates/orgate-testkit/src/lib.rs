@@ -2,6 +2,7 @@
 //!
 //! * [`TestKey`] signs whatever bytes it is given, so that a token can be wrong in exactly one way; [`jwks`] publishes it.
 //! * [`Certificate`] is one for TLS, with its key and its authority.
+//! * [`FeedIssuer`] is an issuer with a change feed.
 //! * [`Folder`] is a test's own, for policy files and keys.
 //! * [`Upstream`] is an application that keeps every request it received.
 //! * [`Introspector`] is an issuer that is asked about opaque tokens.
@@ -20,6 +21,7 @@
 
 mod certificates;
 mod dpop;
+mod feed;
 mod folder;
 mod introspector;
 mod keys;
@@ -33,6 +35,7 @@ mod vectors;
 
 pub use certificates::Certificate;
 pub use dpop::{dpop_claims, dpop_header, dpop_proof, thumbprint};
+pub use feed::{FeedIssuer, FeedManner};
 pub use folder::Folder;
 pub use introspector::Introspector;
 pub use keys::{TestKey, jwks, mac};

@@ -27,7 +27,15 @@ impl Server {
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Response<Body>, Closed>> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), handle)
+    }
+
+    /// The same on this socket.
+    pub(crate) fn on<H, F>(listener: TcpListener, handle: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Response<Body>, Closed>> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
             // The connections end with this task.

@@ -19,7 +19,7 @@ use crate::{
     judge::{Asked, Judged, unmatched_or},
     live::{self, Standing},
     opaque::Heard,
-    preflight,
+    preflight, revocation,
     session::Exchanged,
     token_cache::VerifiedToken,
     tokens::Answers,
@@ -38,6 +38,8 @@ pub(crate) struct Brought<'b> {
     session: Option<(u64, Exchanged)>,
     /// What the issuer of its opaque token said, asked under the parts of this generation.
     heard: Option<(u64, Heard)>,
+    /// Whether the first marks of its issuer were waited for.
+    marks: bool,
 }
 
 impl Brought<'_> {
@@ -122,6 +124,10 @@ impl Gate {
                     let at = clock::monotonic();
                     let standing = live::ask(self, &parts, head, session, issuer).await;
                     brought.standing = Some((parts.generation(), standing, at));
+                }
+                Need::Marks(issuer) if !brought.marks => {
+                    parts.wait_for_marks(issuer).await;
+                    brought.marks = true;
                 }
                 Need::Exchange if brought.session.is_none() => {
                     brought.session = Some((parts.generation(), live::exchange(&parts, head).await));
@@ -268,14 +274,18 @@ fn refused_without(parts: &GateParts, missing: Need, brought: &Brought<'_>) -> J
         Need::LiveStatus(_) => {
             (Code::StaleFeed, "the issuer could not be asked whether the token still stands")
         }
+        Need::Marks(_) => (Code::StaleFeed, "the issuer has never said what it revoked; try again"),
         _ => (Code::KeysUnavailable, "the issuer's keys could not be fetched yet; try again"),
     };
     let refused = Rejection::new(code).with_detail(detail).rendered(parts.deny);
-    let source = match missing {
-        Need::Keys(issuer) if code == Code::KeysUnavailable => parts.verifier().key_source(issuer),
+    let wait = match missing {
+        Need::Keys(issuer) if code == Code::KeysUnavailable => {
+            parts.verifier().key_source(issuer).and_then(|source| source.retry_after())
+        }
+        Need::Marks(_) => Some(revocation::RETRY_AFTER),
         _ => None,
     };
-    Judged::unmatched(match source.and_then(|source| source.retry_after()) {
+    Judged::unmatched(match wait {
         Some(wait) => refused.with_retry_after(wait.min(LONGEST_PAUSE)),
         None => refused,
     })

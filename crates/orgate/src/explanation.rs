@@ -75,7 +75,7 @@ impl Code {
                 "The caller, or its organization, asked more often than the rule's `limit:` allows. `Retry-After` says when to\ntry again."
             }
             Self::StaleFeed => {
-                "The rule wants the caller's rights as they are now, and the issuer could not be asked. Try again; nothing was let\nthrough meanwhile."
+                "What the issuer has revoked is not known: the rule wants the caller's rights as they are now and the issuer could\nnot be asked (`fresh: live`), or its change feed was never read, or not for longer than `max_stale` under\n`on_stale: deny`. Try again; nothing was let through meanwhile. `/status` and the log say why."
             }
             Self::KeysUnavailable => {
                 "The keys of the token's issuer were never loaded, so the token can be neither accepted nor refused. Try again;\n`/readyz` on the admin listener names the issuer and the reason."

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use orgate_config::{
-    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, IntrospectSpec, Mode, NonceSource, PolicyFile,
-    Preflight, SecretSource,
+    AuthenticatorKind, AuthenticatorSpec, ExchangeSpec, FeedSpec, IntrospectSpec, Mode, NonceSource, OnStale,
+    PolicyFile, Preflight, SecretSource,
 };
-use orgate_remote::{HttpClient, Introspection, Limits, SessionExchange};
+use orgate_remote::{Feed, FeedTerms, HttpClient, Introspection, Limits, SessionExchange};
 use orgate_verify::{
     KeySet, KeySource, StaticKeys, TrustedIssuer,
     authenticator::{ApiKey, Webhook},
@@ -99,6 +99,27 @@ pub(crate) fn introspection(
     let made = Introspection::new(&spec.url, &spec.client_id, &secret, client.clone());
     made.map(|made| Arc::new(made.lasting(spec.cache)))
         .map_err(|error| LoadError::Keys { issuer: issuer.to_owned(), error })
+}
+
+/// The change feed of an issuer, with the key that this needs: the one that is read already, if it is the same.
+pub(crate) fn feed(
+    (issuer, trust): (&str, &TrustedIssuer),
+    spec: &FeedSpec,
+    env: Environment<'_>,
+    client: &HttpClient,
+    known: &[Option<Feed>],
+) -> Result<Feed, LoadError> {
+    let owner = format!("`feed` of the issuer `{issuer}`");
+    let key = spec.key.read(env).map_err(|error| unreadable(&owner, error))?;
+    let terms = FeedTerms::new(spec.max_stale, spec.on_stale == OnStale::Deny);
+    let feed = Feed::new(trust.url().clone(), &key, terms, client.clone())
+        .map_err(|error| unreadable(&owner, error))?;
+    let known = known.iter().flatten();
+    if let Some(same) = known.clone().find(|known| known.is_the_same(&feed)) {
+        return Ok(same.on_terms(terms));
+    }
+    known.for_each(|known| feed.take_over(known));
+    Ok(feed)
 }
 
 /// Where a session cookie is exchanged.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use orgate_policy::{PermissionsFrom, Policy};
-use orgate_verify::{IssuerIndex, Marks, Verifier};
+use orgate_verify::{IssuerIndex, Verifier};
 
 use crate::{
     DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
@@ -50,7 +50,6 @@ pub(crate) struct Inner {
     replays: Replays,
     limits: Limits,
     told: Told,
-    pub(crate) marks: Marks,
 }
 
 /// What a gate decides by. Immutable; replaced as a whole, so that a request is judged by one policy from beginning to
@@ -81,6 +80,9 @@ pub struct GateParts {
     /// Where the issuers say whether a token stands, by issuer.
     #[cfg(feature = "remote")]
     pub(crate) introspection: Vec<Option<Arc<orgate_remote::Introspection>>>,
+    /// What the issuers revoke, by issuer.
+    #[cfg(feature = "remote")]
+    pub(crate) feeds: Vec<Option<orgate_remote::Feed>>,
     /// Which opaque tokens are of which issuer, by issuer; empty where none are.
     pub(crate) opaque: Vec<Option<OpaqueTokens>>,
     /// Where session cookies are exchanged, and how long a token of one is used again.
@@ -114,6 +116,8 @@ pub enum Need {
     Keys(IssuerIndex),
     /// An opaque token must be asked about (RFC 7662).
     Introspection(IssuerIndex),
+    /// What an issuer has revoked was never heard.
+    Marks(IssuerIndex),
     /// A session cookie must be exchanged for a token.
     Exchange,
     /// The rule wants the caller's rights as they are now.
@@ -162,6 +166,8 @@ impl GateParts {
             load_options: crate::LoadOptions::default(),
             #[cfg(feature = "remote")]
             introspection: Vec::new(),
+            #[cfg(feature = "remote")]
+            feeds: Vec::new(),
             opaque: Vec::new(),
             #[cfg(feature = "remote")]
             exchange: None,
@@ -250,7 +256,6 @@ impl Gate {
             replays: Replays::new(),
             limits: Limits::new(),
             told: Told::default(),
-            marks: Marks::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -289,6 +294,8 @@ impl Gate {
                 figures: status.figures,
                 #[cfg(feature = "remote")]
                 introspection: parts.introspection(index).map(|asked| asked.figures()),
+                #[cfg(feature = "remote")]
+                feed: parts.feed(index).map(orgate_remote::Feed::figures),
             })
         });
         GateStatus {

@@ -60,6 +60,7 @@ mod redirect;
 pub mod rejection;
 mod replays;
 mod resource;
+mod revocation;
 mod sender;
 mod session;
 mod sources;

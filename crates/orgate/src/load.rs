@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderName;
 use orgate_config::{IssuerSpec, KeyLocation, PolicyFile};
-use orgate_remote::{HttpClient, KeySettings, Location, RemoteError, RemoteKeys, Timing};
+use orgate_remote::{Feed, HttpClient, KeySettings, Location, RemoteError, RemoteKeys, Timing};
 use orgate_verify::{KeySet, KeySource, StaticKeys, TrustedIssuer, Verifier, VerifierError};
 use tracing::warn;
 
@@ -127,11 +127,11 @@ impl Gate {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, path);
-        parts(file, &environment, &[], &options).map(|parts| Self::new(parts.observe(observe)))
+        parts(file, &environment, (&[], &[]), &options).map(|parts| Self::new(parts.observe(observe)))
     }
 
     /// Reads the policy file at `path` again and puts it in the place of the one in force, all at once: a request that is
-    /// under way keeps its verdict. Keys that are in hand are kept; those that are not are waited for, for two
+    /// under way keeps its verdict. Keys and marks that are in hand are kept; those that are not are waited for, for two
     /// seconds each.
     ///
     /// # Errors
@@ -146,18 +146,26 @@ impl Gate {
             warn!(policy = %path.display(), "{}", file.warnings.render(false).trim_end());
         }
         let observe = from_file::observes(&file.mode, path);
-        let new = parts(file, &environment, &in_force.remote, &in_force.load_options)?.observe(observe);
+        let known = (&*in_force.remote, &*in_force.feeds);
+        let new = parts(file, &environment, known, &in_force.load_options)?.observe(observe);
         for keys in &new.remote {
             keys.wait_at_most(NEW_KEYS).await;
+        }
+        for feed in new.feeds.iter().flatten() {
+            feed.wait_at_most(NEW_KEYS).await;
         }
         self.replace(new);
         Ok(())
     }
 
-    /// Waits until the keys of every issuer were loaded once.
+    /// Waits until the keys of every issuer were loaded once, and what it revoked, where the policy says that this is read.
     pub async fn ready(&self) {
-        for keys in &self.parts().remote {
+        let parts = self.parts();
+        for keys in &parts.remote {
             keys.wait_until_loaded().await;
+        }
+        for feed in parts.feeds.iter().flatten() {
+            feed.wait_until_loaded().await;
         }
     }
 }
@@ -177,27 +185,29 @@ fn read(
 /// How long a policy that is read again waits for the keys of each issuer that are not in hand.
 const NEW_KEYS: Duration = Duration::from_secs(2);
 
-/// The gate that a file describes, with keys of `known` where they are the same.
+/// The gate that a file describes, with keys and feeds of `known` where they are the same.
 fn parts(
     mut file: PolicyFile,
     env: &dyn Fn(&str) -> Option<String>,
-    known: &[Arc<RemoteKeys>],
+    (known, feeds_known): (&[Arc<RemoteKeys>], &[Option<Feed>]),
     options: &LoadOptions,
 ) -> Result<GateParts, LoadError> {
     let questions = from_file::questions();
-    let (mut introspection, mut opaque) = (Vec::new(), Vec::new());
+    let (mut introspection, mut feeds, mut opaque) = (Vec::new(), Vec::new(), Vec::new());
     let senders = from_file::senders(&file, env)?;
     let choices = file.issuers.iter().map(|issuer| issuer.permissions_from).collect();
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
-    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, .. } in mem::take(&mut file.issuers) {
+    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, feed, .. } in mem::take(&mut file.issuers) {
         opaque.push(introspect.as_ref().and_then(|spec| spec.opaque.as_ref()).map(|spec| OpaqueTokens {
             prefixes: spec.prefixes.iter().map(|prefix| prefix.as_str().into()).collect(),
             lasting: spec.cache,
         }));
         let asked = introspect.map(|spec| from_file::introspection(&name, &spec, env, &questions));
         introspection.push(asked.transpose()?);
+        let feed = feed.map(|spec| from_file::feed((&name, &trust), &spec, env, &questions, feeds_known));
+        feeds.push(feed.transpose()?);
         let location = match keys {
             KeyLocation::Discover => Location::Discover,
             KeyLocation::JwksUri(uri) => Location::JwksUri(uri),
@@ -245,8 +255,9 @@ fn parts(
     };
     // Only now that nothing can fail any more: a gate that does not come to life fetches nothing.
     new.iter().for_each(RemoteKeys::spawn);
-    let mut parts =
-        assemble(file, verifier).permissions_from(choices).introspecting(introspection).senders(senders);
+    feeds.iter().flatten().for_each(Feed::spawn);
+    let mut parts = assemble(file, verifier).permissions_from(choices).introspecting(introspection);
+    parts = parts.feeds(feeds).senders(senders);
     if opaque.iter().any(Option::is_some) {
         parts = parts.opaque_tokens(opaque);
     }

@@ -40,6 +40,21 @@ pub struct IssuerStatus {
     /// What can be counted of the questions about its tokens, where it is asked any.
     #[cfg(feature = "remote")]
     pub introspection: Option<orgate_remote::IntrospectionFigures>,
+    /// How it stands with what the issuer revokes, where that is read.
+    #[cfg(feature = "remote")]
+    pub feed: Option<orgate_remote::FeedFigures>,
+}
+
+impl IssuerStatus {
+    /// Whether its tokens can be accepted: its keys are in hand, and nothing that the policy demands to know is unknown.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        #[cfg(feature = "remote")]
+        if self.feed.as_ref().is_some_and(|feed| feed.refuses) {
+            return false;
+        }
+        self.keys_loaded
+    }
 }
 
 /// Who asked for what was refused, and under which policy: for logs.
@@ -65,9 +80,9 @@ impl GateParts {
 }
 
 impl GateStatus {
-    /// Whether every issuer's keys are in hand.
+    /// Whether tokens of every issuer can be accepted.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.issuers.iter().all(|issuer| issuer.keys_loaded)
+        self.issuers.iter().all(IssuerStatus::is_ready)
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct VerifiedToken {
     pub(crate) issuer: Option<IssuerIndex>,
     /// The key that proved it; `None` where its issuer did.
     pub(crate) key: Option<KeyStamp>,
+    /// What its issuer calls that key.
+    pub(crate) kid: Option<Box<str>>,
     /// The parts of the gate (policy, issuers) it was verified and read under.
     pub(crate) parts_generation: u64,
     /// The first second in which it would be refused.
@@ -54,6 +56,7 @@ impl VerifiedToken {
             subject,
             issuer: None,
             key: None,
+            kid: None,
             parts_generation: 0,
             valid_until: never,
             verified_at: never,

@@ -75,7 +75,8 @@ impl Gate {
         now: UnixTime,
         heard: Option<&Heard>,
     ) -> Result<Arc<VerifiedToken>, Refusal> {
-        let known = self.inner.cache.get(text).filter(|token| parts.still_holds(token, now));
+        let holds = |token: &Arc<VerifiedToken>| parts.still_holds(token, now) && !parts.is_outdated(token);
+        let known = self.inner.cache.get(text).filter(holds);
         self.inner.cache.count(known.is_some());
         let token = match known {
             Some(token) => {
@@ -89,10 +90,8 @@ impl Gate {
                 None => self.verify(parts, text, now)?,
             },
         };
-        match self.inner.marks.check(&token.principal) {
-            Ok(()) => Ok(token),
-            Err(mark) => Err(Rejection::new(Code::Revoked).with_detail(mark.to_string()).into()),
-        }
+        parts.not_revoked(&token)?;
+        Ok(token)
     }
 
     /// Verifies a token that is not in the cache, and remembers what came out where that is safe.
@@ -133,6 +132,7 @@ impl GateParts {
     /// What the policy makes of a verified token.
     pub(crate) fn read(&self, verified: Verified, text: &str, now: UnixTime) -> VerifiedToken {
         let (issuer, key, valid_until) = (verified.issuer(), verified.key(), verified.valid_until());
+        let kid = verified.kid().map(Into::into);
         let principal = verified.into_principal();
         let subject = match self.permissions_from.get(issuer.as_usize()) {
             Some(Some(from)) => self.policy.subject_from(&principal, *from),
@@ -144,6 +144,7 @@ impl GateParts {
             principal: Arc::new(principal),
             issuer: Some(issuer),
             key,
+            kid,
             parts_generation: self.generation(),
             valid_until,
             verified_at: now,

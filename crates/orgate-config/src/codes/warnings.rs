@@ -70,6 +70,16 @@ or misspelt, and would hide what comes later.
 
     GET /tenants/{tenant}: {require: read, allow: [W052], note: \"tenants are no organizations here\"}";
 
+    FEED_UNREAD = "W050", "an issuer whose change feed is not read",
+"Who is removed from an organization, demoted or signed out keeps the rights of the token they have until it ends: five
+minutes after it was issued, unless the issuer says otherwise. The companion issuer tells at once what it revokes; a gate that
+reads this feed refuses such a token within a second. It needs a project key of the scope `feed`.
+
+    issuers:
+      main: {issuer: \"https://id.example/p/proj_demo\", audience: api, profile: orgate, feed: {key: {env: FEED_KEY}}}
+
+`feed: off` says that the life of a token is short enough.";
+
     ANY_AUDIENCE = "W051", "tokens made for other services are accepted",
 "`audience: any` accepts every token of the issuer, also those made for other services. Whoever receives such a token can
 use it here.";

@@ -237,7 +237,7 @@ fn fragment(
 }
 
 /// Keys of a policy that a fragment cannot have, and where they belong.
-const NOT_HERE: [(&str, &str); 16] = [
+const NOT_HERE: [(&str, &str); 15] = [
     ("include", "files that are included include nothing; name the file in the policy"),
     ("issuers", BELONGS),
     ("token", BELONGS),
@@ -253,7 +253,6 @@ const NOT_HERE: [(&str, &str); 16] = [
     ("until", BELONGS),
     ("lint", BELONGS),
     ("min_orgate", BELONGS),
-    ("feed", BELONGS),
 ];
 const BELONGS: &str = "it concerns the whole application; write it in the policy file";
 

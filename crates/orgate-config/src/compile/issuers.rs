@@ -9,7 +9,7 @@ use orgate_verify::{Binding, TokenTypes, TrustedIssuer};
 use super::{
     address::{self, AddressError},
     claims::{self, Named, Renamed},
-    environment, exchange, key_life,
+    environment, exchange, feed, key_life,
     profiles::{self, Profile},
     rules, sender, signing, texts,
 };
@@ -22,8 +22,6 @@ use crate::{
 
 /// The most issuers of one policy.
 pub(super) const MAX_ISSUERS: usize = 32;
-/// Keys of an issuer that this version does not enforce.
-const LATER: [&str; 3] = ["feed", "max_stale", "on_stale"];
 /// Environment variables by name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
@@ -96,9 +94,7 @@ pub(super) fn issuer(
     let dpop = map.optional("dpop").node();
     let mtls = map.optional("mtls").one_of(&sender::BINDINGS);
     let permissions_from = map.optional("permissions_from").one_of(&rules::PERMISSIONS_FROM);
-    for key in LATER {
-        map.unsupported(key);
-    }
+    let feed = feed::Written::of(&mut map);
     map.finish();
 
     // Each is read before any of them may end this, so that all their problems are told.
@@ -127,7 +123,9 @@ pub(super) fn issuer(
         );
     }
     let discover = keys == Some(KeyLocation::Discover);
-    let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics))?;
+    let url = url.and_then(|node| issuer_url(node, &path, discover, env, diagnostics));
+    let feed = feed.read((key, profile, keys.as_ref()), (url.as_ref(), &path, directory), diagnostics);
+    let url = url?;
 
     let trust = match audience? {
         Audiences::Any => TrustedIssuer::with_any_audience(url.value),
@@ -160,6 +158,7 @@ pub(super) fn issuer(
             keys: keys?,
             keys_max_stale: max_stale,
             introspect,
+            feed,
             dpop_nonce,
             profile,
             permissions_from,

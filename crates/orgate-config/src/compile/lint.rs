@@ -17,11 +17,12 @@ use crate::{
 };
 
 /// The warnings that have a name under `lint:`, with what they are if the policy does not say.
-const LINTS: [(&str, &str, Option<Severity>); 13] = [
+const LINTS: [(&str, &str, Option<Severity>); 14] = [
     ("any_audience", codes::ANY_AUDIENCE, Some(Severity::Warning)),
     ("catch_all_weaker", codes::OPEN_CATCH_ALL, Some(Severity::Warning)),
     ("contradiction", codes::CONTRADICTION, Some(Severity::Warning)),
     ("dead_rule", codes::DEAD_RULE, Some(Severity::Warning)),
+    ("feed_unread", codes::FEED_UNREAD, Some(Severity::Warning)),
     ("limit_without_org", codes::LIMIT_WITHOUT_ORGANIZATION, Some(Severity::Warning)),
     ("negative_comparison", codes::NEGATIVE_COMPARISON, Some(Severity::Warning)),
     ("negative_permission", codes::NEGATIVE_PERMISSION, Some(Severity::Warning)),

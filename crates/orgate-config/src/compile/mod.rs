@@ -1,7 +1,6 @@
 //! From the tree of a policy file to what is enforced.
 //!
-//! Each section is one file. All of them are read before anything is judged, so that every problem is reported at once;
-//! and a key of the language that this version does not enforce is an error, never ignored.
+//! Each section is one file. All of them are read before anything is judged, so that every problem is reported at once.
 
 mod address;
 mod authenticators;
@@ -10,6 +9,7 @@ mod cors;
 mod development;
 mod environment;
 mod exchange;
+mod feed;
 mod identity;
 mod include;
 mod issuers;
@@ -38,6 +38,7 @@ pub use self::{
     cors::{CorsAnswer, Preflight},
     development::{AUDIENCE as DEVELOPMENT_AUDIENCE, ISSUER as DEVELOPMENT_ISSUER},
     exchange::{ExchangeSpec, IntrospectSpec, OpaqueSpec},
+    feed::{FeedSpec, OnStale},
     include::included,
     lint::Lints,
     mode::{Mode, Until},
@@ -53,9 +54,6 @@ use crate::{
     file::PolicyFile,
     files::{Directory, Files},
 };
-
-/// Keys of the whole language that this version does not enforce.
-const LATER: [&str; 1] = ["feed"];
 
 /// The names that `profile:` of an issuer can have.
 pub fn profile_names() -> impl Iterator<Item = &'static str> {
@@ -228,13 +226,10 @@ fn read(
     })
 }
 
-/// Keys that were read before, and those of a later version.
+/// Keys that were read before.
 fn pass_over(map: &mut MapReader<'_, '_>) {
     for read in ["version", "min_orgate"] {
         let _ = map.optional(read).node();
-    }
-    for key in LATER {
-        map.unsupported(key);
     }
 }
 

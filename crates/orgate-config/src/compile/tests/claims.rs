@@ -14,7 +14,7 @@ use crate::{diagnostic::Diagnostics, document};
 #[test]
 fn claims_are_mapped_slot_by_slot() {
     check!(findings_with(
-        "issuers:\n  main:\n    issuer: https://a.example\n    audience: a\n    profile: orgate\n    claims:\n      \
+        "issuers:\n  main:\n    issuer: https://a.example\n    audience: a\n    profile: orgate\n    feed: off\n    claims:\n      \
          org.id: org_id\n      org.slug: {from: [org_slug, /org/slug], optional: true}\n      \
          role: {from: [role, /roles], strip: \"org:\"}\n      \
          permissions: {from: [scope, /realm_access/roles], split: \" \", rename: {\"org:members:write\": [invite, remove_members]}}\n"
@@ -58,17 +58,17 @@ fn claims_are_mapped_slot_by_slot() {
         3 | … sub: {from: "", split: " "}, org.slug: {from: a, pick: keys}}}
           |                                          ^^^^^^^^^^^^^^^^^^^^^
         "#);
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, profile: orgate, claims: {role: {from: r, optional: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}"), @"
+    check!(findings_of_issuer("issuer: https://a.example, audience: a, keys: {file: k}, profile: orgate, claims: {role: {from: r, optional: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}"), @"
         error[E013]: `issuers.main.claims.role` is both `optional` and `required`
-         --> orgate.yaml:3:118
+         --> orgate.yaml:3:135
         3 | …le: {from: r, optional: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}}
           |                                          ^^^^
         error[E013]: `issuers.main.claims.permissions`: a name must become exactly one other here, and at least one in a set
-         --> orgate.yaml:3:138
+         --> orgate.yaml:3:155
         3 | …al: true, required: true}, permissions: {from: p, rename: {a: raed, b: []}}}}
           |                                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         error[E031]: unknown permission `raed`
-         --> orgate.yaml:3:160
+         --> orgate.yaml:3:177
         3 | …ue}, permissions: {from: p, rename: {a: raed, b: []}}}}
           |                                          ^^^^
           = help: did you mean `read`?

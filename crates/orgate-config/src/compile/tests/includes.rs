@@ -63,7 +63,7 @@ fn findings(policy: &str, files: &[(&str, &str)]) -> String {
 
 /// What is wrong with one fragment.
 fn findings_of(fragment: &str) -> String {
-    let policy = "version: 1\nissuers: {main: {issuer: https://a.example, audience: api, profile: orgate}}\n\
+    let policy = "version: 1\nissuers: {main: {issuer: https://a.example, audience: api, profile: orgate, feed: off}}\n\
         include: [parts/*.yaml]\nrules: {GET /healthz: public}\n";
     findings(policy, &[("parts/one.yaml", fragment)])
 }

@@ -6,7 +6,7 @@ use orgate_verify::{Algorithm, Audience, TokenTypes};
 use super::{accepted, check, findings_of_issuer, findings_with};
 use crate::{IssuerSpec, KeyLocation, SecretSource};
 
-fn issuer(entries: &str) -> IssuerSpec {
+pub(super) fn issuer(entries: &str) -> IssuerSpec {
     let mut file =
         accepted(&format!("version: 1\nissuers:\n  main: {{{entries}}}\nrules: {{GET /a: authenticated}}\n"));
     file.issuers.remove(0)
@@ -383,12 +383,6 @@ fn types_leeway_and_profile_are_checked() {
         3 |   main: {issuer: https://a.example, audience: a, profile: okta}
           |                                                           ^^^^
           = help: the profiles are orgate, astapa, hellojohn, aero2, authsome, better-auth, clerk, clerk-v2, auth0, workos, keycloak, zitadel, kinde, logto, cognito, entra
-        ");
-    check!(findings_of_issuer("issuer: https://a.example, audience: a, feed: {key: {env: F}}"), @"
-        error[E014]: `feed` in `issuers.main` is not supported by this version
-         --> orgate.yaml:3:50
-        3 |   main: {issuer: https://a.example, audience: a, feed: {key: {env: F}}}
-          |                                                  ^^^^
         ");
     check!(findings_with("issuers: [https://a.example]\n"), @"
         error[E012]: `issuers`: expected a map from names to issuers, found a list

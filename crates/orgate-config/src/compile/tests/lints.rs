@@ -54,7 +54,7 @@ fn warnings_have_names_and_levels() {
              --> orgate.yaml:3:57
             3 | lint: {unbound_org_parm: error, catch_all_weaker: loud, W053: off, require_tests: error}
               |                                                         ^^^^
-              = help: known keys: any_audience, catch_all_weaker, contradiction, dead_rule, limit_without_org, negative_comparison, negative_permission, prefer_permissions, require_tests, tautology, unbound_org_param, union, unused_claim
+              = help: known keys: any_audience, catch_all_weaker, contradiction, dead_rule, feed_unread, limit_without_org, negative_comparison, negative_permission, prefer_permissions, require_tests, tautology, unbound_org_param, union, unused_claim
             ");
     check!(findings_with("lint: {catch_all_weaker: error}\nrules: {ANY /**: public, GET /a: read}\n"), @"
             error[W053]: `ANY /**` is open, and narrower rules below it are not
@@ -216,7 +216,7 @@ fn only_warnings_that_there_are_can_be_silenced() {
               |   ^^^^^^^^^^^^^^^^^
               = help: call it `{org_id}`, or write `bind: {tenant: org.id}`; without it, members of every organization get in
             ");
-    let text = "version: 1\nissuers: {main: {issuer: https://a.example, audience: api, profile: orgate}}\nlint: {unbound_org_param: error}\n\
+    let text = "version: 1\nissuers: {main: {issuer: https://a.example, audience: api, profile: orgate, feed: off}}\nlint: {unbound_org_param: error}\n\
         rules:\n  'GET /t/{tenant}':\n    require: read\n    allow: [W052]\n    note: one\n  'GET /u/{tenant}': read\n";
     check!(read(text).unwrap_err(), @"
             error[W052]: `{tenant}` looks like an organization and is not compared with the caller's

@@ -3,6 +3,7 @@
 mod authenticators;
 mod bad_input;
 mod claims;
+mod feeds;
 mod files;
 mod formats;
 mod includes;
@@ -53,7 +54,7 @@ fn findings(text: &str) -> String {
 fn findings_with(lines: &str) -> String {
     let mut text = "version: 1\n".to_owned();
     if !lines.contains("issuers:") {
-        text.push_str("issuers: {main: {issuer: https://a.example, audience: api, profile: orgate}}\n");
+        text.push_str("issuers: {main: {issuer: https://a.example, audience: api, profile: orgate, feed: off}}\n");
     }
     text.push_str(lines);
     if !lines.contains("rules:") {
