@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 26] = [
+const SLICES: [&str; 27] = [
     "events",
     "keys",
     "mail",
@@ -115,6 +115,7 @@ const SLICES: [&str; 26] = [
     "idempotency",
     "accounts",
     "tokens",
+    "feed",
     "management",
     "gdpr",
     "setup",

@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     config::{PublicUrl, Settings},
     db::Db,
+    feed::Readers,
     http::page::Pages,
     keys::Keys,
     password::Passwords,
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) pages: Pages,
     /// Rung when applications are to be told of a sign-out.
     pub(crate) logouts: Arc<tokio::sync::Notify>,
+    /// Who reads the change feed.
+    pub(crate) feed: Arc<Readers>,
     /// Whether the issuer is being shut down.
     pub(crate) closing: AtomicBool,
 }

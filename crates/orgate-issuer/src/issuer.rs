@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
     db::{DatabaseUrl, Db, DbError},
-    gdpr,
+    feed, gdpr,
     hooks::{self, Bell},
     http::{Problem, body::MAX_BODY, page::PageError, page::Pages, path, problem::Code},
     idempotency,
@@ -122,6 +122,7 @@ impl Issuer {
             passwords: Passwords::new(),
             pages,
             logouts: Arc::default(),
+            feed: Arc::default(),
             closing: AtomicBool::new(false),
         });
         let bell = app.settings.hooks.clone().map(|hooks| hooks::start(&app, hooks));
@@ -142,6 +143,7 @@ impl Issuer {
         if courier.is_none() && !app.settings.dev_outbox {
             tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
         }
+        tokio::spawn(feed::run(Arc::downgrade(&app)));
         tokio::spawn(upkeep::run(Arc::downgrade(&app), courier));
         Ok(Self { app, first_start, bell })
     }
@@ -221,10 +223,17 @@ impl Issuer {
         Some(mail::waiting(&self.app).await.map_err(|error| Health::NotReady(error.to_string())))
     }
 
+    /// Ends what waits without an end: streams of the change feed are over, and whoever polls it is answered. To be called
+    /// once nothing new is taken, so that open connections can be waited for; [`shutdown`](Self::shutdown) comes behind it.
+    pub fn release(&self) {
+        self.app.closing.store(true, Ordering::Release);
+        self.app.db.wakes().wake_all();
+    }
+
     /// Finishes what is being written, tells it to the hooks and closes the database. Requests that come later are answered
     /// with 503.
     pub async fn shutdown(&self) {
-        self.app.closing.store(true, Ordering::Release);
+        self.release();
         self.app.db.close().await;
         self.told().await;
     }
@@ -257,6 +266,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))
         .merge(tokens::router())
+        .merge(feed::router())
         .merge(management::router(prefix))
         .merge(webhooks::routes::router())
         .merge(gdpr::routes::router(prefix))

@@ -5,7 +5,7 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens
+//! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens feed
 //! management gdpr setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
@@ -23,6 +23,7 @@ mod db;
 mod encoding;
 mod events;
 mod factors;
+mod feed;
 mod gdpr;
 pub mod hooks;
 mod http;

@@ -2,26 +2,36 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Tx;
+use super::{Tx, wakes::Wakes};
 use crate::events::Event;
 
 /// Takes the events of a transaction.
 type Ear = Box<dyn Fn(Vec<Event>) + Send + Sync>;
 
-/// Who is told, once there is somebody.
+/// Who is told, once there is somebody, and who is woken.
 #[derive(Clone, Default)]
-pub(super) struct Listener(Arc<OnceLock<Ear>>);
+pub(super) struct Listener {
+    ear: Arc<OnceLock<Ear>>,
+    wakes: Wakes,
+}
 
 impl Listener {
     /// The first one stays.
     pub(super) fn set(&self, listener: impl Fn(Vec<Event>) + Send + Sync + 'static) {
-        let _ = self.0.set(Box::new(listener));
+        let _ = self.ear.set(Box::new(listener));
+    }
+
+    pub(super) fn wakes(&self) -> &Wakes {
+        &self.wakes
     }
 
     /// To be called once after each commit, and after nothing else.
     pub(super) fn committed(&self, tx: &mut Tx) {
         let events = std::mem::take(&mut tx.events);
-        if let Some(listener) = self.0.get()
+        for event in events.iter().filter(|event| event.kind.ends_rights()) {
+            self.wakes.wake(&event.project_id);
+        }
+        if let Some(listener) = self.ear.get()
             && !events.is_empty()
         {
             listener(events);

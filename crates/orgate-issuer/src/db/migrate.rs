@@ -49,6 +49,7 @@ const STEPS: &[Step] = steps![
     (40, "api_keys", "0040_api_keys.sql"),
     (41, "idempotency", "0041_idempotency.sql"),
     (42, "indexes", "0042_indexes.sql"),
+    (43, "project_keys", "0043_project_keys.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -23,6 +23,7 @@ mod postgres;
 mod sqlite;
 mod statement;
 mod url;
+mod wakes;
 pub(crate) mod whole;
 mod writer;
 
@@ -40,6 +41,7 @@ use self::listener::Listener;
 pub(crate) use self::{
     statement::{Row, Sql, json_list, sql},
     url::DatabaseUrl,
+    wakes::Wakes,
 };
 use crate::events::{self, Event};
 
@@ -248,8 +250,11 @@ impl Tx {
 /// What is left to do before the commit: a statement that failed forbids it, and the events are numbered.
 async fn finish(tx: &mut Tx) -> Result<(), DbError> {
     tx.conn.usable()?;
-    let events = std::mem::take(&mut tx.events);
-    events::write(tx, &events).await?;
+    let mut events = std::mem::take(&mut tx.events);
+    events::write(tx, &mut events).await?;
+    if let Handle::Postgres(_) = tx.conn.handle {
+        postgres::tell_others(&mut tx.conn, &events).await?;
+    }
     tx.events = events;
     Ok(())
 }
@@ -328,6 +333,20 @@ impl Db {
     /// wait for it. One listener is all there is room for.
     pub(crate) fn listen(&self, listener: impl Fn(Vec<Event>) + Send + Sync + 'static) {
         self.listener.set(listener);
+    }
+
+    /// Who waits until rights end.
+    pub(crate) fn wakes(&self) -> &Wakes {
+        self.listener.wakes()
+    }
+
+    /// Hears of what others commit to the same database, and wakes whoever waits for it. Never ends where there is nobody to
+    /// hear; otherwise when the connection is lost, or cannot be made.
+    pub(crate) async fn hear_others(&self) -> DbError {
+        match &self.engine {
+            Engine::Sqlite { .. } => std::future::pending().await,
+            Engine::Postgres(pools) => pools.hear(self.wakes()).await,
+        }
     }
 
     /// A connection for reading.

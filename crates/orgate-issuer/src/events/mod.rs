@@ -15,6 +15,9 @@
 //! | `member.role_changed` | `user_id`, `before.role`, `after.role` |
 //! | `user.erased` | `erased_organizations`: ids of the organizations whose events lose their data |
 //! | `session.created`, `session.renewed` | `user_id` |
+//!
+//! The change feed (`feed`) reads more. What takes rights in an organization away says the organization's change counter
+//! after it, as `org_ver`; that is added here, at the end of the transaction.
 
 mod chain;
 pub(crate) mod head;
@@ -22,6 +25,7 @@ pub(crate) mod log;
 mod queries;
 pub(crate) mod verify;
 
+use orgate_claims::wire::ORG_VER;
 use serde_json::Value;
 
 pub(crate) use self::chain::{ERASED, chain_what_is_there};
@@ -76,6 +80,9 @@ macro_rules! types {
 
 types! {
     ProjectUpdated "project.updated"
+    ProjectKeyCreated "project_key.created"
+    ProjectKeyRevoked "project_key.revoked"
+    ClientUpdated "client.updated"
     KeyCreated "key.created"
     KeyRotated "key.rotated"
     KeyRevoked "key.revoked"
@@ -122,6 +129,8 @@ types! {
     UserEmailVerified "user.email_verified"
     UserFactorAdded "user.factor_added"
     UserFactorRemoved "user.factor_removed"
+    UserSuspended "user.suspended"
+    UserActivated "user.activated"
     UserErased "user.erased"
     WebhookCreated "webhook.created"
     WebhookUpdated "webhook.updated"
@@ -132,6 +141,50 @@ types! {
 }
 
 impl EventType {
+    /// Whether it may take a right away: whoever follows the change feed waits for these.
+    pub(crate) const fn ends_rights(self) -> bool {
+        matches!(
+            self,
+            Self::ProjectUpdated
+                | Self::ProjectKeyRevoked
+                | Self::ClientUpdated
+                | Self::KeyRevoked
+                | Self::OrganizationSuspended
+                | Self::OrganizationDeleted
+                | Self::OrganizationOwnershipTransferred
+                | Self::MemberRoleChanged
+                | Self::MemberSuspended
+                | Self::MemberRemoved
+                | Self::ApiKeyRevoked
+                | Self::RoleUpdated
+                | Self::RoleDeleted
+                | Self::SessionRevoked
+                | Self::TokenReuseDetected
+                | Self::TokenRevoked
+                | Self::UserSuspended
+                | Self::UserErased
+        )
+    }
+
+    /// Whether it takes rights of somebody in an organization away, of whom the tokens are known by its change counter.
+    const fn is_counted(self) -> bool {
+        matches!(
+            self,
+            Self::OrganizationSuspended
+                | Self::OrganizationOwnershipTransferred
+                | Self::MemberRoleChanged
+                | Self::MemberSuspended
+                | Self::MemberRemoved
+                | Self::RoleUpdated
+                | Self::RoleDeleted
+        )
+    }
+
+    /// The type of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.as_str() == name)
+    }
+
     /// Whether `word` is a type, the family of some (`member.*`), or all of them (`*`).
     pub(crate) fn is_known(word: &str) -> bool {
         match word.strip_suffix('*') {
@@ -160,13 +213,27 @@ pub(crate) struct Event {
 }
 
 /// Numbers, chains and stores `events`. Called by the writer, at the end of a transaction.
-pub(crate) async fn write(tx: &mut Tx, events: &[Event]) -> Result<(), DbError> {
+pub(crate) async fn write(tx: &mut Tx, events: &mut [Event]) -> Result<(), DbError> {
+    count(tx, events).await?;
     let mut rest: Vec<&Event> = events.iter().collect();
     while let Some(project_id) = rest.first().map(|event| event.project_id.clone()) {
         let (own, others): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|event| event.project_id == project_id);
         rest = others;
         chain::append(tx, &project_id, &own).await?;
+    }
+    Ok(())
+}
+
+/// Says in the events about rights in an organization what its change counter is now, after everything that the
+/// transaction did. Its row is locked since the counter moved, so every token of before has a lower one, and every token of
+/// later has not.
+async fn count(tx: &mut Tx, events: &mut [Event]) -> Result<(), DbError> {
+    for event in events.iter_mut().filter(|event| event.kind.is_counted()) {
+        let Some(org_id) = &event.org_id else { continue };
+        if let (Some(ver), Some(data)) = (queries::counter(tx, org_id).await?, event.data.as_object_mut()) {
+            data.insert(ORG_VER.to_owned(), ver.into());
+        }
     }
     Ok(())
 }

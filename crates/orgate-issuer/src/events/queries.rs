@@ -196,3 +196,10 @@ pub(super) async fn list(
         .bind(most);
     all(conn, statement).await
 }
+
+/// The change counter of an organization, if it is still there. (Events stand left of the organizations, so they ask the
+/// table.)
+pub(super) async fn counter(conn: &mut Conn, org_id: &str) -> Result<Option<i64>, DbError> {
+    let statement = sql("SELECT ver FROM organizations WHERE id = $1").bind(org_id);
+    conn.first(statement).await?.map(|row| row.int("ver")).transpose()
+}

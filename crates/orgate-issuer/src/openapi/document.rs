@@ -25,11 +25,12 @@ const ABOUT: &str = "What the issuer answers. Every other method of a path is re
                      A request that changes something by a cookie must say where it comes from: `Origin`, or \
                      `Sec-Fetch-Site: same-origin`.";
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("Operators", "The operators' plane."),
     ("End users", "The API of the people who sign in; the same under the prefix and under each project."),
     ("OAuth", "OAuth 2 and OpenID Connect, for applications."),
     ("Pages", "What browsers are sent to."),
+    ("Gates", "What gates ask, so that they refuse tokens whose rights have ended."),
     ("Documents", "What anybody may read."),
 ];
 
@@ -182,15 +183,16 @@ fn requirements(security: Security) -> Vec<SecurityRequirement> {
     let by = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     match security {
         Security::Nothing => Vec::new(),
-        Security::Operator => vec![by("operator")],
+        Security::Operator => vec![by("operator"), by("key")],
         Security::Session => vec![by("session")],
         // A client may also say its secret in the body, and a public one has none.
         Security::Client => vec![by("client"), SecurityRequirement::default()],
         Security::Bearer => vec![by("bearer")],
+        Security::Program => vec![by("key")],
     }
 }
 
-fn schemes(settings: &Settings, public: &PublicUrl) -> [(&'static str, SecurityScheme); 4] {
+fn schemes(settings: &Settings, public: &PublicUrl) -> [(&'static str, SecurityScheme); 5] {
     let cookie = |name: String, about: String| {
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, about)))
     };
@@ -217,5 +219,6 @@ fn schemes(settings: &Settings, public: &PublicUrl) -> [(&'static str, SecurityS
             "bearer",
             http(HttpAuthScheme::Bearer, "An access token; one that is bound to a key comes as `DPoP`."),
         ),
+        ("key", http(HttpAuthScheme::Bearer, "A key of the project: `sk_…`.")),
     ]
 }

@@ -49,7 +49,7 @@ use http::header;
 
 pub(crate) use self::{
     document::document,
-    operation::{Operation, Voice, anyone, bearers, oauth, operators, own, page, public},
+    operation::{Operation, Voice, anyone, bearers, oauth, operators, own, page, programs, public},
     refusals::OAUTH_ERROR,
     routes::{Routes, delete, get, once, patch, post, put, voices},
     shape::{

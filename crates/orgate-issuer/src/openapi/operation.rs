@@ -26,6 +26,7 @@ pub(super) enum Plane {
     /// What an access token is shown to.
     Bearers,
     Page,
+    Programs,
     Public,
 }
 
@@ -35,7 +36,7 @@ impl Plane {
         match self {
             Self::OAuth | Self::Bearers => Voice::OAuth,
             Self::Page => Voice::Page,
-            Self::Operators | Self::Own | Self::Anyone | Self::Public => Voice::Problem,
+            Self::Operators | Self::Own | Self::Anyone | Self::Programs | Self::Public => Voice::Problem,
         }
     }
 
@@ -45,6 +46,7 @@ impl Plane {
             Self::Own | Self::Anyone => "End users",
             Self::OAuth | Self::Bearers => "OAuth",
             Self::Page => "Pages",
+            Self::Programs => "Gates",
             Self::Public => "Documents",
         }
     }
@@ -66,6 +68,7 @@ pub(super) enum Security {
     Session,
     Client,
     Bearer,
+    Program,
 }
 
 /// A parameter of the query.
@@ -153,6 +156,11 @@ pub(crate) fn bearers(name: &'static str, summary: &'static str) -> Operation {
 /// A page for people.
 pub(crate) fn page(name: &'static str, summary: &'static str) -> Operation {
     new(name, summary, Plane::Page, Security::Nothing)
+}
+
+/// What programs ask with a key of their project.
+pub(crate) fn programs(name: &'static str, summary: &'static str) -> Operation {
+    new(name, summary, Plane::Programs, Security::Program)
 }
 
 /// A document for everybody.
@@ -318,7 +326,7 @@ impl Operation {
                 problems.extend([Code::NotFound, Code::Internal, Code::Unavailable]);
                 errors.push(TokenError::InvalidRequest(""));
             }
-            Plane::Operators | Plane::Own | Plane::Anyone | Plane::Public => {
+            Plane::Operators | Plane::Own | Plane::Anyone | Plane::Programs | Plane::Public => {
                 problems.extend([Code::Internal, Code::Unavailable]);
                 if path.contains('{') {
                     problems.push(Code::BadRequest);
@@ -344,6 +352,7 @@ impl Operation {
                 problems.push(Code::NotFound);
                 problems.extend((!of_project).then_some(Code::ProjectRequired));
             }
+            Plane::Programs => problems.extend([Code::Unauthenticated, Code::Forbidden, Code::NotFound]),
             Plane::Operators | Plane::Public if path.contains('{') => problems.push(Code::NotFound),
             _ => {}
         }

@@ -4,11 +4,12 @@
 //! cookie `session` on `/api/platform`; a request that changes something also passes the check of its origin. Attempts to sign
 //! in are limited as those of end users are (`throttle`).
 
+pub(crate) mod keys;
 mod queries;
 pub(crate) mod routes;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use http::Method;
+use http::{HeaderMap, Method, header};
 
 use crate::{
     address::Address,
@@ -26,10 +27,12 @@ const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
 /// Where their accounts are, among the limits.
 const REALM: &str = "operators";
 
-/// A signed-in operator.
+/// An operator who is signed in, or whose key a program shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator {
     pub(crate) id: String,
+    /// The one project that a key is for.
+    only: Option<String>,
 }
 
 /// What an operator may do in a project.
@@ -58,25 +61,42 @@ impl FromRequestParts<Shared> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        if parts.headers.contains_key(header::AUTHORIZATION) {
+            return Self::of_key(app, &parts.headers).await;
+        }
         let token = cookies::read(&parts.headers, cookies::OPERATOR).ok_or(Code::Unauthenticated)?;
         let found = queries::session(&mut *app.db.read().await?, &fingerprint(&token), app.now_ms()).await?;
         let id = found.ok_or(Code::Unauthenticated)?;
         if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             csrf::check(&parts.headers, &app.public, &[])?;
         }
-        Ok(Self { id })
+        Ok(Self { id, only: None })
     }
 }
 
 impl Operator {
+    /// Whoever made the key of the request, as far as it is one for everything. No other page can send one, so it does not
+    /// matter where the request comes from.
+    async fn of_key(app: &App, headers: &HeaderMap) -> Result<Self, Problem> {
+        let key = keys::presented(&mut *app.db.read().await?, headers).await?.ok_or(Code::Unauthenticated)?;
+        if !key.scopes.is_empty() {
+            return Err(Problem::new(Code::Forbidden).detail("the key is good for its scopes alone"));
+        }
+        let id = key.created_by.ok_or(Code::Unauthenticated)?;
+        Ok(Self { id, only: Some(key.project_id) })
+    }
+
     /// What the operator is in the project; `None` for an outsider.
     pub(crate) async fn rank(&self, conn: &mut Conn, project_id: &str) -> Result<Option<Rank>, DbError> {
+        if self.only.as_deref().is_some_and(|only| only != project_id) {
+            return Ok(None);
+        }
         queries::rank(conn, project_id, &self.id).await
     }
 
     /// Refuses, unless the operator has at least `rank` in the project. An operator without any is an outsider.
     pub(crate) async fn require(&self, conn: &mut Conn, project_id: &str, rank: Rank) -> Result<(), Problem> {
-        match queries::rank(conn, project_id, &self.id).await? {
+        match self.rank(conn, project_id).await? {
             None => Err(Code::NotFound.into()),
             Some(own) if own < rank => Err(Code::Forbidden.into()),
             Some(_) => Ok(()),

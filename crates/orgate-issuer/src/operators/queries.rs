@@ -1,9 +1,9 @@
 //! The SQL of the operators and their sessions.
 
-use super::Rank;
+use super::{Rank, keys::ProjectKey};
 use crate::{
     address::Address,
-    db::{Conn, DbError, sql},
+    db::{Conn, DbError, Row, json_list, sql},
 };
 
 /// Id and password hash.
@@ -111,4 +111,77 @@ pub(super) async fn session(
 
 pub(super) async fn delete_session(conn: &mut Conn, token_hash: &str) -> Result<(), DbError> {
     conn.run(sql("DELETE FROM operator_sessions WHERE token_hash = $1").bind(token_hash)).await.map(|_| ())
+}
+
+macro_rules! key {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT id, project_id, name, hint, scopes, created_by, created_at FROM project_keys WHERE ",
+            $rest
+        ))
+    };
+}
+
+fn read_key(row: &Row) -> Result<ProjectKey, DbError> {
+    Ok(ProjectKey {
+        id: row.text("id")?,
+        project_id: row.text("project_id")?,
+        name: row.text("name")?,
+        hint: row.text("hint")?,
+        scopes: row.list("scopes")?,
+        created_by: row.text_opt("created_by")?,
+        created_at: row.int("created_at")?,
+    })
+}
+
+pub(super) async fn key_by_hash(conn: &mut Conn, hash: &str) -> Result<Option<ProjectKey>, DbError> {
+    conn.first(key!("key_hash = $1").bind(hash)).await?.map(|row| read_key(&row)).transpose()
+}
+
+pub(super) async fn key(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<ProjectKey>, DbError> {
+    let statement = key!("project_id = $1 AND id = $2").bind(project_id).bind(id);
+    conn.first(statement).await?.map(|row| read_key(&row)).transpose()
+}
+
+pub(super) async fn key_stands(conn: &mut Conn, id: &str) -> Result<bool, DbError> {
+    Ok(conn.first(sql("SELECT id FROM project_keys WHERE id = $1").bind(id)).await?.is_some())
+}
+
+/// The keys behind the id `after`.
+pub(super) async fn keys(
+    conn: &mut Conn,
+    project_id: &str,
+    after: &str,
+    most: i64,
+) -> Result<Vec<ProjectKey>, DbError> {
+    let statement = key!("project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = conn.all(statement.bind(project_id).bind(after).bind(most)).await?;
+    rows.iter().map(read_key).collect()
+}
+
+pub(super) async fn count_keys(conn: &mut Conn, project_id: &str) -> Result<i64, DbError> {
+    let statement = sql("SELECT COUNT(*) AS n FROM project_keys WHERE project_id = $1").bind(project_id);
+    conn.first(statement).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
+pub(super) async fn insert_key(conn: &mut Conn, key: &ProjectKey, hash: &str) -> Result<(), DbError> {
+    conn.run(
+        sql("INSERT INTO project_keys (id, project_id, name, hint, key_hash, scopes, created_by, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(&key.id)
+        .bind(&key.project_id)
+        .bind(&key.name)
+        .bind(&key.hint)
+        .bind(hash)
+        .bind(&json_list(&key.scopes))
+        .bind(&key.created_by)
+        .bind(key.created_at),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Whether it was this that ended it.
+pub(super) async fn delete_key(conn: &mut Conn, id: &str) -> Result<bool, DbError> {
+    Ok(conn.run(sql("DELETE FROM project_keys WHERE id = $1").bind(id)).await? == 1)
 }

@@ -93,7 +93,11 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         sql("UPDATE projects
              SET name = $2, org_enabled = $3, personal_orgs = $4, audience = $5, trusted_origins = $6,
                  access_ttl = $7, refresh_grace = $8, access_alg = $9, id_alg = $10, claims_profile = $11,
-                 org_creation = $12, max_orgs_per_user = $13, invitation_ttl = $14, ver = ver + 1, updated_at = $15
+                 org_creation = $12, max_orgs_per_user = $13, invitation_ttl = $14, ver = ver + 1, updated_at = $15,
+                 access_ttl_before = CASE WHEN access_ttl_before_until > $15 AND access_ttl_before > access_ttl
+                                          THEN access_ttl_before ELSE access_ttl END,
+                 access_ttl_before_until = CASE WHEN access_ttl_before_until > $15 + access_ttl
+                                                THEN access_ttl_before_until ELSE $15 + access_ttl END
              WHERE id = $1")
         .bind(&project.id)
         .bind(&project.name)

@@ -3,6 +3,7 @@
 //! Several writers at once, each in a transaction of its own at READ COMMITTED: whatever must hold is a constraint or a
 //! compare-and-set, never something that was read a moment ago. [`write`] runs an operation again that met another.
 
+mod others;
 mod write;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use sqlx::{
 
 use tokio::sync::RwLock;
 
-pub(super) use self::write::run as write;
+pub(super) use self::{others::tell as tell_others, write::run as write};
 use super::{
     Conn, Constraint, DbError,
     migrate::MigrateError,
@@ -49,6 +50,8 @@ pub(super) struct Pooled {
 pub(super) struct Pools {
     readers: PgPool,
     writers: PgPool,
+    /// One connection, for what other issuers tell.
+    ears: PgPool,
     /// Held by each operation under way; who closes waits for all of them and lets none begin.
     open: Arc<RwLock<()>>,
 }
@@ -72,6 +75,7 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<(Pools, Conn), MigrateErro
     }
     let pools = Pools {
         readers: pool(READERS, options.clone().options([("default_transaction_read_only", "on")])),
+        ears: pool(1, options.clone()),
         writers: pool(WRITERS, options),
         open: Arc::default(),
     };
@@ -113,6 +117,7 @@ impl Pools {
     /// Waits for what is being written, and closes.
     pub(super) async fn close(&self) {
         let _nothing_begins = self.open.write().await;
+        self.ears.close().await;
         self.writers.close().await;
         self.readers.close().await;
     }
