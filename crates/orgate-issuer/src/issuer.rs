@@ -265,6 +265,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(accounts::routes::router(prefix))
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))
+        .merge(accounts::suspension::router())
         .merge(tokens::router())
         .merge(feed::router())
         .merge(management::router(prefix))

@@ -18,6 +18,7 @@ mod queries;
 pub(crate) mod routes;
 pub(crate) mod security;
 mod sign_up;
+pub(crate) mod suspension;
 
 use serde_json::{Value, json};
 

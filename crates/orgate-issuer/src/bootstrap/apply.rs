@@ -14,7 +14,7 @@ use crate::{
     events::{Actor, Event, EventType},
     ids::Kind,
     members::{self, AddError, NewMember},
-    operators::{self, Rank},
+    operators::{self, Rank, keys},
     organizations::{self, CreateError, NewOrganization},
     password::{Checked, For, PasswordError, Passwords},
     projects::{self, Project},
@@ -168,7 +168,9 @@ async fn settle_client(
     }
     match clients::find(tx, &client.id).await? {
         None => clients::create(tx, &client, now_ms).await?,
-        Some(stored) if stored != client => clients::update(tx, &client, now_ms).await?,
+        Some(stored) if stored != client => {
+            clients::update(tx, &stored, &client, Actor::Setup, now_ms).await?;
+        }
         Some(_) => {}
     }
     Ok(())
@@ -177,6 +179,13 @@ async fn settle_client(
 async fn apply_project(tx: &mut Tx, prepared: Prepared, now_ms: i64) -> Result<(), ApplyError> {
     let Prepared { plan, clients, operator_hashes, user_hashes } = prepared;
     settle_project(tx, &plan, now_ms).await?;
+    for key in &plan.keys {
+        let (named, opens) = ((plan.id.as_str(), key.name.as_str()), (key.secret.0.as_str(), &*key.scopes));
+        if !keys::settle(tx, named, opens, now_ms).await? {
+            let why = format!("the secret of the key `{}` is that of another project", key.name);
+            return Err(ApplyError::Conflict(why));
+        }
+    }
     for (operator, hash) in plan.operators.iter().zip(operator_hashes) {
         let id = match (operators::find(tx, &operator.address).await?, hash) {
             (None, Some(hash)) => operators::create(tx, &operator.address, &hash, now_ms).await?,

@@ -13,9 +13,10 @@ use orgate_config::{
 };
 
 /// Keys of maps and lists of the format; what stands under them is judged by its own key.
-const STRUCTURE: [&str; 6] = ["projects", "clients", "operators", "users", "organizations", "members"];
+const STRUCTURE: [&str; 7] =
+    ["projects", "clients", "keys", "operators", "users", "organizations", "members"];
 /// Keys whose values are shown.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
     "id",
     "name",
     "slug",
@@ -32,6 +33,7 @@ const HARMLESS: [&str; 17] = [
     "kind",
     "grants",
     "require_pkce",
+    "scopes",
     "env",
 ];
 /// Keys whose values are shown in findings about these values only.

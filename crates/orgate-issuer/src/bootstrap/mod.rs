@@ -1,6 +1,6 @@
-//! The bootstrap file: projects, clients, operators, users and organizations that must exist.
+//! The bootstrap file: projects, clients, keys, operators, users and organizations that must exist.
 //!
-//! Applying it twice changes nothing. The file decides about projects, clients, operators and passwords, as far as it
+//! Applying it twice changes nothing. The file decides about projects, clients, keys, operators and passwords, as far as it
 //! speaks of them; organizations and their members are made once and then belong to the people in them: a member who
 //! was removed does not come back with the next start. Reading collects every mistake with its place and touches
 //! nothing; applying is one transaction.
@@ -38,6 +38,7 @@ struct ProjectPlan {
     claims_profile: Option<ClaimsProfile>,
     trusted_origins: Option<Vec<String>>,
     clients: Vec<ClientPlan>,
+    keys: Vec<KeyPlan>,
     operators: Vec<OperatorPlan>,
     users: Vec<UserPlan>,
     organizations: Vec<OrganizationPlan>,
@@ -62,6 +63,14 @@ struct ClientPlan {
     dpop_bound: bool,
     dpop_nonce: bool,
     backchannel_logout_uri: Option<String>,
+}
+
+/// A key of the project, for a program.
+#[derive(Clone, Debug)]
+struct KeyPlan {
+    name: String,
+    secret: Secret,
+    scopes: Vec<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use orgate_config::{
 
 use self::{
     clients::{client, default_client},
-    parts::{operator, organization, user},
+    parts::{key, operator, organization, user},
 };
 use super::{Plan, ProjectPlan, Secret};
 use crate::{
@@ -66,8 +66,9 @@ fn project(
     let redirect_uris = map.optional("redirect_uris").list();
     let post_logout = map.optional("post_logout_redirect_uris").list();
     let client_secret = map.optional("client_secret").node();
-    let [clients, operators, users, organizations] = ["clients", "operators", "users", "organizations"]
-        .map(|key| (map.path_of(key), map.optional(key).node()));
+    let [clients, keys, operators, users, organizations] =
+        ["clients", "keys", "operators", "users", "organizations"]
+            .map(|key| (map.path_of(key), map.optional(key).node()));
     let span = map.span();
     map.finish();
 
@@ -97,12 +98,16 @@ fn project(
         id_algorithm: id_algorithm.map(|algorithm| algorithm.value),
         claims_profile: claims_profile.map(|profile| profile.value),
         trusted_origins: trusted_origins.map(texts),
+        keys: Vec::new(),
         operators: Vec::new(),
         users: Vec::new(),
         organizations: Vec::new(),
     };
     for (at, node) in items(clients.1, &clients.0, diagnostics).iter().enumerate() {
         plan.clients.extend(client(reading, node, &format!("{}[{at}]", clients.0), diagnostics));
+    }
+    for (at, node) in items(keys.1, &keys.0, diagnostics).iter().enumerate() {
+        plan.keys.extend(key(reading, node, &format!("{}[{at}]", keys.0), &plan.keys, diagnostics));
     }
     for (at, node) in items(operators.1, &operators.0, diagnostics).iter().enumerate() {
         plan.operators.extend(operator(reading, node, &format!("{}[{at}]", operators.0), diagnostics));

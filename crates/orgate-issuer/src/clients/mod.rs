@@ -8,10 +8,12 @@ mod queries;
 pub(crate) mod redirect_uri;
 
 use http::{HeaderMap, header};
+use serde_json::json;
 
 use crate::{
     app::App,
     db::{Conn, DbError, Tx},
+    events::{Actor, Event, EventType},
     oauth::{Parameters, TokenError},
     projects::{self, Project},
     secret::same,
@@ -114,6 +116,24 @@ impl Client {
         })
     }
 
+    /// What tokens may say that were issued to it as it was `before`, and may not now.
+    fn lost(&self, before: &Self) -> Vec<&'static str> {
+        let fewer = |before: &[String], now: &[String]| before.iter().any(|one| !now.contains(one));
+        // Without audiences of its own it has those of the project, whatever they are.
+        let audiences = before.audiences.is_empty() != self.audiences.is_empty()
+            || fewer(&before.audiences, &self.audiences);
+        [
+            // Whoever had the old one may have got tokens with it.
+            ("secret", before.secret_hash.is_some() && before.secret_hash != self.secret_hash),
+            ("organization", before.post.is_some() && before.post != self.post),
+            ("audiences", audiences),
+            ("scopes", fewer(&before.scopes, &self.scopes)),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_lost)| is_lost.then_some(name))
+        .collect()
+    }
+
     pub(crate) fn may_use(&self, grant: &str) -> bool {
         self.grants.iter().any(|own| own == grant)
     }
@@ -136,8 +156,24 @@ pub(crate) async fn create(tx: &mut Tx, client: &Client, now_ms: i64) -> Result<
 }
 
 /// Stores a client that has changed.
-pub(crate) async fn update(tx: &mut Tx, client: &Client, now_ms: i64) -> Result<(), DbError> {
-    queries::update(tx, client, now_ms).await
+pub(crate) async fn update(
+    tx: &mut Tx,
+    before: &Client,
+    after: &Client,
+    actor: Actor,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    queries::update(tx, after, now_ms).await?;
+    tx.record(Event {
+        project_id: after.project_id.clone(),
+        kind: EventType::ClientUpdated,
+        actor,
+        org_id: None,
+        target_id: after.id.clone(),
+        data: json!({ "lost": after.lost(before) }),
+        at: now_ms,
+    });
+    Ok(())
 }
 
 /// What a request says about the client that sends it.

@@ -108,9 +108,9 @@ impl Change {
             EventType::UserSuspended => {
                 Some(json!({ "kind": "subject", "sub": target, "before": self.before() }))
             }
-            EventType::ClientUpdated => {
-                Some(json!({ "kind": "client", "client_id": target, "before": self.before() }))
-            }
+            EventType::ClientUpdated => self
+                .has_lost()
+                .then(|| json!({ "kind": "client", "client_id": target, "before": self.before() })),
             EventType::KeyRevoked => Some(json!({ "kind": "key", "kid": target })),
             _ => None,
         };
@@ -135,6 +135,11 @@ impl Change {
     fn keeps_rights(&self) -> bool {
         let part = |path| self.data.pointer(path);
         part("/before/permissions") == part("/after/permissions")
+    }
+
+    /// A client that may less than before.
+    fn has_lost(&self) -> bool {
+        self.data.get("lost").and_then(Value::as_array).is_some_and(|lost| !lost.is_empty())
     }
 
     fn loses_organizations(&self) -> bool {

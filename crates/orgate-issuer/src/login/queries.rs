@@ -2,6 +2,7 @@
 
 use super::{
     request::{NewCode, Request},
+    scope,
     session::Session,
 };
 use crate::db::{Conn, DbError, Row, json_list, sql};
@@ -119,23 +120,28 @@ pub(super) async fn touch_session(
     .map(|_| ())
 }
 
-/// Ends the refresh families of a session, those for use without it (scope `offline_access`) only if told to.
+/// Ends the refresh families of a session, those for use without it (scope `offline_access`) only if told to. Gives the
+/// latter: their tokens do not say of which session they are.
 pub(super) async fn revoke_families(
     conn: &mut Conn,
     session_id: &str,
     offline_too: bool,
     now_ms: i64,
-) -> Result<(), DbError> {
-    conn.run(
-        sql("UPDATE token_families SET revoked_at = $2, revoked_reason = 'session'
-             WHERE session_id = $1 AND revoked_at IS NULL
-               AND ($3 = 1 OR ' ' || scope || ' ' NOT LIKE '% offline_access %')")
-        .bind(session_id)
-        .bind(now_ms)
-        .bind(offline_too),
-    )
-    .await
-    .map(|_| ())
+) -> Result<Vec<String>, DbError> {
+    let statement = sql("UPDATE token_families SET revoked_at = $2, revoked_reason = 'session'
+                         WHERE session_id = $1 AND revoked_at IS NULL
+                           AND ($3 = 1 OR ' ' || scope || ' ' NOT LIKE '% offline_access %')
+                         RETURNING id, scope")
+    .bind(session_id)
+    .bind(now_ms)
+    .bind(offline_too);
+    let mut offline = Vec::new();
+    for row in conn.all(statement).await? {
+        if scope::has(&row.text("scope")?, scope::OFFLINE) {
+            offline.push(row.text("id")?);
+        }
+    }
+    Ok(offline)
 }
 
 /// Ends a session; `false` if it had ended.
@@ -147,22 +153,20 @@ pub(super) async fn revoke_session(conn: &mut Conn, id: &str, now_ms: i64) -> Re
     Ok(conn.run(statement).await? == 1)
 }
 
-/// Ends the refresh families of a user that do not belong to the session `kept`.
+/// Ends the refresh families of a user that do not belong to the session `kept`; gives them.
 pub(super) async fn revoke_other_families(
     conn: &mut Conn,
     user_id: &str,
     kept: &str,
     now_ms: i64,
-) -> Result<(), DbError> {
-    conn.run(
-        sql("UPDATE token_families SET revoked_at = $3, revoked_reason = 'session'
-             WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $2) AND revoked_at IS NULL")
-        .bind(user_id)
-        .bind(kept)
-        .bind(now_ms),
-    )
-    .await
-    .map(|_| ())
+) -> Result<Vec<String>, DbError> {
+    let statement = sql("UPDATE token_families SET revoked_at = $3, revoked_reason = 'session'
+                         WHERE user_id = $1 AND (session_id IS NULL OR session_id <> $2) AND revoked_at IS NULL
+                         RETURNING id")
+    .bind(user_id)
+    .bind(kept)
+    .bind(now_ms);
+    conn.all(statement).await?.iter().map(|row| row.text("id")).collect()
 }
 
 /// Forgets sessions and families that ended before `before`, a bounded number at a time.

@@ -1,7 +1,10 @@
 //! Scopes that may be asked for.
 
 /// What is known. Rights in an organization are not scopes: they follow the role.
-pub(crate) const KNOWN: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+pub(crate) const KNOWN: [&str; 4] = ["openid", "profile", "email", OFFLINE];
+
+/// For use while the person is away: it outlives the session (OpenID Connect Core §11).
+pub(crate) const OFFLINE: &str = "offline_access";
 
 /// What a scope begins with that names an organization.
 pub(crate) const ORGANIZATION: &str = "org:";

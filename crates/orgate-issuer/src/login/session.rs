@@ -161,13 +161,35 @@ async fn end(
         for client_id in queries::listeners(tx, &session.id).await? {
             queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, session, now_ms).await?;
         }
-        queries::revoke_families(tx, &session.id, offline_too, now_ms).await?;
-        tx.record(session_event(session, EventType::SessionRevoked, actor, now_ms));
+        let offline = queries::revoke_families(tx, &session.id, offline_too, now_ms).await?;
+        tx.record(session_event(session, EventType::SessionRevoked, actor.clone(), now_ms));
+        record_families(tx, (&session.project_id, &session.user_id), offline, &actor, now_ms);
     }
     Ok(())
 }
 
-/// Ends every session of a user but `kept`, and everything that was issued to them.
+/// Says that families have ended whose tokens name no session.
+fn record_families(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    families: Vec<String>,
+    actor: &Actor,
+    at: i64,
+) {
+    for family_id in families {
+        tx.record(Event {
+            project_id: project_id.to_owned(),
+            kind: EventType::TokenRevoked,
+            actor: actor.clone(),
+            org_id: None,
+            target_id: family_id,
+            data: json!({ "what": "family", "user_id": user_id }),
+            at,
+        });
+    }
+}
+
+/// Ends every session of a user but `kept`, and everything that was issued to them, on the user's own behalf.
 pub(crate) async fn expel_others(
     tx: &mut Tx,
     project_id: &str,
@@ -175,13 +197,26 @@ pub(crate) async fn expel_others(
     kept: Option<&str>,
     now_ms: i64,
 ) -> Result<(), DbError> {
+    expel_all(tx, (project_id, user_id), kept, &Actor::User(user_id.to_owned()), now_ms).await
+}
+
+/// The same on anybody's behalf.
+pub(crate) async fn expel_all(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    kept: Option<&str>,
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), DbError> {
     let kept = kept.unwrap_or_default();
     for session in queries::sessions_of(tx, project_id, user_id, now_ms).await? {
         if session.id != kept {
-            expel(tx, &session, Actor::User(user_id.to_owned()), now_ms).await?;
+            expel(tx, &session, actor.clone(), now_ms).await?;
         }
     }
-    queries::revoke_other_families(tx, user_id, kept, now_ms).await
+    let families = queries::revoke_other_families(tx, user_id, kept, now_ms).await?;
+    record_families(tx, (project_id, user_id), families, actor, now_ms);
+    Ok(())
 }
 
 /// Ends one of the sessions of a user, and everything that was issued in it; `false` if it is none of them.

@@ -334,9 +334,10 @@ impl Operation {
             }
         }
         if self.security == Security::Operator {
-            problems.push(Code::Unauthenticated);
+            // A key that is good for something else is refused everywhere.
+            problems.extend([Code::Unauthenticated, Code::Forbidden]);
             if !verb.is_safe() {
-                problems.extend([Code::Csrf, Code::Forbidden]);
+                problems.push(Code::Csrf);
             }
         }
         let of_project = path.contains("{project}");

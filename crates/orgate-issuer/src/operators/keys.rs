@@ -33,6 +33,7 @@ pub(crate) const SCOPES: [&str; 1] = [FEED];
 /// How many keys a project has at most.
 const MOST: i64 = 100;
 const MAX_NAME: usize = 100;
+const MAX_SECRET: usize = 200;
 /// How many characters of a key are kept to know it by.
 const HINT: usize = 4;
 
@@ -110,15 +111,34 @@ pub(crate) async fn store(
     Ok(key)
 }
 
-/// The key of the project that is called so, and has this secret or another one.
-pub(crate) async fn named(conn: &mut Conn, project_id: &str, name: &str) -> Result<Vec<ProjectKey>, DbError> {
-    let all = queries::keys(conn, project_id, "", MOST).await?;
-    Ok(all.into_iter().filter(|key| key.name == name).collect())
+/// Whether a text that a person chose can be a key: long enough to be beyond guessing, if it is random.
+pub(crate) fn is_fit(secret: &str) -> bool {
+    let rest = secret.strip_prefix(PREFIX).unwrap_or_default();
+    (LEAST..=MAX_SECRET).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whose secret this is.
-pub(crate) async fn with_secret(conn: &mut Conn, secret: &str) -> Result<Option<ProjectKey>, DbError> {
-    queries::key_by_hash(conn, &fingerprint(secret)).await
+/// Makes the key called `name` of the bootstrap file the one with this secret; `false` if another project has that.
+pub(crate) async fn settle(
+    tx: &mut Tx,
+    (project_id, name): (&str, &str),
+    (secret, scopes): (&str, &[String]),
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let stored = queries::key_by_hash(tx, &fingerprint(secret)).await?;
+    if let Some(key) = &stored {
+        if key.project_id != project_id {
+            return Ok(false);
+        }
+        if key.name == name && key.scopes == scopes {
+            return Ok(true);
+        }
+    }
+    let all = queries::keys(tx, project_id, "", MOST).await?;
+    for key in all.into_iter().filter(|key| key.created_by.is_none() && key.name == name).chain(stored) {
+        revoke(tx, &key, Actor::Setup, now_ms).await?;
+    }
+    store(tx, (project_id, name), (secret, scopes.to_vec()), (Actor::Setup, None), now_ms).await?;
+    Ok(true)
 }
 
 /// Ends a key.

@@ -188,7 +188,8 @@ fn claims(issuer: &str, project: &Project, issue: &Issue, rights: &[String], now
         iat: seconds(now_ms),
         jti: &jti,
         scope: Some(issue.scope.as_str()).filter(|scope| !scope.is_empty()),
-        sid: issue.session_id.as_deref(),
+        // What is for use without the session is not of it: it does not end when the person signs out.
+        sid: issue.session_id.as_deref().filter(|_| !scope::has(&issue.scope, scope::OFFLINE)),
         auth_time: issue.auth_time.map(seconds),
         acr: issue.auth_time.map(|_| factors::acr(&issue.amr)),
         amr: &issue.amr,

@@ -83,3 +83,14 @@ pub(crate) async fn set_profile(
 ) -> Result<(), DbError> {
     queries::set_profile(tx, id, name, email_verified, now_ms).await
 }
+
+/// Suspends a user, or ends that; `false` if it is so already, or there is no such user.
+pub(crate) async fn set_active(
+    tx: &mut Tx,
+    project_id: &str,
+    id: &str,
+    active: bool,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    queries::set_active(tx, project_id, id, active, now_ms).await
+}

@@ -118,3 +118,22 @@ pub(super) async fn set_profile(
     .await
     .map(|_| ())
 }
+
+/// Whether it was this that changed it.
+pub(super) async fn set_active(
+    conn: &mut Conn,
+    project_id: &str,
+    id: &str,
+    active: bool,
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let (from, to) = if active { ("suspended", "active") } else { ("active", "suspended") };
+    let statement = sql("UPDATE users SET status = $4, updated_at = $5
+                         WHERE project_id = $1 AND id = $2 AND status = $3")
+    .bind(project_id)
+    .bind(id)
+    .bind(from)
+    .bind(to)
+    .bind(now_ms);
+    Ok(conn.run(statement).await? == 1)
+}

@@ -7,12 +7,13 @@ use orgate_config::{
 };
 
 use super::{
-    super::{MemberPlan, OperatorPlan, OrganizationPlan, ProjectPlan, Secret, UserPlan},
-    Reading, address, bad, did_you_mean, items,
+    super::{KeyPlan, MemberPlan, OperatorPlan, OrganizationPlan, ProjectPlan, Secret, UserPlan},
+    Reading, address, bad, did_you_mean, items, texts,
 };
 use crate::{
     address::Address,
     ids::Kind,
+    operators::keys,
     organizations::slug,
     password::{MAX_PASSWORD, MIN_PASSWORD},
     roles,
@@ -31,6 +32,53 @@ pub(super) fn operator(
     let email = address(email, diagnostics);
     let password = new_password(reading, password, path, diagnostics);
     Some(OperatorPlan { address: email?.value, password: password? })
+}
+
+/// A key. What a whole plane opens belongs to an operator, so a key of the file has scopes.
+pub(super) fn key(
+    reading: &Reading<'_>,
+    node: &Node,
+    path: &str,
+    others: &[KeyPlan],
+    diagnostics: &mut Diagnostics,
+) -> Option<KeyPlan> {
+    let mut map = MapReader::new(node, path, diagnostics)?;
+    let name = map.required("name").text();
+    let secret_node = map.required("secret").node();
+    let scopes = map.required("scopes").list();
+    map.finish();
+    let (name, scopes) = (name?, scopes?);
+    if others.iter().any(|other| other.name == name.value) {
+        let message = format!("there is another key called `{}`", name.value);
+        diagnostics.push(Diagnostic::error(codes::DUPLICATE, message).at(name.span));
+        return None;
+    }
+    if scopes.is_empty() {
+        bad(
+            diagnostics,
+            node.span,
+            format!("`scopes` has no entries; there are: {}", keys::SCOPES.join(", ")),
+        );
+    }
+    for scope in scopes.iter().filter(|scope| !keys::SCOPES.contains(&scope.value)) {
+        diagnostics.push(
+            Diagnostic::error(codes::BAD_VALUE, format!("there is no scope `{}`", scope.value))
+                .at(scope.span)
+                .help(did_you_mean(scope.value, keys::SCOPES.into_iter())),
+        );
+    }
+    let secret = reading.secret(secret_node, &format!("{path}.secret"), diagnostics)?;
+    if !keys::is_fit(&secret.0) {
+        let message =
+            format!("a key begins with `{}` and has {} characters behind it", keys::PREFIX, keys::LEAST);
+        diagnostics.push(
+            Diagnostic::error(codes::BAD_VALUE, message)
+                .at(secret_node?.span)
+                .help("such as `sk_` and what `openssl rand -hex 32` gives"),
+        );
+        return None;
+    }
+    Some(KeyPlan { name: name.value.to_owned(), secret, scopes: texts(scopes) })
 }
 
 fn new_password(

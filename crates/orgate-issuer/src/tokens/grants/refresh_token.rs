@@ -98,7 +98,8 @@ async fn refresh(
     Ok(Outcome::Refreshed(Box::new(Issue {
         client_id: family.client_id,
         subject: Subject::User(Box::new(user)),
-        session_id: family.session_id,
+        // One that goes on without its session is not of it any more.
+        session_id: family.session_id.filter(|_| !family.session_revoked),
         scope,
         nonce: None,
         auth_time: Some(family.auth_time),
