@@ -210,7 +210,8 @@ pub(super) async fn enter(
     Ok((project, request, session))
 }
 
-async fn picker(
+/// The page, for an application that asked or for one behind a gate (`enter`).
+pub(super) async fn picker(
     app: &App,
     project: &Project,
     request: &Request,
@@ -238,9 +239,10 @@ async fn picker(
             }
         })
         .collect();
+    let page = if request.client_id.is_some() { "organizations/choose" } else { "enter" };
     let values = context! {
         project => project.name.as_str(),
-        action => format!("{}/organizations/choose", app.public.issuer(&project.id)),
+        action => format!("{}/{page}", app.public.issuer(&project.id)),
         request => handle,
         email => user.map(|user| user.email).unwrap_or_default(),
         organizations => organizations,

@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod authorize;
 mod choose;
 mod device;
+mod enter;
 mod found;
 pub(crate) mod own_pages;
 pub(crate) mod page;
@@ -52,6 +53,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .merge(page::router())
         .merge(par::router())
         .merge(choose::router())
+        .merge(enter::router())
         .merge(found::router())
         .merge(passkey::pages())
         .merge(second::pages())

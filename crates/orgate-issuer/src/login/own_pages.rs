@@ -7,8 +7,8 @@ use http::HeaderMap;
 use super::{
     SignedIn,
     authorize::{Stop, page_url, with_cookie},
-    queries,
-    request::{self, Params},
+    enter, queries,
+    request::{self, Params, Request},
 };
 use crate::{app::App, db::DbError, http::redirect::see_other, projects::Project, secret::fingerprint};
 
@@ -29,14 +29,22 @@ pub(crate) async fn ask(
     Ok(with_cookie(see_other(&page_url(app, &project.id, "login", &opened.handle)), opened.cookie))
 }
 
-/// Sends the browser back, with its new session.
-pub(super) async fn come_back(app: &App, handle: &str, signed_in: &SignedIn) -> Result<Response, Stop> {
+/// Sends the browser back, with its new session: to the page about the account, or on its way to an application behind a gate.
+pub(super) async fn come_back(
+    app: &App,
+    request: &Request,
+    handle: &str,
+    signed_in: &SignedIn,
+) -> Result<Response, Stop> {
     let hash = fingerprint(handle);
     app.db
         .write::<_, DbError>(move |tx| Box::pin(async move { queries::drop_request(tx, &hash).await }))
         .await?;
     let project_id = &signed_in.session.project_id;
-    let mut response = see_other(&format!("{}?done=signed_in", account_url(app, project_id)));
+    let mut response = see_other(&match request.params.redirect_uri.as_str() {
+        "" => format!("{}?done=signed_in", account_url(app, project_id)),
+        target => enter::after_sign_in(app, project_id, target),
+    });
     signed_in.set_cookies(app, response.headers_mut());
     Ok(response)
 }

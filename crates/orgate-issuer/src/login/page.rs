@@ -121,7 +121,7 @@ pub(crate) async fn go_on(
 ) -> Result<Response, Stop> {
     let session = &signed_in.session;
     let Some(client_id) = &request.client_id else {
-        return own_pages::come_back(app, handle, signed_in).await;
+        return own_pages::come_back(app, request, handle, signed_in).await;
     };
     {
         let (hash, id) = (fingerprint(handle), session.id.clone());

@@ -1,5 +1,6 @@
 //! Projects: the tenants of an installation. Everything else belongs to exactly one of them.
 
+pub(crate) mod origins;
 mod profile;
 mod queries;
 pub(crate) mod routes;

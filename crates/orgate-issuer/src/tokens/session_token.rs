@@ -1,8 +1,12 @@
 //! `GET /p/{project}/session/token`: a short token for the session of the browser.
 //!
-//! For gates in front of applications that know nobody but a cookie (the policy's `session:`): they show the cookie and
-//! get a token. It speaks of the session's organization, ends with the session, and cannot be refreshed. A page of another
-//! origin can neither ask for it nor read it.
+//! For gates in front of applications that know nobody but a cookie (the policy's `token.exchange`): they show the cookie
+//! and get a token. It ends with the session and cannot be refreshed. A page of an origin that is not trusted can neither
+//! ask for it nor read it.
+//!
+//! It speaks of the session's organization, or of the one that `org_id` names, by id or slug: two tabs share the session and
+//! not what they are about. The membership is looked up each time; one who is no member gets 404, as if there were no such
+//! organization.
 
 use axum::{
     extract::{Path, State},
@@ -17,7 +21,7 @@ use super::{
 };
 use crate::{
     app::{App, Shared},
-    http::{Problem, csrf, problem::Code},
+    http::{Problem, body::Query, csrf, problem::Code},
     login::session,
     members,
     oauth::{TokenError, parameters::no_store},
@@ -27,8 +31,9 @@ use crate::{
 
 pub(super) fn router() -> Routes {
     let about = own("readSessionToken", "A short token for the session of the browser")
+        .query("org_id", text())
         .gives(200, SESSION_TOKEN)
-        .refuses(&[Code::NotFound, Code::Csrf]);
+        .refuses(&[Code::InvalidValue, Code::NotFound, Code::Csrf, Code::OrganizationsDisabled]);
     Routes::new().at("/p/{project}/session/token", get(exchange, about))
 }
 
@@ -37,6 +42,7 @@ const SESSION_TOKEN: Named = Named("SessionToken", || both(TOKENS, object().with
 async fn exchange(
     State(app): State<Shared>,
     Path(project_id): Path<String>,
+    Query(query): Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
@@ -46,9 +52,16 @@ async fn exchange(
     let session = session::of_project(&app, &headers, &project.id).await?.ok_or(Code::Unauthenticated)?;
     let mut conn = app.db.read().await?;
     let user = users::find(&mut conn, &project.id, &session.user_id).await?.ok_or(Code::Unauthenticated)?;
-    let member = match &session.active_member_id {
-        Some(id) if project.org_enabled => members::find_by_id(&mut conn, id).await?,
-        _ => None,
+    let member = match (query.get("org_id"), &session.active_member_id) {
+        (Some(_), _) if !project.org_enabled => return Err(Code::OrganizationsDisabled.into()),
+        // Expressly none.
+        (Some(""), _) => None,
+        (Some(org), _) => {
+            let found = members::find(&mut conn, &project.id, &user.id, org).await?;
+            Some(found.ok_or(Code::NotFound)?)
+        }
+        (None, Some(id)) if project.org_enabled => members::find_by_id(&mut conn, id).await?,
+        (None, _) => None,
     };
     drop(conn);
     let issue = Issue {
