@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -33,7 +33,11 @@ pub fn chromium() -> Command {
 const FLAGS: [&str; 5] =
     ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
 
-/// A browser with one page, which a test leads.
+/// A page of a browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tab(String);
+
+/// A browser with pages, of which a test leads one at a time.
 #[derive(Debug)]
 pub struct Chromium {
     child: Child,
@@ -75,12 +79,32 @@ impl Chromium {
             }
         });
         let mut started = Self { child, input, messages, sent: 0, session: String::new(), loaded: 0 };
-        let page = started.call("Target.createTarget", &json!({ "url": "about:blank" }));
-        let wish = json!({ "targetId": page["targetId"], "flatten": true });
-        started.session =
-            started.call("Target.attachToTarget", &wish)["sessionId"].as_str().unwrap().to_owned();
-        started.call("Page.enable", &json!({}));
+        started.add_tab();
         started
+    }
+
+    /// Opens another page, which is led from here on; the one before it comes back with [`Self::turn_to`].
+    pub fn add_tab(&mut self) -> Tab {
+        let before = Tab(std::mem::take(&mut self.session));
+        let page = self.call("Target.createTarget", &json!({ "url": "about:blank" }));
+        let wish = json!({ "targetId": page["targetId"], "flatten": true });
+        self.session = self.call("Target.attachToTarget", &wish)["sessionId"].as_str().unwrap().to_owned();
+        self.call("Page.enable", &json!({}));
+        before
+    }
+
+    /// Leads this page, and gives the one that was led.
+    pub fn turn_to(&mut self, tab: &Tab) -> Tab {
+        Tab(std::mem::replace(&mut self.session, tab.0.clone()))
+    }
+
+    /// Puts the extension in this folder into the browser, and gives its id. The browser must have been started with
+    /// `--enable-unsafe-extension-debugging`.
+    pub fn add_extension(&mut self, folder: &Path) -> String {
+        let page = std::mem::take(&mut self.session);
+        let loaded = self.call("Extensions.loadUnpacked", &json!({ "path": folder }));
+        self.session = page;
+        loaded["id"].as_str().unwrap().to_owned()
     }
 
     /// One command of the protocol, and its answer.
@@ -105,7 +129,7 @@ impl Chromium {
     fn message(&mut self, waiting_for: &str) -> Value {
         let message = self.messages.recv_timeout(PATIENCE);
         let message = message.unwrap_or_else(|_| panic!("the browser does not answer: {waiting_for}"));
-        if message["method"] == "Page.loadEventFired" {
+        if message["method"] == "Page.loadEventFired" && message["sessionId"] == self.session.as_str() {
             self.loaded += 1;
         }
         message
@@ -150,6 +174,16 @@ impl Chromium {
         answer["result"]["value"].take()
     }
 
+    /// Waits until a script gives something that is true, and gives that.
+    pub fn wait_for(&mut self, script: &str) -> Value {
+        let patience = PATIENCE.as_millis();
+        self.evaluate(&format!(
+            "(async () => {{ const end = Date.now() + {patience}; for (;;) {{ const found = {script}; if (found) return found; \
+             if (Date.now() > end) throw new Error('in vain: ' + document.body?.innerText); \
+             await new Promise(go => setTimeout(go, 20)); }} }})()"
+        ))
+    }
+
     /// Fills the fields of the page and presses the button with this text.
     pub fn fill(&mut self, fields: &[(&str, &str)], button: &str) -> String {
         let mut script = String::new();
@@ -167,27 +201,27 @@ impl Chromium {
         self.follow(&script)
     }
 
-    /// Whether the page is wider than a screen of this width, in both colours; where `ORGATE_SCREENSHOTS` names a folder, with
-    /// pictures of it under this name.
+    /// Whether the page is wider than a screen of this width, in both colours, with pictures of it under this name: in the folder
+    /// that `ORGATE_SCREENSHOTS` names, or in `screenshots` of the target directory.
     pub fn look(&mut self, name: &str) {
-        let folder = std::env::var_os("ORGATE_SCREENSHOTS");
+        let made = || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("screenshots");
+        let folder = std::env::var_os("ORGATE_SCREENSHOTS").map_or_else(made, PathBuf::from);
         for width in [390, 1280] {
             let size =
                 json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
             self.call("Emulation.setDeviceMetricsOverride", &size);
             let wide = self.evaluate("document.documentElement.scrollWidth > innerWidth");
             assert_eq!(wide, false, "{name} is wider than {width}");
-            let Some(folder) = &folder else { continue };
             for colours in ["light", "dark"] {
                 let wish = json!({ "features": [{ "name": "prefers-color-scheme", "value": colours }] });
                 self.call("Emulation.setEmulatedMedia", &wish);
                 let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
                 let picture = decode(taken["data"].as_str().unwrap());
-                std::fs::create_dir_all(folder).unwrap();
-                std::fs::write(Path::new(folder).join(format!("{name}-{width}-{colours}.png")), picture)
-                    .unwrap();
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join(format!("{name}-{width}-{colours}.png")), picture).unwrap();
             }
         }
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": [] }));
         self.call("Emulation.clearDeviceMetricsOverride", &json!({}));
     }
 }

@@ -22,7 +22,7 @@ mod totp;
 pub use orgate_testkit::Folder;
 
 pub use self::{
-    chromium::{Chromium, chromium},
+    chromium::{Chromium, Tab, chromium},
     graph::graph,
     http::{Response, request, request_to, try_request},
     process::{Finished, Program, Running, example, orgate},

@@ -241,6 +241,8 @@ pub struct DenyOptions {
     pub hide: bool,
     /// Bodies are `{"error":"…"}` and not RFC 9457.
     pub flat: bool,
+    /// A browser that navigates is shown a page.
+    pub pages: bool,
     /// How much of the policy they show.
     pub disclose: Disclose,
 }

@@ -229,6 +229,22 @@ impl Bound {
         matches!(self.value, Value::Segment(_) | Value::Host)
     }
 
+    /// What is captured, where it must be the caller's organization and cannot be anything else.
+    pub(crate) fn organization<'t>(
+        &self,
+        target: &'t RequestTarget<'t>,
+        host: Option<&'t str>,
+    ) -> Option<&'t str> {
+        if !self.targets.iter().all(|(target, _)| target.is_organization()) {
+            return None;
+        }
+        match &self.value {
+            Value::Segment(at) => target.segment(*at),
+            Value::Host => host,
+            _ => None,
+        }
+    }
+
     /// What the caller has for each target, for people.
     pub(crate) fn theirs(&self, scene: Option<Scene<'_>>) -> Vec<(BindTarget, Option<String>)> {
         let value =

@@ -118,6 +118,13 @@ impl<'p> RuleMatch<'p> {
         self.rule.place
     }
 
+    /// The organization, by id or slug, that the rule's path or host binds in this request; `None` where neither binds one.
+    /// Headers and parameters may repeat an organization and never choose it, so they do not count.
+    #[must_use]
+    pub fn organization(&self) -> Option<&'p str> {
+        self.terms.bindings.iter().find_map(|binding| binding.organization(self.target, self.host()))
+    }
+
     /// Whether another organization's request is answered as if there were nothing.
     #[must_use]
     pub fn hides(&self) -> bool {

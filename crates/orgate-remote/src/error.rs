@@ -66,6 +66,11 @@ impl RemoteError {
         matches!(self.fault, Fault::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 
+    /// Whether the server said that there is nothing of what was asked for.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self.fault, Fault::Status(StatusCode::NOT_FOUND))
+    }
+
     /// The keys of a well-formed set that has none that could be used, if that is what was found.
     pub(crate) fn without_usable_key(&self) -> Option<&[SkippedKey]> {
         match &self.fault {

@@ -26,7 +26,7 @@ mod settings;
 mod snapshot;
 
 pub use error::RemoteError;
-pub use exchange::SessionExchange;
+pub use exchange::{SessionAnswer, SessionExchange};
 pub use feed::{Feed, FeedFigures, FeedRefusal, FeedTerms};
 pub use http::{HttpClient, Limits};
 pub use introspection::{Bounds, Introspection, IntrospectionFigures, Unanswered};

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use orgate_remote::{Bounds, HttpClient, Introspection, IntrospectionFigures, Limits, SessionExchange};
+use orgate_remote::{
+    Bounds, HttpClient, Introspection, IntrospectionFigures, Limits, SessionAnswer, SessionExchange,
+};
 use orgate_testkit::{Reply, Stub};
 
 fn client() -> HttpClient {
@@ -117,7 +119,7 @@ async fn a_session_is_exchanged_for_its_token() {
     )
     .unwrap();
     let exchange = Arc::new(exchange);
-    assert_eq!(exchange.token("se55ion%3D").await.unwrap().as_deref(), Some("aaa.bbb.ccc"));
+    assert_eq!(exchange.token("se55ion%3D", None).await.unwrap(), SessionAnswer::Token("aaa.bbb.ccc".into()));
     let seen = seen.lock().unwrap().clone();
     assert!(seen.starts_with("GET /token?x=y HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains("cookie: better-auth.session_token=se55ion%3D\r\n"), "{seen}");
@@ -130,10 +132,10 @@ async fn a_session_that_is_unknown_differs_from_a_server_that_is_out_of_reach() 
     let exchange =
         Arc::new(SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap());
     for (reply, expected) in [
-        (Reply::json(r#"{"token":"a.b.c"}"#), Some(Some("a.b.c"))),
-        (Reply::status(401), Some(None)),
-        (Reply::status(403), Some(None)),
-        (Reply::json("null"), Some(None)),
+        (Reply::json(r#"{"token":"a.b.c"}"#), Some(SessionAnswer::Token("a.b.c".into()))),
+        (Reply::status(401), Some(SessionAnswer::NoSession)),
+        (Reply::status(403), Some(SessionAnswer::NoSession)),
+        (Reply::json("null"), Some(SessionAnswer::NoSession)),
         (Reply::json("{}"), None),
         (Reply::json(r#"{"token":null}"#), None),
         (Reply::json(r#"{"token":""}"#), None),
@@ -145,10 +147,36 @@ async fn a_session_that_is_unknown_differs_from_a_server_that_is_out_of_reach() 
     ] {
         let shown = format!("{reply:?}");
         stub.set("/token", reply);
-        let got = exchange.token("s").await.ok();
-        assert_eq!(got.as_ref().map(|token| token.as_deref()), expected, "{shown}");
+        let got = exchange.token("s", None).await.ok();
+        assert_eq!(got, expected, "{shown}");
     }
-    assert!(exchange.token("a\r\nb").await.is_err());
+    assert!(exchange.token("a\r\nb", None).await.is_err());
+}
+
+#[tokio::test]
+async fn the_server_is_told_the_organization_where_a_parameter_is_named_for_it() {
+    let (url, seen) = recorder(r#"{"token":"a.b.c"}"#);
+    let made = || SessionExchange::new(&format!("{url}/token"), "sid", "token", client()).unwrap();
+    let silent = Arc::new(made());
+    silent.token("s", Some("acme")).await.unwrap();
+    assert!(seen.lock().unwrap().starts_with("GET /token HTTP/1.1\r\n"));
+
+    let stub = Stub::start().await;
+    let told = SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap();
+    let told = Arc::new(told.naming_organizations_as("org_id"));
+    stub.set("/token?org_id=acme", Reply::json(r#"{"token":"a.b.c"}"#));
+    stub.set("/token?org_id=a%26b%3D%2F", Reply::json(r#"{"token":"d.e.f"}"#));
+    stub.set("/token", Reply::json(r#"{"token":"g.h.i"}"#));
+    for (org, expected) in [
+        (Some("acme"), SessionAnswer::Token("a.b.c".into())),
+        (Some("a&b=/"), SessionAnswer::Token("d.e.f".into())),
+        (Some("globex"), SessionAnswer::NoMember),
+        (None, SessionAnswer::Token("g.h.i".into())),
+    ] {
+        assert_eq!(told.token("s", org).await.unwrap(), expected, "{org:?}");
+    }
+    stub.set("/token", Reply::status(404));
+    assert!(told.token("s", None).await.is_err(), "nothing was named that could be missing");
 }
 
 fn asking(stub: &Stub, edit: impl FnOnce(&mut Bounds)) -> Arc<Introspection> {
@@ -264,15 +292,15 @@ async fn a_session_that_many_ask_about_at_once_is_exchanged_once() {
         Arc::new(SessionExchange::new(&format!("{}/token", stub.url()), "sid", "token", client()).unwrap());
     let ask = |value: &'static str| {
         let exchange = Arc::clone(&exchange);
-        tokio::spawn(async move { exchange.token(value).await.unwrap() })
+        tokio::spawn(async move { exchange.token(value, None).await.unwrap() })
     };
     let asking: Vec<_> = (0..20).map(|_| ask("s1")).chain([ask("s2")]).collect();
     for asked in asking {
-        assert_eq!(asked.await.unwrap().as_deref(), Some("a.b.c"));
+        assert_eq!(asked.await.unwrap(), SessionAnswer::Token("a.b.c".into()));
     }
     assert_eq!(stub.hits("/token"), 2, "one for each session");
     // It is not remembered here: who asks later asks anew.
-    assert!(exchange.token("s1").await.unwrap().is_some());
+    assert_eq!(exchange.token("s1", None).await.unwrap(), SessionAnswer::Token("a.b.c".into()));
     assert_eq!(stub.hits("/token"), 3);
 }
 
@@ -285,7 +313,9 @@ async fn made_up_sessions_are_turned_away_beyond_a_number() {
     let asking: Vec<_> = (0..2000)
         .map(|number| {
             let exchange = Arc::clone(&exchange);
-            tokio::spawn(async move { exchange.token(&format!("s{number}")).await.unwrap_err().to_string() })
+            tokio::spawn(
+                async move { exchange.token(&format!("s{number}"), None).await.unwrap_err().to_string() },
+            )
         })
         .collect();
     let mut crowded = 0;
@@ -294,5 +324,5 @@ async fn made_up_sessions_are_turned_away_beyond_a_number() {
     }
     assert!(crowded >= 2000 - 512, "{crowded}");
     stub.set("/token", Reply::json(r#"{"token":"a.b.c"}"#));
-    assert!(exchange.token("s").await.unwrap().is_some(), "there is room again");
+    assert!(exchange.token("s", None).await.is_ok(), "there is room again");
 }

@@ -183,7 +183,8 @@ impl Gate {
                 }))
             }
             _ => {
-                let found = self.token(&parts, (sent, head), now, brought.answers(parts.generation()))?;
+                let found =
+                    self.token(&parts, (sent, head, rule), now, brought.answers(parts.generation()))?;
                 let Some((token, scheme)) = found else { return Ok(None) };
                 let shown = parts.shown(&token, scheme, sent, head, now)?;
                 // What only a shadow looks at is not used up.

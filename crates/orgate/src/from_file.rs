@@ -124,8 +124,12 @@ pub(crate) fn feed(
 
 /// Where a session cookie is exchanged.
 pub(crate) fn exchange(spec: &ExchangeSpec, client: &HttpClient) -> Result<SessionExchange, LoadError> {
-    SessionExchange::new(&spec.url, &spec.cookie, spec.field.as_str(), client.clone())
-        .map_err(|error| LoadError::Keys { issuer: "token.exchange".to_owned(), error })
+    let made = SessionExchange::new(&spec.url, &spec.cookie, spec.field.as_str(), client.clone())
+        .map_err(|error| LoadError::Keys { issuer: "token.exchange".to_owned(), error })?;
+    Ok(match &spec.org {
+        Some(name) => made.naming_organizations_as(name),
+        None => made,
+    })
 }
 
 /// The client for questions that a request waits for.

@@ -8,12 +8,13 @@ use std::sync::{
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::uri::PathAndQuery;
 use orgate_policy::{PermissionsFrom, Policy};
 use orgate_verify::{IssuerIndex, Verifier};
 
 use crate::{
-    DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights, RedirectOptions,
-    Rejection, RequestHead, TokenOptions,
+    Code, DenyOptions, GateAnswer, GateStatus, IdentityOptions, IssuerStatus, Permit, Preflights,
+    RedirectOptions, Rejection, RequestHead, TokenOptions,
     authenticate::{Authenticators, Deliveries},
     forgeries::Forgeries,
     limits::Limits,
@@ -194,8 +195,27 @@ impl GateParts {
     }
 
     pub(crate) fn sent_elsewhere(&self, rejection: Rejection, head: &RequestHead<'_>) -> Rejection {
-        let location = redirect::location(rejection.code(), &self.redirect, head);
-        rejection.sent_to(location)
+        let code = rejection.code();
+        if !self.deny.pages || !redirect::is_navigation(head) {
+            return rejection.sent_to(redirect::location(code, &self.redirect, head));
+        }
+        // Nobody is sent away without a word who is signed in: they would not know what was wrong.
+        match code {
+            Code::OrganizationMismatch if self.chooses_by_path() => {
+                // Whoever is no member cannot come back here, whatever they choose.
+                let start = PathAndQuery::from_static("/");
+                let switch = redirect::address(code, &self.redirect, head, &start);
+                rejection.shown_as_page(switch)
+            }
+            Code::OrganizationMismatch | Code::NoActiveOrganization => {
+                let switch = redirect::address(code, &self.redirect, head, head.path_and_query);
+                rejection.shown_as_page(switch)
+            }
+            _ => match redirect::location(code, &self.redirect, head) {
+                None => rejection.shown_as_page(None),
+                location => rejection.sent_to(location),
+            },
+        }
     }
 
     /// By issuer, in the order of the verifier: where the permissions of its callers come from. `None`, and what is not in

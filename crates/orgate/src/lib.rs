@@ -50,6 +50,7 @@ mod method_override;
 mod observe;
 mod opaque;
 mod options;
+mod page;
 mod permit;
 mod preflight;
 mod principal;

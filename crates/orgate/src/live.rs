@@ -11,9 +11,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use orgate_policy::{Facts, RuleMatch};
+#[cfg(feature = "remote")]
+use orgate_remote::SessionAnswer;
 use orgate_verify::IssuerIndex;
 
-use crate::{Gate, RequestHead, gate::GateParts, session::Exchanged};
+use crate::{
+    Gate, RequestHead, clock,
+    form::Form,
+    gate::GateParts,
+    head::Fields,
+    judge::{Asked, unmatched_or},
+    session::Exchanged,
+};
 
 /// How a caller stands with the issuer.
 #[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "nobody can be asked without the feature"))]
@@ -57,9 +67,10 @@ pub(crate) async fn exchange(parts: &GateParts, head: &RequestHead<'_>) -> Excha
     let Ok(Some(cookie)) = crate::session::cookie(head.headers, exchange.cookie()) else {
         return Exchanged::NoSession;
     };
-    match exchange.token(cookie).await {
-        Ok(Some(token)) => Exchanged::Token(token),
-        Ok(None) => Exchanged::NoSession,
+    match exchange.token(cookie, parts.org_of(head).as_deref()).await {
+        Ok(SessionAnswer::Token(token)) => Exchanged::Token(token),
+        Ok(SessionAnswer::NoSession) => Exchanged::NoSession,
+        Ok(SessionAnswer::NoMember) => Exchanged::NoMember,
         Err(error) => {
             tracing::warn!(%error, "a session could not be exchanged");
             Exchanged::Unavailable
@@ -138,6 +149,42 @@ impl GateParts {
     #[cfg(feature = "remote")]
     pub(crate) fn exchanged_cookie(&self) -> Option<(&str, Duration)> {
         self.exchange.as_ref().map(|(exchange, lifetime)| (exchange.cookie(), *lifetime))
+    }
+
+    /// Whether a session's token is for the organization that a path names.
+    #[cfg(feature = "remote")]
+    pub(crate) fn chooses_by_path(&self) -> bool {
+        self.exchange().is_some_and(|exchange| exchange.names_organizations())
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn chooses_by_path(&self) -> bool {
+        false
+    }
+
+    /// The organization that the rule of a request binds, where the server of the exchange is told.
+    #[cfg(feature = "remote")]
+    pub(crate) fn exchanged_org<'p>(&self, rule: &RuleMatch<'p>) -> Option<&'p str> {
+        if self.chooses_by_path() { rule.organization() } else { None }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn exchanged_org<'p>(&self, _: &RuleMatch<'p>) -> Option<&'p str> {
+        None
+    }
+
+    /// The same for a request whose rule is not in hand.
+    pub(crate) fn org_of(&self, sent: &RequestHead<'_>) -> Option<String> {
+        let form = Form::of(self, sent).ok()?;
+        let head = &form.head(sent);
+        let fields = Fields(head.headers);
+        let asked = Asked {
+            method: head.method.as_str(),
+            path_and_query: head.path_and_query.as_str(),
+            host: head.authority,
+            facts: Facts { headers: &fields, now: clock::now() },
+        };
+        unmatched_or(self, asked, |rule| self.exchanged_org(rule).map(str::to_owned)).ok()?
     }
 
     #[cfg(not(feature = "remote"))]

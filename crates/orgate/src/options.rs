@@ -64,6 +64,8 @@ pub struct DenyOptions {
     pub unmatched_not_found: bool,
     /// 404 instead of 403 for another organization's resources, on every rule.
     pub hide: bool,
+    /// A page instead, for a browser that navigates.
+    pub pages: bool,
     /// How much of the policy a refusal shows.
     pub disclose: Disclose,
 }
@@ -114,6 +116,7 @@ impl From<orgate_config::DenyOptions> for DenyOptions {
             flat: file.flat,
             unmatched_not_found: file.unmatched_404,
             hide: file.hide,
+            pages: file.pages,
             disclose: match file.disclose {
                 orgate_config::Disclose::Nothing => Disclose::Nothing,
                 orgate_config::Disclose::Permission => Disclose::Permission,

@@ -3,7 +3,7 @@
 //! Only a navigation is: a GET or HEAD that the browser made to show a page. Whatever a program asks for keeps its 401 or
 //! 403, which a program understands and a redirect to a page would hide from it.
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, header, uri::PathAndQuery};
 
 use crate::{Code, RedirectOptions, RequestHead};
 
@@ -12,6 +12,16 @@ const MAX_TARGET: usize = 2048;
 
 /// The address, for a refusal with `code` of this request.
 pub(crate) fn location(code: Code, options: &RedirectOptions, head: &RequestHead<'_>) -> Option<HeaderValue> {
+    HeaderValue::try_from(address(code, options, head, head.path_and_query)?).ok()
+}
+
+/// The same as a text, leading back to `target`.
+pub(crate) fn address(
+    code: Code,
+    options: &RedirectOptions,
+    head: &RequestHead<'_>,
+    target: &PathAndQuery,
+) -> Option<String> {
     let page = match code {
         Code::NoCredential | Code::ExpiredToken | Code::InvalidToken => options.login.as_deref()?,
         // Another organization of theirs may do. A mismatch that is hidden has another code here, and leads nowhere.
@@ -21,7 +31,6 @@ pub(crate) fn location(code: Code, options: &RedirectOptions, head: &RequestHead
     if !is_navigation(head) || is_here(page, head) {
         return None;
     }
-    let target = head.path_and_query;
     let origin_form =
         |text: &&str| text.starts_with('/') && !text.starts_with("//") && text.len() <= MAX_TARGET;
     let mut url = page.to_owned();
@@ -30,11 +39,11 @@ pub(crate) fn location(code: Code, options: &RedirectOptions, head: &RequestHead
         url.push_str("return_to=");
         encode(target, &mut url);
     }
-    HeaderValue::try_from(url).ok()
+    Some(url)
 }
 
 /// Whether a browser asks in order to show a page: it says so (W3C Fetch Metadata §2.3), or an older one asks for HTML.
-fn is_navigation(head: &RequestHead<'_>) -> bool {
+pub(crate) fn is_navigation(head: &RequestHead<'_>) -> bool {
     if !matches!(*head.method, Method::GET | Method::HEAD) {
         return false;
     }

@@ -13,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use orgate_policy::{Access, StepUp};
 
 pub(crate) use self::challenge::{ProofFault, Schemes};
-use crate::{Code, DenyOptions, Disclose, GateParts, Principal, quota::Quota, status::Asker};
+use crate::{Code, DenyOptions, Disclose, GateParts, Principal, page, quota::Quota, status::Asker};
 
 /// A refused request: the code, and what may be said about it.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ struct Rare {
     place: Option<(Box<str>, u32)>,
     /// Where the caller is sent instead.
     location: Option<HeaderValue>,
+    /// Whether it is shown as a page, and where that leads to another organization.
+    page: Option<Option<Box<str>>>,
     /// After how many seconds to try again.
     retry_after: Option<u64>,
     /// What is wrong with the proof of possession.
@@ -198,6 +200,12 @@ impl Rejection {
         self
     }
 
+    /// Shows it as a page; `switch` is where another organization is chosen.
+    pub(crate) fn shown_as_page(mut self, switch: Option<String>) -> Self {
+        self.rare.get_or_insert_default().page = Some(switch.map(String::into_boxed_str));
+        self
+    }
+
     /// Says after what time the same request can be let through.
     pub(crate) fn with_quota(mut self, quota: Quota) -> Self {
         self.rare.get_or_insert_default().quota = Some(quota);
@@ -260,7 +268,12 @@ impl Rejection {
             detail: self.detail.as_deref(),
             request_id,
         };
-        let mut response = if self.flat {
+        let page = self.rare.as_ref().and_then(|rare| rare.page.as_ref());
+        let mut response = if let Some(switch) = page {
+            let mut response = problem.respond("text/html", &page::html(self, switch.as_deref(), request_id));
+            response.headers_mut().extend(page::headers());
+            response
+        } else if self.flat {
             problem.respond("application/json", &format!("{{\"error\":{}}}", json(self.code.title())))
         } else {
             let mut body = problem.fields();

@@ -3,7 +3,11 @@
 //! 1. The cookie counts only where no other source has a token.
 //! 2. What comes back is verified like every token of a request; only one that holds is kept, for at most the time that
 //!    the policy says, and it is verified again whenever it is used.
-//! 3. It is a cookie, so what may change something must come from a page that may call the application, as for every
+//! 3. Where the server can be told, the token is for the organization that the rule binds, and not for the one that the session
+//!    is about: two tabs share one session. The path chooses only among what the caller may choose anyway, since the server
+//!    looks the membership up, and the token is bound to the path as every other. A token is kept for the cookie and the
+//!    organization together.
+//! 4. It is a cookie, so what may change something must come from a page that may call the application, as for every
 //!    token in a cookie.
 
 use std::{
@@ -16,6 +20,7 @@ use http::{HeaderMap, header::COOKIE};
 use moka::{Expiry, sync::Cache};
 
 use orgate_claims::UnixTime;
+use orgate_policy::RuleMatch;
 
 use crate::{
     Code, Gate, Need, Rejection, RequestHead,
@@ -39,6 +44,8 @@ pub(crate) enum Exchanged {
     Token(Arc<str>),
     /// There is no such session.
     NoSession,
+    /// Its user is no member of the organization.
+    NoMember,
     /// The server could not be asked.
     Unavailable,
 }
@@ -72,7 +79,7 @@ pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'
     }
 }
 
-/// The tokens of sessions, by a keyed hash of the cookie.
+/// The tokens of sessions, by a keyed hash of the cookie and the organization that was named.
 pub(crate) struct Sessions {
     entries: Cache<u64, Arc<Entry>>,
     hasher: RandomState,
@@ -80,6 +87,7 @@ pub(crate) struct Sessions {
 
 struct Entry {
     cookie: Box<str>,
+    org: Option<Box<str>>,
     token: Arc<str>,
     lifetime: Duration,
 }
@@ -87,23 +95,24 @@ struct Entry {
 impl Sessions {
     pub(crate) fn new() -> Self {
         let weigh = |_: &u64, entry: &Arc<Entry>| {
-            u32::try_from(entry.cookie.len() + entry.token.len() + 256).unwrap_or(u32::MAX)
+            let org = entry.org.as_ref().map_or(0, |org| org.len());
+            u32::try_from(entry.cookie.len() + org + entry.token.len() + 256).unwrap_or(u32::MAX)
         };
         let entries =
             Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).expire_after(Lifetime).build();
         Self { entries, hasher: RandomState::new() }
     }
 
-    pub(crate) fn get(&self, cookie: &str) -> Option<Arc<str>> {
-        let entry = self.entries.get(&self.hasher.hash_one(cookie))?;
+    pub(crate) fn get(&self, cookie: &str, org: Option<&str>) -> Option<Arc<str>> {
+        let entry = self.entries.get(&self.hasher.hash_one((cookie, org)))?;
         // The index is only a hash: the bytes decide.
-        (*entry.cookie == *cookie).then(|| Arc::clone(&entry.token))
+        (*entry.cookie == *cookie && entry.org.as_deref() == org).then(|| Arc::clone(&entry.token))
     }
 
-    pub(crate) fn insert(&self, cookie: &str, token: Arc<str>, lifetime: Duration) {
+    pub(crate) fn insert(&self, (cookie, org): (&str, Option<&str>), token: Arc<str>, lifetime: Duration) {
         if !lifetime.is_zero() {
-            let entry = Entry { cookie: cookie.into(), token, lifetime };
-            self.entries.insert(self.hasher.hash_one(cookie), Arc::new(entry));
+            let entry = Entry { cookie: cookie.into(), org: org.map(Into::into), token, lifetime };
+            self.entries.insert(self.hasher.hash_one((cookie, org)), Arc::new(entry));
         }
     }
 
@@ -137,11 +146,12 @@ impl Expiry<u64, Arc<Entry>> for Lifetime {
 }
 
 impl Gate {
-    /// The verified token of a request's session; `None` if it has none, or the policy exchanges none.
+    /// The verified token of a request's session, for the organization that its rule binds where the server can be told; `None`
+    /// if it has none, or the policy exchanges none.
     pub(crate) fn session(
         &self,
         parts: &GateParts,
-        head: &RequestHead<'_>,
+        (head, rule): (&RequestHead<'_>, &RuleMatch<'_>),
         now: UnixTime,
         brought: Answers<'_>,
     ) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
@@ -149,7 +159,8 @@ impl Gate {
         let Some(value) = cookie(head.headers, name)? else { return Ok(None) };
         csrf::check(head, &parts.token.trusted_origins)
             .map_err(|detail| Rejection::new(Code::Csrf).with_detail(detail))?;
-        if let Some(token) = self.sessions().get(value) {
+        let org = parts.exchanged_org(rule);
+        if let Some(token) = self.sessions().get(value, org) {
             match self.verified(parts, &token, now, brought.heard) {
                 // The token has ended, the session perhaps not.
                 Err(Refusal::Rejection(_)) => {}
@@ -160,8 +171,14 @@ impl Gate {
             None => return Err(Refusal::Need(Need::Exchange)),
             Some(Exchanged::Token(token)) => {
                 let verified = self.verified(parts, token, now, brought.heard)?;
-                self.sessions().insert(value, Arc::clone(token), lifetime);
+                self.sessions().insert((value, org), Arc::clone(token), lifetime);
                 return Ok(Some(verified));
+            }
+            // The binding would say the same of whatever token the session has.
+            Some(Exchanged::NoMember) => {
+                let rejection = Rejection::new(Code::OrganizationMismatch);
+                let hides = parts.deny.hide || rule.hides();
+                return Err(if hides { rejection.hide() } else { rejection }.into());
             }
             Some(Exchanged::NoSession) => (Code::InvalidToken, "the session has ended, or never was one"),
             Some(Exchanged::Unavailable) => {
@@ -187,7 +204,7 @@ impl Gate {
             return Some(Arc::clone(token));
         }
         let (name, _) = parts.exchanged_cookie()?;
-        self.sessions().get(cookie(head.headers, name).ok()??)
+        self.sessions().get(cookie(head.headers, name).ok()??, parts.org_of(head).as_deref())
     }
 }
 
@@ -224,15 +241,21 @@ mod tests {
     #[test]
     fn a_token_is_kept_for_its_very_cookie() {
         let sessions = Sessions::new();
-        sessions.insert("s1", "t1".into(), Duration::from_secs(60));
-        sessions.insert("s2", "t2".into(), Duration::ZERO);
-        assert_eq!(sessions.get("s1").as_deref(), Some("t1"));
-        assert_eq!(sessions.get("s2"), None);
+        sessions.insert(("s1", None), "t1".into(), Duration::from_secs(60));
+        sessions.insert(("s2", None), "t2".into(), Duration::ZERO);
+        assert_eq!(sessions.get("s1", None).as_deref(), Some("t1"));
+        assert_eq!(sessions.get("s2", None), None);
         // As if two cookies had one hash.
-        let entry = Entry { cookie: "s1".into(), token: "t1".into(), lifetime: Duration::from_secs(60) };
-        sessions.entries.insert(sessions.hasher.hash_one("s3"), Arc::new(entry));
-        assert_eq!(sessions.get("s3"), None);
+        let entry =
+            Entry { cookie: "s1".into(), org: None, token: "t1".into(), lifetime: Duration::from_secs(60) };
+        sessions.entries.insert(sessions.hasher.hash_one(("s3", None::<&str>)), Arc::new(entry));
+        assert_eq!(sessions.get("s3", None), None);
+        // One session, two organizations: each has its own token.
+        sessions.insert(("s1", Some("acme")), "a".into(), Duration::from_secs(60));
+        assert_eq!(sessions.get("s1", Some("acme")).as_deref(), Some("a"));
+        assert_eq!(sessions.get("s1", Some("globex")), None);
+        assert_eq!(sessions.get("s1", None).as_deref(), Some("t1"));
         sessions.clear();
-        assert_eq!(sessions.get("s1"), None);
+        assert_eq!(sessions.get("s1", None), None);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{
 };
 
 use orgate_claims::UnixTime;
+use orgate_policy::RuleMatch;
 use orgate_verify::{IssuerIndex, KeyStamp, Verified, VerifyError, VerifyErrorKind};
 
 use crate::{
@@ -37,7 +38,7 @@ impl Gate {
     pub(crate) fn token(
         &self,
         parts: &GateParts,
-        (sent, head): (&RequestHead<'_>, &RequestHead<'_>),
+        (sent, head, rule): (&RequestHead<'_>, &RequestHead<'_>, &RuleMatch<'_>),
         now: UnixTime,
         brought: Answers<'_>,
     ) -> Result<Option<(Arc<VerifiedToken>, Scheme)>, Refusal> {
@@ -62,7 +63,7 @@ impl Gate {
                 }
             }
             None => {
-                let token = self.session(parts, head, now, brought)?;
+                let token = self.session(parts, (head, rule), now, brought)?;
                 Ok(token.map(|token| (token, Scheme::Unnamed)))
             }
         }

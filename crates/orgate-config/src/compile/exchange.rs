@@ -53,6 +53,8 @@ pub struct ExchangeSpec {
     pub url: String,
     /// Which member of its answer is the token.
     pub field: ClaimRef,
+    /// The query parameter that tells the server which organization a rule binds, if it is told.
+    pub org: Option<String>,
     /// How long an answer is used again.
     pub cache: Duration,
 }
@@ -172,6 +174,7 @@ pub(super) fn exchange(
     let cookie = map.required("cookie").text();
     let url = map.required("url").node();
     let field = map.required("field").text();
+    let org = map.optional("org").text();
     let cache = map.optional("cache").duration(0..=300);
     map.finish();
     let url = url.and_then(|node| address(node, &format!("{PATH}.url"), env, diagnostics));
@@ -193,7 +196,18 @@ pub(super) fn exchange(
         }
         fits
     });
+    let unfit = |name: &Spanned<&str>| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        name.value.is_empty() || name.value.len() > 64 || !name.value.bytes().all(is_plain)
+    };
+    if let Some(name) = org.as_ref().filter(|name| unfit(name)) {
+        let message = format!("`{PATH}.org`: `{}` is no name of a query parameter", name.value);
+        let finding = Diagnostic::error(codes::BAD_VALUE, message).at(name.span);
+        diagnostics.push(finding.help("letters, digits and `-._~` fit: `org: org_id`"));
+        return None;
+    }
     Some(ExchangeSpec {
+        org: org.map(|name| name.value.to_owned()),
         cookie: cookie?.value.to_owned(),
         url: url?,
         field: field?,

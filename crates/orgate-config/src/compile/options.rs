@@ -169,7 +169,9 @@ pub(super) fn deny(node: Option<&Node>, diagnostics: &mut Diagnostics) -> (DenyO
     let body = map.optional("body").one_of(&[("problem", false), ("flat", true)]);
     let unmatched = map.optional("unmatched").node();
     let hide = map.optional("hide").boolean();
+    let pages = map.optional("pages").boolean();
     map.finish();
+    options.pages = pages.is_some_and(|pages| pages.value);
     options.disclose = disclose.map(|disclose| disclose.value).unwrap_or_default();
     if options.disclose == Disclose::Full {
         let message = "refusals show the files and lines of the policy to everybody";

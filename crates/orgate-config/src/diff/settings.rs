@@ -63,10 +63,11 @@ pub fn settings(old: &PolicyFile, new: &PolicyFile) -> Vec<SettingChange> {
     push("token.public_url", urls(old), urls(new), true, false);
     let exchange = |file: &PolicyFile| match &file.token.exchange {
         Some(spec) => format!(
-            "the cookie {} at {}, {}, for {}s",
+            "the cookie {} at {}, {}{}, for {}s",
             spec.cookie,
             spec.url,
             spec.field.as_str(),
+            spec.org.as_ref().map(|name| format!(", the organization as {name}")).unwrap_or_default(),
             spec.cache.as_secs()
         ),
         None => "none".to_owned(),

@@ -43,10 +43,11 @@ pub(super) fn router() -> Routes {
         .shows(&[200])
         .sends_on()
         .stops(&["invalid_request", "invalid_redirect_uri", "request_expired", "csrf", "sign_in_required"]);
-    let sent = a_page("submitEnter", "Choose an organization, and go back to the application behind the gate")
-        .takes_form(object().with("request", text()).with("org_id", text()))
-        .sends_on()
-        .stops(&["request_expired", "csrf", "sign_in_required", "unknown_organization"]);
+    let sent =
+        a_page("submitEnter", "Choose an organization, and go back to the application behind the gate")
+            .takes_form(object().with("request", text()).with("org_id", text()))
+            .sends_on()
+            .stops(&["request_expired", "csrf", "sign_in_required", "unknown_organization"]);
     Routes::new().at("/p/{project}/enter", get(show, form).post(submit, sent))
 }
 
@@ -83,7 +84,10 @@ async fn begin(
     let params = Params { redirect_uri: target.clone(), ..Params::default() };
     let Some(session) = session else {
         let opened = request::open(app, headers, &project.id, None, params, None).await?;
-        return Ok(with_cookie(see_other(&page_url(app, &project.id, "login", &opened.handle)), opened.cookie));
+        return Ok(with_cookie(
+            see_other(&page_url(app, &project.id, "login", &opened.handle)),
+            opened.cookie,
+        ));
     };
     if !choose {
         if session.active_member_id.is_some() {
@@ -178,7 +182,8 @@ fn target(return_to: &str, public: &PublicUrl, trusted: &[String]) -> Option<Str
     let url = Url::parse(public.origin()).ok()?.join(return_to).ok()?;
     let origin = url.origin().ascii_serialization();
     let known = origin == public.origin() || trusted.iter().any(|known| *known == origin);
-    let is_page = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let is_page =
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     (known && is_page).then(|| url.into())
 }
 

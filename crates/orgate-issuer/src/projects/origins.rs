@@ -81,7 +81,8 @@ async fn trusted_origin(
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let (Some(origin), None) = (origins.next(), origins.next()) else { return Ok(None) };
     let project = super::find(&mut *app.db.read().await?, project_id).await?;
-    let known = project.is_some_and(|project| project.trusted_origins.iter().any(|known| origin == known.as_str()));
+    let known =
+        project.is_some_and(|project| project.trusted_origins.iter().any(|known| origin == known.as_str()));
     Ok(known.then(|| origin.clone()))
 }
 

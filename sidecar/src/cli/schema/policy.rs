@@ -85,6 +85,7 @@ pub(super) fn schema(names: &Names) -> Value {
                 "body": {"enum": ["problem", "flat"], "description": "RFC 9457, or {\"error\": \"…\"}."},
                 "unmatched": {"enum": [403, 404], "description": "What a request without a rule is answered."},
                 "hide": {"type": "boolean", "description": "Whether another organization's request is answered 404."},
+                "pages": {"type": "boolean", "description": "Whether a browser that navigates is shown a page."},
                 "disclose": {"enum": ["none", "permission", "full"], "description": "What a refusal tells."},
                 "redirect": object("Where a browser is sent instead.", json!({
                     "login": {"type": "string"},
@@ -247,6 +248,7 @@ fn token() -> Value {
                 "cookie": {"type": "string"},
                 "url": {"type": "string"},
                 "field": {"type": "string", "description": "Where the token is in the answer: a member, or a JSON pointer."},
+                "org": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,64}$", "description": "The query parameter that tells which organization a rule binds."},
                 "cache": text(DURATION),
             }), &["cookie", "url", "field"]),
             "csrf": {
