@@ -46,8 +46,8 @@ fn words(code: Code) -> (&'static str, &'static str) {
         ),
         Code::OrganizationMismatch => (
             "This belongs to another organization",
-            "Your sign-in is fine, but the organization that you are working in is not the one of this page. Switch to \
-             another one of yours, or ask somebody who belongs to that organization to invite you.",
+            "You are signed in, but not to the organization of this page. Switch to another one of yours, or ask one of its \
+             members to invite you.",
         ),
         Code::MissingPermission | Code::MissingRole | Code::ConditionFailed => (
             "You may not open this page",

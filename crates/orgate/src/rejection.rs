@@ -271,7 +271,9 @@ impl Rejection {
         let page = self.rare.as_ref().and_then(|rare| rare.page.as_ref());
         let mut response = if let Some(switch) = page {
             let mut response = problem.respond("text/html", &page::html(self, switch.as_deref(), request_id));
-            response.headers_mut().extend(page::headers());
+            for (name, value) in page::headers() {
+                response.headers_mut().insert(name, value);
+            }
             response
         } else if self.flat {
             problem.respond("application/json", &format!("{{\"error\":{}}}", json(self.code.title())))

@@ -156,7 +156,7 @@ bind: {tenant: [org.id, claims.t], header.x-org: org.id}
 conditions: {same: path.t == claims.t}
 resource: {url: https://api.example, name: A, documentation: https://a.example/docs, scopes: [read]}
 identity: {prefix: X-Who, also_strip: [x-org-id]}
-deny: {body: flat, unmatched: 404, hide: true, disclose: none, redirect: {login: /login}}
+deny: {body: flat, pages: true, unmatched: 404, hide: true, disclose: none, redirect: {login: /login}}
 rules:
   GET /a: read
   DELETE /a/{tenant}: {require: write and same, unbound: tenant, shadow: deny, fresh: live, note: n, allow: W052, x-n: 1}

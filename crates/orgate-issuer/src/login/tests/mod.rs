@@ -1,4 +1,5 @@
 use http::Method;
+mod enter;
 mod found;
 mod pages;
 mod sessions;
