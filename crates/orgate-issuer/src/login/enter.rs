@@ -181,7 +181,7 @@ fn target(return_to: &str, public: &PublicUrl, trusted: &[String]) -> Option<Str
     }
     let url = Url::parse(public.origin()).ok()?.join(return_to).ok()?;
     let origin = url.origin().ascii_serialization();
-    let known = origin == public.origin() || trusted.iter().any(|known| *known == origin);
+    let known = origin == public.origin() || trusted.contains(&origin);
     let is_page =
         matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
     (known && is_page).then(|| url.into())
