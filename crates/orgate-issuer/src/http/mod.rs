@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
+pub(crate) mod etag;
 pub(crate) mod page;
 pub(crate) mod paging;
 pub(crate) mod path;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::queries;
 use crate::{
     app::Shared,
-    http::{Problem, problem::Code},
+    http::{Problem, etag, problem::Code},
     openapi::{Routes, anything, get, list, object, public},
     secret::fingerprint,
 };
@@ -35,12 +35,7 @@ async fn key_set(
     })?;
     let body = ring.key_set().to_string();
     let tag = format!("\"{}\"", fingerprint(&body));
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let known = known.flat_map(|value| value.split(',')).any(|one| {
-        let one = one.trim();
-        one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
-    });
-    let mut response = match known {
+    let mut response = match etag::is_known(&headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
     };

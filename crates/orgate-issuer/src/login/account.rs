@@ -17,7 +17,7 @@ use crate::{
     clock::rfc3339,
     db::DbError,
     events::Actor,
-    http::{Problem, body::Json, cookies, csrf, paging::Page, peer::Peer, problem::Code},
+    http::{Problem, body::Json, cookies, csrf, etag, paging::Page, peer::Peer, problem::Code},
     members,
     openapi::{
         Members, Named, Operation, Routes, anyone, body, email, flag, get, object, own, post, text, texts,
@@ -25,6 +25,7 @@ use crate::{
     },
     projects,
     projects::Project,
+    secret::fingerprint,
     throttle::Visitor,
     users,
     users::User,
@@ -37,12 +38,25 @@ pub(super) fn router(base: &str) -> Routes {
     Routes::new()
         .at(&format!("{base}/login"), post(login, signs_in(in_)))
         .at(&format!("{base}/logout"), post(logout, own("logout", "End the session").gives_nothing()))
-        .at(&format!("{base}/session"), get(show, own("readSession", "The session").gives(200, SESSION)))
+        .at(
+            &format!("{base}/session"),
+            get(
+                show,
+                own("readSession", "The session").gives(200, SESSION).answers(
+                    304,
+                    UNCHANGED,
+                    None,
+                    &["ETag"],
+                ),
+            ),
+        )
         .at(
             &format!("{base}/me/organizations"),
             get(organizations, all.refuses(&[Code::OrganizationsDisabled])),
         )
 }
+
+const UNCHANGED: &str = "It says what `If-None-Match` names.";
 
 /// A body that may name the project, where the path does not.
 pub(crate) fn of_project(members: Members) -> Members {
@@ -177,7 +191,29 @@ async fn show(
     let project = find_project(&app, &session.project_id).await?;
     let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
     let user = user.ok_or(Code::Unauthenticated)?;
-    Ok(private(view(&app, &project, &session, &user).await?))
+    let view = view(&app, &project, &session, &user).await?;
+    Ok(unless_known(&headers, view))
+}
+
+/// The session, unless whoever asks has what it says. Its end moves with its use and says nothing about it, so it is not
+/// looked at. The answer belongs to a cookie: it may be kept by who sent that, and is asked for again before each use.
+fn unless_known(headers: &HeaderMap, view: Value) -> Response {
+    let mut said = view.clone();
+    if let Some(object) = said.as_object_mut() {
+        object.remove("expires_at");
+    }
+    let tag = format!("W/\"{}\"", fingerprint(&said.to_string()));
+    let mut response = match etag::is_known(headers, &tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => axum::Json(view).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.append(header::VARY, HeaderValue::from_static("cookie"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
 }
 
 async fn organizations(

@@ -38,6 +38,7 @@ const METADATA: Named = Named("ServerMetadata", || {
         "pushed_authorization_request_endpoint",
         "device_authorization_endpoint",
         "end_session_endpoint",
+        "revocations_endpoint",
     ];
     let lists = [
         "scopes_supported",
@@ -108,6 +109,8 @@ fn document(app: &App, project: &Project) -> Value {
         "pushed_authorization_request_endpoint": format!("{issuer}/par"),
         "device_authorization_endpoint": format!("{issuer}/device_authorization"),
         "end_session_endpoint": format!("{issuer}/logout"),
+        // Ours: the change feed, for gates.
+        "revocations_endpoint": format!("{issuer}/revocations"),
         "scopes_supported": scope::KNOWN,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -8,6 +8,8 @@ pub(super) const AUDIENCE: &str = "demo-api";
 pub(super) const REDIRECT_URI: &str = "http://127.0.0.1:3000/callback";
 /// The secret of the project's client; the project lives as long as the demo.
 pub(super) const CLIENT_SECRET: &str = "demo client secret";
+/// The key by which its change feed is read.
+pub(super) const FEED_KEY: &str = "sk_a_key_that_lives_as_long_as_the_demo_does";
 /// The password of all its people.
 pub(super) const PASSWORD: &str = "correct horse battery";
 /// The organization that the four people belong to.
@@ -49,6 +51,7 @@ pub(super) fn bootstrap() -> String {
          \x20   access_ttl: 1h\n\
          \x20   redirect_uris: [\"{REDIRECT_URI}\"]\n\
          \x20   client_secret: {CLIENT_SECRET}\n\
+         \x20   keys: [{{name: gate, secret: {FEED_KEY}, scopes: [feed]}}]\n\
          \x20   users:\n{users}\
          \x20   organizations:\n\
          \x20     - {{id: {ORGANIZATION}, slug: acme, name: Acme Corp, owner: {owner}, members: [{members}]}}\n\

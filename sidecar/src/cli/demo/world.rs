@@ -85,6 +85,7 @@ impl World {
 
     /// Stops everything and removes the folder.
     pub(super) async fn end(self) {
+        self.service.release();
         self.shutdown.abort();
         for task in self.running {
             let _ = task.await;

@@ -143,9 +143,16 @@ async fn serve_issuer(options: Options, common: &Common) -> Result<(), Failure> 
         let subject = Arc::new(IssuerStatus { issuer: issuer.clone(), shutdown: shutdown.clone() });
         tokio::spawn(serve::serve(admin, Admin::new(subject), Limits::of_admin(), admin_shutdown.clone()))
     });
+    // Who reads the change feed would never be done.
+    let (released, draining) = (issuer.clone(), shutdown.clone());
+    let releasing = tokio::spawn(async move {
+        draining.draining().await;
+        released.release();
+    });
     let routed = Routed::new(issuer.router()).trusting(peers);
     serve::serve(listener, routed, Limits::of_this_process(), shutdown).await;
 
+    releasing.abort();
     issuer.shutdown().await;
     admin_shutdown.abort();
     if let Some(administered) = administered {

@@ -7,7 +7,8 @@ use std::sync::{
 
 use crate::{
     db::{Constraint, DatabaseUrl, Db, DbError, sql},
-    testing::{Engine, NOW, TempDir, on},
+    events::{Actor, Event, EventType},
+    testing::{Engine, NOW, Site, TempDir, on},
 };
 
 async fn database() -> (Db, TempDir) {
@@ -148,5 +149,51 @@ fn a_database_in_another_encoding_is_refused() {
         assert!(error.contains("LATIN1") && error.contains("help:"), "{error}");
         let nowhere = DatabaseUrl::parse(&server.url("nothing_there")).unwrap();
         assert!(Db::open(&nowhere, NOW).await.unwrap_err().to_string().contains("nothing_there"));
+    });
+}
+
+/// Whoever waits at one issuer is woken by a commit of another one.
+#[test]
+fn another_issuer_is_told_when_a_right_has_ended() {
+    on(Engine::Postgres, async {
+        let site = Site::open().await;
+        let here = site.issuer.app().db.clone();
+        let url = DatabaseUrl::parse(&site.dir.database()).unwrap();
+        let there = Db::open(&url, NOW).await.unwrap();
+        let mut waiting = there.wakes().watch("proj_p");
+        let mut elsewhere = there.wakes().watch("proj_q");
+        let hearing = tokio::spawn({
+            let there = there.clone();
+            async move { there.hear_others().await }
+        });
+        // It listens once everybody was woken: what was told before, nobody has heard.
+        for everybody in [&mut waiting, &mut elsewhere] {
+            everybody.changed().await.unwrap();
+        }
+        let event = |kind: EventType| Event {
+            project_id: "proj_p".to_owned(),
+            kind,
+            actor: Actor::System,
+            org_id: None,
+            target_id: "ses_1".to_owned(),
+            data: serde_json::json!({}),
+            at: NOW,
+        };
+        for kind in [EventType::SessionCreated, EventType::SessionRevoked] {
+            let event = event(kind);
+            here.write::<_, DbError>(move |tx| {
+                Box::pin(async move {
+                    tx.record(event);
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        }
+        waiting.changed().await.unwrap();
+        assert!(!elsewhere.has_changed().unwrap(), "another project");
+        there.close().await;
+        let lost = hearing.await.unwrap();
+        assert!(matches!(lost, DbError::Lost(_) | DbError::Unavailable(_)), "{lost}");
     });
 }

@@ -148,3 +148,40 @@ async fn a_user_who_is_suspended_meanwhile_does_not_come_in_by_the_second_step()
     let reply = site.browser().json(Method::POST, "/p/proj_p/v1/auth/mfa/verify", &body).await;
     assert_eq!((reply.status.as_u16(), reply.code()), (401, json!("sign_in_expired")), "{}", reply.text());
 }
+
+#[orgate_testkit::both]
+async fn a_session_that_says_the_same_is_not_sent_again() {
+    let site = site().await;
+    let browser = site.signed_in("d").await;
+    let again = async |tag: &str| {
+        browser.send(Method::GET, "/v1/auth/session", &[("if-none-match", tag)], String::new()).await
+    };
+    let tag_of = |reply: &crate::testing::Reply| reply.headers["etag"].to_str().unwrap().to_owned();
+    let first = browser.get("/v1/auth/session").await;
+    assert_eq!(first.headers["cache-control"], "private, no-cache");
+    assert_eq!(first.headers["vary"], "cookie");
+    let mut tag = tag_of(&first);
+    // Its use moves its end, and that is no news.
+    site.clock.advance(3_600_000);
+    let unchanged = again(&format!("\"x\", {tag}")).await;
+    assert_eq!((unchanged.status.as_u16(), tag_of(&unchanged)), (304, tag.clone()));
+    assert!(unchanged.body.is_empty());
+
+    let globex = "/v1/auth/organizations/globex";
+    let member = format!("{globex}/members/usr_d");
+    let x = site.signed_in("x").await;
+    for (who, method, path, body) in [
+        (&browser, Method::POST, format!("{globex}/switch"), json!({})),
+        (&x, Method::PATCH, globex.to_owned(), json!({ "name": "Globex" })),
+        (&x, Method::PUT, member.clone(), json!({ "role": "viewer" })),
+        (&x, Method::DELETE, member, json!({})),
+    ] {
+        let done = who.json(method, &path, &body).await;
+        assert!(done.status.is_success(), "{path}: {}", done.text());
+        let changed = again(&tag).await;
+        assert_eq!(changed.status, 200, "{path}");
+        tag = tag_of(&changed);
+    }
+    assert_eq!(browser.json(Method::POST, "/v1/auth/logout", &json!({})).await.status, 204);
+    assert_eq!(again(&tag).await.status, 401);
+}
