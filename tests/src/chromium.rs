@@ -176,7 +176,7 @@ impl Chromium {
 
     /// Waits until a script gives something that is true, and gives that.
     pub fn wait_for(&mut self, script: &str) -> Value {
-        let patience = PATIENCE.as_millis();
+        let patience = PATIENCE.as_millis() / 2;
         self.evaluate(&format!(
             "(async () => {{ const end = Date.now() + {patience}; for (;;) {{ const found = {script}; if (found) return found; \
              if (Date.now() > end) throw new Error('in vain: ' + document.body?.innerText); \
