@@ -3,6 +3,7 @@
 //! Labels come from the policy and from this program, never from a request, so the number of series is bounded: rules
 //! times codes. The counter of an allowed request is found without a lock; the names are frozen and documented.
 
+mod feeds;
 mod introspection;
 mod keys;
 mod upstreams;
@@ -14,14 +15,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use orgate::{GateStatus, IntrospectionFigures, KeyFigures};
+use orgate::{FeedFigures, GateStatus, IntrospectionFigures, KeyFigures};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
-use self::{introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics};
+use self::{feeds::FeedMetrics, introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics};
 use crate::upstream::Upstreams;
 
 /// Everything the admin listener shows under `/metrics`.
@@ -39,6 +40,7 @@ pub struct Metrics {
     upstream_errors: Family<KindLabel, Counter>,
     upstreams: UpstreamMetrics,
     keys: KeyMetrics,
+    feeds: FeedMetrics,
     introspection: IntrospectionMetrics,
     unknown_permissions: Counter,
     forgeries: Counter,
@@ -134,6 +136,7 @@ impl Metrics {
         registry.register("upstream_errors", "Requests the upstream did not answer", upstream_errors.clone());
         let upstreams = UpstreamMetrics::registered(&mut registry);
         let keys = KeyMetrics::registered(&mut registry);
+        let feeds = FeedMetrics::registered(&mut registry);
         let introspection = IntrospectionMetrics::registered(&mut registry);
         let policy_stale = Gauge::default();
         registry.register(
@@ -176,6 +179,7 @@ impl Metrics {
             upstream_errors,
             upstreams,
             keys,
+            feeds,
             introspection,
             unknown_permissions,
             forgeries,
@@ -277,6 +281,11 @@ impl Metrics {
     /// Sets what is counted of the questions about the tokens of issuers that are asked.
     pub fn questions(&self, issuers: impl IntoIterator<Item = (String, IntrospectionFigures)>) {
         self.introspection.observe(issuers);
+    }
+
+    /// Sets what is known of the change feeds of issuers.
+    pub fn feeds(&self, issuers: impl IntoIterator<Item = (String, FeedFigures)>) {
+        self.feeds.observe(issuers);
     }
 
     /// Sets what the gate counts of tokens, all since it began.

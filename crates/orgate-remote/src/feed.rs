@@ -69,7 +69,7 @@ pub enum FeedRefusal {
 }
 
 /// How a feed stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeedFigures {
     /// Whether marks were ever loaded.

@@ -68,6 +68,7 @@ mod sources;
 mod status;
 #[cfg(any(feature = "axum", feature = "config"))]
 mod template;
+mod tenure;
 #[cfg(feature = "config")]
 pub mod testing;
 mod token_cache;
@@ -113,7 +114,7 @@ pub use options::{
 #[cfg(feature = "macros")]
 pub use orgate_macros::permissions;
 #[cfg(feature = "remote")]
-pub use orgate_remote::IntrospectionFigures;
+pub use orgate_remote::{FeedFigures, IntrospectionFigures};
 pub use orgate_verify::{CertificateThumbprint, KeyFigures};
 pub use permit::{Additions, Permit};
 pub use preflight::{CorsOptions, GateAnswer, Preflights};
@@ -124,4 +125,5 @@ pub use rejection::Rejection;
 pub use resource::ResourceOptions;
 pub use sender::SenderOptions;
 pub use status::{GateStatus, IssuerStatus};
+pub use tenure::Tenure;
 pub use token_cache::TokenCacheFigures;

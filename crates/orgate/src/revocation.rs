@@ -55,6 +55,16 @@ impl GateParts {
         })
     }
 
+    /// Whether it is heard what the issuer of a token revokes.
+    pub(crate) fn is_told_of(&self, token: &VerifiedToken) -> bool {
+        token.issuer.is_some_and(|issuer| self.feed(issuer).is_some())
+    }
+
+    /// Whether a token of this issuer is still believed, for something that it began long ago.
+    pub(crate) fn believes(&self, issuer: IssuerIndex, token: &VerifiedToken) -> bool {
+        self.feed(issuer).is_none_or(|feed| feed.check(&token.principal, token.kid.as_deref()).is_ok())
+    }
+
     /// Waits a moment for the first marks of an issuer.
     pub(crate) async fn wait_for_marks(&self, issuer: IssuerIndex) {
         if let Some(feed) = self.feed(issuer) {
@@ -72,6 +82,14 @@ impl GateParts {
 
     pub(crate) fn is_outdated(&self, _: &VerifiedToken) -> bool {
         false
+    }
+
+    pub(crate) fn is_told_of(&self, _: &VerifiedToken) -> bool {
+        false
+    }
+
+    pub(crate) fn believes(&self, _: orgate_verify::IssuerIndex, _: &VerifiedToken) -> bool {
+        true
     }
 
     #[allow(clippy::unused_async, reason = "the same as with the feature")]

@@ -212,9 +212,13 @@ async fn required_keys(gate: &Gate) -> Result<(), Failure> {
     if tokio::time::timeout(KEYS, gate.ready()).await.is_ok() {
         return Ok(());
     }
-    let missing = gate.status().issuers.into_iter().filter(|issuer| !issuer.keys_loaded).map(|issuer| {
-        let reason = issuer.last_error.unwrap_or_else(|| "no answer yet".to_owned());
-        format!("no keys of issuer `{}` from `{}`: {reason}", issuer.issuer, issuer.location)
+    let missing = gate.status().issuers.into_iter().filter(|issuer| !issuer.is_ready()).map(|issuer| {
+        let (what, location, error) = match issuer.feed {
+            Some(feed) if issuer.keys_loaded => ("marks", feed.location, feed.last_error),
+            _ => ("keys", issuer.location, issuer.last_error),
+        };
+        let reason = error.unwrap_or_else(|| "no answer yet".to_owned());
+        format!("no {what} of issuer `{}` from `{location}`: {reason}", issuer.issuer)
     });
     let text = missing.collect::<Vec<_>>().join("\n");
     Err(Failure::could_not_run(format!(
@@ -312,6 +316,8 @@ impl Administered for Status {
         self.metrics.tokens(&status);
         let asked = status.issuers.iter().map(|issuer| (issuer.issuer.clone(), issuer.introspection));
         self.metrics.questions(asked.filter_map(|(issuer, figures)| Some((issuer, figures?))));
+        let feeds = status.issuers.iter().map(|issuer| (issuer.issuer.clone(), issuer.feed.clone()));
+        self.metrics.feeds(feeds.filter_map(|(issuer, figures)| Some((issuer, figures?))));
         let issuers =
             status.issuers.into_iter().map(|issuer| (issuer.issuer, issuer.keys_loaded, issuer.figures));
         let connections = self.upstreams.as_ref().map_or((0, 0), Upstreams::connections);

@@ -6,15 +6,20 @@ use serde_json::{Map, json};
 use super::upstreams;
 use crate::{admin::Readiness, upstream::Upstreams};
 
-/// Ready once every issuer's keys were loaded, unless no upstream gets requests, and until the process drains. A policy file
+/// Ready once every issuer's keys were loaded, and what it revoked where the policy wants to know, unless no upstream gets requests, and until the process drains. A policy file
 /// that does not stand is told and keeps nobody out: the one before it is enforced.
 pub(super) fn of(gate: &Gate, upstreams: Option<&Upstreams>, is_stale: bool, draining: bool) -> Readiness {
     let waiting: Vec<_> = gate
         .status()
         .issuers
         .into_iter()
-        .filter(|issuer| !issuer.keys_loaded)
-        .map(|issuer| json!({"issuer": issuer.issuer, "keys": issuer.location, "error": issuer.last_error}))
+        .filter(|issuer| !issuer.is_ready())
+        .map(|issuer| match issuer.feed {
+            Some(feed) if issuer.keys_loaded => {
+                json!({"issuer": issuer.issuer, "feed": feed.location, "error": feed.last_error})
+            }
+            _ => json!({"issuer": issuer.issuer, "keys": issuer.location, "error": issuer.last_error}),
+        })
         .collect();
     let mut members = Map::new();
     if !waiting.is_empty() {

@@ -178,7 +178,8 @@ impl Inner {
             Ok((names, identity)) => {
                 let until = principal.as_ref().and_then(|principal| principal.expires_at());
                 let outbound = Outbound::new(request, target, names, identity, connection, id.header());
-                self.upstreams.forward(outbound.overriding(overriding).until(until)).await
+                let outbound = outbound.overriding(overriding).until(until);
+                self.upstreams.forward(outbound.reviewed_by(permit.tenure(self.hall.gate()))).await
             }
             Err(error) => Err(error),
         };

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../metrics.rs"),
+    include_str!("feeds.rs"),
     include_str!("keys.rs"),
     include_str!("introspection.rs"),
     include_str!("upstreams.rs"),

@@ -39,6 +39,7 @@ pub use self::{
     tunnel::{CanSwitch, Switched, Tunnel},
     workers::Workers,
 };
+pub(crate) use self::tunnel::REVIEW;
 pub(crate) use self::{framing::decimal, handler::refusal, workers::current as current_worker};
 
 /// What one listener allows its clients.

@@ -3,7 +3,8 @@
 //! A handler that forwards an upgrade answers with status 101 and a [`Switched`] in the extensions of its answer. Nothing
 //! of the client's reaches the other side before the 101 does the client: what it sends early stays with the parser, and
 //! is a request like any other if there is no 101. The connection keeps its place among those of its listener, and a
-//! drain waits for it as for an exchange. A tunnel ends with the caller's token, since nothing in it is judged again.
+//! drain waits for it as for an exchange. A tunnel ends with the caller's token, and soon after that is revoked, since
+//! nothing in it is judged again.
 
 use std::{
     any::Any,
@@ -19,7 +20,7 @@ use std::{
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use orgate::clock;
+use orgate::{Tenure, clock};
 use orgate_claims::UnixTime;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
@@ -45,7 +46,13 @@ pub struct Tunnel {
     pub(crate) idle: Duration,
     /// When it ends in any case.
     pub(crate) until: Option<UnixTime>,
+    /// Whether the caller still stands.
+    pub(crate) tenure: Option<Tenure>,
 }
+
+/// How often it is asked whether a caller still stands who was let in before. No test waits that long.
+pub(crate) const REVIEW: Duration =
+    if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 
 impl Switched {
     /// For the extensions of an answer.
@@ -74,7 +81,7 @@ impl Tunnel {
         client: impl AsyncRead + AsyncWrite + Unpin,
         early: &[u8],
     ) -> io::Result<()> {
-        let Self { upstream, held: _held, idle, until } = self;
+        let Self { upstream, held: _held, idle, until, tenure } = self;
         let upstream = upstream.await.map_err(io::Error::other)?;
         let mut upstream = TokioIo::new(upstream);
         upstream.write_all(early).await?;
@@ -99,10 +106,20 @@ impl Tunnel {
                 None => std::future::pending().await,
             }
         };
+        let revoked = async {
+            let Some(tenure) = tenure else { return std::future::pending().await };
+            loop {
+                tokio::time::sleep(REVIEW).await;
+                if !tenure.stands() {
+                    return;
+                }
+            }
+        };
         tokio::select! {
             carried = carried => carried.map(|_| ()),
             () = quiet => Err(io::ErrorKind::TimedOut.into()),
             () = over => Ok(()),
+            () = revoked => Ok(()),
         }
     }
 }

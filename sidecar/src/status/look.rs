@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orgate::{Gate, clock};
 
-use super::{Connections, Issuer, Policy, Snapshot};
+use super::{Connections, Feed, Issuer, Policy, Snapshot};
 use crate::{admin::Readiness, doors::Hall, metrics::Metrics};
 
 impl Snapshot {
@@ -17,6 +17,12 @@ impl Snapshot {
     ) -> Self {
         let parts = gate.parts();
         let issuers = gate.status().issuers.into_iter().map(|issuer| Issuer {
+            feed: issuer.feed.as_ref().map(|feed| Feed {
+                marks: feed.loaded.then_some(feed.marks),
+                age: feed.age,
+                stale: feed.stale,
+                error: feed.last_error.clone(),
+            }),
             keys: issuer.keys_loaded.then_some(issuer.figures.usable),
             age: issuer.figures.age,
             error: issuer.last_error,
@@ -48,7 +54,7 @@ impl Snapshot {
 fn reasons(readiness: &Readiness) -> Vec<String> {
     let Readiness::NotReady(members) = readiness else { return Vec::new() };
     let word = |name: &String| match name.as_str() {
-        "issuers" => "keys of an issuer were never loaded".to_owned(),
+        "issuers" => "keys of an issuer were never loaded, or it is not heard what it revokes".to_owned(),
         "upstreams" => "an upstream gets no requests".to_owned(),
         "draining" => "the process is ending".to_owned(),
         other => other.to_owned(),

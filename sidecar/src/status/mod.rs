@@ -65,6 +65,21 @@ pub struct Issuer {
     pub age: Option<Duration>,
     /// Why the last attempt to fetch them failed.
     pub error: Option<String>,
+    /// What it revokes, where that is read.
+    pub feed: Option<Feed>,
+}
+
+/// The change feed of an issuer.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// How many marks are in force; `None` if none were ever loaded.
+    pub marks: Option<usize>,
+    /// How long ago it was last heard.
+    pub age: Option<Duration>,
+    /// Whether that is longer than the policy allows.
+    pub stale: bool,
+    /// Why it cannot be read.
+    pub error: Option<String>,
 }
 
 /// Connections to an upstream.

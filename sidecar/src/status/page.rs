@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{Connections, Issuer, Policy, Snapshot};
+use super::{Connections, Feed, Issuer, Policy, Snapshot};
 use crate::recent::{Figures, Refusal, SECONDS};
 
 pub(super) fn page(snapshot: &Snapshot) -> String {
@@ -137,10 +137,25 @@ fn issuer(issuer: &Issuer) -> String {
     });
     format!(
         "<tr><th scope=\"row\"><code>{}</code></th><td data-label=\"keys\">{keys}</td><td data-label=\"heard of\">{heard}</td>\
-         <td data-label=\"from\"><code>{}</code></td></tr>{error}",
+         <td data-label=\"from\"><code>{}</code></td></tr>{error}{}",
         escape(&issuer.name),
-        escape(&issuer.location)
+        escape(&issuer.location),
+        issuer.feed.as_ref().map(feed).unwrap_or_default()
     )
+}
+
+/// What is known of what an issuer revokes.
+fn feed(feed: &Feed) -> String {
+    let heard = match (feed.marks, feed.age) {
+        (Some(marks), Some(age)) => format!("{}, heard {} ago", counted(marks, "mark"), told(age)),
+        _ => "<strong class=\"bad\">never heard</strong>".to_owned(),
+    };
+    let stale = if feed.stale { " <strong class=\"bad\">stale</strong>" } else { "" };
+    let error = feed
+        .error
+        .as_ref()
+        .map_or_else(String::new, |error| format!(" <span class=\"bad\">{}</span>", escape(error)));
+    format!("<tr class=\"more\"><td colspan=\"4\">revoked: {heard}{stale}{error}</td></tr>")
 }
 
 fn upstreams(upstreams: &[Connections]) -> String {
@@ -229,6 +244,7 @@ mod tests {
         let snapshot = Snapshot {
             not_ready: vec![evil.to_owned()],
             issuers: vec![Issuer {
+                feed: Some(Feed { marks: Some(3), age: Some(Duration::from_secs(41)), stale: true, error: Some(evil.to_owned()) }),
                 name: evil.to_owned(),
                 location: evil.to_owned(),
                 keys: None,
@@ -250,7 +266,7 @@ mod tests {
         };
         let page = page(&snapshot);
         assert_eq!(page.matches("<script").count(), 1, "{page}");
-        assert_eq!(page.matches("&lt;script&gt;&quot;&amp;").count(), 10, "{page}");
+        assert_eq!(page.matches("&lt;script&gt;&quot;&amp;").count(), 11, "{page}");
     }
 
     #[test]

@@ -17,9 +17,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use orgate::Tenure;
+use tokio::time::Instant;
 
 use super::{hop_by_hop, pool::Lease};
-use crate::{deadline::Deadline, identity_headers::IdentityHeaders};
+use crate::{deadline::Deadline, identity_headers::IdentityHeaders, serve::REVIEW};
 
 /// What the sending of a request body looks like from outside.
 #[derive(Debug, Default)]
@@ -227,11 +229,35 @@ pub struct ResponseBody {
     idle: Deadline,
     lease: Option<Lease>,
     sending: Option<Arc<Sending>>,
+    review: Option<Box<Review>>,
+}
+
+/// Whether the caller still stands, asked now and then while the body lasts.
+#[derive(Debug)]
+struct Review {
+    tenure: Tenure,
+    last: Instant,
+    next: Deadline,
+}
+
+impl Review {
+    /// Called whenever the body is looked at: ready once the caller does not stand any more.
+    fn poll_over(&mut self, cx: &mut Context<'_>, is_waiting: bool) -> Poll<()> {
+        while self.last.elapsed() >= REVIEW || (is_waiting && self.next.poll_elapsed(cx).is_ready()) {
+            if !self.tenure.stands() {
+                return Poll::Ready(());
+            }
+            self.last = Instant::now();
+            self.next.disarm();
+        }
+        Poll::Pending
+    }
 }
 
 impl ResponseBody {
     pub(super) fn new(inner: Incoming, idle: Duration, lease: Lease, sending: Option<Arc<Sending>>) -> Self {
-        let mut body = Self { inner, idle: Deadline::new(idle), lease: Some(lease), sending };
+        let mut body =
+            Self { inner, idle: Deadline::new(idle), lease: Some(lease), sending, review: None };
         if body.inner.is_end_stream() {
             body.finish();
         }
@@ -240,7 +266,13 @@ impl ResponseBody {
 
     /// None, of an answer that switches protocols.
     pub(super) fn none(inner: Incoming) -> Self {
-        Self { inner, idle: Deadline::new(Duration::ZERO), lease: None, sending: None }
+        Self { inner, idle: Deadline::new(Duration::ZERO), lease: None, sending: None, review: None }
+    }
+
+    /// The same, cut off once the caller does not stand any more.
+    pub(super) fn reviewed_by(self, tenure: Option<Tenure>) -> Self {
+        let review = |tenure| Box::new(Review { tenure, last: Instant::now(), next: Deadline::new(REVIEW) });
+        Self { review: tenure.filter(|_| !self.inner.is_end_stream()).map(review), ..self }
     }
 
     fn finish(&mut self) {
@@ -262,7 +294,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamGone>>> {
         let this = &mut *self;
-        match Pin::new(&mut this.inner).poll_frame(cx) {
+        let frame = Pin::new(&mut this.inner).poll_frame(cx);
+        if let Some(review) = &mut this.review
+            && review.poll_over(cx, frame.is_pending()).is_ready()
+        {
+            this.lease = None;
+            return Poll::Ready(Some(Err(UpstreamGone::Revoked)));
+        }
+        match frame {
             Poll::Pending if this.idle.poll_elapsed(cx).is_pending() => Poll::Pending,
             Poll::Pending => {
                 this.lease = None;
@@ -305,6 +344,8 @@ pub enum UpstreamGone {
     Late,
     /// It closed the connection or sent what is no body.
     Broken(hyper::Error),
+    /// It did not stop: whom it was for may not have it any more.
+    Revoked,
 }
 
 impl fmt::Display for UpstreamGone {
@@ -312,6 +353,7 @@ impl fmt::Display for UpstreamGone {
         match self {
             Self::Late => f.write_str("the upstream stopped sending its body"),
             Self::Broken(error) => write!(f, "the upstream's body broke off: {error}"),
+            Self::Revoked => f.write_str("the caller's token was revoked while the answer was sent"),
         }
     }
 }

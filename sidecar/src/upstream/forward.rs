@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
+use orgate::Tenure;
 use orgate_claims::UnixTime;
 
 use super::{
@@ -40,6 +41,8 @@ pub struct Outbound<'o> {
     overriding: Option<(HeaderName, HeaderValue)>,
     /// When a protocol that is switched to has to end.
     until: Option<UnixTime>,
+    /// Whether the caller still stands, while what is answered lasts.
+    tenure: Option<Tenure>,
 }
 
 /// The body that the client sent.
@@ -95,6 +98,7 @@ impl<'o> Outbound<'o> {
             request_id,
             overriding: None,
             until: None,
+            tenure: None,
         }
     }
 
@@ -112,6 +116,11 @@ impl<'o> Outbound<'o> {
     pub(crate) fn until(self, until: Option<UnixTime>) -> Self {
         Self { until, ..self }
     }
+
+    /// With what is asked now and then whether the caller still stands.
+    pub(crate) fn reviewed_by(self, tenure: Option<Tenure>) -> Self {
+        Self { tenure, ..self }
+    }
 }
 
 impl Upstream {
@@ -120,7 +129,8 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; nothing was answered to the client yet.
     pub async fn forward(&self, outbound: Outbound<'_>) -> Result<Response<ResponseBody>, UpstreamError> {
-        let Outbound { request, target, names, identity, client, request_id, overriding, until } = outbound;
+        let Outbound { request, target, names, identity, client, request_id, overriding, until, tenure } =
+            outbound;
         let (mut parts, client_body) = request.into_parts();
         let is_empty = client_body.is_empty();
         let chunked = match parts.version {
@@ -179,12 +189,13 @@ impl Upstream {
         }
         hop_by_hop::clean_response(&mut parts.headers);
         if let (true, Some(protocol)) = (switched, protocol) {
-            self.switch(&mut parts, protocol, lease, until)?;
+            self.switch(&mut parts, protocol, lease, (until, tenure))?;
             return Ok(Response::from_parts(parts, ResponseBody::none(incoming)));
         }
         // The server side speaks the client's version whatever the upstream spoke.
         parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, ResponseBody::new(incoming, idle, lease, sending)))
+        let body = ResponseBody::new(incoming, idle, lease, sending).reviewed_by(tenure);
+        Ok(Response::from_parts(parts, body))
     }
 
     /// Prepares the answer that switches protocols.
@@ -193,14 +204,14 @@ impl Upstream {
         parts: &mut http::response::Parts,
         protocol: HeaderValue,
         lease: Lease,
-        until: Option<UnixTime>,
+        (until, tenure): (Option<UnixTime>, Option<Tenure>),
     ) -> Result<(), UpstreamError> {
         let upstream = parts.extensions.remove::<OnUpgrade>().ok_or(UpstreamError::Closed)?;
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
         let idle = self.settings.timeouts.tunnel_idle;
-        parts.extensions.insert(Switched::to(Tunnel { upstream, held: Box::new(lease), idle, until }));
+        parts.extensions.insert(Switched::to(Tunnel { upstream, held: Box::new(lease), idle, until, tenure }));
         Ok(())
     }
 

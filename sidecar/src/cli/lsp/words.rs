@@ -90,9 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_this_version_refuses_is_not_offered() {
-        // `feed` is a key of the whole language.
-        assert!(!keys_under(&["issuers", "main"]).iter().any(|key| key == "feed"));
+    fn what_holds_when_a_feed_cannot_be_read_is_offered() {
+        let keys = keys_under(&["issuers", "main"]);
+        assert!(["feed", "max_stale", "on_stale"].iter().all(|key| keys.iter().any(|known| known == key)));
+        assert_eq!(choices(&["issuers", "main", "on_stale"]), ["ttl", "deny"]);
         assert!(keys_under(&["rules", "GET /a"]).iter().any(|key| key == "limit"));
     }
 }

@@ -1,5 +1,6 @@
 //! `orgate schema`: the policy file as a JSON Schema, so that editors complete and check it.
 
+mod issuers;
 mod policy;
 mod settings;
 mod tests_file;

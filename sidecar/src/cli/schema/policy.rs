@@ -4,14 +4,14 @@
 //! which names exist in other sections, `orgate check` says.
 
 use orgate_policy::PathOptions;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Names;
+use super::{Names, issuers};
 
 /// A rule's key: methods, and perhaps a host before the path.
 const RULE_KEY: &str = r"^([A-Z-]+(\|[A-Z-]+)*) +[^/ ]*/[^ ]*$|^x-";
 const PERMISSION: &str = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$";
-const DURATION: &str = r"^[0-9]+[smhd]$";
+pub(super) const DURATION: &str = r"^[0-9]+[smhd]$";
 const LIMIT: &str = r"^[1-9][0-9]{0,6}/[smh] per (org|sub)$";
 const HEADER: &str = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$";
 
@@ -28,7 +28,7 @@ pub(super) fn schema(names: &Names) -> Value {
             "version": {"const": 1, "description": "The version of the language."},
             "min_orgate": {"type": "string", "description": "The oldest version of orgate that can read the file."},
             "include": one_or_many(json!({"type": "string", "description": "Files of parts of the application: `policies/*.yaml`."})),
-            "issuers": map_of(issuer(), "Whose tokens are believed, by a name of your own."),
+            "issuers": map_of(issuers::issuer(), "Whose tokens are believed, by a name of your own."),
             "token": token(),
             "permissions": {
                 "description": "The permissions that rules may name, with what they mean; roles' grants count as well.",
@@ -132,97 +132,6 @@ pub(super) fn fragment(names: &Names) -> Value {
     schema
 }
 
-fn issuer() -> Value {
-    let claims: Map<String, Value> = ["sub", "org.id", "org.slug", "role", "permissions"]
-        .iter()
-        .map(|slot| {
-            (
-                (*slot).to_owned(),
-                json!({"$ref": "#/properties/issuers/additionalProperties/definitions/source"}),
-            )
-        })
-        .collect();
-    let mut issuer = object(
-        "On which terms its tokens are believed.",
-        json!({
-            "issuer": {"type": "string", "description": "The exact `iss`. `${NAME}` reads the environment."},
-            "keys": {
-                "description": "Where its keys are; `discover` by default.",
-                "anyOf": [
-                    {"enum": ["discover", "none"]},
-                    object(
-                        "At this address.",
-                        json!({"jwks_uri": {"type": "string"}, "max_stale": text(DURATION)}),
-                        &["jwks_uri"],
-                    ),
-                    object(
-                        "In this file, beside the policy.",
-                        json!({"file": {"type": "string"}, "max_stale": text(DURATION)}),
-                        &["file"],
-                    ),
-                    object(
-                        "Discovered, and trusted for so long when they cannot be renewed.",
-                        json!({"max_stale": text(DURATION)}),
-                        &["max_stale"],
-                    ),
-                    object("A secret that both sides hold.", json!({"secret": secret()}), &["secret"]),
-                ],
-            },
-            "audience": one_or_many(json!({"type": "string", "minLength": 1})),
-            "algorithms": one_or_many(json!({"type": "string"})),
-            "typ": one_or_many(json!({"enum": ["at+jwt", "application/at+jwt", "JWT", "absent"]})),
-            "leeway": text(DURATION),
-            "profile": {"enum": orgate_config::profile_names().collect::<Vec<_>>(), "description": "The shape of its claims."},
-            "permissions_from": permissions_from(),
-            "introspect": object("Where rules with `fresh: live` ask whether a token still holds (RFC 7662).", json!({
-                "url": {"type": "string"},
-                "client_id": {"type": "string"},
-                "secret": secret(),
-                "cache": text(DURATION),
-                "opaque": {
-                    "description": "Whether it is asked about opaque tokens and API keys as well: all, or those that begin so.",
-                    "anyOf": [
-                        {"type": "boolean"},
-                        object("Those that begin so.", json!({"prefix": one_or_many(text(r"^[A-Za-z0-9_~+/-]{2,64}$"))}), &["prefix"]),
-                    ],
-                },
-            }), &["url", "client_id", "secret"]),
-            "dpop": {
-                "description": "Whether its tokens are bound to keys of their senders (RFC 9449); `off` by default.",
-                "anyOf": [
-                    {"enum": ["off", "allowed", "required"]},
-                    object("With a nonce in each proof.", json!({
-                        "mode": {"enum": ["off", "allowed", "required"]},
-                        "nonce": {
-                            "description": "`true`, or the secret by which several gates know each other's nonces.",
-                            "anyOf": [{"type": "boolean"}, secret()],
-                        },
-                    }), &["mode"]),
-                ],
-            },
-            "mtls": {
-                "enum": ["off", "allowed", "required"],
-                "description": "Whether its tokens are bound to client certificates (RFC 8705); `off` by default.",
-            },
-            "claims": {
-                "type": "object",
-                "description": "Where the principal comes from, where the profile does not say.",
-                "properties": claims,
-                "patternProperties": {
-                    r"^claims\.": {"$ref": "#/properties/issuers/additionalProperties/definitions/source"},
-                    "^x-": {},
-                },
-                "additionalProperties": false,
-            },
-        }),
-        &["issuer", "audience"],
-    );
-    if let Some(issuer) = issuer.as_object_mut() {
-        issuer.insert("definitions".to_owned(), json!({"source": source()}));
-    }
-    issuer
-}
-
 fn token() -> Value {
     object(
         "Where a request carries its token.",
@@ -306,14 +215,14 @@ fn preflight() -> Value {
 }
 
 /// Where a secret is; it never stands in the file.
-fn secret() -> Value {
+pub(super) fn secret() -> Value {
     json!({"anyOf": [
         object("In this environment variable.", json!({"env": {"type": "string"}}), &["env"]),
         object("In this file.", json!({"file": {"type": "string"}}), &["file"]),
     ]})
 }
 
-fn source() -> Value {
+pub(super) fn source() -> Value {
     json!({"anyOf": [
         one_or_many(json!({"type": "string"})),
         object("Where a value comes from: the first claim that is there.", json!({
@@ -360,7 +269,7 @@ fn requirement(names: &Names) -> Value {
     json!({"description": description, "anyOf": [{"enum": all}, expression]})
 }
 
-fn permissions_from() -> Value {
+pub(super) fn permissions_from() -> Value {
     json!({
         "enum": ["token_else_role", "token", "role", "union"],
         "description": "Where permissions come from; the token by default, and what its roles grant if it has none.",
@@ -375,7 +284,7 @@ fn name(known: &[String], pattern: &str) -> Value {
     json!({"anyOf": [{"enum": known}, text(pattern)]})
 }
 
-fn text(pattern: &str) -> Value {
+pub(super) fn text(pattern: &str) -> Value {
     json!({"type": "string", "pattern": pattern})
 }
 

@@ -146,6 +146,9 @@ issuers:
     keys: {file: keys.json}
     typ: at+jwt
     leeway: 30s
+    feed: {key: {env: K}}
+    max_stale: 2s
+    on_stale: deny
     claims: {role: {from: [r], strip: \"org:\", rename: {a: [b]}}, claims.team: /t/team}
 token: {from: [bearer, {header: x-token}, {cookie: t}, {query: t}, {websocket_protocol: b}], several: first, csrf: {origins: [https://a.example]}}
 permissions: {read: Read things, write: null}
@@ -173,6 +176,9 @@ fn what_the_reader_accepts_the_schema_accepts() {
         "discover",
     ] {
         assert!(accepts(&schema, &POLICY.replace("{file: keys.json}", keys)), "{keys}");
+    }
+    for (feed, fits) in [("off", true), ("on", false), ("{}", false), ("{key: k}", false)] {
+        assert_eq!(accepts(&schema, &POLICY.replace("{key: {env: K}}", feed)), fits, "{feed}");
     }
     let names = Names {
         permissions: vec!["read".to_owned(), "write".to_owned()],
