@@ -314,6 +314,54 @@ mod tests {
         .unwrap()
     }
 
+    #[test]
+    fn a_rule_names_the_organization_that_its_path_or_host_binds_and_nothing_else() {
+        use crate::{
+            BindSource, BindSpec,
+            BindTarget::{OrganizationId, OrganizationSlug, Subject},
+        };
+        let bind = |source: &str, targets: &[crate::BindTarget]| BindSpec {
+            source: BindSource::parse(source).unwrap(),
+            targets: targets.to_vec(),
+        };
+        let keys = [
+            "GET /orgs/{org_slug}/docs",
+            "GET /t/{tenant}",
+            "GET /teams/{team}",
+            "GET /docs",
+            "GET {site}.example.com/docs",
+        ];
+        let rules = keys.map(|key| {
+            RuleSpec::new(RuleKey::parse(key).unwrap(), Requirement::parse("read").unwrap(), Place::default())
+        });
+        let policy = Policy::compile(PolicySpec {
+            rules: rules.into(),
+            permissions: [Permission::parse("read").unwrap()].into(),
+            bind: vec![
+                bind("tenant", &[OrganizationId, OrganizationSlug]),
+                bind("team", &[OrganizationId, Subject]),
+                bind("query.org", &[OrganizationId]),
+                bind("header.x-org", &[OrganizationId]),
+                bind("host.site", &[OrganizationSlug]),
+            ],
+            ..PolicySpec::default()
+        })
+        .unwrap();
+        for (host, path, organization) in [
+            ("a.example", "/orgs/acme/docs", Some("acme")),
+            ("a.example", "/orgs/acm%C3%A9/docs?org=globex", Some("acmé")),
+            ("a.example", "/t/acme", Some("acme")),
+            // It may be a person.
+            ("a.example", "/teams/acme", None),
+            ("a.example", "/docs?org=acme", None),
+            ("acme.example.com", "/docs", Some("acme")),
+        ] {
+            let target = policy.target("GET", Some(host), path).unwrap();
+            let Found::Rule(found) = policy.find(&target) else { panic!("{path} has a rule") };
+            assert_eq!(found.organization(), organization, "{host}{path}");
+        }
+    }
+
     fn principal(org: Option<&str>, role: Option<&str>, permissions: Option<&[&str]>) -> Principal {
         let organization = org.map(|id| {
             Organization::new(

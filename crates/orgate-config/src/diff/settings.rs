@@ -338,6 +338,12 @@ mod tests {
             ),
             (
                 "token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, cache: 9s}}",
+                "token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, org: o, cache: 9s}}",
+                "token.exchange: the cookie s at https://a.example/t, token, for 9s -> the cookie s at https://a.example/t, \
+                 token, the organization as o, for 9s +",
+            ),
+            (
+                "token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, cache: 9s}}",
                 "",
                 "token.exchange: the cookie s at https://a.example/t, token, for 9s -> none",
             ),

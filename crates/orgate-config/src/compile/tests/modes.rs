@@ -221,6 +221,18 @@ fn a_session_cookie_can_be_exchanged() {
     assert_eq!(exchange.cookie, "better-auth.session_token");
     assert_eq!(exchange.url, "http://127.0.0.1:3000/api/auth/token");
     assert_eq!((exchange.field.as_str(), exchange.cache.as_secs()), ("/token", 45));
+    assert_eq!(exchange.org, None);
+    let file = accepted(
+        "version: 1\ntoken: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, org: org_id}}\nrules: {GET /a: public}\n",
+    );
+    assert_eq!(file.token.exchange.unwrap().org.as_deref(), Some("org_id"));
+    check!(findings_with("token: {exchange: {cookie: s, url: \"https://a.example/t\", field: token, org: \"a&b\"}}\n"), @r#"
+        error[E013]: `token.exchange.org`: `a&b` is no name of a query parameter
+         --> orgate.yaml:3:78
+        3 | token: {exchange: {cookie: s, url: "https://a.example/t", field: token, org: "a&b"}}
+          |                                                                              ^^^^^
+          = help: letters, digits and `-._~` fit: `org: org_id`
+        "#);
     check!(findings_with("token: {exchange: {cookie: \"a b\", url: \"http://app.example/token\", field: /a~b, cache: 10m}}\n"), @r#"
         error[E013]: `token.exchange.cookie`: `a b` is no name of a cookie
          --> orgate.yaml:3:28

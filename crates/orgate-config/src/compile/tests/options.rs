@@ -214,6 +214,13 @@ fn refusals_show_as_much_as_the_file_says() {
 }
 
 #[test]
+fn people_are_shown_pages_if_the_policy_says_so() {
+    let pages =
+        |deny: &str| accepted(&format!("version: 1\nrules: {{GET /a: public}}\ndeny: {deny}\n")).deny.pages;
+    assert!(!pages("{}") && !pages("{pages: false}") && pages("{pages: true}"));
+}
+
+#[test]
 fn people_are_sent_to_pages_that_can_be_trusted() {
     let file = accepted(
         "version: 1\nrules: {GET /a: public}\ndeny: {redirect: {login: https://auth.example.com/login?x=y, organizations: /choose}}\n",
