@@ -22,7 +22,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::{feeds::FeedMetrics, introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics};
+use self::{
+    feeds::FeedMetrics, introspection::IntrospectionMetrics, keys::KeyMetrics, upstreams::UpstreamMetrics,
+};
 use crate::upstream::Upstreams;
 
 /// Everything the admin listener shows under `/metrics`.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -204,6 +204,11 @@ impl Chromium {
     /// Whether the page is wider than a screen of this width, in both colours, with pictures of it under this name: in the folder
     /// that `ORGATE_SCREENSHOTS` names, or in `screenshots` of the target directory.
     pub fn look(&mut self, name: &str) {
+        self.look_at(name, |_, _| {});
+    }
+
+    /// The same, and `also` is called for each width and colour with the name of the view.
+    pub fn look_at(&mut self, name: &str, mut also: impl FnMut(&mut Self, &str)) {
         let made = || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("screenshots");
         let folder = std::env::var_os("ORGATE_SCREENSHOTS").map_or_else(made, PathBuf::from);
         for width in [390, 1280] {
@@ -215,10 +220,12 @@ impl Chromium {
             for colours in ["light", "dark"] {
                 let wish = json!({ "features": [{ "name": "prefers-color-scheme", "value": colours }] });
                 self.call("Emulation.setEmulatedMedia", &wish);
+                let view = format!("{name}-{width}-{colours}");
+                also(self, &view);
                 let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
                 let picture = decode(taken["data"].as_str().unwrap());
                 std::fs::create_dir_all(&folder).unwrap();
-                std::fs::write(folder.join(format!("{name}-{width}-{colours}.png")), picture).unwrap();
+                std::fs::write(folder.join(format!("{view}.png")), picture).unwrap();
             }
         }
         self.call("Emulation.setEmulatedMedia", &json!({ "features": [] }));

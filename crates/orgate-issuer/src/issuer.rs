@@ -182,6 +182,7 @@ impl Issuer {
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), management::denied::note))
             .layer(axum::middleware::from_fn_with_state((Arc::clone(&self.app), voices), path::readable))
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), projects::origins::share))
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self.app), projects::dress::page))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(Extension(document))
             .with_state(Arc::clone(&self.app))

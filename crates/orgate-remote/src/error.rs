@@ -31,7 +31,9 @@ pub(crate) enum Fault {
     Compressed,
     TooLarge(usize),
     NotADocument(String),
-    OtherIssuer { ours: String },
+    OtherIssuer {
+        ours: String,
+    },
     NotAnAnswer(&'static str),
     /// What is to be sent as a key cannot be sent.
     NoKey,

@@ -199,7 +199,8 @@ fn parts(
     let client = HttpClient::new();
     let mut issuers: Vec<(TrustedIssuer, Arc<dyn KeySource>)> = Vec::new();
     let (mut remote, mut new) = (Vec::new(), Vec::new());
-    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, feed, .. } in mem::take(&mut file.issuers) {
+    for IssuerSpec { name, trust, keys, keys_max_stale, introspect, feed, .. } in mem::take(&mut file.issuers)
+    {
         opaque.push(introspect.as_ref().and_then(|spec| spec.opaque.as_ref()).map(|spec| OpaqueTokens {
             prefixes: spec.prefixes.iter().map(|prefix| prefix.as_str().into()).collect(),
             lasting: spec.cache,

@@ -10,9 +10,9 @@ use orgate_remote::{Feed, FeedRefusal};
 #[cfg(feature = "remote")]
 use orgate_verify::IssuerIndex;
 
-use crate::{GateParts, judge::Refusal, token_cache::VerifiedToken};
 #[cfg(feature = "remote")]
 use crate::{Code, Need, Rejection};
+use crate::{GateParts, judge::Refusal, token_cache::VerifiedToken};
 
 #[cfg(feature = "remote")]
 impl GateParts {
@@ -50,9 +50,7 @@ impl GateParts {
     /// Whether what was heard of an opaque token must be heard anew.
     pub(crate) fn is_outdated(&self, token: &VerifiedToken) -> bool {
         let feed = token.issuer.filter(|_| token.key.is_none()).and_then(|issuer| self.feed(issuer));
-        feed.is_some_and(|feed| {
-            matches!(feed.check(&token.principal, None), Err(FeedRefusal::Revoked(_)))
-        })
+        feed.is_some_and(|feed| matches!(feed.check(&token.principal, None), Err(FeedRefusal::Revoked(_))))
     }
 
     /// Whether it is heard what the issuer of a token revokes.

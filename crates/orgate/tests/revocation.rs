@@ -117,7 +117,10 @@ async fn a_key_that_is_withdrawn_ends_what_it_signed_even_where_tokens_do_not_na
     let (issuer, _folder, gate) = stand(FEED).await;
     let named = token(&issuer);
     let unnamed = TestKey::es256().mint_with("kid", Value::Null, &claims(&issuer));
-    assert_eq!((ask(&gate, "/docs", &named).await, ask(&gate, "/docs", &unnamed).await), ("200 ".to_owned(), "200 ".to_owned()));
+    assert_eq!(
+        (ask(&gate, "/docs", &named).await, ask(&gate, "/docs", &unnamed).await),
+        ("200 ".to_owned(), "200 ".to_owned())
+    );
     let kid = TestKey::es256().jwk()["kid"].clone();
     issuer.revoke(json!({"kind": "key", "kid": kid}));
     becomes(&gate, "/docs", &named, "401 revoked").await;
@@ -132,7 +135,10 @@ async fn a_request_waits_a_moment_for_the_first_marks_and_is_then_refused() {
     let gate = load(&folder).await;
     let caller = token(&issuer);
     let response = answer(&gate, "/docs", &caller).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
     assert_eq!(ask(&gate, "/docs", &caller).await, "503 stale_feed");
     assert_eq!(ask(&gate, "/open", &caller).await, "200 ", "nobody looks at it");
     let status = gate.status();

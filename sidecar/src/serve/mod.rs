@@ -28,6 +28,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::{debug, info, warn};
 
 use self::crowd::Crowd;
+pub(crate) use self::tunnel::REVIEW;
 pub use self::{
     connection::Connection,
     framing::Defect,
@@ -39,7 +40,6 @@ pub use self::{
     tunnel::{CanSwitch, Switched, Tunnel},
     workers::Workers,
 };
-pub(crate) use self::tunnel::REVIEW;
 pub(crate) use self::{framing::decimal, handler::refusal, workers::current as current_worker};
 
 /// What one listener allows its clients.

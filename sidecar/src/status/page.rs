@@ -244,7 +244,12 @@ mod tests {
         let snapshot = Snapshot {
             not_ready: vec![evil.to_owned()],
             issuers: vec![Issuer {
-                feed: Some(Feed { marks: Some(3), age: Some(Duration::from_secs(41)), stale: true, error: Some(evil.to_owned()) }),
+                feed: Some(Feed {
+                    marks: Some(3),
+                    age: Some(Duration::from_secs(41)),
+                    stale: true,
+                    error: Some(evil.to_owned()),
+                }),
                 name: evil.to_owned(),
                 location: evil.to_owned(),
                 keys: None,

@@ -256,8 +256,7 @@ impl Review {
 
 impl ResponseBody {
     pub(super) fn new(inner: Incoming, idle: Duration, lease: Lease, sending: Option<Arc<Sending>>) -> Self {
-        let mut body =
-            Self { inner, idle: Deadline::new(idle), lease: Some(lease), sending, review: None };
+        let mut body = Self { inner, idle: Deadline::new(idle), lease: Some(lease), sending, review: None };
         if body.inner.is_end_stream() {
             body.finish();
         }

@@ -211,7 +211,13 @@ impl Upstream {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(header::UPGRADE, protocol);
         let idle = self.settings.timeouts.tunnel_idle;
-        parts.extensions.insert(Switched::to(Tunnel { upstream, held: Box::new(lease), idle, until, tenure }));
+        parts.extensions.insert(Switched::to(Tunnel {
+            upstream,
+            held: Box::new(lease),
+            idle,
+            until,
+            tenure,
+        }));
         Ok(())
     }
 

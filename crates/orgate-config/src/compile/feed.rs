@@ -81,7 +81,9 @@ impl<'n> Written<'n> {
         let node = match self.feed {
             Some(node) if node.text() != Some("off") => node,
             written => {
-                for span in [self.max_stale.map(|d| d.span), self.on_stale.map(|o| o.span)].into_iter().flatten() {
+                for span in
+                    [self.max_stale.map(|d| d.span), self.on_stale.map(|o| o.span)].into_iter().flatten()
+                {
                     let message = format!("`{path}` is off, so nothing can become stale");
                     let finding = Diagnostic::error(codes::BAD_VALUE, message).at(span);
                     diagnostics.push(finding.help("write `feed: {key: {env: NAME}}`, or leave it away"));

@@ -8,12 +8,19 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use minijinja::context;
+use minijinja::{Value, context};
 
 use super::invited::{self, Form};
 use crate::{
     app::{App, Shared},
-    http::{Problem, body, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
+    http::{
+        Problem, body,
+        messages::{self, part, said},
+        peer::Peer,
+        posted::Posted,
+        problem::Code,
+        redirect::see_other,
+    },
     invitations::{self, Invitation},
     login::{
         Entry, SignInError,
@@ -147,7 +154,7 @@ impl<'a> Visit<'a> {
         match invitations::decline(self.app, by, &self.token).await {
             Ok(()) => Ok(self.notice(
                 "invitation_declined",
-                "You declined the invitation",
+                part("You declined the invitation"),
                 "You may close this page.",
             )),
             Err(problem) => self.again(problem),
@@ -160,7 +167,7 @@ impl<'a> Visit<'a> {
         super::confirm_again(self.app, &self.project, &self.visitor, user).await?;
         Ok(self.notice(
             "mail_sent",
-            "Look into your mail",
+            part("Look into your mail"),
             "Confirm your address by the link of the mail that is on its way, and open the invitation again.",
         ))
     }
@@ -214,11 +221,12 @@ impl<'a> Visit<'a> {
     }
 
     fn joined(&self) -> Response {
-        let title = format!("You are a member of {}", self.invitation.org_name);
-        self.notice("invitation_accepted", &title, "Go back to the application.")
+        let organization = self.invitation.org_name.as_str();
+        let title = said("You are a member of {organization}", context! { organization });
+        self.notice("invitation_accepted", title, "Go back to the application.")
     }
 
-    fn notice(&self, code: &str, title: &str, advice: &str) -> Response {
+    fn notice(&self, code: &str, title: Value, advice: &str) -> Response {
         let values = context! { project => self.project.name.as_str(), code => code, title => title, advice => advice };
         self.app.pages.show(StatusCode::OK, "notice.html", values, None)
     }
@@ -231,10 +239,11 @@ impl<'a> Visit<'a> {
             None => "somebody",
         };
         let message = wrong.map(|problem| match problem.about() {
-            Some((field, what)) => format!("The {field} {what}."),
+            Some(("password", what)) => said("The password {what}.", context! { what => part(what) }),
+            Some((_, what)) => said("The name {what}.", context! { what => part(what) }),
             None => match (problem.code(), problem.why()) {
-                (Code::Conflict, Some(why)) => why.to_owned(),
-                _ => format!("{}.", problem.code().title()),
+                (Code::Conflict, Some(why)) => part(why),
+                _ => messages::refused(problem.code()),
             },
         });
         let values = context! {

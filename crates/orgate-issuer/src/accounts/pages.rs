@@ -14,7 +14,15 @@ use super::{Link, Of, Verified, Wish};
 use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
-    http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
+    http::{
+        Problem,
+        body::Form,
+        messages::{self, part, said, verbatim},
+        peer::Peer,
+        posted::Posted,
+        problem::Code,
+        redirect::see_other,
+    },
     login::{
         Entry,
         authorize::{Stop, page_url, render},
@@ -345,10 +353,12 @@ impl<'a> Visit<'a> {
     fn form(&self, page: &str, values: Value, wrong: Option<&Problem>) -> Response {
         let status = wrong.map_or(StatusCode::OK, |problem| problem.code().status());
         let message = wrong.map(|problem| match problem.about() {
-            Some(("password", what)) => format!("The password {what}."),
-            Some(("email", what)) => format!("What you gave as address {what}."),
-            Some((_, what)) => format!("The name {what}."),
-            None => problem.refusal().map_or_else(|| format!("{}.", problem.code().title()), str::to_owned),
+            Some(("password", what)) => said("The password {what}.", context! { what => part(what) }),
+            Some(("email", what)) => {
+                said("What you gave as address {what}.", context! { what => part(what) })
+            }
+            Some((_, what)) => said("The name {what}.", context! { what => part(what) }),
+            None => problem.refusal().map_or_else(|| messages::refused(problem.code()), verbatim),
         });
         let values = context! {
             project => self.project.name.as_str(),

@@ -39,6 +39,11 @@ pub(crate) fn operator_device_name(public: &PublicUrl) -> String {
     host_name(public, "orgate-operator-device")
 }
 
+/// The name of the cookie that keeps the language of the pages.
+pub(crate) fn language_name(public: &PublicUrl) -> String {
+    host_name(public, "orgate-language")
+}
+
 fn host_name(public: &PublicUrl, name: &str) -> String {
     if public.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }

@@ -1,8 +1,11 @@
 //! Pages for people: templates, one stylesheet, and the headers that keep a page alone.
 //!
-//! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from anywhere
-//! and no script runs: the content security policy allows one stylesheet (by its hash) and the forms' targets. The pages
-//! that ask for a passkey, or have one made, have one script, which their policy allows by its hash.
+//! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from another host
+//! and no script runs: the content security policy allows one stylesheet (by its hash), the project's logo and the forms'
+//! targets. The pages that ask for a passkey, or have one made, have one script, which their policy allows by its hash.
+//!
+//! A handler says which page and with what; [`Pages::fill`] fills it in behind all handlers, where the language of the
+//! person and the look of the project are known.
 
 use std::fmt;
 
@@ -15,7 +18,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
-use super::{body::unreadable, problem::Code};
+use super::{
+    body::unreadable,
+    brand::Brand,
+    language::Language,
+    messages::{Messages, verbatim},
+    problem::Code,
+};
 
 const STYLE: &str = include_str!("../../templates/style.css");
 /// The one script, of the pages that need one.
@@ -45,9 +54,8 @@ const TEMPLATES: [(&str, &str); 19] = [
 
 /// The templates, ready to be filled in.
 pub(crate) struct Pages {
-    environment: Environment<'static>,
-    style_source: String,
-    script_source: String,
+    /// One for each of [`Language::ALL`], in their order.
+    environments: Vec<Environment<'static>>,
 }
 
 impl fmt::Debug for Pages {
@@ -56,54 +64,97 @@ impl fmt::Debug for Pages {
     }
 }
 
+/// A page that is still to be filled in.
+#[derive(Clone)]
+struct Blank {
+    template: &'static str,
+    values: Value,
+    form_target: Option<String>,
+}
+
+/// For whom a page is.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) language: Language,
+    pub(crate) brand: Brand,
+    /// The query of the page, where asking for it again in another language gives the same page.
+    pub(crate) query: Option<String>,
+}
+
+impl Viewer {
+    /// The other languages that the page can be seen in.
+    fn languages(&self) -> Vec<Value> {
+        let Some(query) = &self.query else { return Vec::new() };
+        let rest: Vec<&str> =
+            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("ui_locales=")).collect();
+        let link = |one: Language| {
+            let own = format!("ui_locales={}", one.tag());
+            format!("?{}", rest.iter().copied().chain([own.as_str()]).collect::<Vec<_>>().join("&"))
+        };
+        let entry = |one: Language| {
+            context! {
+                lang => one.tag(),
+                dir => one.direction(),
+                name => one.name(),
+                to => (one != self.language).then(|| link(one)),
+            }
+        };
+        Language::ALL.into_iter().map(entry).collect()
+    }
+}
+
 impl Pages {
     pub(crate) fn new() -> Result<Self, minijinja::Error> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        for (name, source) in TEMPLATES {
-            environment.add_template(name, source)?;
+        let mut environments = Vec::new();
+        for language in Language::ALL {
+            let mut environment = Environment::new();
+            environment.set_undefined_behavior(UndefinedBehavior::Strict);
+            environment.set_auto_escape_callback(|_| AutoEscape::Html);
+            Messages::of(language)?.add_to(&mut environment);
+            for (name, source) in TEMPLATES {
+                environment.add_template(name, source)?;
+            }
+            environments.push(environment);
         }
-        let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
-        Ok(Self { environment, style_source: source(STYLE), script_source: source(SCRIPT) })
+        Ok(Self { environments })
     }
 
-    /// Fills in `template`. `form_target` is where, beside this host, the browser may be sent after a form: browsers
-    /// apply the policy to the redirect too.
+    /// The page `template` with these values. `form_target` is where, beside this host, the browser may be sent after a form:
+    /// browsers apply the policy to the redirect too.
     pub(crate) fn show(
         &self,
         status: StatusCode,
-        template: &str,
+        template: &'static str,
         values: Value,
         form_target: Option<&str>,
     ) -> Response {
-        let style = Value::from_safe_string(STYLE.to_owned());
-        let script = Value::from_safe_string(SCRIPT.to_owned());
-        let rendered = self
-            .environment
-            .get_template(template)
-            .and_then(|template| template.render(context! { style => style, script => script, ..values }));
-        let html = match rendered {
+        let mut response = status.into_response();
+        let form_target = form_target.map(str::to_owned);
+        response.extensions_mut().insert(Blank { template, values, form_target });
+        response
+    }
+
+    /// Whether it is a page, and still to be filled in.
+    pub(crate) fn is_blank(response: &Response) -> bool {
+        response.extensions().get::<Blank>().is_some()
+    }
+
+    /// Fills in what [`show`](Self::show) has begun; any other answer stays as it is.
+    pub(crate) fn fill(&self, mut response: Response, viewer: &Viewer) -> Response {
+        let Some(blank) = response.extensions_mut().remove::<Blank>() else { return response };
+        let style = format!("{STYLE}{}", viewer.brand.style());
+        let html = match self.render(&blank, viewer, &style) {
             Ok(html) => html,
             Err(error) => {
-                tracing::error!(%error, "page `{template}` could not be filled in");
+                tracing::error!(%error, "page `{}` could not be filled in", blank.template);
                 return StatusCode::INTERNAL_SERVER_ERROR.into_response();
             }
         };
-        let policy = format!(
-            "default-src 'none'; style-src {}; {}form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'",
-            self.style_source,
-            if SCRIPTED.contains(&template) {
-                format!("script-src {}; ", self.script_source)
-            } else {
-                String::new()
-            },
-            form_target.map(|target| format!(" {target}")).unwrap_or_default()
-        );
-        let mut response = (status, html).into_response();
+        let policy = policy(&blank, viewer, &style);
         let headers = response.headers_mut();
         for (name, value) in [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_LANGUAGE, viewer.language.tag()),
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -115,7 +166,26 @@ impl Pages {
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
+        *response.body_mut() = html.into();
         response
+    }
+
+    fn render(&self, blank: &Blank, viewer: &Viewer, style: &str) -> Result<String, minijinja::Error> {
+        let at = Language::ALL.iter().position(|one| *one == viewer.language).unwrap_or_default();
+        let missing = || minijinja::Error::new(minijinja::ErrorKind::TemplateNotFound, "no such language");
+        let environment = self.environments.get(at).ok_or_else(missing)?;
+        let frame = context! {
+            lang => viewer.language.tag(),
+            dir => viewer.language.direction(),
+            name => viewer.brand.name.as_str(),
+            sign => viewer.brand.sign(),
+            logo => viewer.brand.logo.as_deref(),
+            style => Value::from_safe_string(style.to_owned()),
+            languages => viewer.languages(),
+        };
+        let script = Value::from_safe_string(SCRIPT.to_owned());
+        let template = environment.get_template(blank.template)?;
+        template.render(context! { frame => frame, script => script, ..blank.values.clone() })
     }
 
     /// The page for a form that did not come.
@@ -129,7 +199,8 @@ impl Pages {
     /// The page for what an application's hook did not let happen, and why.
     pub(crate) fn refused(&self, why: &str) -> Response {
         let code = Code::RefusedByHook;
-        let values = context! { code => code.as_str(), title => "This is not possible", advice => why };
+        let values =
+            context! { code => code.as_str(), title => "This is not possible", advice => verbatim(why) };
         self.show(code.status(), "error.html", values, None)
     }
 
@@ -143,6 +214,22 @@ impl Pages {
         }
         response
     }
+}
+
+/// What a browser may do with the page. Nothing of a page is made by a script, so that no text can become one (Trusted Types).
+fn policy(blank: &Blank, viewer: &Viewer, style: &str) -> String {
+    let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
+    let script = SCRIPTED.contains(&blank.template).then(|| format!("script-src {}; ", source(SCRIPT)));
+    let image = viewer.brand.logo.as_ref().map(|_| "img-src 'self'; ");
+    let target = blank.form_target.as_ref().map(|target| format!(" {target}"));
+    format!(
+        "default-src 'none'; style-src {}; {}{}form-action 'self'{}; frame-ancestors 'none'; base-uri 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+        source(style),
+        script.unwrap_or_default(),
+        image.unwrap_or_default(),
+        target.unwrap_or_default()
+    )
 }
 
 /// A mistake that is shown to a person.
@@ -271,16 +358,49 @@ impl PageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::brand::Colour;
+
+    fn shown(code: &'static str, language: Language) -> Response {
+        let pages = Pages::new().unwrap();
+        let brand = Brand { colour: Colour::parse("#ffcc00"), ..Brand::default() };
+        let viewer = Viewer { language, brand, query: Some("a=1&ui_locales=ar".to_owned()) };
+        pages.fill(pages.error(&PageError::new(code)), &viewer)
+    }
 
     #[test]
-    fn every_template_compiles() {
-        Pages::new().unwrap();
+    fn every_mistake_is_told_in_every_language() {
+        let source = include_str!("page.rs");
+        let codes = source.split("            \"").skip(1).filter_map(|rest| rest.split_once("\" =>"));
+        let codes: Vec<&'static str> = codes.map(|(code, _)| code).collect();
+        assert!(codes.len() > 20 && codes.contains(&"csrf"), "{codes:?}");
+        for code in codes.into_iter().chain(["internal"]) {
+            for language in Language::ALL {
+                let status = PageError::new(code).shown().0;
+                assert_eq!(shown(code, language).status(), status, "{code} {language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_of_the_templates_exists_and_is_said_there_or_in_the_code() {
+        let known: std::collections::HashMap<String, String> =
+            serde_json::from_str(include_str!("../../messages/ar.json")).unwrap();
+        for (name, source) in TEMPLATES {
+            for open in ["t(\"", "t('"] {
+                let close = &open[2..];
+                for said in source.split(open).skip(1) {
+                    let key = said.replace("\\\"", "\u{1}");
+                    let key = key.split(close).next().unwrap().replace('\u{1}', "\"");
+                    assert!(known.contains_key(&key), "`{key}` of {name} is no message");
+                }
+            }
+        }
     }
 
     #[tokio::test]
     async fn the_policy_allows_exactly_the_stylesheet_of_the_page() {
         use http_body_util::BodyExt as _;
-        let response = Pages::new().unwrap().error(&PageError::new("csrf"));
+        let response = shown("csrf", Language::English);
         let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let html = String::from_utf8(body.to_vec()).unwrap();
@@ -293,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_page_allows_nothing_but_its_style_and_its_form() {
-        let response = Pages::new().unwrap().error(&PageError::new("csrf"));
+        let response = shown("csrf", Language::English);
         assert_eq!(response.status(), 403);
         let policy = response.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");

@@ -22,7 +22,13 @@ use crate::{
     clients::{self, Client},
     db::DbError,
     factors,
-    http::{Problem, page::PageError, problem::Code, redirect::see_other},
+    http::{
+        Problem,
+        language::{Language, MAX_UI_LOCALES},
+        page::PageError,
+        problem::Code,
+        redirect::see_other,
+    },
     oauth::Parameters,
     openapi::{Members, Operation, Routes, get, object, page, text},
     projects::{self, Project},
@@ -33,7 +39,8 @@ const MAX_STATE: usize = 2048;
 /// The longest redirect URI, in bytes.
 const MAX_REDIRECT_URI: usize = 2048;
 /// The longest of the other parameters that are read, in bytes: anybody can have a request stored.
-const MAX_BYTES: [(&str, usize, &str); 11] = [
+const MAX_BYTES: [(&str, usize, &str); 12] = [
+    ("ui_locales", MAX_UI_LOCALES, "`ui_locales` is too long"),
     ("acr_values", 256, "`acr_values` is too long"),
     ("nonce", 512, "`nonce` is too long"),
     ("login_hint", 320, "`login_hint` is too long"),
@@ -51,7 +58,7 @@ const MAX_BYTES: [(&str, usize, &str); 11] = [
 pub(crate) const PROMPTS: [&str; 5] = ["none", "login", "consent", "select_account", "create"];
 
 /// The parameters that are looked at.
-const PARAMETERS: [&str; 18] = [
+const PARAMETERS: [&str; 19] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -64,6 +71,7 @@ const PARAMETERS: [&str; 18] = [
     "prompt",
     "max_age",
     "login_hint",
+    "ui_locales",
     "acr_values",
     "resource",
     "org_id",
@@ -228,7 +236,9 @@ async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -
         }
         let opened = request::open(app, headers, project_id, Some(&client.id), params, None).await?;
         let page = if prompts(&query).any(|word| word == "create") { "signup" } else { "login" };
-        return Ok(with_cookie(see_other(&page_url(app, project_id, page, &opened.handle)), opened.cookie));
+        let response =
+            with_cookie(see_other(&page_url(app, project_id, page, &opened.handle)), opened.cookie);
+        return Ok(with_cookie(response, language(app, &query)));
     };
     let next = choose::decide(app, &project, &session, &client.id, &params).await?;
     if silent && matches!(next, Next::Ask) {
@@ -240,7 +250,13 @@ async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -
         Next::Ask => see_other(&page_url(app, project_id, "organizations/choose", &opened.handle)),
         Next::Go(member) => choose::finish(app, &opened.handle, &session, member).await?,
     };
+    let response = with_cookie(response, language(app, &query));
     Ok(with_cookie(response, opened.cookie))
+}
+
+/// Keeps the language that the application asks for, for the pages that follow.
+fn language(app: &App, query: &Parameters) -> Option<http::HeaderValue> {
+    query.get("ui_locales").and_then(Language::first_of).map(|language| language.cookie(&app.public))
 }
 
 /// What the request asks for; a mistake about where the answer goes is for the person to see.

@@ -28,6 +28,7 @@ use crate::{
     http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Membership},
     openapi::{Routes, get, object, page, text},
+    organizations,
     projects::Project,
     secret::{fingerprint, random_token},
     users,
@@ -225,8 +226,9 @@ pub(super) async fn picker(
     drop(conn);
     if all.is_empty() && needs_one {
         let user = user.ok_or(Stop::Page("sign_in_required"))?;
-        return Ok(found::page(app, project, request, &user, handle, None));
+        return Ok(found::page(app, project, request, &user, handle, None, false));
     }
+    let may_create = user.as_ref().is_some_and(|user| organizations::may_create(project, user).is_ok());
     let organizations: Vec<Value> = all
         .iter()
         .map(|member| {
@@ -244,6 +246,7 @@ pub(super) async fn picker(
         project => project.name.as_str(),
         action => format!("{}/{page}", app.public.issuer(&project.id)),
         request => handle,
+        create => may_create.then(|| format!("{}/organizations/create", app.public.issuer(&project.id))),
         email => user.map(|user| user.email).unwrap_or_default(),
         organizations => organizations,
         needs_one => needs_one,

@@ -18,7 +18,13 @@ use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     events::Actor,
-    http::{Problem, posted::Posted, problem::Code, redirect::see_other},
+    http::{
+        Problem,
+        messages::{self, part, said, verbatim},
+        posted::Posted,
+        problem::Code,
+        redirect::see_other,
+    },
     members::{self, Membership},
     openapi::{Routes, object, page as a_page, post, text},
     organizations::{self, NewOrganization},
@@ -29,7 +35,7 @@ use crate::{
 pub(super) fn router() -> Routes {
     let sent =
         a_page("createOrganizationToSignIn", "Make an organization, and go back to the application with it")
-            .takes_form(object().with("request", text()).with("name", text()))
+            .takes_form(object().with("request", text()).with("name", text()).may("another", text()))
             .shows(&[401, 403, 409, 422])
             .sends_on()
             .stops(&["request_expired", "csrf", "sign_in_required"]);
@@ -46,14 +52,15 @@ async fn submit(
         let handle = fields.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request, session) = enter(&app, &project_id, &headers, handle).await?;
         let name = fields.get("name").unwrap_or_default();
-        match create(&app, &project, &session, name).await {
+        let another = fields.get("another").is_some();
+        match create(&app, &project, &session, name, another).await {
             Ok(Some(member)) => finish(&app, handle, &session, Some(member)).await,
             // They belong to one by now, and may choose it.
             Ok(None) => Ok(see_other(&page_url(&app, &project.id, "organizations/choose", handle))),
             Err(problem) if problem.code().status().is_client_error() => {
                 let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
                 let user = user.ok_or(Stop::Page("sign_in_required"))?;
-                Ok(page(&app, &project, &request, &user, handle, Some((name, &problem))))
+                Ok(page(&app, &project, &request, &user, handle, Some((name, &problem)), another))
             }
             Err(problem) => Err(problem.into()),
         }
@@ -61,12 +68,13 @@ async fn submit(
     done.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
 }
 
-/// Makes the person's first organization; `None` if they have one.
+/// Makes an organization of the person's; `None` if they have one and did not ask for `another`.
 async fn create(
     app: &App,
     project: &Project,
     session: &Session,
     name: &str,
+    another: bool,
 ) -> Result<Option<Membership>, Problem> {
     if !project.org_enabled {
         return Err(Code::OrganizationsDisabled.into());
@@ -85,7 +93,7 @@ async fn create(
                 if !users::hold(tx, &session.user_id, None).await? {
                     return Err(Code::Unauthenticated.into());
                 }
-                if !choose::all_of(tx, &project, &session).await?.is_empty() {
+                if !another && !choose::all_of(tx, &project, &session).await?.is_empty() {
                     return Ok(None);
                 }
                 let user = users::find(tx, &project.id, &session.user_id).await?;
@@ -97,7 +105,8 @@ async fn create(
         .await
 }
 
-/// The page that says what to do; after an attempt, with the name that was typed and why it was not taken.
+/// The page that says what to do; after an attempt, with the name that was typed and why it was not taken. `another` is whether
+/// the person belongs to some and wants one more.
 pub(super) fn page(
     app: &App,
     project: &Project,
@@ -105,6 +114,7 @@ pub(super) fn page(
     user: &User,
     handle: &str,
     tried: Option<(&str, &Problem)>,
+    another: bool,
 ) -> Response {
     let advice = match project.org_creation {
         _ if !project.org_enabled => {
@@ -116,8 +126,8 @@ pub(super) fn page(
         _ => "Ask somebody who belongs to one to invite you, and open the link in the mail that you get.",
     };
     let message = tried.map(|(_, problem)| match problem.about() {
-        Some((_, what)) => format!("The name {what}."),
-        None => problem.refusal().map_or_else(|| format!("{}.", problem.code().title()), str::to_owned),
+        Some((_, what)) => said("The name {what}.", context! { what => part(what) }),
+        None => problem.refusal().map_or_else(|| messages::refused(problem.code()), verbatim),
     });
     let params = &request.params;
     let back = params.device.is_none().then(|| {
@@ -131,6 +141,8 @@ pub(super) fn page(
     });
     let values = context! {
         project => project.name.as_str(),
+        title => if another { "Create an organization" } else { "You need an organization" },
+        another => another,
         code => tried.map_or("organization_required", |(_, problem)| problem.code().as_str()),
         message => message,
         email => user.email.as_str(),

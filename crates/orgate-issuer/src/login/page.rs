@@ -20,7 +20,7 @@ use crate::{
     clients::redirect_uri::form_target,
     db::DbError,
     factors,
-    http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
+    http::{Problem, body::Form, messages, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
     openapi::{Routes, get, object, page, text},
     projects::{self, Project},
     secret::fingerprint,
@@ -167,7 +167,7 @@ fn form(
         passkey => page_url(app, &project.id, "passkey", handle),
         email => email,
         code => wrong.map(Code::as_str),
-        message => wrong.map(|code| format!("{}.", code.title())),
+        message => wrong.map(messages::refused),
     };
     app.pages.show(status, "login.html", values, form_target(&request.params.redirect_uri).as_deref())
 }

@@ -22,7 +22,7 @@ use crate::{
     app::{App, Shared},
     clients::redirect_uri::form_target,
     factors,
-    http::{Problem, body::Json, csrf, peer::Peer, posted::Posted, problem::Code},
+    http::{Problem, body::Json, csrf, messages, peer::Peer, posted::Posted, problem::Code},
     openapi::{Routes, anyone, body, object, page, post, text},
     projects::{self, Project},
     secret::fingerprint,
@@ -190,12 +190,12 @@ pub(crate) fn form(
         intro => "Enter the code that your authenticator application shows, or one of your recovery codes.",
         button => "Sign in",
         hidden => hidden,
-        fields => vec![context! { name => "code", label => "Code", type => "text", mode => "",
+        fields => vec![context! { name => "code", label => "Code of six digits, or a recovery code", type => "text", mode => "",
                                   autocomplete => "one-time-code", required => true, least => 0, most => 20,
                                   value => "" }],
         links => Vec::<Value>::new(),
         code => wrong.map(|problem| problem.code().as_str()),
-        message => wrong.map(|problem| format!("{}.", problem.code().title())),
+        message => wrong.map(|problem| messages::refused(problem.code())),
     };
     let status = wrong.map_or(StatusCode::OK, |problem| problem.code().status());
     let target = under_way.and_then(|(request, _)| form_target(&request.params.redirect_uri));

@@ -1,5 +1,7 @@
 //! Projects: the tenants of an installation. Everything else belongs to exactly one of them.
 
+pub(crate) mod dress;
+pub(crate) mod logo;
 pub(crate) mod origins;
 mod profile;
 mod queries;
@@ -11,7 +13,7 @@ pub(crate) use self::profile::ClaimsProfile;
 use crate::{
     db::{Conn, DbError, Tx},
     events::{Actor, Event, EventType},
-    http::{Problem, problem::Code},
+    http::{Problem, brand::Colour, problem::Code},
     keys::Algorithm,
 };
 
@@ -57,6 +59,10 @@ pub(crate) struct Project {
     pub(crate) max_orgs_per_user: Option<i64>,
     /// How long an invitation waits if nobody says otherwise.
     pub(crate) invitation_ttl_ms: i64,
+    /// What the buttons of its pages are coloured in.
+    pub(crate) brand_color: Option<Colour>,
+    /// Which logo it has.
+    pub(crate) logo_tag: Option<String>,
 }
 
 /// Who may make organizations. Operators always may.
@@ -106,6 +112,8 @@ impl Project {
             org_creation: OrganizationCreation::Any,
             max_orgs_per_user: None,
             invitation_ttl_ms: 7 * DAY_MS,
+            brand_color: None,
+            logo_tag: None,
         }
     }
 
@@ -125,6 +133,8 @@ impl Project {
             "org_creation": self.org_creation.as_str(),
             "max_orgs_per_user": self.max_orgs_per_user,
             "invitation_ttl": self.invitation_ttl_ms / 1000,
+            "brand_color": self.brand_color.map(Colour::shown),
+            "logo": self.logo_tag.as_deref().map(|tag| logo::path(&self.id, tag)),
         })
     }
 }
@@ -166,6 +176,18 @@ pub(crate) async fn all_ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 /// Stores a new project.
 pub(crate) async fn create(tx: &mut Tx, project: &Project, now_ms: i64) -> Result<(), DbError> {
     queries::insert(tx, project, now_ms).await
+}
+
+/// Stores another logo, or none, and gives its tag for [`Project::logo_tag`].
+pub(crate) async fn set_logo(
+    tx: &mut Tx,
+    id: &str,
+    logo: Option<&logo::Logo>,
+) -> Result<Option<String>, DbError> {
+    let stored = logo.map(logo::Logo::stored);
+    let stored = stored.as_ref().map(|(media_type, content)| (*media_type, content.as_str()));
+    queries::set_logo(tx, id, stored).await?;
+    Ok(logo.map(logo::Logo::tag))
 }
 
 /// Stores what changed about a project and says so in its events.

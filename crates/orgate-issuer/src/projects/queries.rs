@@ -3,6 +3,7 @@
 use super::{ClaimsProfile, OrganizationCreation, Project};
 use crate::{
     db::{Conn, DbError, Row, json_list, sql},
+    http::brand::Colour,
     keys::Algorithm,
 };
 
@@ -10,7 +11,7 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, D
     let statement =
         sql("SELECT id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
                                 access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
-                                max_orgs_per_user, invitation_ttl
+                                max_orgs_per_user, invitation_ttl, brand_color, logo_tag
                          FROM projects WHERE id = $1")
         .bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
@@ -43,6 +44,8 @@ fn read(row: &Row) -> Result<Project, DbError> {
         refresh_idle_ttl_ms: row.int("refresh_idle_ttl")?,
         refresh_abs_ttl_ms: row.int("refresh_abs_ttl")?,
         refresh_grace_ms: row.int("refresh_grace")?,
+        brand_color: row.text_opt("brand_color")?.as_deref().and_then(Colour::parse),
+        logo_tag: row.text_opt("logo_tag")?,
     })
 }
 
@@ -89,15 +92,17 @@ pub(super) async fn insert(conn: &mut Conn, project: &Project, now_ms: i64) -> R
 
 pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> Result<(), DbError> {
     let (audience, origins) = (json_list(&project.audience), json_list(&project.trusted_origins));
+    let color = project.brand_color.map(Colour::shown);
     conn.run(
         sql("UPDATE projects
              SET name = $2, org_enabled = $3, personal_orgs = $4, audience = $5, trusted_origins = $6,
                  access_ttl = $7, refresh_grace = $8, access_alg = $9, id_alg = $10, claims_profile = $11,
-                 org_creation = $12, max_orgs_per_user = $13, invitation_ttl = $14, ver = ver + 1, updated_at = $15,
-                 access_ttl_before = CASE WHEN access_ttl_before_until > $15 AND access_ttl_before > access_ttl
+                 org_creation = $12, max_orgs_per_user = $13, invitation_ttl = $14, brand_color = $15, logo_tag = $16,
+                 ver = ver + 1, updated_at = $17,
+                 access_ttl_before = CASE WHEN access_ttl_before_until > $17 AND access_ttl_before > access_ttl
                                           THEN access_ttl_before ELSE access_ttl END,
-                 access_ttl_before_until = CASE WHEN access_ttl_before_until > $15 + access_ttl
-                                                THEN access_ttl_before_until ELSE $15 + access_ttl END
+                 access_ttl_before_until = CASE WHEN access_ttl_before_until > $17 + access_ttl
+                                                THEN access_ttl_before_until ELSE $17 + access_ttl END
              WHERE id = $1")
         .bind(&project.id)
         .bind(&project.name)
@@ -113,10 +118,29 @@ pub(super) async fn update(conn: &mut Conn, project: &Project, now_ms: i64) -> R
         .bind(project.org_creation.as_str())
         .bind(project.max_orgs_per_user)
         .bind(project.invitation_ttl_ms)
+        .bind(color.as_deref())
+        .bind(project.logo_tag.as_deref())
         .bind(now_ms),
     )
     .await
     .map(|_| ())
+}
+
+/// The logo of the project `id`: its media type and its bytes in base64.
+pub(super) async fn logo(conn: &mut Conn, id: &str) -> Result<Option<(String, String)>, DbError> {
+    let statement = sql("SELECT media_type, content FROM project_logos WHERE project_id = $1").bind(id);
+    let row = conn.first(statement).await?;
+    row.map(|row| Ok((row.text("media_type")?, row.text("content")?))).transpose()
+}
+
+/// Stores another logo, or none.
+pub(super) async fn set_logo(conn: &mut Conn, id: &str, logo: Option<(&str, &str)>) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM project_logos WHERE project_id = $1").bind(id)).await?;
+    if let Some((media_type, content)) = logo {
+        let insert = sql("INSERT INTO project_logos (project_id, media_type, content) VALUES ($1, $2, $3)");
+        conn.run(insert.bind(id).bind(media_type).bind(content)).await?;
+    }
+    Ok(())
 }
 
 /// Locks the row until the end of the transaction, by a change that changes nothing: what both engines understand.

@@ -4,12 +4,18 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
+use serde_json::Value;
 
-use super::{INVITATION_TTL_MS, OrganizationCreation, find, find_to_change, update};
+use super::{INVITATION_TTL_MS, OrganizationCreation, find, find_to_change, logo::Logo, update};
 use crate::{
     app::Shared,
     events::Actor,
-    http::{Problem, body::Json, problem::Code},
+    http::{
+        Problem,
+        body::{Json, Object},
+        brand::Colour,
+        problem::Code,
+    },
     keys::Algorithm,
     openapi::{Named, Routes, Shape, body, flag, get, number, object, one_of, operators, text, texts},
     operators::{Operator, Rank},
@@ -22,14 +28,28 @@ pub(crate) fn router() -> Routes {
         .may("personal_orgs", flag())
         .may("org_creation", creation())
         .may("max_orgs_per_user", number())
-        .may("invitation_ttl", number());
-    Routes::new().at(
+        .may("invitation_ttl", number())
+        .may("brand_color", text().or_null())
+        .may("logo", text().or_null());
+    Routes::new().merge(super::logo::router()).at(
         "/api/platform/projects/{project}",
         get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
             change,
             operators("changeProject", "Change a project").takes(change_of).gives(200, PROJECT),
         ),
     )
+}
+
+/// The colour, if the body has one; `null` takes it away.
+fn read_color(body: &mut Object) -> Result<Option<Option<Colour>>, Problem> {
+    match body.nullable("brand_color") {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(value) => match value.as_str().and_then(Colour::parse) {
+            Some(colour) => Ok(Some(Some(colour))),
+            None => Err(Problem::invalid("brand_color", "is `#` and six hexadecimal digits, or null")),
+        },
+    }
 }
 
 /// Who may make organizations.
@@ -54,6 +74,8 @@ const PROJECT: Named = Named("Project", || {
         .with("org_creation", creation())
         .with("max_orgs_per_user", number().or_null())
         .with("invitation_ttl", number())
+        .with("brand_color", text().or_null())
+        .with("logo", text().or_null())
         .done()
 });
 
@@ -86,6 +108,7 @@ async fn change(
     };
     let most = body.limit("max_orgs_per_user")?;
     let invitation_ttl = body.duration("invitation_ttl", &INVITATION_TTL_MS)?;
+    let (color, logo) = (read_color(&mut body)?, Logo::read(&mut body)?);
     body.finish()?;
     if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
         return Err(Problem::invalid("name", "has 1 to 100 characters"));
@@ -103,6 +126,10 @@ async fn change(
                 after.max_orgs_per_user = most.unwrap_or(after.max_orgs_per_user);
                 after.invitation_ttl_ms = invitation_ttl.unwrap_or(after.invitation_ttl_ms);
                 after.name = name.unwrap_or(after.name);
+                after.brand_color = color.unwrap_or(after.brand_color);
+                if let Some(logo) = &logo {
+                    after.logo_tag = super::set_logo(tx, &project, logo.as_ref()).await?;
+                }
                 update(tx, &before, &after, Actor::Operator(operator.id), now).await?;
                 Ok(after)
             })

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     app::{App, Shared},
     clients, factors,
-    http::{Problem, problem::Code},
+    http::{Problem, language::Language, problem::Code},
     keys::Algorithm,
     login::{authorize::PROMPTS, scope},
     openapi::{Named, Routes, flag, get, object, public, texts, uri},
@@ -54,6 +54,7 @@ const METADATA: Named = Named("ServerMetadata", || {
         "dpop_signing_alg_values_supported",
         "acr_values_supported",
         "prompt_values_supported",
+        "ui_locales_supported",
         "claims_supported",
     ];
     let flags = [
@@ -128,6 +129,7 @@ fn document(app: &App, project: &Project) -> Value {
         "backchannel_logout_session_supported": app.settings.courier.is_some(),
         "acr_values_supported": factors::ACR_VALUES,
         "prompt_values_supported": PROMPTS,
+        "ui_locales_supported": Language::ALL.map(Language::tag),
         "claims_supported": [
             "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "at_hash", "email",
             "email_verified", "name", "org_id", "org_slug", "org_role", "org_permissions",

@@ -219,7 +219,8 @@ impl Connection {
     fn request(&self, link: &Link, query: &str, accept: &'static str) -> Result<Request<Full<Bytes>>, End> {
         let after = link.position().filter(|_| !self.anew);
         let position = after.map(|seq| format!("after={seq}"));
-        let query: Vec<&str> = position.as_deref().into_iter().chain([query]).filter(|q| !q.is_empty()).collect();
+        let query: Vec<&str> =
+            position.as_deref().into_iter().chain([query]).filter(|q| !q.is_empty()).collect();
         let path = match query.join("&") {
             query if query.is_empty() => link.address.path().to_owned(),
             query => format!("{}?{query}", link.address.path()),

@@ -120,7 +120,10 @@ mod tests {
     #[test]
     fn events_are_read_whatever_their_lines_end_in() {
         let (heard, outcome, between) = read(&[STREAM.as_bytes()]);
-        assert_eq!((heard.as_slice(), outcome), (&["one", "two\nlines", "three"].map(str::to_owned)[..], Ok(())));
+        assert_eq!(
+            (heard.as_slice(), outcome),
+            (&["one", "two\nlines", "three"].map(str::to_owned)[..], Ok(()))
+        );
         assert!(between);
     }
 

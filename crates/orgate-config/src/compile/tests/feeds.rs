@@ -11,19 +11,15 @@ fn feed(keys: &str) -> Option<FeedSpec> {
 
 #[test]
 fn a_feed_is_read_with_a_key_and_on_terms() {
-    let spec = |key, seconds, on_stale| {
-        Some(FeedSpec { key, max_stale: Duration::from_secs(seconds), on_stale })
-    };
+    let spec =
+        |key, seconds, on_stale| Some(FeedSpec { key, max_stale: Duration::from_secs(seconds), on_stale });
     let env = || SecretSource::Env("K".to_owned());
     assert_eq!(feed(""), None);
     assert_eq!(feed(", feed: off"), None);
     assert_eq!(feed(", profile: orgate, feed: off"), None);
     assert_eq!(feed(", feed: {key: {env: K}}"), spec(env(), 30, OnStale::Ttl));
     assert_eq!(feed(", feed: {key: {file: k}}"), spec(SecretSource::File("k".into()), 30, OnStale::Ttl));
-    assert_eq!(
-        feed(", feed: {key: {env: K}}, max_stale: 2s, on_stale: deny"),
-        spec(env(), 2, OnStale::Deny)
-    );
+    assert_eq!(feed(", feed: {key: {env: K}}, max_stale: 2s, on_stale: deny"), spec(env(), 2, OnStale::Deny));
 }
 
 #[test]

@@ -54,7 +54,9 @@ fn findings(text: &str) -> String {
 fn findings_with(lines: &str) -> String {
     let mut text = "version: 1\n".to_owned();
     if !lines.contains("issuers:") {
-        text.push_str("issuers: {main: {issuer: https://a.example, audience: api, profile: orgate, feed: off}}\n");
+        text.push_str(
+            "issuers: {main: {issuer: https://a.example, audience: api, profile: orgate, feed: off}}\n",
+        );
     }
     text.push_str(lines);
     if !lines.contains("rules:") {

@@ -9,7 +9,11 @@ use crate::{
     accounts::own::Offer,
     clock::rfc3339,
     factors,
-    http::{Problem, problem::Code},
+    http::{
+        Problem,
+        messages::{self, part, said, verbatim},
+        problem::Code,
+    },
     login::{
         authorize::Stop,
         own_pages::account_url,
@@ -24,21 +28,21 @@ use crate::{
 pub(super) struct Page {
     status: StatusCode,
     code: Option<&'static str>,
-    message: String,
+    message: Option<Value>,
     wrong: bool,
     open: String,
 }
 
 impl Page {
     pub(super) fn done(code: &'static str, words: &str) -> Self {
-        Self { code: Some(code), message: words.to_owned(), ..Self::default() }
+        Self { code: Some(code), message: Some(part(words)), ..Self::default() }
     }
 
     pub(super) fn failed(change: &str, problem: &Problem) -> Self {
         Self {
             status: problem.code().status(),
             code: Some(problem.code().as_str()),
-            message: message(change, problem),
+            message: Some(message(change, problem)),
             wrong: true,
             open: change.to_owned(),
         }
@@ -46,20 +50,18 @@ impl Page {
 }
 
 /// What a person is told of a change that was not made.
-fn message(change: &str, problem: &Problem) -> String {
+fn message(change: &str, problem: &Problem) -> Value {
     match (change, problem.about()) {
-        ("password", Some(("current_password", _))) => {
-            "The password that you have now is another one.".to_owned()
-        }
-        (_, Some(("password", what))) => format!("The new password {what}."),
-        ("save_passkey", _) => "No new passkey came of that. Try again, or use another device.".to_owned(),
-        ("add_totp", _) => "You have an authenticator app already. Remove it first.".to_owned(),
+        ("password", Some(("current_password", _))) => part("The password that you have now is another one."),
+        (_, Some(("password", what))) => said("The new password {what}.", context! { what => part(what) }),
+        ("save_passkey", _) => part("No new passkey came of that. Try again, or use another device."),
+        ("add_totp", _) => part("You have an authenticator app already. Remove it first."),
         _ => match problem.code() {
             Code::Mistyped => {
-                "That is not the code that the app shows now. Codes change every 30 seconds.".to_owned()
+                part("That is not the code that the app shows now. Codes change every 30 seconds.")
             }
-            Code::NotFound => "It is gone already.".to_owned(),
-            _ => format!("{}.", problem.code().title()),
+            Code::NotFound => part("It is gone already."),
+            code => messages::refused(code),
         },
     }
 }
@@ -139,7 +141,7 @@ impl Visit<'_> {
         self.show(status(wrong), "account_passkey.html", values)
     }
 
-    fn show(&self, status: StatusCode, template: &str, values: Value) -> Response {
+    fn show(&self, status: StatusCode, template: &'static str, values: Value) -> Response {
         let values = context! {
             project => self.project.name.as_str(),
             email => self.user.email.as_str(),
@@ -170,7 +172,7 @@ fn day(at_ms: i64) -> String {
 }
 
 /// What a browser calls itself, in the words of people. It is for recognizing one's own devices, and for nothing else.
-fn browser(agent: &str) -> String {
+fn browser(agent: &str) -> Value {
     let first = |names: &[(&str, &'static str)]| {
         names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
     };
@@ -193,11 +195,11 @@ fn browser(agent: &str) -> String {
         ("Linux", "Linux"),
     ]);
     match (program, system) {
-        (Some(program), Some(system)) => format!("{program} on {system}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (Some(program), Some(system)) => said("{program} on {system}", context! { program, system }),
+        (Some(one), None) | (None, Some(one)) => verbatim(one),
         (None, None) => {
             let name: String = agent.split(['/', ' ']).next().unwrap_or_default().chars().take(40).collect();
-            if name.is_empty() { "A program that does not say its name".to_owned() } else { name }
+            if name.is_empty() { part("A program that does not say its name") } else { verbatim(&name) }
         }
     }
 }
@@ -208,21 +210,25 @@ mod tests {
 
     #[test]
     fn browsers_are_called_as_people_call_them() {
+        let on = |program: &str, system: &str| said("{program} on {system}", context! { program, system });
         for (agent, name) in [
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                on("Firefox", "Linux"),
+            ),
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 \
                  Safari/537.36 Edg/140.0.0.0",
-                "Edge on Windows",
+                on("Edge", "Windows"),
             ),
             (
                 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
                  Version/18.0 Mobile/15E148 Safari/604.1",
-                "Safari on iPhone",
+                on("Safari", "iPhone"),
             ),
-            ("curl/8.5.0", "curl"),
-            ("<script>", "<script>"),
-            ("", "A program that does not say its name"),
+            ("curl/8.5.0", verbatim("curl")),
+            ("<script>", verbatim("<script>")),
+            ("", part("A program that does not say its name")),
         ] {
             assert_eq!(browser(agent), name);
         }

@@ -1,0 +1,221 @@
+//! A walk through every page that people see.
+
+use orgate_e2e::{clock, totp};
+use serde_json::json;
+
+use super::world::{EMPTY, PASSWORD, World};
+
+/// Opens every page in the language `l` and calls `at` there, with the name of the page.
+pub fn tour(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    sign_up(world, l, at);
+    mailed(world, l, at);
+    account(world, l, at);
+    organizations(world, l, at);
+    devices(world, at);
+    mistakes(world, at);
+    set_up(world, l, at);
+}
+
+fn sign_up(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let email = format!("new-{l}@example.com");
+    let authorize = world.authorize(&format!("&ui_locales={l}"));
+    world.browser.open(&authorize);
+    at(world, "login");
+    world.send(&[("email", &email), ("password", "nothing like it")], "main form button");
+    world.is_at("invalid_credentials");
+    at(world, "login-wrong");
+    world.send(&[], "a[href*='/signup?']");
+    at(world, "sign-up");
+    world.send(&[("email", &email), ("password", "password")], "main form button");
+    world.is_at("invalid_value");
+    at(world, "sign-up-wrong");
+    world.send(&[("email", &email), ("password", PASSWORD), ("name", "New")], "main form button");
+    at(world, "verify");
+    world.send(&[("code", "00000000")], "main form button");
+    world.is_at("code_invalid");
+    at(world, "verify-wrong");
+    let link = world.link(&email);
+    world.browser.open(&link);
+    at(world, "verify-link");
+    world.send(&[("password", PASSWORD)], "main form button");
+    world.is_at("signed_in");
+    at(world, "signed-in");
+    let page = world.page("logout");
+    world.browser.open(&page);
+    at(world, "sign-out");
+    world.send(&[], "main form button");
+    world.is_at("signed_out");
+    at(world, "signed-out");
+}
+
+fn mailed(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let email = format!("ann-{l}@example.com");
+    let authorize = world.authorize("");
+    world.browser.open(&authorize);
+    world.send(&[], "a[href*='/forgot?']");
+    at(world, "forgot");
+    world.send(&[("email", &email)], "main form button");
+    world.is_at("mail_sent");
+    at(world, "mail-sent");
+    let link = world.link(&email);
+    world.browser.open(&link);
+    at(world, "reset");
+    world.send(&[("password", "12345678")], "main form button");
+    world.is_at("invalid_value");
+    at(world, "reset-wrong");
+    world.send(&[("password", PASSWORD)], "main form button");
+    world.is_at("password_changed");
+    at(world, "reset-done");
+    world.browser.open(&link);
+    world.is_at("link_invalid");
+    at(world, "link-invalid");
+
+    world.browser.open(&authorize);
+    world.send(&[], "a[href*='/passkey?']");
+    at(world, "passkey");
+    world.browser.open(&authorize);
+    world.send(&[], "a[href*='/magic?']");
+    at(world, "magic");
+    world.send(&[("email", &email)], "main form button");
+    world.is_at("mail_sent");
+    let link = world.link(&email);
+    world.browser.open(&link);
+    at(world, "magic-link");
+    let there = world.send(&[], "main form button");
+    assert!(there.contains("/organizations/choose?"), "{there}");
+    at(world, "picker");
+    world.browser.evaluate("document.querySelector('main input[value=org_acme]').click()");
+    let callback = world.callback.clone();
+    let there = world.send(&[], "main form button");
+    assert!(there.starts_with(&callback) && there.contains("code="), "{there}");
+    world.sign_out();
+}
+
+fn account(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let name = format!("tom-{l}");
+    world.sign_in(&name, "");
+    let page = world.page("account/security");
+    world.browser.open(&page);
+    at(world, "account");
+    world.send(&[], "form:has([value=add_passkey]) button");
+    at(world, "account-passkey");
+    world.send(&[("name", "7")], "main form button");
+    world.is_at("passkey_added");
+    world.send(&[], "form:has([value=add_totp]) button");
+    at(world, "account-totp");
+    let key = world.browser.evaluate("document.querySelector('code.key').textContent.replaceAll(' ', '')");
+    let key = key.as_str().unwrap();
+    world.send(&[("code", "000000")], "main form button");
+    world.is_at("code_invalid");
+    at(world, "account-totp-wrong");
+    let step = clock::now() / 30;
+    world.send(&[("code", &totp(key, step))], "main form button");
+    world.is_at("totp_added");
+    at(world, "account-codes");
+    world.browser.open(&page);
+    world.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+    at(world, "account-open");
+    world.sign_out();
+    world.sign_in(&name, "");
+    at(world, "second-factor");
+    world.send(&[("code", "000000")], "main form button");
+    world.is_at("code_invalid");
+    at(world, "second-factor-wrong");
+}
+
+fn organizations(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let challenge = "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    world.sign_in(&format!("bob-{l}"), &format!("&client_id=app_b2b{challenge}"));
+    world.is_at("organization_required");
+    at(world, "organization-required");
+    // A name of nothing but spaces passes the browser, and not the issuer.
+    world.send(&[("name", " ")], "main form button");
+    world.is_at("invalid_value");
+    at(world, "organization-wrong");
+
+    let invite = |world: &World, name: &str| {
+        let email = format!("{name}-{l}@example.com");
+        let reply =
+            world.manage("POST", "/orgs/org_acme/invitations", &json!({ "email": email, "role": "member" }));
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        world.link(&email)
+    };
+    let link = invite(world, "bob");
+    world.browser.open(&link);
+    at(world, "invitation-own");
+    world.send(&[], "button[value=decline]");
+    world.is_at("invitation_declined");
+    at(world, "invitation-declined");
+    world.browser.open(&link);
+    world.is_at("invitation_declined");
+    at(world, "invitation-gone");
+    let link = invite(world, "joy");
+    world.browser.open(&link);
+    at(world, "invitation-other");
+    world.sign_out();
+    world.browser.open(&link);
+    at(world, "invitation");
+    world.browser.evaluate("document.getElementById('new-password').value = 'password'");
+    world.send(&[], "button[value=sign_up]");
+    world.is_at("invalid_value");
+    at(world, "invitation-wrong");
+    let fill = format!("document.getElementById('new-password').value = {}", json!(PASSWORD));
+    world.browser.evaluate(&fill);
+    world.send(&[], "button[value=sign_up]");
+    world.is_at("invitation_accepted");
+    at(world, "invitation-accepted");
+    world.sign_out();
+}
+
+fn devices(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
+    let page = world.page("device");
+    world.browser.open(&page);
+    at(world, "device");
+    world.send(&[("user_code", "BBBB-BBBB")], "main form button");
+    world.is_at("unknown_user_code");
+    at(world, "device-unknown");
+    let code = world.device();
+    world.send(&[("user_code", &code)], "main form button");
+    at(world, "device-confirm");
+    world.send(&[], "button[value=deny]");
+    world.is_at("device_denied");
+    at(world, "device-denied");
+}
+
+fn mistakes(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
+    for (path, code) in [
+        ("nothing", "not_found"),
+        ("authorize?client_id=nobody", "unknown_client"),
+        ("authorize?client_id=proj_demo&redirect_uri=https://evil.example/", "invalid_redirect_uri"),
+        ("login?request=gone", "request_expired"),
+        ("login", "request_expired"),
+        ("invitations/none", "invitation_invalid"),
+    ] {
+        let page = world.page(path);
+        world.browser.open(&page);
+        world.is_at(code);
+        at(world, &format!("error-{}", code.replace('_', "-")));
+    }
+}
+
+fn set_up(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let page = format!("{}?ui_locales={l}", world.setup);
+    world.browser.open(&page);
+    if world.browser.evaluate("document.querySelector('main').dataset.code || null") != "setup_link_invalid" {
+        at(world, "set-up");
+        let fields =
+            [("email", "ops@example.com"), ("password", PASSWORD), ("redirect_uri", "http://example.com/")];
+        world.send(&fields, "main form button");
+        world.is_at("invalid_value");
+        at(world, "set-up-wrong");
+        let fields = [("password", PASSWORD), ("redirect_uri", "http://127.0.0.1:3000/callback")];
+        if l == "ar" {
+            world.send(&fields, "main form button");
+            at(world, "set-up-done");
+        }
+    }
+    let page = format!("{EMPTY}/setup/none");
+    world.browser.open(&page);
+    world.is_at("setup_link_invalid");
+    at(world, "set-up-gone");
+}
