@@ -117,6 +117,7 @@ const SLICES: [&str; 27] = [
     "tokens",
     "feed",
     "management",
+    "workspace",
     "gdpr",
     "setup",
     "bootstrap",

@@ -36,7 +36,7 @@ use crate::{
     projects,
     secret::Secrets,
     setup::{self, FirstStart},
-    tokens, upkeep, webhooks,
+    tokens, upkeep, webhooks, workspace,
 };
 
 /// A running issuer. Cloning is cheap.
@@ -271,6 +271,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(tokens::router())
         .merge(feed::router())
         .merge(management::router(prefix))
+        .merge(workspace::router())
         .merge(webhooks::routes::router())
         .merge(gdpr::routes::router(prefix))
         .merge(setup::routes::router())

@@ -6,7 +6,7 @@
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
 //! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations api_keys invitations clients login idempotency accounts tokens feed
-//! management gdpr setup bootstrap`. SQL is in
+//! management workspace gdpr setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
@@ -57,6 +57,7 @@ mod tokens;
 mod upkeep;
 mod users;
 mod webhooks;
+mod workspace;
 
 pub use self::{
     clock::{Clock, ManualClock, SystemClock},

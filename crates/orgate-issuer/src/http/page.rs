@@ -27,10 +27,14 @@ use super::{
 };
 
 const STYLE: &str = include_str!("../../templates/style.css");
+/// What the pages about organizations have besides.
+const WORKSPACE_STYLE: &str = include_str!("../../templates/workspace.css");
+/// What their templates begin with.
+const WORKSPACE: &str = "org_";
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 33] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -42,6 +46,20 @@ const TEMPLATES: [(&str, &str); 19] = [
     ("account_totp.html", include_str!("../../templates/account_totp.html")),
     ("account_codes.html", include_str!("../../templates/account_codes.html")),
     ("account_passkey.html", include_str!("../../templates/account_passkey.html")),
+    ("org_layout.html", include_str!("../../templates/org_layout.html")),
+    ("org_macros.html", include_str!("../../templates/org_macros.html")),
+    ("org_list.html", include_str!("../../templates/org_list.html")),
+    ("org_members.html", include_str!("../../templates/org_members.html")),
+    ("org_member.html", include_str!("../../templates/org_member.html")),
+    ("org_invitations.html", include_str!("../../templates/org_invitations.html")),
+    ("org_teams.html", include_str!("../../templates/org_teams.html")),
+    ("org_team.html", include_str!("../../templates/org_team.html")),
+    ("org_roles.html", include_str!("../../templates/org_roles.html")),
+    ("org_role.html", include_str!("../../templates/org_role.html")),
+    ("org_keys.html", include_str!("../../templates/org_keys.html")),
+    ("org_key_shown.html", include_str!("../../templates/org_key_shown.html")),
+    ("org_audit.html", include_str!("../../templates/org_audit.html")),
+    ("org_settings.html", include_str!("../../templates/org_settings.html")),
     ("found.html", include_str!("../../templates/found.html")),
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
@@ -142,7 +160,8 @@ impl Pages {
     /// Fills in what [`show`](Self::show) has begun; any other answer stays as it is.
     pub(crate) fn fill(&self, mut response: Response, viewer: &Viewer) -> Response {
         let Some(blank) = response.extensions_mut().remove::<Blank>() else { return response };
-        let style = format!("{STYLE}{}", viewer.brand.style());
+        let besides = if blank.template.starts_with(WORKSPACE) { WORKSPACE_STYLE } else { "" };
+        let style = format!("{STYLE}{besides}{}", viewer.brand.style());
         let html = match self.render(&blank, viewer, &style) {
             Ok(html) => html,
             Err(error) => {
@@ -339,6 +358,16 @@ impl PageError {
                 StatusCode::CONFLICT,
                 "You belong to the organization already",
                 "Your membership is suspended. Ask those who run the organization.",
+            ),
+            "forbidden" => (
+                StatusCode::FORBIDDEN,
+                "You may not see this",
+                "Your role in the organization does not reach this far. Ask somebody with a higher one.",
+            ),
+            "organizations_disabled" => (
+                StatusCode::CONFLICT,
+                "There are no organizations here",
+                "The people who run this service have switched them off.",
             ),
             "setup_link_invalid" => (
                 StatusCode::GONE,

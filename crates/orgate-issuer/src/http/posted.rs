@@ -43,7 +43,10 @@ mod tests {
         let paths = document()["paths"].as_object().unwrap();
         let posted = paths.iter().filter(|(_, methods)| methods["post"]["tags"][0] == "Pages");
         let ours = posted.filter(|(path, _)| !OF_OTHERS.contains(&path.rsplit('/').next().unwrap()));
-        ours.map(|(path, _)| path.replace("{project}", "proj_p").replace("{token}", "x")).collect()
+        let named = [("{project}", "proj_p"), ("{token}", "x"), ("{org}", "acme"), ("{member}", "me")];
+        let named = [&named[..], &[("{team}", "x"), ("{role}", "x")]].concat();
+        ours.map(|(path, _)| named.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value)))
+            .collect()
     }
 
     #[orgate_testkit::both]

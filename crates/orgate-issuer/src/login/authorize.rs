@@ -282,6 +282,7 @@ pub(super) fn read(query: &Parameters, client: &Client) -> Result<Params, Stop> 
         resource: query.resources(),
         dpop_jkt: text("dpop_jkt"),
         device: None,
+        back: None,
     })
 }
 

@@ -46,6 +46,9 @@ pub(crate) struct Params {
     /// The device that is to be signed in, instead of an answer to an application (RFC 8628).
     #[serde(default)]
     pub(super) device: Option<String>,
+    /// The page of our own that the sign-in is for; only we write it.
+    #[serde(default)]
+    pub(super) back: Option<String>,
 }
 
 impl Params {

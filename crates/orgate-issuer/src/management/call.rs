@@ -204,6 +204,33 @@ impl Call {
         Ok((organization, held, caller))
     }
 
+    /// The call that a page makes in the name of whom it is shown to, before they have asked for anything.
+    pub(crate) fn of_page(project: Project, session: Session, org: &str, now_ms: i64) -> Self {
+        Self {
+            project,
+            who: Who::User(Box::new(session)),
+            now_ms,
+            method: Method::GET,
+            rest: vec!["organizations".to_owned(), org.to_owned()],
+            parameters: vec![("org".to_owned(), org.to_owned())],
+            if_match: None,
+        }
+    }
+
+    /// As [`enter`](Self::enter), with everything that the caller may give to others.
+    pub(crate) async fn weigh(&self, conn: &mut Conn) -> Result<(Organization, Caller), Problem> {
+        let organization = self.organization(conn).await?;
+        self.stand(conn, organization, true).await
+    }
+
+    /// Whether the policy would let the caller do `method` at the path `below` that of the organization. A page shows what
+    /// it says yes to; what is done is judged again.
+    pub(crate) fn may(&self, org_id: &str, caller: &Caller, method: &Method, below: &str) -> bool {
+        let own = caller.own.as_ref().map(|own| (own.id.as_str(), &own.role));
+        let path = format!("/organizations/{org_id}{below}");
+        self.judge_at(Some(org_id), own, (method, &|_| path.clone())).is_ok()
+    }
+
     async fn organization(&self, conn: &mut Conn) -> Result<Organization, Problem> {
         let org = self.parameter("org");
         let found = organizations::resolve(conn, &self.project.id, org, self.now_ms).await?;
@@ -241,6 +268,17 @@ impl Call {
     }
 
     fn judge(&self, org_id: Option<&str>, own: Option<(&str, &Role)>) -> Result<(), Problem> {
+        let path = |id: &str| self.path(org_id, id, own.map(|(id, _)| id));
+        self.judge_at(org_id, own, (&self.method, &path))
+    }
+
+    /// `target`: the method, and the path for the one who asks.
+    fn judge_at(
+        &self,
+        org_id: Option<&str>,
+        own: Option<(&str, &Role)>,
+        (method, path): (&Method, &dyn Fn(&str) -> String),
+    ) -> Result<(), Problem> {
         let everything = roles::permissions(roles::OWNER);
         let now = UnixTime::from_seconds(seconds(self.now_ms));
         let (id, role, permissions): (&str, Option<&str>, &[String]) = match (&self.who, own) {
@@ -252,8 +290,7 @@ impl Call {
             }
             (Who::User(session), None) => (&session.user_id, None, &[]),
         };
-        let path = self.path(org_id, id, own.map(|(id, _)| id));
-        judge(self.method.as_str(), &path, &Asker { id, role, permissions, org_id }, now)
+        judge(method.as_str(), &path(id), &Asker { id, role, permissions, org_id }, now)
     }
 
     /// The path as the policy knows it: the organization by its id, oneself as `me`, and a permission, which may hold any

@@ -139,7 +139,10 @@ impl Family {
 
     pub(super) fn list_members(self) -> Operation {
         let names = ["listMembers", "listMembersOfOwnOrganization"];
-        self.about(names, "The members of an organization").query("role", text()).lists(MEMBER)
+        self.about(names, "The members of an organization")
+            .query("role", text())
+            .query("q", text())
+            .lists(MEMBER)
     }
 
     pub(super) fn add_member(self) -> Operation {

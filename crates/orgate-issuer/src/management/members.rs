@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Call,
-    organizations::{member_json, tag},
+    organizations::{member_json, sees_addresses, tag},
 };
 use crate::{
     app::Shared,
@@ -26,6 +26,8 @@ use crate::{
     roles,
 };
 
+/// The most characters of what is searched for.
+const MAX_WORDS: usize = 100;
 /// The role of a new member if nobody says which.
 const USUAL_ROLE: &str = "member";
 
@@ -38,7 +40,17 @@ pub(super) async fn list(
     let mut conn = app.db.read().await?;
     let (organization, caller) = call.enter(&mut conn).await?;
     let of = (call.project.id.as_str(), organization.id.as_str());
-    let members = members::list(&mut conn, of, fields.get("role"), &page).await?;
+    let role = fields.get("role");
+    let members = match fields.get("q").map(str::trim).filter(|words| !words.is_empty()) {
+        Some(words) if words.chars().count() > MAX_WORDS => {
+            return Err(Problem::invalid("q", format!("has at most {MAX_WORDS} characters")));
+        }
+        Some(words) => {
+            let words = (words, sees_addresses(&call, &caller));
+            members::search(&mut conn, &organization.id, words, role, &page).await?
+        }
+        None => members::list(&mut conn, of, role, &page).await?,
+    };
     let rows = members.iter().map(|one| (one.id.clone(), member_json(&call, &caller, one))).collect();
     Ok(private(page.answer(rows)))
 }

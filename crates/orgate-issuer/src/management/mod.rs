@@ -41,7 +41,8 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .under(prefix, end_users)
 }
 
-fn end_users(base: &str) -> Routes {
+/// What end users call, below `base`; our own pages do too.
+pub(crate) fn end_users(base: &str) -> Routes {
     let organization = format!("{base}/organizations/{{org}}");
     let anew =
         described::switched("activateOrganization", "Work in an organization, with a new session cookie");

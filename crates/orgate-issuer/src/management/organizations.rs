@@ -237,7 +237,10 @@ pub(super) async fn delete(
 /// Both memberships after a transfer, or one member after a change.
 pub(super) fn member_json(call: &Call, caller: &Caller, member: &members::Listed) -> Value {
     let oneself = caller.own.as_ref().is_some_and(|own| own.id == member.id);
-    // Who only looks sees names.
-    let with_address = call.is_operator() || oneself || caller.power.rank > 0;
-    member.to_json(with_address)
+    member.to_json(oneself || sees_addresses(call, caller))
+}
+
+/// Whether the caller sees the mail addresses of others. Who only looks sees names.
+pub(super) fn sees_addresses(call: &Call, caller: &Caller) -> bool {
+    call.is_operator() || caller.power.rank > 0
 }

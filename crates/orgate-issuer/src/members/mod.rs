@@ -208,6 +208,23 @@ pub(crate) async fn hold(tx: &mut Tx, project_id: &str, org_id: &str) -> Result<
     queries::hold(tx, project_id, org_id).await
 }
 
+/// A part of the members whose name, or address where `with_address`, holds `words`: all, or those with one role.
+pub(crate) async fn search(
+    conn: &mut Conn,
+    org_id: &str,
+    (words, with_address): (&str, bool),
+    role: Option<&str>,
+    page: &Page,
+) -> Result<Vec<Listed>, DbError> {
+    let escaped: String = words
+        .chars()
+        .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+        .collect();
+    let like = format!("%{escaped}%");
+    let address = if with_address { like.as_str() } else { "" };
+    queries::list_found(conn, org_id, (role.unwrap_or_default(), (&like, address)), page).await
+}
+
 /// A part of the members, all or those with one role.
 pub(crate) async fn list(
     conn: &mut Conn,

@@ -228,6 +228,27 @@ pub(super) async fn list_by_role(
     conn.all(statement).await?.iter().map(listed).collect()
 }
 
+/// `like`: patterns for the name and for the address; the empty one is nobody's.
+pub(super) async fn list_found(
+    conn: &mut Conn,
+    org_id: &str,
+    (role, like): (&str, (&str, &str)),
+    page: &Page,
+) -> Result<Vec<Listed>, DbError> {
+    let statement = listed!(
+        "WHERE m.org_id = $1 AND m.id > $2 AND ($3 = '' OR m.role_key = $3)
+           AND (lower(u.name) LIKE lower($4) ESCAPE '\\' OR lower(u.email) LIKE lower($5) ESCAPE '\\')
+         ORDER BY m.id LIMIT $6"
+    )
+    .bind(org_id)
+    .bind(&page.after)
+    .bind(role)
+    .bind(like.0)
+    .bind(like.1)
+    .bind(page.rows());
+    conn.all(statement).await?.iter().map(listed).collect()
+}
+
 pub(super) async fn list_of_team(
     conn: &mut Conn,
     org_id: &str,

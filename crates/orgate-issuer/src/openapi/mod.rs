@@ -51,7 +51,7 @@ pub(crate) use self::{
     document::document,
     operation::{Operation, Voice, anyone, bearers, oauth, operators, own, page, programs, public},
     refusals::OAUTH_ERROR,
-    routes::{Routes, delete, get, once, patch, post, put, voices},
+    routes::{Routes, call, delete, get, once, patch, post, put, voices},
     shape::{
         Members, Named, Shape, anything, body, both, either, email, flag, list, number, object, one_of, text,
         texts, time, uri,

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use axum::{
     Extension, Router,
+    extract::Request,
     handler::Handler,
+    response::Response,
     routing::{MethodFilter, MethodRouter},
 };
 
@@ -79,6 +81,11 @@ impl Routes {
     pub(crate) fn into_parts(self) -> (Router<Shared>, Vec<Described>) {
         (self.router, self.described)
     }
+}
+
+/// Asks a finished router, from inside.
+pub(crate) async fn call(router: Router, request: Request) -> Response {
+    axum::routing::any_service(router).call(request, ()).await
 }
 
 /// How each path speaks.

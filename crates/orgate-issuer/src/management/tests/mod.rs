@@ -24,17 +24,17 @@ use crate::testing::{Browser, Reply, Site};
 
 pub(super) const USERS: &str = "/v1/auth/organizations";
 pub(super) const OPERATORS: &str = "/api/platform/projects/proj_p/orgs";
-pub(super) const ACME: &str = "/v1/auth/organizations/acme";
+pub(crate) const ACME: &str = "/v1/auth/organizations/acme";
 
 /// The membership of a user in an organization, as stored.
-pub(super) async fn role_of(site: &Site, org: &'static str, user: &'static str) -> Option<String> {
+pub(crate) async fn role_of(site: &Site, org: &'static str, user: &'static str) -> Option<String> {
     let mut conn = site.issuer.app().db.read().await.unwrap();
     let statement = crate::db::sql("SELECT role_key FROM memberships WHERE org_id = $1 AND user_id = $2");
     conn.first(statement.bind(org).bind(user)).await.unwrap().map(|row| row.text("role_key").unwrap())
 }
 
 /// Who is what in `acme`, as one text.
-pub(super) async fn census(site: &Site) -> String {
+pub(crate) async fn census(site: &Site) -> String {
     let mut conn = site.issuer.app().db.read().await.unwrap();
     let rows = conn
         .all(crate::db::sql(
@@ -66,7 +66,7 @@ pub(crate) async fn bare(browser: &Browser, method: Method, path: &str) -> Reply
 }
 
 /// Makes the role `key` in acme.
-pub(super) async fn make_role(owner: &Browser, key: &str, permissions: &[&str]) -> Reply {
+pub(crate) async fn make_role(owner: &Browser, key: &str, permissions: &[&str]) -> Reply {
     let body = json!({ "name": key, "slug": key, "permissions": permissions });
     owner.json(Method::POST, &format!("{ACME}/roles"), &body).await
 }
