@@ -16,7 +16,7 @@ impl Visit<'_> {
     /// A page about `place`, or about none, with `values` of its own.
     pub(super) fn show(
         &self,
-        template: &str,
+        template: &'static str,
         place: Option<&Place>,
         told: &Told,
         values: Value,
