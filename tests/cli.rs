@@ -13,7 +13,7 @@ use std::{net::TcpListener, thread, time::Duration};
 use orgate_e2e::{Finished, Folder, Running, orgate, request};
 use orgate_testkit::{Stub, TestKey, access_token_claims};
 
-const GOOD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://id.example.com\", audience: api, profile: orgate}\nrules:\n  GET /docs: read\n";
+const GOOD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://id.example.com\", audience: api, profile: orgate, feed: off}\nrules:\n  GET /docs: read\n";
 
 fn proxy(folder: &Folder, more: &[&str]) -> Finished {
     let base =
@@ -175,7 +175,7 @@ async fn an_issuer_out_of_reach_is_no_mistake_and_is_recovered_from() {
     let issuer = Stub::start().await;
     let url = issuer.url();
     let policy = format!(
-        "version: 1\nissuers:\n  main: {{issuer: \"{url}\", audience: api, profile: orgate}}\nrules:\n  GET /healthz: public\n  GET /docs: read\n"
+        "version: 1\nissuers:\n  main: {{issuer: \"{url}\", audience: api, profile: orgate, feed: off}}\nrules:\n  GET /healthz: public\n  GET /docs: read\n"
     );
     folder.write("orgate.yaml", &policy);
     let upstream = orgate_testkit::Upstream::start().await;

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const POLICY: &str = "\
 version: 1
 issuers:
-  main: {issuer: \"https://id.example.com\", audience: demo-api, profile: orgate}
+  main: {issuer: \"https://id.example.com\", audience: demo-api, profile: orgate, feed: off}
 rules:
   GET /healthz: public
   GET /docs: read
@@ -159,7 +159,7 @@ fn the_status_page_shows_the_last_refusals_and_looks_again_by_itself() {
     let folder = Folder::new();
     folder.write(
         "orgate.yaml",
-        &POLICY.replace("profile: orgate}", "profile: orgate, keys: {file: keys.json}}"),
+        &POLICY.replace("profile: orgate, feed: off}", "profile: orgate, keys: {file: keys.json}}"),
     );
     folder.write("keys.json", &jwks([TestKey::es256()]));
     let free = "127.0.0.1:0";

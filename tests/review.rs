@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const POLICY: &str = "\
 version: 1
 issuers:
-  main: {issuer: \"https://id.example.com\", audience: demo-api, profile: orgate}
+  main: {issuer: \"https://id.example.com\", audience: demo-api, profile: orgate, feed: off}
 rules:
   GET /healthz: public
   GET /docs/**: read

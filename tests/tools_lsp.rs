@@ -19,8 +19,7 @@ use std::{
 use orgate_e2e::{Folder, orgate};
 use serde_json::{Value, json};
 
-const HEAD: &str =
-    "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
+const HEAD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate, feed: off}\n";
 
 /// An editor's end of the pipes.
 struct Editor {

@@ -13,8 +13,7 @@ use std::fs;
 use orgate_e2e::{Finished, Folder, orgate};
 use serde_json::{Value, json};
 
-const HEAD: &str =
-    "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
+const HEAD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate, feed: off}\n";
 
 fn run(folder: &Folder, arguments: &[&str]) -> Finished {
     orgate().args(arguments).folder(folder.path()).finish()

@@ -36,6 +36,25 @@ fn every_event_has_its_test() {
 }
 
 #[test]
+fn every_bound_and_every_fault_of_a_feed_has_its_test() {
+    let page = read("docs/revocation.md");
+    let mut named = 0;
+    for row in [rows(&page, "Bounds"), rows(&page, "Faults")].concat() {
+        // Without a file, it is the one before.
+        let mut source = read("crates/orgate-remote/tests/feed.rs");
+        for part in row[2].split('`').skip(1).step_by(2) {
+            if part.ends_with(".rs") {
+                source = read(&format!("crates/{part}"));
+            } else {
+                assert!(source.contains(&format!("fn {part}(")), "{}: there is no `{part}`", row[0]);
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 10);
+}
+
+#[test]
 fn every_number_has_its_name() {
     let page = read("docs/keys.md");
     for (heading, file) in [("Numbers", "keys"), ("Questions about tokens", "introspection")] {

@@ -179,6 +179,7 @@ async fn in_an_outage_the_policy_says_what_holds_until_what_was_missed_is_known(
                 if answer == "401 revoked" {
                     return;
                 }
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), settles).await.unwrap();
@@ -264,8 +265,11 @@ async fn whoever_serves_one_request_for_long_can_ask_whether_the_caller_still_st
 async fn without_marks_a_door_is_told_what_is_missing() {
     let issuer = FeedIssuer::start([TestKey::es256()]).await;
     issuer.set(FeedManner::Down);
-    let gate = load(&policy(&issuer, FEED)).await;
-    let bearer = format!("Bearer {}", token(&issuer));
+    let folder = policy(&issuer, FEED);
+    let gate = load(&folder).await;
+    let caller = token(&issuer);
+    assert_eq!(ask(&gate, "/docs", &caller).await, "503 stale_feed", "its keys are in hand");
+    let bearer = format!("Bearer {caller}");
     let sent = common::Sent::new("GET /docs", &[("authorization", &bearer)]);
     let checked = sent.checked_at(&gate, orgate::clock::now().seconds());
     assert!(matches!(checked, Checked::Needs(Need::Marks(_))), "{checked:?}");

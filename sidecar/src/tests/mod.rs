@@ -14,6 +14,7 @@ mod lifecycle;
 mod modes;
 mod names;
 mod origin;
+mod revocation;
 mod senders;
 mod tls;
 #[cfg(feature = "otel")]

@@ -66,7 +66,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("orgate.yaml");
         let policy = format!(
-            "version: 1\nissuers: {{main: {{issuer: https://a.example, audience: api, profile: orgate}}}}\n\
+            "version: 1\nissuers: {{main: {{issuer: https://a.example, audience: api, profile: orgate, feed: off}}}}\n\
              lint: {{require_tests: {level}}}\nrules:\n  GET /healthz: public\n  GET /docs: read\n  PUT /docs: write\n  \
              GET /old: {{require: read, allow: [W012], note: it goes away}}\n  ANY /never: deny\n"
         );

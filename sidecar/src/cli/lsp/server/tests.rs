@@ -1,8 +1,7 @@
 use super::*;
 
 const URI: &str = "file:///p/orgate.yaml";
-const HEAD: &str =
-    "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate}\n";
+const HEAD: &str = "version: 1\nissuers:\n  main: {issuer: \"https://i.example\", audience: a, profile: orgate, feed: off}\n";
 
 fn message(message: Value) -> Frame {
     Frame::Message(message)
