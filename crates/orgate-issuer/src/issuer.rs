@@ -162,9 +162,9 @@ impl Issuer {
         let whole = self.finished(routes(&self.app.settings.prefix), true);
         match self.app.public.path() {
             "" => whole,
-            path => {
-                Router::new().nest(path, whole).merge(self.finished(tokens::discovery::above(path), false))
-            }
+            path => Router::new()
+                .nest(path, whole)
+                .merge(self.finished(tokens::discovery::above(path).merge(feed::above(path)), false)),
         }
     }
 

@@ -23,6 +23,8 @@ use crate::{clock::seconds, events::EventType};
 pub(super) struct Change {
     pub(super) seq: i64,
     pub(super) kind: String,
+    /// What kind of actor did it.
+    pub(super) actor: String,
     pub(super) org_id: Option<String>,
     pub(super) target_id: String,
     pub(super) data: Value,
@@ -34,7 +36,7 @@ pub(super) struct Change {
 const SIGNING: i64 = 2;
 
 impl Change {
-    fn text(&self, path: &str) -> Option<&str> {
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
         self.data.pointer(path).and_then(Value::as_str)
     }
 
@@ -132,7 +134,7 @@ impl Change {
     }
 
     /// A role that was only described anew.
-    fn keeps_rights(&self) -> bool {
+    pub(super) fn keeps_rights(&self) -> bool {
         let part = |path| self.data.pointer(path);
         part("/before/permissions") == part("/after/permissions")
     }

@@ -14,9 +14,15 @@ mod page;
 mod queries;
 mod readers;
 mod routes;
+mod ssf;
 mod stream;
 
-pub(crate) use self::{follow::run, readers::Readers, routes::router};
+pub(crate) use self::{follow::run, readers::Readers, ssf::above};
+use crate::openapi::Routes;
+
+pub(crate) fn router() -> Routes {
+    Routes::new().merge(routes::router()).merge(ssf::router())
+}
 
 #[cfg(test)]
 mod tests;

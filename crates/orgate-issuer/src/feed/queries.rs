@@ -1,7 +1,7 @@
 //! The SQL of the change feed.
 
 use super::marks::Change;
-use crate::db::{Conn, DbError, sql};
+use crate::db::{Conn, DbError, json_list, sql};
 
 /// How far a project is, and how long its access tokens live.
 pub(super) struct State {
@@ -41,7 +41,7 @@ pub(super) async fn changes(
     after: i64,
     upto: i64,
 ) -> Result<Vec<Change>, DbError> {
-    let statement = sql("SELECT seq, type, org_id, target_id, data, at FROM events
+    let statement = sql("SELECT seq, type, actor_kind, org_id, target_id, data, at FROM events
                          WHERE project_id = $1 AND seq > $2 AND seq <= $3
                            AND type IN ('project.updated', 'project_key.revoked', 'client.updated', 'key.revoked',
                                         'organization.suspended', 'organization.deleted',
@@ -56,6 +56,7 @@ pub(super) async fn changes(
             Ok(Change {
                 seq: row.int("seq")?,
                 kind: row.text("type")?,
+                actor: row.text("actor_kind")?,
                 org_id: row.text_opt("org_id")?,
                 target_id: row.text("target_id")?,
                 data: serde_json::from_str(&row.text("data")?).unwrap_or_default(),
@@ -69,4 +70,27 @@ pub(super) async fn changes(
 pub(super) async fn heads(conn: &mut Conn) -> Result<Vec<(String, i64)>, DbError> {
     let rows = conn.all(sql("SELECT id, event_seq FROM projects")).await?;
     rows.iter().map(|row| Ok((row.text("id")?, row.int("event_seq")?))).collect()
+}
+
+/// Up to where the receiver with this key has settled everything, and what else. Nobody else moves it until the end of the
+/// transaction.
+pub(super) async fn stream(conn: &mut Conn, id: &str) -> Result<Option<(i64, Vec<String>)>, DbError> {
+    let statement = sql("UPDATE ssf_streams SET position = position WHERE id = $1 RETURNING position, acked");
+    let row = conn.first(statement.bind(id)).await?;
+    row.map(|row| Ok((row.int("position")?, row.list("acked")?))).transpose()
+}
+
+pub(super) async fn begin_stream(conn: &mut Conn, id: &str, position: i64) -> Result<(), DbError> {
+    let statement = sql("INSERT INTO ssf_streams (id, position) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+    conn.run(statement.bind(id).bind(position)).await.map(|_| ())
+}
+
+pub(super) async fn move_stream(
+    conn: &mut Conn,
+    id: &str,
+    position: i64,
+    acked: &[String],
+) -> Result<(), DbError> {
+    let statement = sql("UPDATE ssf_streams SET position = $2, acked = $3 WHERE id = $1");
+    conn.run(statement.bind(id).bind(position).bind(&json_list(acked))).await.map(|_| ())
 }

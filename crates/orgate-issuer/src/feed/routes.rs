@@ -30,7 +30,7 @@ const MAX_WAIT: u64 = 30;
 /// After how many seconds a reader comes back for whom there is no place.
 const COME_BACK: i64 = 5;
 
-pub(crate) fn router() -> Routes {
+pub(super) fn router() -> Routes {
     let about = programs("readRevocations", "The change feed: whose rights have ended")
         .query("after", number())
         .query("wait", number())
@@ -57,7 +57,6 @@ async fn read(
 ) -> Result<Response, Problem> {
     let key = admitted(&app, &project, &headers).await?;
     let (after, wait) = (after(&query, &headers)?, wait(&query)?);
-    let full = || Problem::new(Code::Unavailable).detail("too many read this feed already").after(COME_BACK);
     let place = app.feed.place(&project).ok_or_else(full)?;
     // Whatever is committed from here on is either read below or wakes.
     let mut wakes = app.db.wakes().watch(&project);
@@ -73,8 +72,13 @@ async fn read(
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(page.to_json())).into_response())
 }
 
+/// The refusal of one reader too many.
+pub(super) fn full() -> Problem {
+    Problem::new(Code::Unavailable).detail("too many read this feed already").after(COME_BACK)
+}
+
 /// The key of a request that may read the feed of the project.
-async fn admitted(app: &App, project: &str, headers: &HeaderMap) -> Result<ProjectKey, Problem> {
+pub(super) async fn admitted(app: &App, project: &str, headers: &HeaderMap) -> Result<ProjectKey, Problem> {
     let key = keys::presented(&mut *app.db.read().await?, headers).await?;
     let key = key.filter(|key| key.project_id == project).ok_or(Code::Unauthenticated)?;
     if !key.may(FEED) {

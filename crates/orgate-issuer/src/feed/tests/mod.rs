@@ -1,6 +1,7 @@
 mod ended;
 mod keys;
 mod reading;
+mod ssf;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -100,6 +101,7 @@ fn every_event_that_ends_a_right_is_read_and_makes_a_mark() {
         let change = |data: Value| Change {
             seq: 1,
             kind: kind.as_str().to_owned(),
+            actor: "user".to_owned(),
             org_id: Some("org_a".to_owned()),
             target_id: "fam_1".to_owned(),
             data,

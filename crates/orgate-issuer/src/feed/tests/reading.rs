@@ -27,7 +27,7 @@ fn ended(number: i64) -> Event {
 }
 
 /// As many sessions end, in one change.
-async fn end(site: &Site, count: i64) {
+pub(super) async fn end(site: &Site, count: i64) {
     site.write(move |tx| {
         Box::pin(async move {
             for number in 0..count {
@@ -225,11 +225,13 @@ async fn a_stream_ends_with_its_key_and_with_the_issuer() {
 async fn a_project_has_so_many_readers_and_no_more() {
     let site = site().await;
     let key = make_key(&site, &["feed"]).await;
-    let mut readers = Vec::new();
-    for _ in 0..64 {
-        readers.push(stream(&site, &key, None).await);
-    }
+    let feed = &site.issuer.app().feed;
+    let mut places: Vec<_> = (0..64).map(|_| feed.place("proj_p").unwrap()).collect();
     let reply = ask(&site, &key, "").await;
     assert_eq!((reply.status.as_u16(), reply.code()), (503, json!("unavailable")));
     assert_eq!(reply.headers["retry-after"], "5");
+    assert!(feed.place("proj_q").is_some(), "another project has its own");
+    places.pop();
+    assert_eq!(ask(&site, &key, "").await.status, 200);
+    assert_eq!(ask(&site, &key, "").await.status, 200, "who was answered is gone");
 }
