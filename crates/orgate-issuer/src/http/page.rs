@@ -359,6 +359,11 @@ impl PageError {
                 "You belong to the organization already",
                 "Your membership is suspended. Ask those who run the organization.",
             ),
+            "bad_request" => (
+                StatusCode::BAD_REQUEST,
+                "This address says something that cannot be",
+                "Go back to the page you came from and choose again.",
+            ),
             "forbidden" => (
                 StatusCode::FORBIDDEN,
                 "You may not see this",

@@ -94,7 +94,14 @@ const PAGES: [(Section, &str, &str, &str, &str); 13] = [
 
 pub(crate) fn router() -> Routes {
     let api = Api::default();
-    let stops = ["sign_in_required", "organizations_disabled", "forbidden", "org_suspended", "not_found"];
+    let stops = [
+        "bad_request",
+        "sign_in_required",
+        "organizations_disabled",
+        "forbidden",
+        "org_suspended",
+        "not_found",
+    ];
     let described = |operation: Operation| {
         operation.shows(&[200, 400, 403, 404, 409, 410, 412, 422]).sends_on().stops(&stops)
     };
@@ -165,7 +172,7 @@ fn stop(problem: Problem) -> Stop {
         Code::Forbidden => Stop::Page("forbidden"),
         Code::OrganizationsDisabled => Stop::Page("organizations_disabled"),
         Code::Unauthenticated => Stop::Page("sign_in_required"),
-        Code::InvalidValue | Code::BadRequest => Stop::Page("invalid_request"),
+        Code::InvalidValue | Code::BadRequest => Stop::Page("bad_request"),
         _ => problem.into(),
     }
 }
@@ -180,7 +187,7 @@ async fn show(
 ) -> Response {
     let project_id = project_of(&parameters).to_owned();
     let shown = async {
-        let query = Form::parse(query.unwrap_or_default().as_bytes()).ok_or(Stop::Page("invalid_request"))?;
+        let query = Form::parse(query.unwrap_or_default().as_bytes()).ok_or(Stop::Page("bad_request"))?;
         let begun = Visit::begin((&app, &api, &headers), section, &parameters, query).await?;
         let visit = match begun {
             Ok(visit) => visit,
@@ -205,8 +212,8 @@ async fn submit(
 ) -> Response {
     let project_id = project_of(&parameters).to_owned();
     let done = async {
-        let change = fields.get("change").ok_or(Stop::Page("invalid_request"))?;
-        let nothing = Form::parse(b"").ok_or(Stop::Page("invalid_request"))?;
+        let change = fields.get("change").ok_or(Stop::Page("bad_request"))?;
+        let nothing = Form::parse(b"").ok_or(Stop::Page("bad_request"))?;
         let begun = Visit::begin((&app, &api, &headers), section, &parameters, nothing).await?;
         let visit = match begun {
             Ok(visit) => visit,
@@ -223,7 +230,7 @@ async fn submit(
                 Ok(see_other(&format!("{}{to}?done={code}", organizations_url(&app, &visit.project.id))))
             }
             Ok(Outcome::Show(response)) => Ok(response),
-            Ok(Outcome::Unknown) => Err(Stop::Page("invalid_request")),
+            Ok(Outcome::Unknown) => Err(Stop::Page("bad_request")),
             Err(problem) => visit.refused(change, &fields, problem).await,
         }
     };

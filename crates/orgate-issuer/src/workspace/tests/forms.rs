@@ -13,7 +13,7 @@ async fn a_form_without_the_word_of_the_session_changes_nothing() {
         told(&owner.form(&path, &[("word", word), ("change", "remove")]).await, 403, "csrf");
     }
     told(&owner.form(&path, &[("change", "remove")]).await, 403, "csrf");
-    told(&change(&owner, &path, "everything", &[]).await, 400, "invalid_request");
+    told(&change(&owner, &path, "everything", &[]).await, 400, "bad_request");
     assert_eq!(census(&site).await, before);
     let stranger = site.browser().form(&path, &[("word", &foreign), ("change", "remove")]).await;
     assert!(stranger.location().contains("/login?request="));

@@ -172,7 +172,7 @@ async fn members_are_found_by_name_and_address_and_role() {
     let viewer = user(&site, "viewer").await;
     assert_eq!(found(&viewer, "q=member@").await, "", "an address that one may not see is not found either");
     assert_eq!(found(&viewer, "q=mem").await, "member");
-    told(&owner.get(&format!("{HERE}/members?q={}", "a".repeat(101))).await, 400, "invalid_request");
+    told(&owner.get(&format!("{HERE}/members?q={}", "a".repeat(101))).await, 400, "bad_request");
 }
 
 #[orgate_testkit::both]
@@ -189,7 +189,7 @@ async fn lists_go_on_behind_a_cursor() {
     let page = owner.get(&format!("{HERE}/teams?cursor={next}")).await.text();
     assert_eq!(page.matches("/teams/team-").count(), 1);
     assert!(page.contains("First page") && !page.contains("Next page"));
-    told(&owner.get(&format!("{HERE}/teams?cursor=%21")).await, 400, "invalid_request");
+    told(&owner.get(&format!("{HERE}/teams?cursor=%21")).await, 400, "bad_request");
 }
 
 #[orgate_testkit::both]
