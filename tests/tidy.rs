@@ -108,6 +108,7 @@ const SLICES: [&str; 27] = [
     "teams",
     "members",
     "organizations",
+    "domains",
     "api_keys",
     "invitations",
     "clients",

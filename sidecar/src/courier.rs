@@ -1,15 +1,16 @@
 //! Sends what the issuer has to tell applications ([`Courier`]).
 //!
-//! One connection for each message, ten seconds in all, no redirect; of the answer only the status counts. The name is
+//! One connection for each message, ten seconds in all, no redirect; of the answer only the status counts, but for a text
+//! that is got (the file by which a domain shows whose it is), which is short. The name is
 //! resolved here, and what is dialled is the very address that was looked at: a name that means something else the next
 //! moment gains nothing.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Uri, header};
-use http_body_util::Full;
-use hyper::client::conn::http1;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_rustls::ConfigBuilderExt;
 use hyper_util::rt::TokioIo;
 use orgate_issuer::{Courier, Message, Reach};
@@ -39,34 +40,62 @@ impl HttpCourier {
     }
 
     async fn send(&self, message: Message<'_>) -> Result<u16, String> {
-        let unreadable = || "the address cannot be read".to_owned();
-        let uri: Uri = message.url.parse().map_err(|_| unreadable())?;
+        let mut request = Request::post(message.url).header(header::CONTENT_TYPE, message.content_type);
+        for (name, value) in message.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::from(message.body)).map_err(|_| unreadable())?;
+        self.exchange(request, message.reach, |answer| async move { Ok(answer.status().as_u16()) }).await
+    }
+
+    async fn text(&self, url: &str, reach: &Reach, most: usize) -> Result<String, String> {
+        let request = Request::get(url).body(Full::default()).map_err(|_| unreadable())?;
+        let read = |answer: Response<Incoming>| async move {
+            if answer.status() != StatusCode::OK {
+                return Err(format!("the answer was {}", answer.status().as_u16()));
+            }
+            let body = Limited::new(answer.into_body(), most).collect().await;
+            let body = body.map_err(|_| "the text is too long, or broke off".to_owned())?;
+            String::from_utf8(body.to_bytes().into()).map_err(|_| "the text is not UTF-8".to_owned())
+        };
+        self.exchange(request, reach, read).await
+    }
+
+    /// Sends a request for a whole URL to where it leads, and reads the answer.
+    async fn exchange<T, F: Future<Output = Result<T, String>>>(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        reach: &Reach,
+        read: impl FnOnce(Response<Incoming>) -> F,
+    ) -> Result<T, String> {
+        let uri = request.uri().clone();
         let (Some(authority), Some(scheme)) = (uri.authority(), uri.scheme_str()) else {
             return Err(unreadable());
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::post(path)
-            .header(header::HOST, authority.as_str())
-            .header(header::CONTENT_TYPE, message.content_type)
-            .header(header::USER_AGENT, "orgate");
-        for (name, value) in message.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::from(message.body)).map_err(|error| error.to_string())?;
+        *request.uri_mut() = path.parse().map_err(|_| unreadable())?;
+        let named = HeaderValue::from_str(authority.as_str()).map_err(|_| unreadable())?;
+        request.headers_mut().insert(header::HOST, named);
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("orgate"));
         let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
-        let stream = connect(host, port, message.reach).await?;
+        let stream = connect(host, port, reach).await?;
         match scheme {
             "https" => {
                 let tls = self.0.as_ref().map_err(Clone::clone)?;
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| unreadable())?;
                 let stream = tls.connect(name, stream).await;
-                exchange(stream.map_err(|_| "there is no TLS that can be trusted".to_owned())?, request).await
+                let stream = stream.map_err(|_| "there is no TLS that can be trusted".to_owned())?;
+                exchange(stream, request, read).await
             }
-            "http" => exchange(stream, request).await,
+            "http" => exchange(stream, request, read).await,
             _ => Err(unreadable()),
         }
     }
+}
+
+fn unreadable() -> String {
+    "the address cannot be read".to_owned()
 }
 
 fn tls() -> Result<ClientConfig, String> {
@@ -92,22 +121,23 @@ async fn connect(host: &str, port: u16, reach: &Reach) -> Result<TcpStream, Stri
         .to_owned())
 }
 
-async fn exchange(
+async fn exchange<T, F: Future<Output = Result<T, String>>>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     request: Request<Full<Bytes>>,
-) -> Result<u16, String> {
+    read: impl FnOnce(Response<Incoming>) -> F,
+) -> Result<T, String> {
     let broke_off = |_: hyper::Error| "the connection broke off".to_owned();
     let mut builder = http1::Builder::new();
     builder.max_buf_size(MOST_HEAD);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broke_off)?;
     tokio::pin!(connection);
-    let answer = sender.send_request(request);
+    let answer = async { read(sender.send_request(request).await.map_err(broke_off)?).await };
     tokio::pin!(answer);
     tokio::select! {
         biased;
-        answer = &mut answer => answer.map(|answer| answer.status().as_u16()).map_err(broke_off),
+        answer = &mut answer => answer,
         // Whoever closes behind the answer has answered.
-        _ = &mut connection => answer.await.map(|answer| answer.status().as_u16()).map_err(broke_off),
+        _ = &mut connection => answer.await,
     }
 }
 
@@ -119,6 +149,18 @@ impl Courier for HttpCourier {
         Box::pin(async move {
             let sent = tokio::time::timeout(TIME, self.send(message)).await;
             sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        reach: &'a Reach,
+        most: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>> {
+        Box::pin(async move {
+            let got = tokio::time::timeout(TIME, self.text(url, reach, most)).await;
+            got.unwrap_or_else(|_| Err("no answer in time".to_owned()))
         })
     }
 }
@@ -160,6 +202,47 @@ mod tests {
         );
         let gone = courier.post(Message::new(&url, FORM, String::new(), &here)).await;
         assert!(gone.is_err_and(|why| !why.contains("127.0.0.1")), "nothing of the address is told");
+    }
+
+    /// Answers `answer` to one request, and gives the first line of it.
+    async fn answering(answer: &'static [u8]) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/.well-known/x.txt", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut seen = vec![0; 4096];
+            let mut length = 0;
+            while !seen[..length].ends_with(b"\r\n\r\n") {
+                length += stream.read(&mut seen[length..]).await.unwrap();
+            }
+            // Whoever has heard enough may be gone.
+            let _ = stream.write_all(answer).await;
+            String::from_utf8_lossy(&seen[..length]).lines().next().unwrap_or_default().to_owned()
+        });
+        (url, server)
+    }
+
+    #[tokio::test]
+    async fn a_short_text_is_got_and_nothing_else() {
+        let (courier, here) = (HttpCourier::new(), Reach::new(true, Vec::new()));
+        let good = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        let (url, server) = answering(good).await;
+        assert_eq!(courier.get(&url, &here, 5).await.as_deref(), Ok("hello"));
+        assert_eq!(server.await.unwrap(), "GET /.well-known/x.txt HTTP/1.1");
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello!"[..],
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nhello!\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n\xff",
+            b"HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello",
+            b"",
+        ] {
+            let (url, _server) = answering(answer).await;
+            assert!(courier.get(&url, &here, 5).await.is_err(), "{}", String::from_utf8_lossy(answer));
+        }
+        let (url, server) = answering(good).await;
+        assert!(courier.get(&url, &Reach::new(false, Vec::new()), 5).await.is_err(), "an address inside");
+        server.abort();
     }
 
     /// Whatever a name is called, the address behind it decides; nobody is connected to.

@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Team,
     Webhook,
     Delivery,
+    Domain,
 }
 
 impl Kind {
@@ -57,6 +58,7 @@ impl Kind {
             Self::Team => "team",
             Self::Webhook => "whk",
             Self::Delivery => "whd",
+            Self::Domain => "dom",
         }
     }
 

@@ -51,5 +51,8 @@ pub(super) async fn sign_up(
             Box::pin(async move { birth.bear(tx, who, Some(&token), previous).await })
         })
         .await?;
-    Ok(born.map(|(started, user)| started.of(user)))
+    Ok(match born {
+        Some((started, user)) => Some(started.of(user).welcomed(app, project).await),
+        None => None,
+    })
 }

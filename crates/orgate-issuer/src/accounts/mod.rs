@@ -205,7 +205,7 @@ pub(crate) async fn sign_in_by_mail(
             })
         })
         .await?;
-    Ok(started.of(user))
+    Ok(started.of(user).welcomed(app, project).await)
 }
 
 async fn admit_mail(

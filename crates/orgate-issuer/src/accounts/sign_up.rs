@@ -5,6 +5,7 @@ use crate::{
     address::Address,
     app::App,
     db::{DbError, Tx},
+    domains,
     events::{Actor, EventType},
     hooks::{self, Person, SignUp},
     http::{Problem, problem::Code},
@@ -196,11 +197,11 @@ pub(crate) async fn verify_code(
                     return Ok(None);
                 }
                 confirm(tx, &project_id, &user_id, now).await?;
-                Ok(Some(Outcome::Address))
+                Ok(Some(Outcome::Address(user_id)))
             })
         })
         .await?;
-    outcome.map(Outcome::verified).ok_or_else(|| Code::Mistyped.into())
+    Ok(outcome.ok_or(Code::Mistyped)?.verified(app, project).await)
 }
 
 /// What a link of a letter leads to.
@@ -254,12 +255,13 @@ pub(crate) async fn verify_link(
                         if let Some(user) = &user {
                             confirm(tx, &project_id, user, now).await?;
                         }
-                        Ok(user.is_some())
+                        Ok(user)
                     })
                 }
             })
             .await?;
-        return if confirmed { Ok(Verified::Address) } else { Err(Code::LinkInvalid.into()) };
+        let user_id = confirmed.ok_or(Code::LinkInvalid)?;
+        return Ok(Outcome::Address(user_id).verified(app, project).await);
     };
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &sign_up.id };
     let stored = Some(sign_up.password_phc.clone());
@@ -271,7 +273,7 @@ pub(crate) async fn verify_link(
         .db
         .write::<_, Problem>(move |tx| Box::pin(async move { birth.complete(tx, sign_up, previous).await }))
         .await?;
-    outcome.map(Outcome::verified).ok_or_else(|| Code::LinkInvalid.into())
+    Ok(outcome.ok_or(Code::LinkInvalid)?.verified(app, project).await)
 }
 
 /// A user who is about to be.
@@ -293,17 +295,21 @@ pub(super) struct Newcomer {
 
 enum Outcome {
     SignedUp(Box<(Started, User)>),
-    Address,
+    /// Of this user.
+    Address(String),
 }
 
 impl Outcome {
-    fn verified(self) -> Verified {
+    async fn verified(self, app: &App, project: &Project) -> Verified {
         match self {
             Self::SignedUp(made) => {
                 let (started, user) = *made;
-                Verified::SignedUp(Box::new(started.of(user)))
+                Verified::SignedUp(Box::new(started.of(user).welcomed(app, project).await))
             }
-            Self::Address => Verified::Address,
+            Self::Address(user_id) => {
+                domains::welcome(app, project, &user_id).await;
+                Verified::Address
+            }
         }
     }
 }

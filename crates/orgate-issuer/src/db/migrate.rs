@@ -51,6 +51,7 @@ const STEPS: &[Step] = steps![
     (42, "indexes", "0042_indexes.sql"),
     (43, "project_keys", "0043_project_keys.sql"),
     (44, "ssf", "0044_ssf.sql"),
+    (47, "domains", "0047_domains.sql"),
     (51, "branding", "0051_branding.sql"),
 ];
 

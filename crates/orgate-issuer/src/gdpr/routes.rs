@@ -10,9 +10,9 @@ use super::{erase, export};
 use crate::{
     app::Shared,
     events::Actor,
-    http::{Problem, cookies, csrf, problem::Code},
+    http::{Problem, cookies, problem::Code},
     ids::Kind,
-    login::account::{current, find_project, private},
+    login::account::{Acting, current, private},
     openapi::{Operation, Routes, anything, delete, get, operators, own},
     operators::{Operator, Rank},
 };
@@ -58,12 +58,8 @@ async fn of_oneself(
 
 async fn erase_oneself(
     State(app): State<Shared>,
-    path: Option<Path<String>>,
-    headers: HeaderMap,
+    Acting { session, project }: Acting,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
-    let project = find_project(&app, &session.project_id).await?;
-    csrf::check(&headers, &app.public, &project.trusted_origins)?;
     if !session.is_fresh(app.now_ms()) {
         return Err(Code::ReauthenticationRequired.into());
     }

@@ -70,6 +70,7 @@ codes! {
     PersonalOrganization 409 "personal_organization" "A personal organization belongs to its user alone";
     TeamTaken 409 "team_taken" "The organization has a team with this slug already";
     AlreadyTeamMember 409 "already_team_member" "The member is in the team already";
+    DomainTaken 409 "domain_taken" "The domain is another organization's, or is listed already";
     RoleTaken 409 "role_taken" "The organization has a role of this name already";
     RoleInUse 409 "role_in_use" "The role is in use";
     PermissionTaken 409 "permission_taken" "The project has this permission already";
@@ -94,6 +95,8 @@ codes! {
     PermissionsTooLarge 422 "permissions_too_large" "The permissions do not fit into a token";
     UnknownUser 422 "unknown_user" "The project has no such user";
     SlugReserved 422 "slug_reserved" "This slug is reserved";
+    DomainPublic 422 "domain_public" "Everybody can have an address at this domain";
+    DomainUnproven 422 "domain_unproven" "The domain does not show that it is the organization's";
     ProjectRequired 422 "project_required" "Name the project";
     RateLimited 429 "rate_limited" "Too many sign-ins from here, or to this account, at the moment";
     Locked 429 "locked" "Too many attempts; wait before the next one";

@@ -1,18 +1,14 @@
 //! Accepting and declining, by whoever has the token and the address.
 
-use super::{Invitation, Inviter, State, queries, record_as};
+use super::{Invitation, State, queries, record_as};
 use crate::{
     app::App,
-    db::{Conn, DbError, Tx},
+    db::{Conn, Tx},
     events::{Actor, EventType},
     hooks::{self, MemberAdd},
     http::{Problem, problem::Code},
     members::{self, AddError, Listed, NewMember},
-    operators::{self, Rank},
-    roles::{
-        authority::{OPERATOR_RANK, Power},
-        catalogue,
-    },
+    roles::authority::Power,
     secret::fingerprint,
     teams,
     users::{self, User},
@@ -110,7 +106,11 @@ pub(crate) async fn join(
     if !invitation.org_active {
         return Err(Code::OrganizationSuspended.into());
     }
-    let power = power_of_inviter(tx, &invitation).await?.ok_or_else(void)?;
+    let power = match &invitation.inviter {
+        Some(inviter) => inviter.power(tx, project_id).await?,
+        None => None,
+    };
+    let power = power.ok_or_else(void)?;
     if !queries::end(tx, &invitation.id, State::Accepted, now_ms).await? {
         return Err(tx.contended().into());
     }
@@ -171,31 +171,6 @@ async fn again(tx: &mut Tx, invitation: &Invitation, user: &User) -> Result<Acce
     };
     let member = member.filter(|member| member.active).ok_or(Code::InvitationUsed)?;
     Ok(Accepted { member, anew: false })
-}
-
-/// What the inviter may give now; `None` if it is nothing.
-async fn power_of_inviter(tx: &mut Tx, invitation: &Invitation) -> Result<Option<Power>, DbError> {
-    let mut power = match &invitation.inviter {
-        None => return Ok(None),
-        Some(Inviter::Member(id)) => match members::find_by_id(tx, id).await? {
-            Some(member) if member.role.may_invite() => {
-                let user = users::find(tx, &invitation.project_id, &member.user_id).await?;
-                if user.is_none_or(|user| !user.active) {
-                    return Ok(None);
-                }
-                Power::from(&member.role)
-            }
-            _ => return Ok(None),
-        },
-        Some(Inviter::Operator(id)) => match operators::rank_of(tx, &invitation.project_id, id).await? {
-            Some(rank) if rank >= Rank::Admin => Power { rank: OPERATOR_RANK, permissions: Vec::new() },
-            _ => return Ok(None),
-        },
-    };
-    if power.is_above_all() {
-        power.permissions = catalogue::everything(tx, &invitation.project_id).await?;
-    }
-    Ok(Some(power))
 }
 
 /// Turns the invitation behind `token` down.

@@ -1,6 +1,6 @@
 //! Inviting, inviting again, and taking it back: what those do who may invite. Whoever calls this holds the organization.
 
-use super::{Invitation, Inviter, State, find, letter, queries, record_as, record_ended};
+use super::{Invitation, State, find, letter, queries, record_as, record_ended};
 use crate::{
     address::Address,
     app::App,
@@ -9,7 +9,7 @@ use crate::{
     http::{Problem, problem::Code},
     ids::Kind,
     mail::{self, Reader},
-    members,
+    members::{self, Inviter},
     organizations::Organization,
     projects::Project,
     roles::{

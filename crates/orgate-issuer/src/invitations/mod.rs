@@ -24,6 +24,7 @@ use crate::{
     events::{Actor, Event, EventType},
     http::{Problem, paging::Page, problem::Code},
     ids::Kind,
+    members::Inviter,
 };
 
 /// How long one that has ended is remembered.
@@ -67,24 +68,6 @@ impl State {
             Self::Expired => Code::InvitationExpired,
         }
         .into())
-    }
-}
-
-/// Who answers for an invitation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Inviter {
-    /// A member, by the membership.
-    Member(String),
-    Operator(String),
-}
-
-impl Inviter {
-    fn columns(inviter: Option<&Self>) -> (Option<&str>, Option<&str>) {
-        match inviter {
-            Some(Self::Member(id)) => (Some(id), None),
-            Some(Self::Operator(id)) => (None, Some(id)),
-            None => (None, None),
-        }
     }
 }
 

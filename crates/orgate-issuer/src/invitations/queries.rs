@@ -1,9 +1,10 @@
 //! The SQL of the invitations.
 
-use super::{Invitation, Inviter, State};
+use super::{Invitation, State};
 use crate::{
     db::{Conn, DbError, Row, sql},
     http::paging::Page,
+    members::Inviter,
 };
 
 /// What an invitation is at the moment `$1`. Who answers for it can be gone, and its time can be over, before anybody
@@ -50,11 +51,10 @@ fn read(row: &Row) -> Result<Invitation, DbError> {
         teams: row.text_opt("teams")?.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         state: State::parse(&state)
             .ok_or_else(|| DbError::Inconsistent(format!("an invitation cannot be `{state}`")))?,
-        inviter: match (row.text_opt("inviter_member_id")?, row.text_opt("inviter_operator_id")?) {
-            (Some(id), _) => Some(Inviter::Member(id)),
-            (None, Some(id)) => Some(Inviter::Operator(id)),
-            (None, None) => None,
-        },
+        inviter: Inviter::of_columns(
+            row.text_opt("inviter_member_id")?,
+            row.text_opt("inviter_operator_id")?,
+        ),
         invited_by: row.text_opt("invited_by")?,
         inviter_name: row.text_opt("inviter_name")?,
         accepted_by: row.text_opt("accepted_by")?,

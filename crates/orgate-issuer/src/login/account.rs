@@ -1,10 +1,10 @@
 //! The end users' API: `login`, `logout`, `session`, `me/organizations`, under the prefix and under each project.
 
 use axum::{
-    extract::{Path, State},
+    extract::{FromRequestParts, Path, RawPathParams, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 use super::{
@@ -161,14 +161,7 @@ pub(crate) async fn answer(app: &App, project: &Project, signed_in: &SignedIn) -
     Ok(response)
 }
 
-async fn logout(
-    State(app): State<Shared>,
-    path: Option<Path<String>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
-    let project = find_project(&app, &session.project_id).await?;
-    csrf::check(&headers, &app.public, &project.trusted_origins)?;
+async fn logout(State(app): State<Shared>, Acting { session, project }: Acting) -> Result<Response, Problem> {
     let now = app.now_ms();
     app.db
         .write::<_, DbError>(move |tx| {
@@ -258,6 +251,36 @@ pub(crate) async fn current(
         None => session::of_any_project(app, headers).await?,
     };
     found.ok_or_else(|| Code::Unauthenticated.into())
+}
+
+/// Who changes something of their own: 401 without a session, 403 for a request that comes from a place that may not send it.
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
+    pub(crate) session: Session,
+    pub(crate) project: Project,
+}
+
+impl FromRequestParts<Shared> for Acting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Code::BadRequest)?;
+        let named = parameters.iter().find(|(name, _)| *name == "project");
+        let session = current(app, named.map(|(_, id)| Path(id.to_owned())), &parts.headers).await?;
+        let project = find_project(app, &session.project_id).await?;
+        csrf::check(&parts.headers, &app.public, &project.trusted_origins)?;
+        Ok(Self { session, project })
+    }
+}
+
+impl Acting {
+    /// The same in a project that has organizations.
+    pub(crate) fn in_organizations(self) -> Result<Self, Problem> {
+        match self.project.org_enabled {
+            true => Ok(self),
+            false => Err(Code::OrganizationsDisabled.into()),
+        }
+    }
 }
 
 /// A session as its owner sees it. The organization stands there twice: under the name that browser clients use and

@@ -30,6 +30,7 @@ use crate::{
     address::Address,
     app::App,
     db::{Conn, DbError, Tx},
+    domains,
     events::{Actor, EventType},
     factors,
     hooks::{self, SignIn},
@@ -74,6 +75,12 @@ pub(crate) struct SignedIn {
 }
 
 impl SignedIn {
+    /// The same, when the person has become a member of the organization of their mail domain, if that wants it so.
+    pub(crate) async fn welcomed(self, app: &App, project: &Project) -> Self {
+        domains::welcome(app, project, &self.user.id).await;
+        self
+    }
+
     /// The cookies that make the browser the one that is signed in.
     pub(crate) fn set_cookies(&self, app: &App, headers: &mut HeaderMap) {
         let project_id = &self.session.project_id;
@@ -176,7 +183,7 @@ pub(crate) async fn sign_in(
         })
         .await?;
     // While the password was being checked it became another one, or the user was suspended.
-    Ok(started.ok_or(SignInError::Invalid)?.of(user))
+    Ok(started.ok_or(SignInError::Invalid)?.of(user).welcomed(app, project).await)
 }
 
 /// Where the first factor leads to.
@@ -184,6 +191,16 @@ pub(crate) enum Entry {
     In(Box<SignedIn>),
     /// To the second one, with this ticket.
     Second(String),
+}
+
+impl Entry {
+    /// The same, when whoever is in has become a member of the organization of their mail domain, if that wants it so.
+    pub(crate) async fn welcomed(self, app: &App, project: &Project) -> Self {
+        match self {
+            Self::In(signed_in) => Self::In(Box::new(signed_in.welcomed(app, project).await)),
+            Self::Second(_) => self,
+        }
+    }
 }
 
 /// The same before the person is known to the caller.

@@ -106,7 +106,7 @@ async fn sign_in(
             })
         })
         .await?;
-    Ok(started.ok_or_else(refused)?.of(user))
+    Ok(started.ok_or_else(refused)?.of(user).welcomed(app, project).await)
 }
 
 async fn begin(

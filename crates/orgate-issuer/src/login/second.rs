@@ -92,7 +92,7 @@ async fn finish(
         })
         .await?;
     match started {
-        Some(started) => Ok(started.of(user)),
+        Some(started) => Ok(started.of(user).welcomed(app, project).await),
         None => {
             tracing::info!(project.id = %project.id, user.id = %user.id, reason = "wrong_code", "a sign-in failed");
             Err(Code::Mistyped.into())

@@ -3,19 +3,16 @@
 //! `switch` and `PUT session/active-organization` keep the cookie, so that tabs and an extension that share it go on.
 //! `activate` gives the session another one, and the old one opens nothing from then on.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
-use http::{HeaderMap, header};
+use axum::{extract::State, response::Response};
+use http::header;
 use serde_json::Value;
 
 use super::Call;
 use crate::{
     app::{App, Shared},
-    http::{Problem, body::Json, cookies, csrf, problem::Code},
+    http::{Problem, body::Json, cookies, problem::Code},
     login::{
-        account::{current, find_project, private, view},
+        account::{Acting, private, view},
         session::{self, ABS_MS, Session},
     },
     members,
@@ -39,16 +36,10 @@ pub(super) async fn activate(State(app): State<Shared>, call: Call) -> Result<Re
 /// `{"org_id": "…"}`, or `null` for none.
 pub(super) async fn put(
     State(app): State<Shared>,
-    path: Option<Path<String>>,
-    headers: HeaderMap,
+    acting: Acting,
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
-    let project = find_project(&app, &session.project_id).await?;
-    csrf::check(&headers, &app.public, &project.trusted_origins)?;
-    if !project.org_enabled {
-        return Err(Code::OrganizationsDisabled.into());
-    }
+    let Acting { session, project } = acting.in_organizations()?;
     let org = match body.nullable("org_id") {
         None => return Err(Problem::invalid("org_id", "is missing")),
         Some(Value::Null) => None,

@@ -37,7 +37,8 @@ pub(crate) struct Slip(Arc<OnceLock<Asked>>);
 
 impl Slip {
     pub(super) fn fill(&self, call: &Call, route: Option<&MatchedPath>, prefix: &str) {
-        let named = ["member", "role", "permission"].map(|name| call.parameter(name));
+        let named = ["member", "role", "permission", "invitation", "team", "key", "domain"]
+            .map(|name| call.parameter(name));
         let route = route.map_or("", MatchedPath::as_str);
         let _ = self.0.set(Asked {
             project_id: call.project.id.clone(),

@@ -1,9 +1,13 @@
 //! The organizations' API as the OpenAPI document has it: the same operations in both families, each by its own name.
 
 mod api_keys;
+mod domains;
 mod people;
 
-pub(super) use self::people::{accept, decline, look_at_invitation, own_invitations};
+pub(super) use self::{
+    domains::{join_suggested, suggested_organizations},
+    people::{accept, decline, look_at_invitation, own_invitations},
+};
 use crate::{
     http::problem::Code,
     openapi::{

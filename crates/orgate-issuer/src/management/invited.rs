@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use crate::{
     address::Address,
     app::{App, Shared},
-    http::{Problem, body::Json, csrf, paging::Page, problem::Code},
-    invitations::{self, Accepted},
-    login::{
-        account::{current, find_project, private},
-        session::Session,
+    http::{
+        Problem,
+        body::{Json, Object},
+        paging::Page,
+        problem::Code,
     },
+    invitations::{self, Accepted},
+    login::account::{Acting, current, find_project, private},
     projects, users,
 };
 
@@ -37,39 +39,24 @@ pub(super) async fn read(State(app): State<Shared>, path: Named) -> Result<Respo
     Ok(private(invitation.to_holder_json()))
 }
 
-/// The session of whoever answers an invitation.
-async fn answering(app: &App, path: &Named, headers: &HeaderMap) -> Result<Session, Problem> {
-    let session = current(app, part(path, "project").map(|id| Path(id.to_owned())), headers).await?;
-    let project = find_project(app, &session.project_id).await?;
-    csrf::check(headers, &app.public, &project.trusted_origins)?;
-    if !project.org_enabled {
-        return Err(Code::OrganizationsDisabled.into());
-    }
-    Ok(session)
-}
-
 pub(super) async fn accept(
     State(app): State<Shared>,
+    acting: Acting,
     path: Named,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = answering(&app, &path, &headers).await?;
-    accepted(&app, &session, part(&path, "token").unwrap_or_default()).await
+    accepted(&app, acting, part(&path, "token").unwrap_or_default()).await
 }
 
 pub(super) async fn accept_by_body(
     State(app): State<Shared>,
-    path: Named,
-    headers: HeaderMap,
-    Json(mut body): Json,
+    acting: Acting,
+    Json(body): Json,
 ) -> Result<Response, Problem> {
-    let session = answering(&app, &path, &headers).await?;
-    let token = body.required_text("token")?;
-    body.finish()?;
-    accepted(&app, &session, &token).await
+    accepted(&app, acting, &token(body)?).await
 }
 
-async fn accepted(app: &App, session: &Session, token: &str) -> Result<Response, Problem> {
+async fn accepted(app: &App, acting: Acting, token: &str) -> Result<Response, Problem> {
+    let session = acting.in_organizations()?.session;
     let Accepted { member, anew } =
         invitations::accept(app, (&session.project_id, &session.user_id), token).await?;
     let status = if anew { StatusCode::CREATED } else { StatusCode::OK };
@@ -78,28 +65,31 @@ async fn accepted(app: &App, session: &Session, token: &str) -> Result<Response,
 
 pub(super) async fn decline(
     State(app): State<Shared>,
+    acting: Acting,
     path: Named,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = answering(&app, &path, &headers).await?;
-    declined(&app, &session, part(&path, "token").unwrap_or_default()).await
+    declined(&app, acting, part(&path, "token").unwrap_or_default()).await
 }
 
 pub(super) async fn decline_by_body(
     State(app): State<Shared>,
-    path: Named,
-    headers: HeaderMap,
-    Json(mut body): Json,
+    acting: Acting,
+    Json(body): Json,
 ) -> Result<Response, Problem> {
-    let session = answering(&app, &path, &headers).await?;
-    let token = body.required_text("token")?;
-    body.finish()?;
-    declined(&app, &session, &token).await
+    declined(&app, acting, &token(body)?).await
 }
 
-async fn declined(app: &App, session: &Session, token: &str) -> Result<Response, Problem> {
+async fn declined(app: &App, acting: Acting, token: &str) -> Result<Response, Problem> {
+    let session = acting.in_organizations()?.session;
     invitations::decline(app, (&session.project_id, &session.user_id), token).await?;
     Ok(private(json!({ "status": "declined" })))
+}
+
+/// The token of a body that has nothing else.
+fn token(mut body: Object) -> Result<String, Problem> {
+    let token = body.required_text("token")?;
+    body.finish()?;
+    Ok(token)
 }
 
 /// What one is invited to oneself. An address that is not confirmed could be somebody else's.

@@ -13,6 +13,7 @@ mod call;
 mod catalogue;
 pub(crate) mod denied;
 mod described;
+mod domains;
 mod invitations;
 mod invited;
 mod members;
@@ -58,6 +59,11 @@ pub(crate) fn end_users(base: &str) -> Routes {
         .told(Plane::end_users(base))
         .at(&format!("{base}/session/active-organization"), put(active::put, chosen))
         .merge(of_invited(base))
+        .at(
+            &format!("{base}/me/organizations/suggested"),
+            get(domains::suggested, described::suggested_organizations())
+                .post(domains::join, described::join_suggested()),
+        )
 }
 
 /// What those do who are invited.
@@ -137,10 +143,28 @@ fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
             post(invitations::resend, of.resend_invitation()),
         )
         .merge(team_routes(&one, of))
+        .merge(domain_routes(&one, of))
         .at(
             &format!("{one}/permissions"),
             get(catalogue::of_organization, of.list_permissions_of_organization()),
         )
+}
+
+fn domain_routes(organization: &str, of: Family) -> Routes {
+    let one = format!("{organization}/domains/{{domain}}");
+    Routes::new()
+        .at(
+            &format!("{organization}/domains"),
+            get(domains::list, of.list_domains()).post(domains::create, of.create_domain()),
+        )
+        .at(
+            &one,
+            get(domains::show, of.read_domain())
+                .patch(domains::change, of.change_domain())
+                .put(domains::change, of.replace_domain())
+                .delete(domains::delete, of.remove_domain()),
+        )
+        .at(&format!("{one}/verify"), post(domains::verify, of.verify_domain()))
 }
 
 fn team_routes(organization: &str, of: Family) -> Routes {

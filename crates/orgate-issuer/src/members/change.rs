@@ -93,6 +93,7 @@ pub(crate) async fn remove(
     authority(&by.power, deed)?;
     queries::leave_sessions(tx, &target.id).await?;
     queries::delete(tx, &target.id).await?;
+    queries::note_departure(tx, target, &held.project_id, !leaves, now_ms).await?;
     let data = json!({
         "user_id": target.user_id,
         "before": { "role": target.role.key },

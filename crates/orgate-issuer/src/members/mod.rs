@@ -4,11 +4,15 @@
 //! memberships or roles holds the organization first ([`hold`]), so that what was checked is still so when it is written.
 
 mod change;
+mod inviter;
 mod queries;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::change::{change_role, remove, set_active, transfer};
+pub(crate) use self::{
+    change::{change_role, remove, set_active, transfer},
+    inviter::Inviter,
+};
 use crate::{
     clock::rfc3339,
     db::{Conn, Constraint, DbError, Tx},
@@ -37,8 +41,8 @@ pub(crate) struct Membership {
     pub(crate) org_ver: u64,
 }
 
-/// A member as lists show it.
-#[derive(Clone, Debug)]
+/// A member as lists show it. Not to be printed: there is an address in it.
+#[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) id: String,
     pub(crate) org_id: String,
@@ -246,6 +250,11 @@ pub(crate) async fn member(
 ) -> Result<Option<Listed>, DbError> {
     let ids = (Kind::Member.canonical(reference), Kind::User.canonical(reference));
     queries::of_organization(conn, org_id, (&ids.0, &ids.1)).await
+}
+
+/// Whether somebody who was a member before was removed; `None` if they never were one.
+pub(crate) async fn departure(conn: &mut Conn, org_id: &str, user_id: &str) -> Result<Option<bool>, DbError> {
+    queries::departure(conn, org_id, user_id).await
 }
 
 /// A part of the members who are in a team.

@@ -348,3 +348,32 @@ pub(super) async fn point_at(
     .bind(now_ms);
     Ok(conn.run(statement).await? == 1)
 }
+
+/// Notes that somebody is a member no more.
+pub(super) async fn note_departure(
+    conn: &mut Conn,
+    member: &Listed,
+    project_id: &str,
+    was_removed: bool,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    conn.run(
+        sql("INSERT INTO departures (org_id, user_id, project_id, was_removed, at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (org_id, user_id) DO UPDATE SET was_removed = $4, at = $5")
+        .bind(&member.org_id)
+        .bind(&member.user_id)
+        .bind(project_id)
+        .bind(was_removed)
+        .bind(now_ms),
+    )
+    .await
+    .map(|_| ())
+}
+
+/// How the last membership of a user ended: whether they were removed.
+pub(super) async fn departure(conn: &mut Conn, org_id: &str, user_id: &str) -> Result<Option<bool>, DbError> {
+    let statement = sql("SELECT was_removed FROM departures WHERE org_id = $1 AND user_id = $2")
+        .bind(org_id)
+        .bind(user_id);
+    conn.first(statement).await?.map(|row| row.flag("was_removed")).transpose()
+}

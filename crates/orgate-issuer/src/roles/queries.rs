@@ -136,6 +136,7 @@ pub(super) async fn in_use(conn: &mut Conn, org_id: &str, key: &str) -> Result<b
     let statement =
         sql("SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM memberships WHERE org_id = $1 AND role_key = $2)
                             OR EXISTS (SELECT 1 FROM clients WHERE org_id = $1 AND org_role = $2)
+                            OR EXISTS (SELECT 1 FROM org_domains WHERE org_id = $1 AND role_key = $2)
                             OR EXISTS (SELECT 1 FROM invitations
                                        WHERE org_id = $1 AND role_key = $2 AND status = 'pending')")
         .bind(org_id)
@@ -157,6 +158,14 @@ pub(super) async fn reassign(
         .bind(from)
         .bind(to)
         .bind(now_ms),
+    )
+    .await?;
+    conn.run(
+        sql("UPDATE org_domains SET role_key = $3, ver = ver + 1, updated_at = $4 WHERE org_id = $1 AND role_key = $2")
+            .bind(org_id)
+            .bind(from)
+            .bind(to)
+            .bind(now_ms),
     )
     .await?;
     conn.run(

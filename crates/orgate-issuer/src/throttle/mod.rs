@@ -51,6 +51,7 @@ const INVITATIONS_INVITER: Limit = Limit { name: "invitations of an inviter", bu
 const INVITATIONS_ADDRESS: Limit =
     Limit { name: "invitations to an address", burst: 10, every_ms: 5 * 3_600_000 };
 
+const PROOFS: Limit = Limit { name: "looks at domains of an organization", burst: 10, every_ms: 60_000 };
 const REFUSALS: Limit = Limit { name: "refusals in the audit log", burst: 30, every_ms: 60_000 };
 const DEVICE_CODES: Limit = Limit { name: "codes of devices from a network", burst: 20, every_ms: 15_000 };
 
@@ -190,6 +191,19 @@ pub(crate) async fn admit_invitation(
         }
     }
     Ok(Admission::Granted(Pass::default()))
+}
+
+/// Counts a look at a domain that an organization calls its own.
+pub(crate) async fn admit_proof(
+    tx: &mut Tx,
+    secrets: &Secrets,
+    org_id: &str,
+    now_ms: i64,
+) -> Result<Admission, DbError> {
+    Ok(match take(tx, PROOFS, &secrets.pseudonym(PROOFS.name, org_id), now_ms).await? {
+        Some(wait) => Admission::Wait(wait),
+        None => Admission::Granted(Pass::default()),
+    })
 }
 
 /// Takes one from a limit, or says how many seconds to wait.

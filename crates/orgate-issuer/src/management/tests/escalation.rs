@@ -104,6 +104,13 @@ impl Table {
                     tx.run(sql("DELETE FROM invitations WHERE id NOT LIKE 'inv_of_%'")).await?;
                     tx.run(sql("UPDATE invitations SET status = 'pending', expires_at = 9000000000000")).await?;
                     tx.run(sql("DELETE FROM limits")).await?;
+                    tx.run(sql("DELETE FROM org_domains")).await?;
+                    tx.run(sql(
+                        "INSERT INTO org_domains (id, project_id, org_id, domain, proof, role_key, verified_at, verified_by,
+                                                  created_at, updated_at)
+                         VALUES ('dom_of', 'proj_p', 'org_acme', 'acme.example', 'x', 'viewer', 1, 'operator', 1, 1)",
+                    ))
+                    .await?;
                     tx.run(sql("DELETE FROM teams WHERE slug <> 'crew'")).await?;
                     tx.run(sql("DELETE FROM team_members")).await?;
                     tx.run(sql(
@@ -369,6 +376,42 @@ async fn leaving_and_transferring() {
             table.case(actor, &Method::DELETE, "", &json!(null), no(actor)).await;
             table.case(actor, &Method::DELETE, "/roles/clerk", &json!(null), no(actor)).await;
         }
+    }
+}
+
+#[orgate_testkit::both]
+async fn domains_that_lead_to_each_role() {
+    let table = Table::new().await;
+    for actor in ACTORS {
+        let may: &[&str] = match actor {
+            "owner" | "operator" => &["admin", "member", "clerk", "viewer"],
+            "admin" => &["member", "clerk", "viewer"],
+            _ => &[],
+        };
+        let governs = matches!(actor, "owner" | "admin" | "operator");
+        let reads = if governs || actor == "observer" { 200 } else { no(actor) };
+        for rest in ["/domains", "/domains/dom_of", "/domains/acme.example"] {
+            table.case(actor, &Method::GET, rest, &json!(null), reads).await;
+        }
+        for role in ROLES {
+            let expected = |good: u16| if may.contains(&role) { good } else { no(actor) };
+            let body = json!({ "domain": "other.example", "mode": "auto_join", "role": role });
+            table.case(actor, &Method::POST, "/domains", &body, expected(201)).await;
+            let body = json!({ "role": role });
+            table.case(actor, &Method::PATCH, "/domains/dom_of", &body, expected(200)).await;
+            table.case(actor, &Method::PUT, "/domains/dom_of", &body, expected(200)).await;
+        }
+        let expected = |good: u16| if governs { good } else { no(actor) };
+        table.case(actor, &Method::POST, "/domains/dom_of/verify", &json!(null), expected(200)).await;
+        table.case(actor, &Method::DELETE, "/domains/dom_of", &json!(null), expected(204)).await;
+        // Whose it is, is no word of end users.
+        let body = json!({ "verified": false });
+        let word = match actor {
+            "operator" => 200,
+            "owner" | "admin" => 422,
+            _ => no(actor),
+        };
+        table.case(actor, &Method::PATCH, "/domains/dom_of", &body, word).await;
     }
 }
 

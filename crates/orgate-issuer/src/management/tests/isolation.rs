@@ -31,6 +31,13 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::GET, "/api-keys/{key}", Value::Null),
         (Method::DELETE, "/api-keys/{key}", Value::Null),
         (Method::GET, "/permissions", Value::Null),
+        (Method::GET, "/domains", Value::Null),
+        (Method::POST, "/domains", json!({ "domain": "mine.example" })),
+        (Method::GET, "/domains/{domain}", Value::Null),
+        (Method::PATCH, "/domains/{domain}", json!({ "mode": "off" })),
+        (Method::PUT, "/domains/{domain}", json!({ "mode": "off" })),
+        (Method::DELETE, "/domains/{domain}", Value::Null),
+        (Method::POST, "/domains/{domain}/verify", Value::Null),
         (Method::GET, "/invitations", Value::Null),
         (Method::POST, "/invitations", json!({ "email": "new@example.com", "role": "viewer" })),
         (Method::GET, "/invitations/{invitation}", Value::Null),
@@ -72,6 +79,9 @@ async fn no_id_of_another_organization_opens_anything() {
     let invitation = invitation["id"].as_str().unwrap().to_owned();
     let team = owner.json(Method::POST, &format!("{ACME}/teams"), &json!({ "name": "Theirs" })).await.json();
     let team = team["id"].as_str().unwrap().to_owned();
+    let body = json!({ "domain": "acme.example" });
+    let domain = owner.json(Method::POST, &format!("{ACME}/domains"), &body).await.json();
+    let domain = domain["id"].as_str().unwrap();
     let list = owner.get(&format!("{ACME}/members")).await.json();
     let of = |user: &str| {
         let row = list["data"].as_array().unwrap().iter().find(|row| row["user_id"] == user).unwrap();
@@ -85,6 +95,8 @@ async fn no_id_of_another_organization_opens_anything() {
             let rest =
                 rest.replace("{member}", their_member).replace("{role}", their_role).replace("{key}", key);
             let rest = rest.replace("{invitation}", &invitation).replace("{team}", &team);
+            let their_domain = if their_role == "billing" { "acme.example" } else { domain };
+            let rest = rest.replace("{domain}", their_domain);
             for org in ["org_acme", "acme"] {
                 let theirs = ask(&x, &method, &format!("{USERS}/{org}{rest}"), &body).await;
                 let absent = ask(&x, &method, &format!("{USERS}/org_absent{rest}"), &body).await;
@@ -92,12 +104,12 @@ async fn no_id_of_another_organization_opens_anything() {
                 assert_eq!(theirs, absent, "{method} {org}{rest}");
             }
             // Below one's own organization the ids of the other are nothing either.
-            let theirs = [their_member, their_role, key, &invitation, &team];
+            let theirs = [their_member, their_role, key, &invitation, &team, their_domain];
             if theirs.iter().any(|id| rest.contains(id)) {
                 let nested = ask(&x, &method, &format!("{USERS}/globex{rest}"), &body).await;
                 let absent = rest.replace(their_member, "mem_absent").replace(their_role, "absent");
                 let absent = absent.replace(&invitation, "inv_absent").replace(&team, "team_absent");
-                let absent = absent.replace(key, "ak_absent");
+                let absent = absent.replace(key, "ak_absent").replace(their_domain, "dom_absent");
                 let absent = ask(&x, &method, &format!("{USERS}/globex{absent}"), &body).await;
                 assert_eq!(nested.0, 404, "{method} globex{rest}: {}", nested.1);
                 assert_eq!(nested, absent, "{method} globex{rest}");

@@ -9,7 +9,7 @@ use super::{ACME, OPERATORS, USERS};
 use crate::testing::{Browser, Site, site};
 
 /// Sends the same kind of request from everybody at once; gives the statuses in order.
-async fn at_once(requests: Vec<(Arc<Browser>, Method, String, Value)>) -> Vec<u16> {
+pub(super) async fn at_once(requests: Vec<(Arc<Browser>, Method, String, Value)>) -> Vec<u16> {
     let mut tasks = tokio::task::JoinSet::new();
     for (browser, method, path, body) in requests {
         tasks.spawn(async move { browser.json(method, &path, &body).await.status.as_u16() });
