@@ -21,7 +21,7 @@ use crate::{
         problem::Code,
         redirect::see_other,
     },
-    invitations::{self, Invitation},
+    invitations::{self, Invitation, Named},
     login::{
         Entry, SignInError,
         authorize::{Stop, render},
@@ -143,7 +143,7 @@ impl<'a> Visit<'a> {
 
     async fn accept(self) -> Result<Response, Stop> {
         let by = (self.project.id.as_str(), self.user()?.id.as_str());
-        match invitations::accept(self.app, by, &self.token).await {
+        match invitations::accept(self.app, by, Named::Token(&self.token)).await {
             Ok(_) => Ok(self.joined()),
             Err(problem) => self.again(problem),
         }
@@ -151,7 +151,7 @@ impl<'a> Visit<'a> {
 
     async fn decline(self) -> Result<Response, Stop> {
         let by = (self.project.id.as_str(), self.user()?.id.as_str());
-        match invitations::decline(self.app, by, &self.token).await {
+        match invitations::decline(self.app, by, Named::Token(&self.token)).await {
             Ok(()) => Ok(self.notice(
                 "invitation_declined",
                 part("You declined the invitation"),

@@ -1,19 +1,77 @@
 //! Signing up by an invitation. The letter has come to the address, so whoever has the link of it has the address: user,
 //! membership and session come to be in one step.
 
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::HeaderMap;
+
 use super::{
     Wish,
     sign_up::{Birth, Newcomer},
 };
 use crate::{
-    app::App,
-    http::{Problem, problem::Code},
+    app::{App, Shared},
+    http::{Problem, body::Json, csrf, peer::Peer, problem::Code},
     invitations::{self, Invitation},
-    login::{SignedIn, session::Session},
+    login::{
+        SignedIn,
+        account::{SESSION, answer, find_project},
+        session::{self, Session},
+    },
+    openapi::{Operation, anyone, body, text},
     projects::Project,
     throttle::Visitor,
     users,
 };
+
+/// `POST {prefix}/invitations/{token}/sign-up`, as it is described.
+pub(super) fn described() -> Operation {
+    anyone("signUpByInvitation", "Sign up by an invitation: user, membership and session in one step")
+        .takes(body().with("password", text()).may("name", text()))
+        .gives(200, SESSION)
+        .refuses(&[
+            Code::InvitationInvalid,
+            Code::InvitationExpired,
+            Code::InvitationRevoked,
+            Code::InvitationUsed,
+            Code::InvitationDeclined,
+            Code::Forbidden,
+            Code::Conflict,
+            Code::MemberLimit,
+            Code::OrganizationSuspended,
+            Code::OrganizationsDisabled,
+            Code::RefusedByHook,
+            Code::RateLimited,
+            Code::Busy,
+        ])
+}
+
+/// Makes a user of whoever has the token that was mailed, and signs them in.
+pub(super) async fn by_api(
+    State(app): State<Shared>,
+    Path(path): Path<Vec<(String, String)>>,
+    peer: Peer,
+    headers: HeaderMap,
+    Json(mut body): Json,
+) -> Result<Response, Problem> {
+    let part = |name: &str| path.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let form = Form { password: body.required_text("password")?, name: body.text("name")? };
+    body.finish()?;
+    let token = part("token").unwrap_or_default();
+    let invitation = invitations::look(&app, part("project"), token).await?;
+    let project = find_project(&app, &invitation.project_id).await?;
+    csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
+    if !project.org_enabled {
+        return Err(Code::OrganizationsDisabled.into());
+    }
+    let previous = session::of_project(&app, &headers, &project.id).await?;
+    let visitor = Visitor::of(&app, &project.id, peer, &headers);
+    let made = sign_up(&app, (&project, &visitor), (&invitation, token), form, previous).await?;
+    let known = || Problem::new(Code::Conflict).detail("the address has an account; sign in, and accept");
+    answer(&app, &project, &made.ok_or_else(known)?).await
+}
 
 /// What somebody fills in who signs up by an invitation.
 pub(super) struct Form {

@@ -1,6 +1,8 @@
 //! `signup`, `email/verify`, `email/resend`, `password/forgot`, `password/reset`, `magic-link` and `magic-link/verify`
 //! under the prefix of the end users' API and under each project.
 //!
+//! `invitations/{token}/sign-up` is in `invited`.
+//!
 //! Whatever sends a mail answers 202, the same for every address.
 
 use axum::{
@@ -10,7 +12,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Of, Verified, Wish};
+use super::{Of, Verified, Wish, invited};
 use crate::{
     app::{App, Shared},
     http::{
@@ -128,6 +130,7 @@ fn routes(base: &str) -> Routes {
         .at(&format!("{base}/password/reset"), post(reset, reset_))
         .at(&format!("{base}/magic-link"), post(magic, magic_.gives(202, sent())))
         .at(&format!("{base}/magic-link/verify"), post(redeem_magic, redeem))
+        .at(&format!("{base}/invitations/{{token}}/sign-up"), post(invited::by_api, invited::described()))
 }
 
 /// Project and visitor of a request that brings its own proof, or needs none.

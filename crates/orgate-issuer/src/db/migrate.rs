@@ -52,6 +52,7 @@ const STEPS: &[Step] = steps![
     (43, "project_keys", "0043_project_keys.sql"),
     (44, "ssf", "0044_ssf.sql"),
     (47, "domains", "0047_domains.sql"),
+    (48, "team_members", "0048_team_members.sql"),
     (51, "branding", "0051_branding.sql"),
 ];
 

@@ -7,6 +7,7 @@ use crate::{
     events::{Actor, EventType},
     hooks::{self, MemberAdd},
     http::{Problem, problem::Code},
+    ids::Kind,
     members::{self, AddError, Listed, NewMember},
     roles::authority::Power,
     secret::fingerprint,
@@ -21,44 +22,83 @@ pub(crate) struct Accepted {
     pub(crate) anew: bool,
 }
 
+/// How whoever answers an invitation names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named<'a> {
+    /// By what was mailed.
+    Token(&'a str),
+    /// By its id, which is told to whoever has shown that the address is theirs. To anybody else there is no such thing.
+    Id(&'a str),
+}
+
+/// The same for a transaction.
+#[derive(Clone)]
+enum Key {
+    Hash(String),
+    Id(String),
+}
+
+impl From<Named<'_>> for Key {
+    fn from(named: Named<'_>) -> Self {
+        match named {
+            Named::Token(token) => Self::Hash(fingerprint(token)),
+            Named::Id(id) => Self::Id(Kind::Invitation.canonical(id)),
+        }
+    }
+}
+
+impl Key {
+    /// The invitation, whatever has become of it.
+    async fn find(
+        &self,
+        conn: &mut Conn,
+        project_id: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Invitation, Problem> {
+        let found = match self {
+            Self::Hash(hash) => queries::by_token(conn, hash, now_ms).await?,
+            Self::Id(id) => queries::by_id(conn, id, now_ms).await?,
+        };
+        let found = found.filter(|one| project_id.is_none_or(|project_id| one.project_id == project_id));
+        Ok(found.ok_or(Code::InvitationInvalid)?)
+    }
+
+    /// The same, as `user` may know of it.
+    fn known_to(&self, invitation: &Invitation, user: &User) -> Result<(), Problem> {
+        let is_open =
+            matches!(self, Self::Hash(_)) || (invitation.is_for(&user.email) && user.email_verified);
+        if is_open { Ok(()) } else { Err(Code::InvitationInvalid.into()) }
+    }
+}
+
 /// The invitation behind `token`, whatever has become of it. `project_id`: the one that is asked, if the path names one.
 pub(crate) async fn look(app: &App, project_id: Option<&str>, token: &str) -> Result<Invitation, Problem> {
     let mut conn = app.db.read().await?;
-    by_token(&mut conn, project_id, token, app.now_ms()).await
+    Key::from(Named::Token(token)).find(&mut conn, project_id, app.now_ms()).await
 }
 
-async fn by_token(
-    conn: &mut Conn,
-    project_id: Option<&str>,
-    token: &str,
-    now_ms: i64,
-) -> Result<Invitation, Problem> {
-    let found = queries::by_token(conn, &fingerprint(token), now_ms).await?;
-    let found = found.filter(|one| project_id.is_none_or(|project_id| one.project_id == project_id));
-    Ok(found.ok_or(Code::InvitationInvalid)?)
-}
-
-/// Makes the user a member, as the invitation behind `token` says.
+/// Makes the user a member, as the invitation says.
 pub(crate) async fn accept(
     app: &App,
     (project_id, user_id): (&str, &str),
-    token: &str,
+    named: Named<'_>,
 ) -> Result<Accepted, Problem> {
-    let now = app.now_ms();
+    let (now, key) = (app.now_ms(), Key::from(named));
     {
         let mut conn = app.db.read().await?;
-        let invitation = by_token(&mut conn, Some(project_id), token, now).await?;
+        let invitation = key.find(&mut conn, Some(project_id), now).await?;
         let user = users::find(&mut conn, project_id, user_id).await?.ok_or(Code::Unauthenticated)?;
         drop(conn);
+        key.known_to(&invitation, &user)?;
         if invitation.state == State::Pending {
             may_answer(&invitation, &user)?;
             ask(app, &invitation, user_id).await?;
         }
     }
-    let (project_id, user_id, token) = (project_id.to_owned(), user_id.to_owned(), token.to_owned());
+    let (project_id, user_id) = (project_id.to_owned(), user_id.to_owned());
     app.db
         .write::<_, Problem>(move |tx| {
-            Box::pin(async move { join(tx, (&project_id, &user_id), &token, now).await })
+            Box::pin(async move { enter(tx, (&project_id, &user_id), &key, now).await })
         })
         .await
 }
@@ -94,11 +134,33 @@ pub(crate) async fn join(
     token: &str,
     now_ms: i64,
 ) -> Result<Accepted, Problem> {
-    // Everything else that is done to an invitation is done under this lock, so what is read after it stands.
-    let org_id = by_token(tx, Some(project_id), token, now_ms).await?.org_id;
+    enter(tx, (project_id, user_id), &Named::Token(token).into(), now_ms).await
+}
+
+/// The invitation and whoever answers it, as they stand until the end of the transaction: everything else that is done to an
+/// invitation is done under this lock.
+async fn hold(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    key: &Key,
+    now_ms: i64,
+) -> Result<(Invitation, User), Problem> {
+    let org_id = key.find(tx, Some(project_id), now_ms).await?.org_id;
     members::hold(tx, project_id, &org_id).await?.ok_or(Code::InvitationInvalid)?;
-    let invitation = by_token(tx, Some(project_id), token, now_ms).await?;
+    let invitation = key.find(tx, Some(project_id), now_ms).await?;
     let user = users::find(tx, project_id, user_id).await?.ok_or(Code::Unauthenticated)?;
+    key.known_to(&invitation, &user)?;
+    Ok((invitation, user))
+}
+
+async fn enter(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    key: &Key,
+    now_ms: i64,
+) -> Result<Accepted, Problem> {
+    let (invitation, user) = hold(tx, (project_id, user_id), key, now_ms).await?;
+    let org_id = invitation.org_id.clone();
     if invitation.state == State::Accepted {
         return again(tx, &invitation, &user).await;
     }
@@ -173,21 +235,18 @@ async fn again(tx: &mut Tx, invitation: &Invitation, user: &User) -> Result<Acce
     Ok(Accepted { member, anew: false })
 }
 
-/// Turns the invitation behind `token` down.
+/// Turns the invitation down.
 pub(crate) async fn decline(
     app: &App,
     (project_id, user_id): (&str, &str),
-    token: &str,
+    named: Named<'_>,
 ) -> Result<(), Problem> {
-    let (project_id, user_id, token) = (project_id.to_owned(), user_id.to_owned(), token.to_owned());
+    let (project_id, user_id, key) = (project_id.to_owned(), user_id.to_owned(), Key::from(named));
     let now = app.now_ms();
     app.db
         .write::<_, Problem>(move |tx| {
             Box::pin(async move {
-                let org_id = by_token(tx, Some(&project_id), &token, now).await?.org_id;
-                members::hold(tx, &project_id, &org_id).await?.ok_or(Code::InvitationInvalid)?;
-                let invitation = by_token(tx, Some(&project_id), &token, now).await?;
-                let user = users::find(tx, &project_id, &user_id).await?.ok_or(Code::Unauthenticated)?;
+                let (invitation, user) = hold(tx, (&project_id, &user_id), &key, now).await?;
                 may_answer(&invitation, &user)?;
                 if !queries::end(tx, &invitation.id, State::Declined, now).await? {
                     return Err(tx.contended().into());

@@ -13,7 +13,7 @@ mod queries;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    accept::{Accepted, accept, ask, decline, join, look},
+    accept::{Accepted, Named, accept, ask, decline, join, look},
     invite::{Desk, Host, Wish, create, resend, revoke},
 };
 use crate::{

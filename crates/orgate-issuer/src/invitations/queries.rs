@@ -76,6 +76,12 @@ pub(super) async fn by_token(
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 
+/// The invitation with this id, of whichever organization.
+pub(super) async fn by_id(conn: &mut Conn, id: &str, now_ms: i64) -> Result<Option<Invitation>, DbError> {
+    let statement = invitation!("WHERE i.id = $2").bind(now_ms).bind(id);
+    conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
 pub(super) async fn find(
     conn: &mut Conn,
     org_id: &str,

@@ -5,12 +5,17 @@
 
 use axum::{extract::State, response::Response};
 use http::header;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Call;
 use crate::{
     app::{App, Shared},
-    http::{Problem, body::Json, cookies, problem::Code},
+    http::{
+        Problem,
+        body::{Json, Object, Query},
+        cookies,
+        problem::Code,
+    },
     login::{
         account::{Acting, private, view},
         session::{self, ABS_MS, Session},
@@ -18,6 +23,7 @@ use crate::{
     members,
     projects::Project,
     secret::{fingerprint, random_token},
+    tokens::session_token,
     users,
 };
 
@@ -33,31 +39,84 @@ pub(super) async fn activate(State(app): State<Shared>, call: Call) -> Result<Re
     store(&app, &call.project, session, Some(organization.id), true).await
 }
 
-/// `{"org_id": "…"}`, or `null` for none.
-pub(super) async fn put(
-    State(app): State<Shared>,
-    acting: Acting,
-    Json(mut body): Json,
-) -> Result<Response, Problem> {
-    let Acting { session, project } = acting.in_organizations()?;
+/// Which organization is named; `null` and an empty text are none.
+fn named(mut body: Object) -> Result<Option<String>, Problem> {
     let org = match body.nullable("org_id") {
         None => return Err(Problem::invalid("org_id", "is missing")),
         Some(Value::Null) => None,
-        Some(Value::String(org)) if org.is_empty() => None,
-        Some(Value::String(org)) => Some(org),
+        Some(Value::String(org)) => Some(org).filter(|org| !org.is_empty()),
         Some(_) => return Err(Problem::invalid("org_id", "must be a text or null")),
     };
     body.finish()?;
-    store(&app, &project, session, org, false).await
+    Ok(org)
+}
+
+/// `{"org_id": "…"}`, or `null` for none. With `?return=token` the answer has a token for it as well.
+pub(super) async fn put(
+    State(app): State<Shared>,
+    Query(query): Query,
+    acting: Acting,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    let Acting { session, project } = acting.in_organizations()?;
+    let with_token = match query.get("return") {
+        None => false,
+        Some("token") => true,
+        Some(_) => return Err(Problem::invalid("return", "is `token`")),
+    };
+    let (session, _) = settle(&app, &project, session, named(body)?, false).await?;
+    let mut shown = shown(&app, &project, &session).await?;
+    if let (true, Some(object)) = (with_token, shown.as_object_mut()) {
+        let token =
+            session_token::of_session(&app, &project, session).await.map_err(|_| Code::Unavailable)?;
+        object.insert("token".to_owned(), token);
+    }
+    Ok(private(shown))
+}
+
+/// The same in the words of others: `{"org_id": "…"}`, empty for none.
+pub(super) async fn switch_org(
+    State(app): State<Shared>,
+    acting: Acting,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    let Acting { session, project } = acting.in_organizations()?;
+    let (session, _) = settle(&app, &project, session, named(body)?, false).await?;
+    let view = shown(&app, &project, &session).await?;
+    Ok(private(json!({ "session_id": session.id, "org_id": view["active_organization_id"] })))
+}
+
+/// The session as its owner sees it.
+async fn shown(app: &App, project: &Project, session: &Session) -> Result<Value, Problem> {
+    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
+    view(app, project, session, &user.ok_or(Code::Unauthenticated)?).await
 }
 
 async fn store(
     app: &App,
     project: &Project,
-    mut session: Session,
+    session: Session,
     org: Option<String>,
     anew: bool,
 ) -> Result<Response, Problem> {
+    let (session, token) = settle(app, project, session, org, anew).await?;
+    let mut response = private(shown(app, project, &session).await?);
+    if let Some(token) = token {
+        let name = cookies::session_name(&app.settings, &app.public, &project.id);
+        let cookie = cookies::set(&app.public, &name, &token, "/", ABS_MS);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Lets the session work in `org`; gives it, and its new cookie if it gets one.
+async fn settle(
+    app: &App,
+    project: &Project,
+    mut session: Session,
+    org: Option<String>,
+    anew: bool,
+) -> Result<(Session, Option<String>), Problem> {
     let token = if anew { Some(random_token()?) } else { None };
     let (hash, now) = (token.as_deref().map(fingerprint), app.now_ms());
     let (old, project_id) = (session.clone(), project.id.clone());
@@ -83,13 +142,5 @@ async fn store(
             })
         })
         .await?;
-    let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
-    let user = user.ok_or(Code::Unauthenticated)?;
-    let mut response = private(view(app, project, &session, &user).await?);
-    if let Some(token) = token {
-        let name = cookies::session_name(&app.settings, &app.public, &project.id);
-        let cookie = cookies::set(&app.public, &name, &token, "/", ABS_MS);
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    Ok((session, token))
 }

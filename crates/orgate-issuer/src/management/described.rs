@@ -10,10 +10,12 @@ pub(super) use self::{
 };
 use crate::{
     http::problem::Code,
+    login::account::SESSION,
     openapi::{
-        Members, Named, Operation, anything, body, flag, list, number, object, one_of, operators, own, text,
-        texts, time,
+        Members, Named, Operation, Shape, anything, body, both, flag, list, number, object, one_of,
+        operators, own, text, texts, time,
     },
+    tokens::session_token::SESSION_TOKEN,
 };
 
 /// A family of paths, as it is described.
@@ -45,7 +47,12 @@ impl Family {
 
     /// The same of an operation that changes something.
     fn change(self, names: [&'static str; 2], summary: &'static str) -> Operation {
-        self.about(names, summary).refuses(&[Code::RefusedByHook, Code::InvalidValue])
+        self.about(names, summary).refuses(&[Code::InvalidValue])
+    }
+
+    /// The same of one that the application is asked about.
+    fn asked(self, names: [&'static str; 2], summary: &'static str) -> Operation {
+        self.change(names, summary).refuses(&[Code::RefusedByHook])
     }
 
     pub(super) fn list_organizations(self) -> Operation {
@@ -62,7 +69,7 @@ impl Family {
                 .may("private_metadata", anything()),
             Self::EndUsers => new,
         };
-        self.change(["createOrganization", "createOwnOrganization"], "A new organization, with its owner")
+        self.asked(["createOrganization", "createOwnOrganization"], "A new organization, with its owner")
             .takes(new)
             .gives(201, ORGANIZATION)
             .once()
@@ -102,14 +109,14 @@ impl Family {
                 .may("max_members", number().or_null()),
             Self::EndUsers => change,
         };
-        self.change(names, summary)
+        self.asked(names, summary)
             .takes(change)
             .gives(200, ORGANIZATION)
             .refuses(&[Code::SlugTaken, Code::SlugReserved])
     }
 
     pub(super) fn delete_organization(self) -> Operation {
-        self.change(
+        self.asked(
             ["deleteOrganization", "deleteOwnOrganization"],
             "Delete an organization with everything in it",
         )
@@ -119,13 +126,16 @@ impl Family {
     }
 
     pub(super) fn transfer(self) -> Operation {
-        self.role_change(["transferOrganization", "transferOwnOrganization"], "Make another member the owner")
-            .takes(body().may("member_id", text()).may("to", text()))
-            .once()
-            .gives(
-                200,
-                object().with("organization_id", text()).with("owner", MEMBER).with("previous_owner", MEMBER),
-            )
+        self.member_matter(
+            ["transferOrganization", "transferOwnOrganization"],
+            "Make another member the owner",
+        )
+        .takes(body().may("member_id", text()).may("to", text()))
+        .once()
+        .gives(
+            200,
+            object().with("organization_id", text()).with("owner", MEMBER).with("previous_owner", MEMBER),
+        )
     }
 
     /// What can be in the way of another role.
@@ -141,6 +151,11 @@ impl Family {
         ])
     }
 
+    /// The same of one that the application is asked about.
+    fn member_matter(self, names: [&'static str; 2], summary: &'static str) -> Operation {
+        self.role_change(names, summary).refuses(&[Code::RefusedByHook])
+    }
+
     pub(super) fn list_members(self) -> Operation {
         let names = ["listMembers", "listMembersOfOwnOrganization"];
         self.about(names, "The members of an organization")
@@ -150,7 +165,7 @@ impl Family {
     }
 
     pub(super) fn add_member(self) -> Operation {
-        self.role_change(["addMember", "addMemberToOwnOrganization"], "A new member")
+        self.member_matter(["addMember", "addMemberToOwnOrganization"], "A new member")
             .takes(body().with("user_id", text()).may("role", text()))
             .gives(201, MEMBER)
             .once()
@@ -174,17 +189,18 @@ impl Family {
     }
 
     fn member_change(self, names: [&'static str; 2]) -> Operation {
-        self.role_change(names, "Another role or state of a member; `owner` transfers the organization")
+        self.member_matter(names, "Another role or state of a member; `owner` transfers the organization")
             .takes(body().may("role", text()).may("status", one_of(STATES)))
             .gives(200, MEMBER)
     }
 
     pub(super) fn remove_member(self) -> Operation {
-        self.role_change(["removeMember", "removeMemberOfOwnOrganization"], "Remove a member").gives_nothing()
+        self.member_matter(["removeMember", "removeMemberOfOwnOrganization"], "Remove a member")
+            .gives_nothing()
     }
 
     pub(super) fn leave(self) -> Operation {
-        self.role_change(["leaveOrganization", "leaveOwnOrganization"], "Leave an organization")
+        self.member_matter(["leaveOrganization", "leaveOwnOrganization"], "Leave an organization")
             .gives_nothing()
     }
 
@@ -274,7 +290,20 @@ fn permission_change(name: &'static str, summary: &'static str) -> Operation {
 
 /// A session that works in another organization.
 pub(super) fn switched(name: &'static str, summary: &'static str) -> Operation {
-    Family::EndUsers.change(["", name], summary).gives(200, crate::login::account::SESSION)
+    Family::EndUsers.change(["", name], summary).gives(200, SESSION)
+}
+
+/// The session, and a token of it if one was wanted.
+pub(super) fn with_token() -> Shape {
+    both(SESSION, object().may("token", SESSION_TOKEN))
+}
+
+/// The same in the words of others.
+pub(super) fn switch_org() -> Operation {
+    own("switchOrg", "Work in an organization, or in none (an empty `org_id`)")
+        .takes(body().may("org_id", text()))
+        .gives(200, object().with("session_id", text()).with("org_id", text().or_null()))
+        .refuses(&[Code::NotFound, Code::OrganizationsDisabled])
 }
 
 /// What an organization says of itself.

@@ -16,20 +16,20 @@ use crate::{
         paging::Page,
         problem::Code,
     },
-    invitations::{self, Accepted},
+    invitations::{self, Accepted, Named},
     login::account::{Acting, current, find_project, private},
     projects, users,
 };
 
-/// The token of a path, and the project if the path names one.
-type Named = Path<Vec<(String, String)>>;
+/// The token or the id of a path, and the project if the path names one.
+type Parts = Path<Vec<(String, String)>>;
 
-fn part<'a>(path: &'a Named, name: &str) -> Option<&'a str> {
+fn part<'a>(path: &'a Parts, name: &str) -> Option<&'a str> {
     path.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// What an invitation is about. Nobody has to be signed in, and nothing happens.
-pub(super) async fn read(State(app): State<Shared>, path: Named) -> Result<Response, Problem> {
+pub(super) async fn read(State(app): State<Shared>, path: Parts) -> Result<Response, Problem> {
     let token = part(&path, "token").unwrap_or_default();
     let invitation = invitations::look(&app, part(&path, "project"), token).await?;
     if !find_project(&app, &invitation.project_id).await?.org_enabled {
@@ -39,12 +39,20 @@ pub(super) async fn read(State(app): State<Shared>, path: Named) -> Result<Respo
     Ok(private(invitation.to_holder_json()))
 }
 
+/// Whoever is signed in names an invitation by its id, anybody who has its token by that.
+fn answered(path: &Parts) -> Named<'_> {
+    match part(path, "invitation") {
+        Some(id) => Named::Id(id),
+        None => Named::Token(part(path, "token").unwrap_or_default()),
+    }
+}
+
 pub(super) async fn accept(
     State(app): State<Shared>,
     acting: Acting,
-    path: Named,
+    path: Parts,
 ) -> Result<Response, Problem> {
-    accepted(&app, acting, part(&path, "token").unwrap_or_default()).await
+    accepted(&app, acting, answered(&path)).await
 }
 
 pub(super) async fn accept_by_body(
@@ -52,13 +60,13 @@ pub(super) async fn accept_by_body(
     acting: Acting,
     Json(body): Json,
 ) -> Result<Response, Problem> {
-    accepted(&app, acting, &token(body)?).await
+    accepted(&app, acting, Named::Token(&token(body)?)).await
 }
 
-async fn accepted(app: &App, acting: Acting, token: &str) -> Result<Response, Problem> {
+async fn accepted(app: &App, acting: Acting, named: Named<'_>) -> Result<Response, Problem> {
     let session = acting.in_organizations()?.session;
     let Accepted { member, anew } =
-        invitations::accept(app, (&session.project_id, &session.user_id), token).await?;
+        invitations::accept(app, (&session.project_id, &session.user_id), named).await?;
     let status = if anew { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, private(member.to_json(true))).into_response())
 }
@@ -66,9 +74,9 @@ async fn accepted(app: &App, acting: Acting, token: &str) -> Result<Response, Pr
 pub(super) async fn decline(
     State(app): State<Shared>,
     acting: Acting,
-    path: Named,
+    path: Parts,
 ) -> Result<Response, Problem> {
-    declined(&app, acting, part(&path, "token").unwrap_or_default()).await
+    declined(&app, acting, answered(&path)).await
 }
 
 pub(super) async fn decline_by_body(
@@ -76,12 +84,12 @@ pub(super) async fn decline_by_body(
     acting: Acting,
     Json(body): Json,
 ) -> Result<Response, Problem> {
-    declined(&app, acting, &token(body)?).await
+    declined(&app, acting, Named::Token(&token(body)?)).await
 }
 
-async fn declined(app: &App, acting: Acting, token: &str) -> Result<Response, Problem> {
+async fn declined(app: &App, acting: Acting, named: Named<'_>) -> Result<Response, Problem> {
     let session = acting.in_organizations()?.session;
-    invitations::decline(app, (&session.project_id, &session.user_id), token).await?;
+    invitations::decline(app, (&session.project_id, &session.user_id), named).await?;
     Ok(private(json!({ "status": "declined" })))
 }
 
@@ -95,7 +103,7 @@ fn token(mut body: Object) -> Result<String, Problem> {
 /// What one is invited to oneself. An address that is not confirmed could be somebody else's.
 pub(super) async fn own(
     State(app): State<Shared>,
-    path: Named,
+    path: Parts,
     page: Page,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

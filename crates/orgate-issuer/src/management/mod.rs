@@ -26,7 +26,7 @@ pub(crate) use self::call::{Call, Who};
 use self::{call::Plane, described::Family};
 use crate::{
     http::problem::Code,
-    openapi::{Operation, Routes, body, delete, get, own, patch, post, put, text},
+    openapi::{Operation, Routes, body, delete, get, one_of, own, patch, post, put, text},
 };
 
 /// Both families.
@@ -49,8 +49,9 @@ pub(crate) fn end_users(base: &str) -> Routes {
         described::switched("activateOrganization", "Work in an organization, with a new session cookie");
     let same = described::switched("switchOrganization", "Work in an organization");
     let chosen = own("chooseOrganization", "Work in an organization, or in none")
+        .query("return", one_of(["token"]))
         .takes(body().may("org_id", text()))
-        .gives(200, crate::login::account::SESSION)
+        .gives(200, described::with_token())
         .refuses(&[Code::NotFound, Code::OrganizationsDisabled]);
     organization_routes(base, "organizations", Family::EndUsers)
         .at(&format!("{organization}/leave"), post(members::leave, Family::EndUsers.leave()))
@@ -58,6 +59,7 @@ pub(crate) fn end_users(base: &str) -> Routes {
         .at(&format!("{organization}/switch"), post(active::switch, same))
         .told(Plane::end_users(base))
         .at(&format!("{base}/session/active-organization"), put(active::put, chosen))
+        .at(&format!("{base}/me/switch-org"), post(active::switch_org, described::switch_org()))
         .merge(of_invited(base))
         .at(
             &format!("{base}/me/organizations/suggested"),
@@ -83,6 +85,14 @@ fn of_invited(base: &str) -> Routes {
             post(invited::decline_by_body, by_body(described::decline("declineInvitationByBody"))),
         )
         .at(&format!("{base}/me/invitations"), get(invited::own, described::own_invitations()))
+        .at(
+            &format!("{base}/me/invitations/{{invitation}}/accept"),
+            post(invited::accept, described::accept("acceptOwnInvitation")),
+        )
+        .at(
+            &format!("{base}/me/invitations/{{invitation}}/decline"),
+            post(invited::decline, described::decline("declineOwnInvitation")),
+        )
 }
 
 fn organization_routes(base: &str, name: &str, of: Family) -> Routes {
@@ -178,6 +188,7 @@ fn team_routes(organization: &str, of: Family) -> Routes {
             &one,
             get(teams::show, of.read_team())
                 .patch(teams::change, of.change_team())
+                .put(teams::replace, of.replace_team())
                 .delete(teams::delete, of.delete_team()),
         )
         .at(

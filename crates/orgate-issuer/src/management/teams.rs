@@ -11,7 +11,7 @@ use super::{
     organizations::{member_json, tag, versioned},
 };
 use crate::{
-    app::Shared,
+    app::{App, Shared},
     db::{Conn, Tx},
     http::{
         Problem,
@@ -96,7 +96,27 @@ pub(super) async fn change(
     Json(body): Json,
 ) -> Result<Response, Problem> {
     call.enter(&mut *app.db.read().await?).await?;
+    update(&app, call, wish(body)?).await
+}
+
+/// Everything that is said about a team, besides its slug, which stays if it is not named.
+pub(super) async fn replace(
+    State(app): State<Shared>,
+    call: Call,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    call.enter(&mut *app.db.read().await?).await?;
     let wish = wish(body)?;
+    let whole = Wish {
+        name: Some(wish.name.ok_or_else(|| Problem::invalid("name", "is missing"))?),
+        slug: wish.slug,
+        description: Some(wish.description.unwrap_or_default()),
+        is_default: Some(wish.is_default.unwrap_or(false)),
+    };
+    update(&app, call, whole).await
+}
+
+async fn update(app: &App, call: Call, wish: Wish) -> Result<Response, Problem> {
     let team = app
         .db
         .write::<_, Problem>(move |tx| {

@@ -32,6 +32,7 @@ pub(crate) struct Team {
     name: String,
     description: String,
     is_default: bool,
+    member_count: i64,
     pub(crate) ver: i64,
     created_at: i64,
     updated_at: i64,
@@ -46,6 +47,7 @@ impl Team {
             "slug": self.slug,
             "description": self.description,
             "is_default": self.is_default,
+            "member_count": self.member_count,
             "created_at": rfc3339(self.created_at),
             "updated_at": rfc3339(self.updated_at),
         })
@@ -142,6 +144,7 @@ pub(crate) async fn create(tx: &mut Tx, desk: Desk<'_>, wish: Wish) -> Result<Te
         name: String::new(),
         description: String::new(),
         is_default: false,
+        member_count: 0,
         ver: 1,
         created_at: desk.now_ms,
         updated_at: desk.now_ms,

@@ -9,7 +9,7 @@ use crate::{
 macro_rules! team {
     ($rest:literal) => {
         sql(concat!(
-            "SELECT id, org_id, slug, name, description, is_default, ver, created_at, updated_at FROM teams ",
+            "SELECT id, org_id, slug, name, description, is_default, member_count, ver, created_at, updated_at FROM teams ",
             $rest
         ))
     };
@@ -23,6 +23,7 @@ fn read(row: &Row) -> Result<Team, DbError> {
         name: row.text("name")?,
         description: row.text("description")?,
         is_default: row.flag("is_default")?,
+        member_count: row.int("member_count")?,
         ver: row.int("ver")?,
         created_at: row.int("created_at")?,
         updated_at: row.int("updated_at")?,

@@ -16,7 +16,7 @@ mod queries;
 mod refresh_token;
 mod revoke;
 mod routes;
-mod session_token;
+pub(crate) mod session_token;
 mod userinfo;
 
 use crate::openapi::{Members, Routes, object, text};

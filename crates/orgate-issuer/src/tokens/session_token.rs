@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use serde_json::json;
+use serde_json::Value;
 
 use super::{
     mint::{self, Issue, Seat, Signers, Subject},
@@ -22,11 +22,12 @@ use super::{
 use crate::{
     app::{App, Shared},
     http::{Problem, body::Query, csrf, problem::Code},
-    login::session,
-    members,
+    login::session::{self, Session},
+    members::{self, Membership},
     oauth::{TokenError, parameters::no_store},
     openapi::{Named, Routes, both, get, object, own, text},
-    projects, users,
+    projects::{self, Project},
+    users,
 };
 
 pub(super) fn router() -> Routes {
@@ -37,7 +38,8 @@ pub(super) fn router() -> Routes {
     Routes::new().at("/p/{project}/session/token", get(exchange, about))
 }
 
-const SESSION_TOKEN: Named = Named("SessionToken", || both(TOKENS, object().with("token", text())));
+pub(crate) const SESSION_TOKEN: Named =
+    Named("SessionToken", || both(TOKENS, object().with("token", text())));
 
 async fn exchange(
     State(app): State<Shared>,
@@ -50,19 +52,42 @@ async fn exchange(
     drop(conn);
     csrf::check_foreign(&headers, &app.public, &project.trusted_origins)?;
     let session = session::of_project(&app, &headers, &project.id).await?.ok_or(Code::Unauthenticated)?;
-    let mut conn = app.db.read().await?;
-    let user = users::find(&mut conn, &project.id, &session.user_id).await?.ok_or(Code::Unauthenticated)?;
-    let member = match (query.get("org_id"), &session.active_member_id) {
-        (Some(_), _) if !project.org_enabled => return Err(Code::OrganizationsDisabled.into()),
-        // Expressly none.
-        (Some(""), _) => None,
-        (Some(org), _) => {
-            let found = members::find(&mut conn, &project.id, &user.id, org).await?;
-            Some(found.ok_or(Code::NotFound)?)
-        }
-        (None, Some(id)) if project.org_enabled => members::find_by_id(&mut conn, id).await?,
-        (None, _) => None,
+    let failed = |error: TokenError| match error {
+        TokenError::InvalidGrant(_) => Code::Unauthenticated,
+        _ => Code::Unavailable,
     };
+    let body = match query.get("org_id") {
+        None => of_session(&app, &project, session).await.map_err(failed)?,
+        Some(_) if !project.org_enabled => return Err(Code::OrganizationsDisabled.into()),
+        // Expressly none.
+        Some("") => of_member(&app, &project, session, None).await.map_err(failed)?,
+        Some(org) => {
+            let found = members::find(&mut *app.db.read().await?, &project.id, &session.user_id, org).await?;
+            let member = found.ok_or(Code::NotFound)?;
+            of_member(&app, &project, session, Some(member)).await.map_err(failed)?
+        }
+    };
+    Ok(no_store(body))
+}
+
+/// A token for the organization that the session works in.
+pub(crate) async fn of_session(app: &App, project: &Project, session: Session) -> Result<Value, TokenError> {
+    let member = match &session.active_member_id {
+        Some(id) if project.org_enabled => members::find_by_id(&mut *app.db.read().await?, id).await?,
+        _ => None,
+    };
+    of_member(app, project, session, member).await
+}
+
+async fn of_member(
+    app: &App,
+    project: &Project,
+    session: Session,
+    member: Option<Membership>,
+) -> Result<Value, TokenError> {
+    let mut conn = app.db.read().await?;
+    let user = users::find(&mut conn, &project.id, &session.user_id).await?;
+    let user = user.ok_or(TokenError::InvalidGrant("the user is gone"))?;
     drop(conn);
     let issue = Issue {
         // The default client of the project: the pages of the issuer are its own.
@@ -82,15 +107,11 @@ async fn exchange(
         act: None,
         exchanged: false,
     };
-    answer(&app, &project, &issue).await.map_err(|_| Code::Unavailable.into())
-}
-
-async fn answer(app: &App, project: &projects::Project, issue: &Issue) -> Result<Response, TokenError> {
     let signers = Signers::of(app, project, false).await?;
-    let mut body = mint::answer(app, project, signers, issue).await?;
+    let mut body = mint::answer(app, project, signers, &issue).await?;
     if let Some(object) = body.as_object_mut() {
         let token = object.get("access_token").cloned().unwrap_or_default();
         object.insert("token".to_owned(), token);
     }
-    Ok(no_store(json!(body)))
+    Ok(body)
 }

@@ -81,6 +81,13 @@ impl Family {
             .refuses(&[Code::TeamTaken])
     }
 
+    pub(in crate::management) fn replace_team(self) -> Operation {
+        self.change(["replaceTeam", "replaceTeamOfOwnOrganization"], "Replace what is said about a team")
+            .takes(team(body().with("name", text())))
+            .gives(200, TEAM)
+            .refuses(&[Code::TeamTaken])
+    }
+
     pub(in crate::management) fn delete_team(self) -> Operation {
         self.change(["deleteTeam", "deleteTeamOfOwnOrganization"], "Delete a team").gives_nothing()
     }
@@ -117,6 +124,7 @@ const TEAM: Named = Named("Team", || {
         .with("slug", text())
         .with("description", text())
         .with("is_default", flag())
+        .with("member_count", number())
         .with("created_at", time())
         .with("updated_at", time())
         .done()

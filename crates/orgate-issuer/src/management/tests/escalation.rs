@@ -188,6 +188,7 @@ async fn reading_and_settings() {
         for (method, rest, body, good) in [
             (Method::POST, "/teams", json!({ "name": "New" }), 201),
             (Method::PATCH, "/teams/crew", json!({ "description": "x" }), 200),
+            (Method::PUT, "/teams/crew", json!({ "name": "Crew", "description": "y" }), 200),
             (Method::POST, "/teams/crew/members", json!({ "user_id": "usr_member2" }), 201),
             (Method::DELETE, "/teams/crew/members/usr_owner", json!(null), 204),
             (Method::DELETE, "/teams/team_crew", json!(null), 204),

@@ -47,6 +47,7 @@ fn routes() -> Vec<(Method, &'static str, Value)> {
         (Method::POST, "/teams", json!({ "name": "Mine" })),
         (Method::GET, "/teams/{team}", Value::Null),
         (Method::PATCH, "/teams/{team}", json!({ "name": "Mine" })),
+        (Method::PUT, "/teams/{team}", json!({ "name": "Mine" })),
         (Method::DELETE, "/teams/{team}", Value::Null),
         (Method::GET, "/teams/{team}/members", Value::Null),
         (Method::POST, "/teams/{team}/members", json!({ "user_id": "usr_member" })),

@@ -10,6 +10,7 @@ mod invitations;
 mod isolation;
 mod life;
 mod members;
+mod oneself;
 mod organizations;
 mod page;
 mod races;
@@ -26,6 +27,7 @@ use crate::testing::{Browser, Reply, Site};
 pub(super) const USERS: &str = "/v1/auth/organizations";
 pub(super) const OPERATORS: &str = "/api/platform/projects/proj_p/orgs";
 pub(crate) const ACME: &str = "/v1/auth/organizations/acme";
+pub(super) const SWITCHED: &str = "/v1/auth/session/active-organization";
 
 /// The membership of a user in an organization, as stored.
 pub(crate) async fn role_of(site: &Site, org: &'static str, user: &'static str) -> Option<String> {

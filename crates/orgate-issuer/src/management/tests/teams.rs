@@ -215,3 +215,29 @@ async fn the_database_joins_no_team_and_member_of_two_organizations() {
         assert!(refused.is_err(), "{org}");
     }
 }
+
+#[orgate_testkit::both]
+async fn a_team_is_replaced_as_a_whole_and_says_how_many_are_in_it() {
+    let site = site().await;
+    let owner = site.signed_in("owner").await;
+    let teams = format!("{ACME}/teams");
+    let body = json!({ "name": "Crew", "slug": "crew", "description": "x", "is_default": true });
+    let made = owner.json(Method::POST, &teams, &body).await.json();
+    assert_eq!((&made["member_count"], &made["is_default"]), (&json!(0), &json!(true)));
+    let crew = format!("{teams}/crew");
+    for user in ["usr_member", "usr_viewer"] {
+        let added = owner.json(Method::POST, &format!("{crew}/members"), &json!({ "user_id": user })).await;
+        assert_eq!(added.status, 201);
+    }
+    assert_eq!(owner.get(&crew).await.json()["member_count"], 2);
+    bare(&owner, Method::DELETE, &format!("{crew}/members/usr_viewer")).await;
+    assert_eq!(owner.get(&teams).await.json()["data"][0]["member_count"], 1);
+    bare(&owner, Method::DELETE, &format!("{ACME}/members/usr_member")).await;
+    assert_eq!(owner.get(&crew).await.json()["member_count"], 0, "who left the organization left the team");
+    refused(&owner.json(Method::PUT, &crew, &json!({ "slug": "crew" })).await, 422, "invalid_value");
+    let whole = owner.json(Method::PUT, &crew, &json!({ "name": "The crew" })).await.json();
+    assert_eq!(
+        (&whole["name"], &whole["slug"], &whole["description"], &whole["is_default"]),
+        (&json!("The crew"), &json!("crew"), &json!(""), &json!(false)),
+    );
+}
