@@ -12,9 +12,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
+use url::form_urlencoded;
 
 use super::{
-    authorize::{Stop, render},
+    authorize::{Stop, page_url, render},
     device, found,
     page::load,
     queries,
@@ -26,7 +27,7 @@ use crate::{
     clients::{self, redirect_uri::form_target},
     db::{Conn, DbError},
     http::{body::Form, posted::Posted, redirect::see_other},
-    members::{self, Membership},
+    members::{self, Choices, Membership},
     openapi::{Routes, get, object, page, text},
     organizations,
     projects::Project,
@@ -38,6 +39,8 @@ pub(super) fn router() -> Routes {
     let lost = ["request_expired", "csrf", "sign_in_required"];
     let form = page("showOrganizations", "The page to choose an organization")
         .query("request", text())
+        .query("q", text())
+        .query("after", text())
         .shows(&[200])
         .stops(&lost);
     let sent = page("submitOrganization", "Choose an organization, and go back to the application")
@@ -48,6 +51,10 @@ pub(super) fn router() -> Routes {
         .stops(&["unknown_organization"]);
     Routes::new().at("/p/{project}/organizations/choose", get(show, form).post(submit, sent))
 }
+
+/// How many organizations the page shows at once.
+const SHOWN: i64 = 50;
+const MOST_SHOWN: usize = 50;
 
 /// What follows a sign-in.
 pub(super) enum Next {
@@ -77,7 +84,7 @@ pub(super) async fn decide(
             )),
         };
     }
-    let mut all = all_of(&mut conn, project, session).await?;
+    let mut all = some_of(&mut conn, project, session, Choices::default(), 2).await?;
     if all.is_empty() && needs_one(&mut conn, Some(client_id)).await? {
         return Ok(Next::Ask);
     }
@@ -88,14 +95,16 @@ pub(super) async fn decide(
     Ok(if all.len() > 1 { Next::Ask } else { Next::Go(all.pop()) })
 }
 
-/// The organizations that the person can choose among.
-pub(super) async fn all_of(
+/// At most so many of the organizations that the person can choose among.
+pub(super) async fn some_of(
     conn: &mut Conn,
     project: &Project,
     session: &Session,
+    choices: Choices<'_>,
+    most: i64,
 ) -> Result<Vec<Membership>, DbError> {
     match project.org_enabled {
-        true => members::all_of_user(conn, &project.id, &session.user_id).await,
+        true => members::choices(conn, (&project.id, &session.user_id), choices, most).await,
         false => Ok(Vec::new()),
     }
 }
@@ -166,9 +175,14 @@ async fn show(
         let query = query.as_ref().ok_or(Stop::Page("invalid_request"))?;
         let handle = query.get("request").ok_or(Stop::Page("request_expired"))?;
         let (project, request, session) = enter(&app, &project_id, &headers, handle).await?;
-        picker(&app, &project, &request, &session, handle).await
+        picker(&app, &project, &request, &session, (handle, asked(query))).await
     };
     shown.await.unwrap_or_else(|stop| render(&app, &project_id, stop))
+}
+
+/// Which of the organizations the page is to show.
+pub(super) fn asked(query: &Form) -> Choices<'_> {
+    Choices { search: query.get("q").unwrap_or_default(), after: query.get("after").unwrap_or_default() }
 }
 
 async fn submit(
@@ -217,18 +231,30 @@ pub(super) async fn picker(
     project: &Project,
     request: &Request,
     session: &Session,
-    handle: &str,
+    (handle, choices): (&str, Choices<'_>),
 ) -> Result<Response, Stop> {
     let mut conn = app.db.read().await?;
-    let all = all_of(&mut conn, project, session).await?;
+    let is_first = choices.search.trim().is_empty() && choices.after.is_empty();
+    let mut all = some_of(&mut conn, project, session, choices, SHOWN + 1).await?;
+    let more =
+        if all.len() > MOST_SHOWN { all.pop() } else { None }.and(all.last()).map(|last| last.org_id.clone());
+    all.sort_by(|one, other| (&one.org_name, &one.org_id).cmp(&(&other.org_name, &other.org_id)));
+    // The one that is worked in is offered first, wherever in the list it is.
+    if let (true, Some(active)) = (is_first && more.is_some(), &session.active_member_id)
+        && !all.iter().any(|member| member.id == *active)
+    {
+        let active = members::find_by_id(&mut conn, active).await?;
+        all.splice(0..0, active.filter(|member| member.user_id == session.user_id));
+    }
     let needs_one = needs_one(&mut conn, request.client_id.as_deref()).await?;
     let user = users::find(&mut conn, &project.id, &session.user_id).await?;
     drop(conn);
-    if all.is_empty() && needs_one {
+    if all.is_empty() && is_first && needs_one {
         let user = user.ok_or(Stop::Page("sign_in_required"))?;
         return Ok(found::page(app, project, request, &user, handle, None, false));
     }
-    let may_create = user.as_ref().is_some_and(|user| organizations::may_create(project, user).is_ok());
+    let may_create = request.client_id.is_some()
+        && user.as_ref().is_some_and(|user| organizations::may_create(project, user).is_ok());
     let organizations: Vec<Value> = all
         .iter()
         .map(|member| {
@@ -249,6 +275,9 @@ pub(super) async fn picker(
         create => may_create.then(|| format!("{}/organizations/create", app.public.issuer(&project.id))),
         email => user.map(|user| user.email).unwrap_or_default(),
         organizations => organizations,
+        search => choices.search,
+        searches => !is_first || more.is_some(),
+        more => more.map(|after| more_url(app, project, (page, handle), choices.search, &after)),
         needs_one => needs_one,
     };
     Ok(app.pages.show(
@@ -257,4 +286,11 @@ pub(super) async fn picker(
         values,
         form_target(&request.params.redirect_uri).as_deref(),
     ))
+}
+
+/// Where the page goes on behind the organization `after`.
+fn more_url(app: &App, project: &Project, (page, handle): (&str, &str), search: &str, after: &str) -> String {
+    let pairs = [("q", search), ("after", after)];
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("{}&{query}", page_url(app, &project.id, page, handle))
 }

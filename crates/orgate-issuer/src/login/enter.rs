@@ -26,7 +26,7 @@ use crate::{
     db::DbError,
     encoding::with_query,
     http::{Problem, body::Query, posted::Posted, redirect::see_other},
-    members::{self, Membership},
+    members::{self, Choices, Membership},
     openapi::{Routes, get, object, page as a_page, text},
     projects::{self, Project},
     secret::fingerprint,
@@ -40,6 +40,8 @@ pub(super) fn router() -> Routes {
         .query("return_to", text())
         .query("choose", text())
         .query("request", text())
+        .query("q", text())
+        .query("after", text())
         .shows(&[200])
         .sends_on()
         .stops(&["invalid_request", "invalid_redirect_uri", "request_expired", "csrf", "sign_in_required"]);
@@ -61,7 +63,7 @@ async fn show(
         let Query(query) = query.map_err(|_| Stop::Page("invalid_request"))?;
         if let Some(handle) = query.get("request") {
             let (project, request, session) = find(&app, &project_id, &headers, handle).await?;
-            return choose::picker(&app, &project, &request, &session, handle).await;
+            return choose::picker(&app, &project, &request, &session, (handle, choose::asked(&query))).await;
         }
         let project = projects::find(&mut *app.db.read().await?, &project_id).await?;
         let project = project.ok_or(Stop::Page("not_found"))?;
@@ -93,7 +95,9 @@ async fn begin(
         if session.active_member_id.is_some() {
             return Ok(see_other(&target));
         }
-        let mut all = choose::all_of(&mut *app.db.read().await?, project, &session).await?;
+        let mut conn = app.db.read().await?;
+        let mut all = choose::some_of(&mut conn, project, &session, Choices::default(), 2).await?;
+        drop(conn);
         if all.len() < 2 {
             if let Some(only) = all.pop() {
                 switch(app, &session, Some(only)).await?;

@@ -25,7 +25,7 @@ use crate::{
         problem::Code,
         redirect::see_other,
     },
-    members::{self, Membership},
+    members::{self, Choices, Membership},
     openapi::{Routes, object, page as a_page, post, text},
     organizations::{self, NewOrganization},
     projects::{OrganizationCreation, Project},
@@ -93,7 +93,8 @@ async fn create(
                 if !users::hold(tx, &session.user_id, None).await? {
                     return Err(Code::Unauthenticated.into());
                 }
-                if !another && !choose::all_of(tx, &project, &session).await?.is_empty() {
+                let any = choose::some_of(tx, &project, &session, Choices::default(), 1).await?;
+                if !another && !any.is_empty() {
                     return Ok(None);
                 }
                 let user = users::find(tx, &project.id, &session.user_id).await?;

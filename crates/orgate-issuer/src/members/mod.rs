@@ -198,13 +198,37 @@ pub(crate) async fn of_user(
     Ok(all)
 }
 
-/// All organizations of a user, for the picker.
-pub(crate) async fn all_of_user(
+/// What somebody chooses among: some of their organizations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Choices<'a> {
+    /// What the slug or the name holds; empty is any.
+    pub(crate) search: &'a str,
+    /// The id of the last one that was shown.
+    pub(crate) after: &'a str,
+}
+
+/// At most so many organizations of a user that can be used, for the picker, in the order of their ids.
+pub(crate) async fn choices(
     conn: &mut Conn,
-    project_id: &str,
-    user_id: &str,
+    of: (&str, &str),
+    choices: Choices<'_>,
+    most: i64,
 ) -> Result<Vec<Membership>, DbError> {
-    queries::all_of_user(conn, project_id, user_id).await
+    let like = match choices.search.trim() {
+        "" => String::new(),
+        text => {
+            let mut like = "%".to_owned();
+            for c in text.to_lowercase().chars() {
+                if matches!(c, '!' | '%' | '_') {
+                    like.push('!');
+                }
+                like.push(c);
+            }
+            like.push('%');
+            like
+        }
+    };
+    queries::choices(conn, of, (&like, choices.after), most).await
 }
 
 /// The organization with this id, which nobody else changes until the end of the transaction.

@@ -127,17 +127,23 @@ pub(super) async fn personal(
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 
-pub(super) async fn all_of_user(
+/// Some organizations of a user, those with a slug or a name like `like` (with `!` before what is no wildcard; empty is any).
+pub(super) async fn choices(
     conn: &mut Conn,
-    project_id: &str,
-    user_id: &str,
+    (project_id, user_id): (&str, &str),
+    (like, after): (&str, &str),
+    most: i64,
 ) -> Result<Vec<Membership>, DbError> {
     let statement = membership!(
-        "WHERE m.project_id = $1 AND m.user_id = $2 AND m.status = 'active' AND o.status = 'active'
-         ORDER BY o.name, o.id"
+        "WHERE m.user_id = $2 AND m.org_id > $4 AND m.project_id = $1 AND m.status = 'active' AND o.status = 'active'
+           AND ($3 = '' OR o.slug LIKE $3 ESCAPE '!' OR lower(o.name) LIKE $3 ESCAPE '!')
+         ORDER BY m.org_id LIMIT $5"
     )
     .bind(project_id)
-    .bind(user_id);
+    .bind(user_id)
+    .bind(like)
+    .bind(after)
+    .bind(most);
     conn.all(statement).await?.iter().map(read).collect()
 }
 

@@ -1,6 +1,7 @@
 use http::Method;
 mod enter;
 mod found;
+mod many;
 mod pages;
 mod sessions;
 
