@@ -12,7 +12,7 @@ use crate::{
     events::Actor,
     http::{Problem, cookies, problem::Code},
     ids::Kind,
-    login::account::{Acting, current, private},
+    login::account::{Acting, asking, private},
     openapi::{Operation, Routes, anything, delete, get, operators, own},
     operators::{Operator, Rank},
 };
@@ -28,9 +28,11 @@ pub(crate) fn router(prefix: &str) -> Routes {
         )
         .at(one, delete(erase_user, erasing(erased)))
         .under(prefix, |base| {
-            let exported =
-                own("exportMe", "Everything there is of oneself, by section").gives(200, anything());
-            let erased = own("eraseMe", "Erase oneself").refuses(&[Code::ReauthenticationRequired]);
+            let exported = own("exportMe", "Everything there is of oneself, by section")
+                .or_by_token()
+                .gives(200, anything());
+            let erased =
+                own("eraseMe", "Erase oneself").or_by_token().refuses(&[Code::ReauthenticationRequired]);
             Routes::new()
                 .at(&format!("{base}/me/export"), get(of_oneself, exported.refuses(&[Code::NotFound])))
                 .at(&format!("{base}/me"), delete(erase_oneself, erasing(erased)))
@@ -52,7 +54,7 @@ async fn of_oneself(
     path: Option<Path<String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
+    let session = asking(&app, path, &headers).await?;
     Ok(private(export(&app, &session.project_id, &session.user_id).await?))
 }
 

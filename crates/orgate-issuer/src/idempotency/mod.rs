@@ -25,7 +25,7 @@ use crate::{
     db::{Constraint, DbError, Tx},
     encoding::base64url,
     http::{Problem, body::unreadable, problem::Code},
-    login::account::current,
+    login::account::asking,
     operators::Operator,
 };
 
@@ -142,7 +142,7 @@ async fn whose(app: &Shared, parts: &mut Parts) -> Result<Option<(String, String
         };
         return Ok(Some((project_id, operator.id)));
     }
-    let session = current(app, named.map(axum::extract::Path), &parts.headers).await;
+    let session = asking(app, named.map(axum::extract::Path), &parts.headers).await;
     Ok(session.ok().map(|session| (session.project_id, session.user_id)))
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
 use super::{
-    Entry, SignedIn,
+    Entry, SignedIn, bearer,
     session::{self, Session},
     sign_in,
 };
@@ -34,15 +34,20 @@ use crate::{
 pub(super) fn router(base: &str) -> Routes {
     let in_ = anyone("login", "Sign in with a password")
         .takes(of_project(body().with("email", email()).with("password", text())));
-    let all = own("listOwnOrganizations", "The organizations that one belongs to").lists(OWN_ORGANIZATION);
+    let all = own("listOwnOrganizations", "The organizations that one belongs to")
+        .or_by_token()
+        .lists(OWN_ORGANIZATION);
     Routes::new()
         .at(&format!("{base}/login"), post(login, signs_in(in_)))
-        .at(&format!("{base}/logout"), post(logout, own("logout", "End the session").gives_nothing()))
+        .at(
+            &format!("{base}/logout"),
+            post(logout, own("logout", "End the session").or_by_token().gives_nothing()),
+        )
         .at(
             &format!("{base}/session"),
             get(
                 show,
-                own("readSession", "The session").gives(200, SESSION).answers(
+                own("readSession", "The session").or_by_token().gives(200, SESSION).answers(
                     304,
                     UNCHANGED,
                     None,
@@ -180,7 +185,7 @@ async fn show(
     path: Option<Path<String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
+    let session = asking(&app, path, &headers).await?;
     let project = find_project(&app, &session.project_id).await?;
     let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
     let user = user.ok_or(Code::Unauthenticated)?;
@@ -215,7 +220,7 @@ async fn organizations(
     page: Page,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
+    let session = asking(&app, path, &headers).await?;
     let mut conn = app.db.read().await?;
     projects::require_organizations(&mut conn, &session.project_id).await?;
     let all = members::of_user(&mut conn, &session.project_id, &session.user_id, &page).await?;
@@ -253,6 +258,33 @@ pub(crate) async fn current(
     found.ok_or_else(|| Code::Unauthenticated.into())
 }
 
+/// The session of the request, by its cookie or by an access token with the scope `account`; 401 without one. A token that is
+/// shown is what counts, whatever cookie came with it.
+pub(crate) async fn asking(
+    app: &App,
+    path: Option<Path<String>>,
+    headers: &HeaderMap,
+) -> Result<Session, Problem> {
+    let named = path.as_ref().map(|Path(project)| project.as_str());
+    match bearer::session(app, named, headers).await? {
+        Some(session) => Ok(session),
+        None => current(app, path, headers).await,
+    }
+}
+
+/// Refuses a change in the name of a cookie that may come from elsewhere. A token comes from nowhere by itself.
+pub(crate) fn check_place(
+    app: &App,
+    project: &Project,
+    session: &Session,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    match session.bearer {
+        Some(_) => Ok(()),
+        None => csrf::check(headers, &app.public, &project.trusted_origins),
+    }
+}
+
 /// Who changes something of their own: 401 without a session, 403 for a request that comes from a place that may not send it.
 #[derive(Clone, Debug)]
 pub(crate) struct Acting {
@@ -266,9 +298,9 @@ impl FromRequestParts<Shared> for Acting {
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
         let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Code::BadRequest)?;
         let named = parameters.iter().find(|(name, _)| *name == "project");
-        let session = current(app, named.map(|(_, id)| Path(id.to_owned())), &parts.headers).await?;
+        let session = asking(app, named.map(|(_, id)| Path(id.to_owned())), &parts.headers).await?;
         let project = find_project(app, &session.project_id).await?;
-        csrf::check(&parts.headers, &app.public, &project.trusted_origins)?;
+        check_place(app, &project, &session, &parts.headers)?;
         Ok(Self { session, project })
     }
 }

@@ -274,7 +274,7 @@ pub(super) fn read(query: &Parameters, client: &Client) -> Result<Params, Stop> 
         state: text("state"),
         nonce: text("nonce"),
         code_challenge: text("code_challenge"),
-        scope: scope::granted(query.get("scope").unwrap_or_default()),
+        scope: scope::granted(query.get("scope").unwrap_or_default(), &client.scopes),
         // Two names of two organizations are told to the application by `check`.
         org_id: query.organization().unwrap_or_default(),
         login_hint: text("login_hint"),

@@ -7,6 +7,7 @@
 
 pub(crate) mod account;
 pub(crate) mod authorize;
+mod bearer;
 mod choose;
 mod device;
 mod enter;

@@ -25,6 +25,39 @@ pub(super) async fn session(
     conn.first(statement).await?.map(|row| read_session(&row)).transpose()
 }
 
+/// The same by its id.
+pub(super) async fn session_by_id(
+    conn: &mut Conn,
+    id: &str,
+    now_ms: i64,
+) -> Result<Option<Session>, DbError> {
+    let statement =
+        sql("SELECT s.id, s.token_hash, s.project_id, s.user_id, s.active_member_id, s.auth_time, s.amr,
+                                s.user_agent, s.created_at, s.last_seen_at, s.idle_exp, s.abs_exp
+                         FROM sessions s JOIN users u ON u.id = s.user_id
+                         WHERE s.id = $1 AND s.revoked_at IS NULL AND s.idle_exp > $2 AND s.abs_exp > $2
+                           AND u.status = 'active'")
+        .bind(id)
+        .bind(now_ms);
+    conn.first(statement).await?.map(|row| read_session(&row)).transpose()
+}
+
+/// Whether an access token was not revoked, nor its family, if it has one.
+pub(super) async fn token_stands(
+    conn: &mut Conn,
+    project_id: &str,
+    jti: &str,
+    family_id: &str,
+) -> Result<bool, DbError> {
+    let statement = sql("SELECT 1 AS one
+                         WHERE NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE project_id = $1 AND jti = $2)
+                           AND ($3 = '' OR EXISTS (SELECT 1 FROM token_families WHERE id = $3 AND revoked_at IS NULL))")
+    .bind(project_id)
+    .bind(jti)
+    .bind(family_id);
+    Ok(conn.first(statement).await?.is_some())
+}
+
 /// The live sessions of a user, newest first.
 pub(super) async fn sessions_of(
     conn: &mut Conn,
@@ -57,6 +90,7 @@ fn read_session(row: &Row) -> Result<Session, DbError> {
         last_seen_at: row.int("last_seen_at")?,
         idle_exp: row.int("idle_exp")?,
         abs_exp: row.int("abs_exp")?,
+        bearer: None,
     })
 }
 

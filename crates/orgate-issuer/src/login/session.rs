@@ -45,6 +45,15 @@ pub(crate) struct Session {
     pub(crate) last_seen_at: i64,
     pub(crate) idle_exp: i64,
     pub(crate) abs_exp: i64,
+    /// Set where an access token stands for its cookie.
+    pub(crate) bearer: Option<Bearer>,
+}
+
+/// What is said by an access token that stands for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    /// The organization that it reaches; without one it reaches all of its user.
+    pub(crate) org_id: Option<String>,
 }
 
 impl Session {
@@ -69,7 +78,14 @@ impl Session {
             last_seen_at: now_ms,
             idle_exp: now_ms + IDLE_MS,
             abs_exp: now_ms + ABS_MS,
+            bearer: None,
         }
+    }
+
+    /// Whether what stands for the session lets it into this organization.
+    pub(crate) fn reaches(&self, org_id: &str) -> bool {
+        let bound = self.bearer.as_ref().and_then(|bearer| bearer.org_id.as_deref());
+        bound.is_none_or(|bound| bound == org_id)
     }
 
     /// Whether the person proved to be present a short while ago: what cannot be undone wants that.

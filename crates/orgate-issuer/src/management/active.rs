@@ -36,6 +36,9 @@ pub(super) async fn switch(State(app): State<Shared>, call: Call) -> Result<Resp
 pub(super) async fn activate(State(app): State<Shared>, call: Call) -> Result<Response, Problem> {
     let (organization, _) = call.enter(&mut *app.db.read().await?).await?;
     let session = call.session()?.clone();
+    if session.bearer.is_some() {
+        return Err(Problem::new(Code::Forbidden).detail("a token has no cookie that could be another one"));
+    }
     store(&app, &call.project, session, Some(organization.id), true).await
 }
 
@@ -127,8 +130,9 @@ async fn settle(
                 let member = match &org {
                     Some(org) => {
                         let found = members::find(tx, &project_id, &old.user_id, org).await?;
-                        Some(found.ok_or(Code::NotFound)?)
+                        Some(found.filter(|member| old.reaches(&member.org_id)).ok_or(Code::NotFound)?)
                     }
+                    None if !old.reaches("") => return Err(Code::NotFound.into()),
                     None => None,
                 };
                 let is = member.as_ref().map(|member| (member.id.as_str(), member.org_id.as_str()));

@@ -13,9 +13,9 @@ use crate::{
     clock::seconds,
     db::{Conn, Tx},
     events::Actor,
-    http::{Problem, csrf, problem::Code},
+    http::{Problem, problem::Code},
     login::{
-        account::{current, find_project},
+        account::{asking, check_place, find_project},
         session::Session,
     },
     members::{self, Caller, Held},
@@ -116,10 +116,10 @@ async fn user(
     app: &App,
     named: Option<String>,
 ) -> Result<(Project, Who), Problem> {
-    let session = current(app, named.map(Path), headers).await?;
+    let session = asking(app, named.map(Path), headers).await?;
     let project = find_project(app, &session.project_id).await?;
     if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        csrf::check(headers, &app.public, &project.trusted_origins)?;
+        check_place(app, &project, &session, headers)?;
     }
     Ok((project, Who::User(Box::new(session))))
 }
@@ -252,7 +252,7 @@ impl Call {
             }
             Who::User(session) => {
                 let own = members::standing(conn, &organization.id, &session.user_id).await?;
-                let own = own.ok_or(Code::NotFound)?;
+                let own = own.filter(|_| session.reaches(&organization.id)).ok_or(Code::NotFound)?;
                 if !organization.is_active() {
                     return Err(Code::OrganizationSuspended.into());
                 }

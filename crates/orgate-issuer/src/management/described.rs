@@ -34,7 +34,9 @@ impl Family {
     ) -> Operation {
         let operation = match self {
             Self::Operators => operators(of_operators, summary),
-            Self::EndUsers => own(of_end_users, summary).refuses(&[Code::OrganizationSuspended]),
+            Self::EndUsers => {
+                own(of_end_users, summary).or_by_token().refuses(&[Code::OrganizationSuspended])
+            }
         };
         operation.refuses(&[
             Code::BadRequest,
@@ -301,6 +303,7 @@ pub(super) fn with_token() -> Shape {
 /// The same in the words of others.
 pub(super) fn switch_org() -> Operation {
     own("switchOrg", "Work in an organization, or in none (an empty `org_id`)")
+        .or_by_token()
         .takes(body().may("org_id", text()))
         .gives(200, object().with("session_id", text()).with("org_id", text().or_null()))
         .refuses(&[Code::NotFound, Code::OrganizationsDisabled])

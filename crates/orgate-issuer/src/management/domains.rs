@@ -21,7 +21,7 @@ use crate::{
         paging::Page,
         problem::Code,
     },
-    login::account::{Acting, current, private},
+    login::account::{Acting, asking, private},
     members::{Caller, Held},
     projects,
 };
@@ -153,7 +153,7 @@ pub(super) async fn suggested(
     path: Option<Path<String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = current(&app, path, &headers).await?;
+    let session = asking(&app, path, &headers).await?;
     let mut conn = app.db.read().await?;
     projects::require_organizations(&mut conn, &session.project_id).await?;
     let found = domains::suggested(&mut conn, &session.project_id, &session.user_id).await?;

@@ -17,7 +17,7 @@ use crate::{
         problem::Code,
     },
     invitations::{self, Accepted, Named},
-    login::account::{Acting, current, find_project, private},
+    login::account::{Acting, asking, find_project, private},
     projects, users,
 };
 
@@ -107,7 +107,7 @@ pub(super) async fn own(
     page: Page,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = current(&app, part(&path, "project").map(|id| Path(id.to_owned())), &headers).await?;
+    let session = asking(&app, part(&path, "project").map(|id| Path(id.to_owned())), &headers).await?;
     let mut conn = app.db.read().await?;
     projects::require_organizations(&mut conn, &session.project_id).await?;
     let user = users::find(&mut conn, &session.project_id, &session.user_id).await?;

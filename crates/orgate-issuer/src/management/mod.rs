@@ -49,6 +49,7 @@ pub(crate) fn end_users(base: &str) -> Routes {
         described::switched("activateOrganization", "Work in an organization, with a new session cookie");
     let same = described::switched("switchOrganization", "Work in an organization");
     let chosen = own("chooseOrganization", "Work in an organization, or in none")
+        .or_by_token()
         .query("return", one_of(["token"]))
         .takes(body().may("org_id", text()))
         .gives(200, described::with_token())

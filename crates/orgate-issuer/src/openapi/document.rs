@@ -185,6 +185,7 @@ fn requirements(security: Security) -> Vec<SecurityRequirement> {
         Security::Nothing => Vec::new(),
         Security::Operator => vec![by("operator"), by("key")],
         Security::Session => vec![by("session")],
+        Security::SessionOrToken => vec![by("session"), by("bearer")],
         // A client may also say its secret in the body, and a public one has none.
         Security::Client => vec![by("client"), SecurityRequirement::default()],
         Security::Bearer => vec![by("bearer")],

@@ -66,6 +66,8 @@ pub(super) enum Security {
     Nothing,
     Operator,
     Session,
+    /// The same, or an access token with the scope `account`.
+    SessionOrToken,
     Client,
     Bearer,
     Program,
@@ -286,6 +288,12 @@ impl Operation {
     pub(crate) fn stops(mut self, codes: &[&'static str]) -> Self {
         self.pages.extend(codes);
         self
+    }
+
+    /// An access token with the scope `account` is as good as the session's cookie.
+    pub(crate) fn or_by_token(mut self) -> Self {
+        self.security = Security::SessionOrToken;
+        self.refuses(&[Code::BadRequest, Code::Forbidden])
     }
 
     /// Nobody has to be signed in.

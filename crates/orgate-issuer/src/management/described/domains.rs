@@ -80,12 +80,14 @@ const DOMAIN: Named = Named("Domain", || {
 
 pub(in super::super) fn suggested_organizations() -> Operation {
     own("listSuggestedOrganizations", "The organization that may be joined by one's address")
+        .or_by_token()
         .gives_all(SUGGESTED)
         .refuses(&[Code::OrganizationsDisabled])
 }
 
 pub(in super::super) fn join_suggested() -> Operation {
     own("joinSuggestedOrganization", "Join the organization that is suggested")
+        .or_by_token()
         .takes(body().with("organization_id", text()))
         .gives(201, MEMBER)
         .refuses(&[

@@ -146,6 +146,7 @@ pub(in crate::management) fn look_at_invitation() -> Operation {
 /// What stands in the way of an answer.
 fn answer(name: &'static str, summary: &'static str) -> Operation {
     own(name, summary)
+        .or_by_token()
         .refuses(&[
             Code::InvitationInvalid,
             Code::InvitationEmailMismatch,
@@ -172,6 +173,7 @@ pub(in crate::management) fn decline(name: &'static str) -> Operation {
 
 pub(in crate::management) fn own_invitations() -> Operation {
     own("listOwnInvitations", "What one is invited to oneself")
+        .or_by_token()
         .lists(OWN_INVITATION)
         .refuses(&[Code::EmailNotVerified, Code::OrganizationsDisabled])
 }

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod bad_input;
+mod bearer;
 mod domains;
 mod escalation;
 mod invitation_bounds;
