@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -94,6 +94,9 @@ pub struct FeedFigures {
     pub last_error: Option<String>,
 }
 
+/// Nothing was ever heard.
+const NEVER: i64 = i64::MIN;
+
 /// Its end ends the task that reads the feed.
 struct Alive {
     link: Arc<Link>,
@@ -116,8 +119,8 @@ struct Link {
     client: HttpClient,
     current: ArcSwapOption<Loaded>,
     born: Instant,
-    /// The last byte of a connection in step, in nanoseconds since it was born.
-    heard: AtomicU64,
+    /// The last byte of a connection in step, in nanoseconds since it was born; before that, where it was taken over.
+    heard: AtomicI64,
     connected: AtomicBool,
     /// Whether it was said that the marks are too old.
     told: AtomicBool,
@@ -158,7 +161,7 @@ impl Feed {
             client,
             current: ArcSwapOption::empty(),
             born: Instant::now(),
-            heard: AtomicU64::new(0),
+            heard: AtomicI64::new(NEVER),
             connected: AtomicBool::new(false),
             told: AtomicBool::new(false),
             last_error: Mutex::default(),
@@ -196,8 +199,8 @@ impl Feed {
     pub fn take_over(&self, other: &Self) {
         let (one, other) = (self.link(), other.link());
         let Some(loaded) = other.current.load_full().filter(|_| one.issuer == other.issuer) else { return };
-        let Some(born) = Instant::now().checked_sub(other.age().unwrap_or_default()) else { return };
-        one.heard_at(born);
+        let Some(heard) = other.age().and_then(|age| Instant::now().checked_sub(age)) else { return };
+        one.heard_at(heard);
         one.install(loaded);
     }
 
@@ -227,6 +230,12 @@ impl Feed {
     /// Waits until marks have been loaded once, or until this time is over; says whether they were.
     pub async fn wait_at_most(&self, time: Duration) -> bool {
         tokio::time::timeout(time, self.wait_until_loaded()).await.is_ok()
+    }
+
+    /// Whether it was tried to read it, and could not be.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.link().failures.load(Ordering::Relaxed) > 0
     }
 
     /// How it stands.
@@ -275,13 +284,22 @@ impl Feed {
 impl Link {
     fn age(&self) -> Option<Duration> {
         let heard = self.heard.load(Ordering::Acquire);
-        (heard > 0).then(|| self.born.elapsed().saturating_sub(Duration::from_nanos(heard)))
+        let since = self.offset(Instant::now()).saturating_sub(heard);
+        (heard != NEVER).then(|| Duration::from_nanos(u64::try_from(since).unwrap_or(0)))
     }
 
     /// A byte came on a connection that is in step.
     fn heard_at(&self, at: Instant) {
-        let since = at.saturating_duration_since(self.born).as_nanos();
-        self.heard.store(u64::try_from(since).unwrap_or(u64::MAX).max(1), Ordering::Release);
+        self.heard.store(self.offset(at), Ordering::Release);
+    }
+
+    /// In nanoseconds since it was born, which may be before.
+    fn offset(&self, at: Instant) -> i64 {
+        let nanoseconds = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        match at.checked_duration_since(self.born) {
+            Some(after) => nanoseconds(after),
+            None => -nanoseconds(self.born.saturating_duration_since(at)),
+        }
     }
 
     fn position(&self) -> Option<u64> {

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test may panic"
 )]
 
@@ -302,4 +303,9 @@ async fn with_another_key_one_need_not_be_without_marks() {
     assert!(!after.is_the_same(&before) && before.is_the_same(&before.clone()));
     after.take_over(&before);
     assert_eq!((of_session(&after, "out"), of_session(&after, "any")), (REVOKED, Ok(())));
+    // Nor do they become younger by that.
+    let age = before.figures().age.unwrap();
+    assert!(after.figures().age.unwrap() >= age);
+    let strict = after.on_terms(FeedTerms::new(age, true));
+    assert_eq!(of_session(&strict, "any"), Err(FeedRefusal::Stale));
 }

@@ -63,9 +63,9 @@ impl GateParts {
         self.feed(issuer).is_none_or(|feed| feed.check(&token.principal, token.kid.as_deref()).is_ok())
     }
 
-    /// Waits a moment for the first marks of an issuer.
+    /// Waits a moment for the first marks of an issuer. Where they could not be had, nobody waits for the next attempt.
     pub(crate) async fn wait_for_marks(&self, issuer: IssuerIndex) {
-        if let Some(feed) = self.feed(issuer) {
+        if let Some(feed) = self.feed(issuer).filter(|feed| !feed.has_failed()) {
             feed.wait_at_most(FIRST_MARKS).await;
         }
     }

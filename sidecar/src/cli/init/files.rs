@@ -4,13 +4,20 @@
 pub(super) fn policy(profile: &str, issuer: &str, audience: &str) -> String {
     // JSON's way of writing a text is one of YAML's.
     let (issuer, audience) = (serde_json::Value::from(issuer), serde_json::Value::from(audience));
+    let (note, feed) = match profile {
+        "orgate" => (
+            "  # With `feed: {key: {env: FEED_KEY}}` the gate hears within a second what the issuer revokes.\n",
+            ", feed: off",
+        ),
+        _ => ("", ""),
+    };
     format!(
         "\
 # Who may do what. `orgate check` finds mistakes, `orgate test` shows who gets in, `orgate matrix` tabulates it.
 version: 1
 
 issuers:
-  main: {{issuer: {issuer}, audience: {audience}, profile: {profile}}}
+{note}  main: {{issuer: {issuer}, audience: {audience}, profile: {profile}{feed}}}
 
 # What a role holds whose token names no permissions.
 roles:
