@@ -60,13 +60,7 @@ pub(super) fn issuer() -> Value {
                     ],
                 },
             }), &["url", "client_id", "secret"]),
-            "feed": {
-                "description": "Its change feed, by which it says what it revokes; `off` by default.",
-                "anyOf": [
-                    {"const": "off"},
-                    object("Read with a project key of the scope `feed`.", json!({"key": secret()}), &["key"]),
-                ],
-            },
+            "feed": feed(),
             "max_stale": text(DURATION),
             "on_stale": {
                 "enum": ["ttl", "deny"],
@@ -106,4 +100,14 @@ pub(super) fn issuer() -> Value {
         issuer.insert("definitions".to_owned(), json!({"source": source()}));
     }
     issuer
+}
+
+fn feed() -> Value {
+    json!({
+        "description": "Its change feed, by which it says what it revokes; `off` by default.",
+        "anyOf": [
+            {"const": "off"},
+            object("Read with a project key of the scope `feed`.", json!({"key": secret()}), &["key"]),
+        ],
+    })
 }
