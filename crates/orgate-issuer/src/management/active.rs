@@ -86,7 +86,7 @@ pub(super) async fn switch_org(
     let Acting { session, project } = acting.in_organizations()?;
     let (session, _) = settle(&app, &project, session, named(body)?, false).await?;
     let view = shown(&app, &project, &session).await?;
-    Ok(private(json!({ "session_id": session.id, "org_id": view["active_organization_id"] })))
+    Ok(private(json!({ "session_id": session.id, "org_id": view.get("active_organization_id") })))
 }
 
 /// The session as its owner sees it.

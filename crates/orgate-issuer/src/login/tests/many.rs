@@ -32,8 +32,8 @@ fn read(html: &str) -> (Vec<String>, Option<String>) {
     let all = values.map(|rest| rest.split('"').next().unwrap().to_owned()).filter(|id| !id.is_empty());
     let more = html.split("<p><a href=\"").nth(1).map(|rest| {
         let link = rest.split('"').next().unwrap().replace("&#x2f;", "/").replace("&amp;", "&");
-        let path = link.find("/p/proj_p/").unwrap();
-        link[path..].to_owned()
+        let (_, path) = link.split_once("/p/proj_p/").unwrap();
+        format!("/p/proj_p/{path}")
     });
     (all.collect(), more)
 }

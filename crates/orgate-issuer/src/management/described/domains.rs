@@ -90,6 +90,7 @@ pub(in super::super) fn join_suggested() -> Operation {
         .or_by_token()
         .takes(body().with("organization_id", text()))
         .gives(201, MEMBER)
+        .once()
         .refuses(&[
             Code::NotFound,
             Code::AlreadyMember,
