@@ -45,10 +45,12 @@ pub enum Mark {
         /// The first version that stands.
         min: u64,
     },
-    /// Tokens with a role in whichever organization, from before a time.
+    /// Tokens with a role in one organization, or in whichever, from before a time.
     Role {
         /// `org_role`.
         role: Box<str>,
+        /// `org_id`.
+        organization: Option<Box<str>>,
         /// The first second whose tokens stand.
         before: u64,
     },
@@ -59,8 +61,17 @@ pub enum Mark {
         /// The first version that stands; `None` if none does.
         min: Option<u64>,
     },
+    /// Tokens in one organization, or in any, from before a time.
+    Organizations {
+        /// `org_id`.
+        organization: Option<Box<str>>,
+        /// The first second whose tokens stand.
+        before: u64,
+    },
     /// Tokens of a session (`sid`).
     Session(Box<str>),
+    /// Tokens of a refresh family: of their `jti`, what is behind the first full stop.
+    Family(Box<str>),
     /// Tokens of a subject, from before a time.
     Subject {
         /// `sub`.
@@ -97,6 +108,8 @@ pub enum MarkHit {
     Subject,
     /// This very token was revoked.
     Token,
+    /// The sign-in that the token came of was revoked.
+    Family,
     /// The client was signed out everywhere, or has ended.
     Client,
     /// The key was withdrawn.
@@ -112,6 +125,7 @@ impl fmt::Display for MarkHit {
             Self::Session => "the session of the token was ended",
             Self::Subject => "the tokens of the caller were ended after this one was issued",
             Self::Token => "the token was revoked",
+            Self::Family => "what the token came of was revoked",
             Self::Client => "the tokens of the client were ended after this one was issued",
             Self::Key => "the key that signed the token was withdrawn",
         })
@@ -139,14 +153,16 @@ enum Kind {
     RoleIn,
     Role,
     Organization,
+    Organizations,
     Session,
+    Family,
     Subject,
     Token,
     Client,
     Key,
 }
 
-const KINDS: usize = 9;
+const KINDS: usize = 11;
 /// The parts of a snapshot: what changes one mark copies one part of so many.
 const PARTS: usize = 64;
 /// The bound of a mark that no version and no time outlives.
@@ -269,6 +285,9 @@ impl Marks {
         }
         if let Some(id) = principal.token_id() {
             refuse(self.refuses(Kind::Token, id.as_str(), "", 0), MarkHit::Token)?;
+            if let Some((_, family)) = id.as_str().split_once('.') {
+                refuse(self.refuses(Kind::Family, family, "", 0), MarkHit::Family)?;
+            }
         }
         if let Some(session) = principal.session() {
             refuse(self.refuses(Kind::Session, session.as_str(), "", 0), MarkHit::Session)?;
@@ -281,10 +300,15 @@ impl Marks {
         if let Some(organization) = organization {
             refuse(self.refuses(Kind::Organization, organization, "", version), MarkHit::Organization)?;
             refuse(self.refuses(Kind::Member, subject, organization, version), MarkHit::Member)?;
+            let ended = self.refuses(Kind::Organizations, organization, "", issued)
+                || self.refuses(Kind::Organizations, "", "", issued);
+            refuse(ended, MarkHit::Organization)?;
         }
         for role in principal.roles() {
             let role = role.as_str();
-            let here = organization.is_some_and(|id| self.refuses(Kind::RoleIn, role, id, version));
+            let here = organization.is_some_and(|id| {
+                self.refuses(Kind::RoleIn, role, id, version) || self.refuses(Kind::Role, role, id, issued)
+            });
             refuse(here || self.refuses(Kind::Role, role, "", issued), MarkHit::Role)?;
         }
         Ok(())
@@ -310,7 +334,13 @@ impl Mark {
         match self {
             Self::Member { subject, organization, min } => (Kind::Member, subject, organization, *min),
             Self::RoleIn { role, organization, min } => (Kind::RoleIn, role, organization, *min),
-            Self::Role { role, before } => (Kind::Role, role, "", *before),
+            Self::Role { role, organization, before } => {
+                (Kind::Role, role, organization.as_deref().unwrap_or_default(), *before)
+            }
+            Self::Organizations { organization, before } => {
+                (Kind::Organizations, organization.as_deref().unwrap_or_default(), "", *before)
+            }
+            Self::Family(id) => (Kind::Family, id, "", EVERYTHING),
             Self::Organization { organization, min } => {
                 (Kind::Organization, organization, "", min.unwrap_or(EVERYTHING))
             }

@@ -42,6 +42,8 @@ pub(super) struct Connection {
     asks: bool,
     /// What was heard cannot be gone on from: all marks are asked for.
     anew: bool,
+    /// The beginning of what is told in several messages. It counts when the last of them is here.
+    begun: Option<Loaded>,
     failures: u32,
     /// Since when this connection is in step.
     in_step: Option<Instant>,
@@ -78,6 +80,7 @@ impl Connection {
             Err(End::Failed(error)) => error,
             Err(End::Confused(why)) => {
                 self.anew = true;
+                self.begun = None;
                 RemoteError::at(&link.address, Fault::Feed(why))
             }
         })
@@ -164,7 +167,7 @@ impl Connection {
         if !is_json(&response) {
             return Err(End::Broken(Fault::NotJson("something else".to_owned())));
         }
-        let before = link.position();
+        let before = self.position(link);
         let limit = if before.is_some() { SLOWEST_EVENT } else { SLOWEST_START };
         let body = timeout(limit, Limited::new(response.into_body(), MAX_EVENT_BYTES).collect()).await;
         let body = body.map_err(|_| End::Broken(Fault::TimedOut(limit)))?.map_err(|error| {
@@ -175,19 +178,32 @@ impl Connection {
             })
         })?;
         self.hear(link, &body.to_bytes()).map_err(End::Confused)?;
-        Ok(link.position() != before)
+        Ok(self.position(link) != before)
+    }
+
+    /// Behind which number it goes on.
+    fn position(&self, link: &Link) -> Option<u64> {
+        self.begun.as_ref().map(|begun| begun.seq).or_else(|| link.position())
     }
 
     /// Takes what one message says.
     fn hear(&mut self, link: &Link, bytes: &[u8]) -> Result<(), &'static str> {
         let message = Message::read(bytes)?;
-        let known = link.current.load_full().filter(|_| !message.reset && !self.anew);
+        let begun = self.begun.take();
+        let (is_begun, loaded) = match begun {
+            Some(begun) => (true, Some(begun.into())),
+            None => (false, link.current.load_full()),
+        };
+        let known = loaded.filter(|_| !message.reset && !self.anew);
         if let Some(known) = &known
             && message.seq < known.seq
         {
             return Err("its position went back");
         }
-        if known.as_ref().is_none_or(|known| message.seq != known.seq || !message.marks.is_empty()) {
+        let is_news =
+            known.as_ref().is_none_or(|known| message.seq != known.seq || !message.marks.is_empty());
+        self.anew = false;
+        if is_begun || is_news {
             let mut marks = known.map_or_else(Marks::new, |known| known.marks.clone());
             marks.prune(clock::now());
             for entry in &message.marks {
@@ -195,9 +211,13 @@ impl Connection {
                     .insert(&entry.mark, entry.expires_at)
                     .map_err(|_| "it has more marks than there is room for")?;
             }
-            link.install(Loaded { marks, seq: message.seq }.into());
+            let loaded = Loaded { marks, seq: message.seq };
+            if message.more {
+                self.begun = Some(loaded);
+                return Ok(());
+            }
+            link.install(loaded.into());
         }
-        self.anew = false;
         self.in_step.get_or_insert_with(Instant::now);
         link.in_step();
         Ok(())
@@ -217,7 +237,7 @@ impl Connection {
     }
 
     fn request(&self, link: &Link, query: &str, accept: &'static str) -> Result<Request<Full<Bytes>>, End> {
-        let after = link.position().filter(|_| !self.anew);
+        let after = self.position(link).filter(|_| !self.anew);
         let position = after.map(|seq| format!("after={seq}"));
         let query: Vec<&str> =
             position.as_deref().into_iter().chain([query]).filter(|q| !q.is_empty()).collect();

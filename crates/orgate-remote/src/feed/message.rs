@@ -20,6 +20,8 @@ pub(super) struct Message {
     pub(super) seq: u64,
     /// Whether the marks are all that live, whatever was heard before.
     pub(super) reset: bool,
+    /// Whether it is only the beginning: the rest is told at once, or when it is asked for.
+    pub(super) more: bool,
     pub(super) marks: Vec<Entry>,
 }
 
@@ -35,11 +37,11 @@ impl Message {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
         let wire: Wire = serde_json::from_slice(bytes)
             .map_err(|_| "it holds something else than a position and marks that are known here")?;
-        let Wire { seq, reset, marks: Entries { entries, newest } } = wire;
+        let Wire { seq, reset, more, marks: Entries { entries, newest } } = wire;
         if newest > seq {
             return Err("a mark is newer than the position it came with");
         }
-        Ok(Self { seq, reset, marks: entries })
+        Ok(Self { seq, reset, more, marks: entries })
     }
 }
 
@@ -48,6 +50,8 @@ struct Wire {
     seq: u64,
     #[serde(default)]
     reset: bool,
+    #[serde(default)]
+    more: bool,
     marks: Entries,
 }
 
@@ -96,6 +100,7 @@ struct WireMark {
     jti: Option<Box<str>>,
     client_id: Option<Box<str>>,
     kid: Option<Box<str>>,
+    family: Option<Box<str>>,
     min: Option<u64>,
     before: Option<u64>,
 }
@@ -105,16 +110,22 @@ impl WireMark {
     fn mark(self) -> Option<Mark> {
         Some(match &*self.kind {
             "member" => Mark::Member { subject: self.sub?, organization: self.org_id?, min: self.min? },
-            "role" => match self.org_id {
-                Some(organization) => Mark::RoleIn { role: self.role?, organization, min: self.min? },
-                None => Mark::Role { role: self.role?, before: self.before? },
+            "role" => match (self.org_id, self.min, self.before) {
+                (Some(organization), Some(min), None) => Mark::RoleIn { role: self.role?, organization, min },
+                (organization, None, Some(before)) => Mark::Role { role: self.role?, organization, before },
+                _ => return None,
             },
-            "org" => Mark::Organization { organization: self.org_id?, min: self.min },
+            "org" => match (self.org_id, self.min, self.before) {
+                (Some(organization), min, None) => Mark::Organization { organization, min },
+                (organization, None, Some(before)) => Mark::Organizations { organization, before },
+                _ => return None,
+            },
             "session" => Mark::Session(self.sid?),
             "subject" => Mark::Subject { subject: self.sub?, before: self.before? },
             "token" => Mark::Token(self.jti?),
             "client" => Mark::Client { client: self.client_id?, before: self.before? },
             "key" => Mark::Key(self.kid?),
+            "family" => Mark::Family(self.family?),
             _ => return None,
         })
     }
@@ -143,7 +154,20 @@ mod tests {
                 r#""kind":"role","role":"r","org_id":"o","min":3"#,
                 Mark::RoleIn { role: text("r"), organization: text("o"), min: 3 },
             ),
-            (r#""kind":"role","role":"r","before":3"#, Mark::Role { role: text("r"), before: 3 }),
+            (
+                r#""kind":"role","role":"r","before":3"#,
+                Mark::Role { role: text("r"), organization: None, before: 3 },
+            ),
+            (
+                r#""kind":"role","role":"r","org_id":"o","before":3"#,
+                Mark::Role { role: text("r"), organization: Some(text("o")), before: 3 },
+            ),
+            (r#""kind":"org","before":3"#, Mark::Organizations { organization: None, before: 3 }),
+            (
+                r#""kind":"org","org_id":"o","before":3"#,
+                Mark::Organizations { organization: Some(text("o")), before: 3 },
+            ),
+            (r#""kind":"family","family":"f""#, Mark::Family(text("f"))),
             (
                 r#""kind":"org","org_id":"o","min":3"#,
                 Mark::Organization { organization: text("o"), min: Some(3) },
@@ -168,8 +192,11 @@ mod tests {
             r#""kind":"member","sub":"s","min":3"#,
             r#""kind":"role","role":"r""#,
             r#""kind":"role","role":"r","min":3"#,
-            r#""kind":"role","role":"r","org_id":"o","before":3"#,
+            r#""kind":"role","role":"r","org_id":"o","min":3,"before":3"#,
             r#""kind":"org","min":3"#,
+            r#""kind":"org","org_id":"o","min":3,"before":3"#,
+            r#""kind":"org""#,
+            r#""kind":"family""#,
             r#""kind":"org","org_id":"o","min":-1"#,
             r#""kind":"org","org_id":"o","min":"3""#,
             r#""kind":"session","sid":7"#,
@@ -183,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        let empty = Message { seq: 3, reset: false, marks: Vec::new() };
+        let empty = Message { seq: 3, reset: false, more: false, marks: Vec::new() };
         assert_eq!(Message::read(br#"{"seq":3,"marks":[]}"#), Ok(empty));
         assert!(Message::read(br#"{"seq":3,"reset":true,"marks":[]}"#).unwrap().reset);
         for text in [

@@ -71,7 +71,16 @@ impl Token {
             Mark::RoleIn { role, organization, min } => {
                 has_role(role) && in_org(organization) && version < *min
             }
-            Mark::Role { role, before } => has_role(role) && issued < *before,
+            Mark::Role { role, organization, before } => {
+                has_role(role) && organization.as_deref().is_none_or(in_org) && issued < *before
+            }
+            Mark::Organizations { organization, before } => {
+                let fits = organization.as_deref().is_none_or(in_org);
+                self.organization.is_some() && fits && issued < *before
+            }
+            Mark::Family(family) => {
+                self.id.and_then(|id| id.split_once('.')).is_some_and(|(_, own)| own == &**family)
+            }
             Mark::Organization { organization, min } => {
                 in_org(organization) && min.is_none_or(|min| version < min)
             }
@@ -101,7 +110,7 @@ fn a_mark_refuses_the_tokens_that_it_names_and_no_others() {
         organization: organization.into(),
         min,
     };
-    let everywhere = |role: &str, before| Mark::Role { role: role.into(), before };
+    let everywhere = |role: &str, before| Mark::Role { role: role.into(), organization: None, before };
     let org = |organization: &str, min| Mark::Organization { organization: organization.into(), min };
     let subject = |subject: &str, before| Mark::Subject { subject: subject.into(), before };
     let client = |client: &str, before| Mark::Client { client: client.into(), before };
@@ -135,6 +144,41 @@ fn a_mark_refuses_the_tokens_that_it_names_and_no_others() {
     ] {
         assert_eq!(ann().against(&only(mark.clone())), hit.map_or(Ok(()), Err), "{mark:?}");
     }
+}
+
+#[test]
+fn a_family_is_what_stands_behind_the_full_stop() {
+    let family = |name: &str| only(Mark::Family(name.into()));
+    let of = |id| Token { id: Some(id), ..ann() };
+    assert_eq!(of("tok_1.fam").against(&family("fam")), Err(MarkHit::Family));
+    assert_eq!(of("tok_1.fam.x").against(&family("fam.x")), Err(MarkHit::Family));
+    for (id, name) in [("tok_1.fam", "tok_1"), ("tok_1.family", "fam"), ("fam", "fam"), ("fam", "")] {
+        assert_eq!(of(id).against(&family(name)), Ok(()), "{id} {name}");
+    }
+}
+
+#[test]
+fn an_organization_may_end_by_the_time_and_so_may_all_of_them() {
+    let org = |organization: Option<&str>, before| {
+        only(Mark::Organizations { organization: organization.map(Into::into), before })
+    };
+    for (organization, before, ends) in [
+        (Some("acme"), 1_001, true),
+        (Some("acme"), 1_000, false),
+        (Some("other"), 1_001, false),
+        (None, 1_001, true),
+        (None, 1_000, false),
+    ] {
+        let expected = if ends { Err(MarkHit::Organization) } else { Ok(()) };
+        assert_eq!(ann().against(&org(organization, before)), expected, "{organization:?} {before}");
+    }
+    let nowhere = Token { organization: None, ..ann() };
+    assert_eq!(nowhere.against(&org(None, 2_000)), Ok(()), "it is in no organization");
+    let role = |organization: &str| {
+        only(Mark::Role { role: "editor".into(), organization: Some(organization.into()), before: 1_001 })
+    };
+    assert_eq!(ann().against(&role("acme")), Err(MarkHit::Role));
+    assert_eq!(ann().against(&role("other")), Ok(()));
 }
 
 #[test]
@@ -208,7 +252,14 @@ fn a_mark() -> impl Strategy<Value = Mark> {
             organization,
             min
         }),
-        (name(), bound.clone()).prop_map(|(role, before)| Mark::Role { role, before }),
+        (name(), option::of(name()), bound.clone()).prop_map(|(role, organization, before)| Mark::Role {
+            role,
+            organization,
+            before
+        }),
+        (option::of(name()), bound.clone())
+            .prop_map(|(organization, before)| Mark::Organizations { organization, before }),
+        name().prop_map(Mark::Family),
         (name(), option::of(bound.clone()))
             .prop_map(|(organization, min)| Mark::Organization { organization, min }),
         name().prop_map(Mark::Session),
@@ -226,7 +277,8 @@ prop_compose! {
         roles in vec(select(&NAMES[..]), 0..3),
         version in option::of(0..6_u64),
         issued in option::of(0..6_u64),
-        [session, id, client, kid] in [(); 4].map(|()| option::of(select(&NAMES[..]))),
+        id in option::of(select(&["a", "t.b", "t.c", "b."][..])),
+        [session, client, kid] in [(); 3].map(|()| option::of(select(&NAMES[..]))),
     ) -> Token {
         Token { subject, organization, roles, version, issued, session, id, client, kid }
     }
