@@ -41,7 +41,6 @@ use self::listener::Listener;
 pub(crate) use self::{
     statement::{Row, Sql, json_list, sql},
     url::DatabaseUrl,
-    wakes::Wakes,
 };
 use crate::events::{self, Event};
 
@@ -333,20 +332,6 @@ impl Db {
     /// wait for it. One listener is all there is room for.
     pub(crate) fn listen(&self, listener: impl Fn(Vec<Event>) + Send + Sync + 'static) {
         self.listener.set(listener);
-    }
-
-    /// Who waits until rights end.
-    pub(crate) fn wakes(&self) -> &Wakes {
-        self.listener.wakes()
-    }
-
-    /// Hears of what others commit to the same database, and wakes whoever waits for it. Never ends where there is nobody to
-    /// hear; otherwise when the connection is lost, or cannot be made.
-    pub(crate) async fn hear_others(&self) -> DbError {
-        match &self.engine {
-            Engine::Sqlite { .. } => std::future::pending().await,
-            Engine::Postgres(pools) => pools.hear(self.wakes()).await,
-        }
     }
 
     /// A connection for reading.

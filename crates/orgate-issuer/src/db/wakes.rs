@@ -8,6 +8,8 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::{Db, DbError, Engine};
+
 /// Whoever waits, and the ways to wake them. Cloning is cheap.
 #[derive(Clone, Default)]
 pub(crate) struct Wakes(Arc<Mutex<HashMap<String, watch::Sender<u64>>>>);
@@ -39,6 +41,22 @@ impl Wakes {
     pub(crate) fn wake_all(&self) {
         for sender in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
             sender.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+}
+
+impl Db {
+    /// Who waits until rights end.
+    pub(crate) fn wakes(&self) -> &Wakes {
+        self.listener.wakes()
+    }
+
+    /// Hears of what others commit to the same database, and wakes whoever waits for it. Never ends where there is nobody to
+    /// hear; otherwise when the connection is lost, or cannot be made.
+    pub(crate) async fn hear_others(&self) -> DbError {
+        match &self.engine {
+            Engine::Sqlite { .. } => std::future::pending().await,
+            Engine::Postgres(pools) => pools.hear(self.wakes()).await,
         }
     }
 }
