@@ -132,6 +132,7 @@ struct Link {
 }
 
 /// A snapshot, and the position behind it.
+#[derive(Debug)]
 struct Loaded {
     marks: Marks,
     seq: u64,

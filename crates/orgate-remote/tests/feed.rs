@@ -210,6 +210,25 @@ async fn a_position_that_went_back_is_not_gone_on_from_but_all_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_told_in_several_messages_counts_when_the_last_is_here() {
+    let issuer = issuer().await;
+    let part = |seq: u64, more: bool| {
+        let mark = format!(r#"{{"seq":{seq},"kind":"session","sid":"s{seq}","expires_at":4102444800}}"#);
+        format!("event: marks\ndata: {{\"seq\":{seq},\"more\":{more},\"marks\":[{mark}]}}\n\n")
+    };
+    issuer.set(FeedManner::Says(part(1, true).into(), true));
+    let feed = feed(&issuer);
+    eventually(|| feed.figures().connections > 1).await;
+    assert_eq!(of_session(&feed, "any"), Err(FeedRefusal::NeverLoaded), "it is the beginning only");
+    issuer.set(FeedManner::Says((part(2, true) + &part(3, false)).into(), false));
+    bounded(feed.wait_until_loaded()).await;
+    assert_eq!(["s1", "s2", "s3"].map(|id| of_session(&feed, id)), [REVOKED; 3]);
+    assert_eq!(of_session(&feed, "any"), Ok(()));
+    let asked = issuer.asked();
+    assert!(asked.iter().any(|(query, _)| query.contains("after=1")), "it goes on behind what it has");
+}
+
+#[tokio::test]
 async fn a_stream_that_is_cut_in_the_middle_of_a_line_says_nothing() {
     let issuer = issuer().await;
     let feed = loaded(&issuer).await;
