@@ -6,7 +6,7 @@ use serde_json::json;
 use super::world::{EMPTY, PASSWORD, World};
 
 /// Opens every page in the language `l` and calls `at` there, with the name of the page.
-pub fn tour(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+pub(crate) fn tour(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
     sign_up(world, l, at);
     mailed(world, l, at);
     account(world, l, at);

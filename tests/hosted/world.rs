@@ -5,16 +5,16 @@ use orgate_testkit::Upstream;
 use serde_json::{Value, json};
 
 /// Where the browser is told that the issuer is: passkeys belong to names, and this one is a name.
-pub const PUBLIC: &str = "http://localhost:8090";
+pub(crate) const PUBLIC: &str = "http://localhost:8090";
 /// The same for an issuer that is to be set up.
-pub const EMPTY: &str = "http://localhost:8091";
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const EMPTY: &str = "http://localhost:8091";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 const PROJECT: &str = "/api/platform/projects/proj_demo";
 
-pub struct World {
-    pub browser: Chromium,
-    pub callback: String,
-    pub setup: String,
+pub(crate) struct World {
+    pub(crate) browser: Chromium,
+    pub(crate) callback: String,
+    pub(crate) setup: String,
     issuer: Running,
     operator: String,
     _empty: Running,
@@ -24,7 +24,7 @@ pub struct World {
 
 impl World {
     /// With people for each of these languages.
-    pub async fn start(languages: &[&str]) -> Self {
+    pub(crate) async fn start(languages: &[&str]) -> Self {
         let (folder, empty_folder) = (Folder::new(), Folder::new());
         let application = Upstream::start().await;
         let callback = format!("{}/callback", application.url());
@@ -85,19 +85,19 @@ impl World {
         }
     }
 
-    pub fn page(&self, path: &str) -> String {
+    pub(crate) fn page(&self, path: &str) -> String {
         format!("{PUBLIC}/p/proj_demo/{path}")
     }
 
     /// What an application sends the browser to.
-    pub fn authorize(&self, more: &str) -> String {
+    pub(crate) fn authorize(&self, more: &str) -> String {
         let callback = encode(&self.callback);
         let client = if more.contains("client_id") { "" } else { "&client_id=proj_demo" };
         self.page(&format!("authorize?response_type=code&redirect_uri={callback}&scope=openid{client}{more}"))
     }
 
     /// Asks the operators' plane of the project.
-    pub fn manage(&self, method: &str, path: &str, body: &Value) -> Response {
+    pub(crate) fn manage(&self, method: &str, path: &str, body: &Value) -> Response {
         let headers =
             [("content-type", "application/json"), ("origin", PUBLIC), ("cookie", self.operator.as_str())];
         let url = format!("{}{PROJECT}{path}", self.issuer.url("issuer"));
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// The code that a device shows.
-    pub fn device(&self) -> String {
+    pub(crate) fn device(&self) -> String {
         let url = format!("{}/p/proj_demo/device_authorization", self.issuer.url("issuer"));
         let form = [("content-type", "application/x-www-form-urlencoded")];
         let reply = request("POST", &url, &form, Some("client_id=app_tv"));
@@ -120,17 +120,12 @@ impl World {
         found.unwrap_or_else(|| panic!("no letter to {email}: {letters}"))
     }
 
-    pub fn link(&self, email: &str) -> String {
+    pub(crate) fn link(&self, email: &str) -> String {
         self.letter(email)["links"][0].as_str().unwrap().to_owned()
     }
 
-    pub fn code(&self, email: &str) -> String {
-        let text = self.letter(email)["text"].as_str().unwrap().to_owned();
-        text.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned()
-    }
-
     /// Fills in fields of the page and presses what `selector` names.
-    pub fn send(&mut self, fields: &[(&str, &str)], selector: &str) -> String {
+    pub(crate) fn send(&mut self, fields: &[(&str, &str)], selector: &str) -> String {
         let fields = json!(fields);
         self.browser.follow(&format!(
             "for (const [name, value] of {fields}) document.querySelector(`main [name=${{name}}]:not([type=hidden])`).value = value;
@@ -140,21 +135,21 @@ impl World {
     }
 
     /// Signs in with the password, as far as that goes.
-    pub fn sign_in(&mut self, name: &str, more: &str) -> String {
+    pub(crate) fn sign_in(&mut self, name: &str, more: &str) -> String {
         let authorize = self.authorize(more);
         self.browser.open(&authorize);
         let email = format!("{name}@example.com");
         self.send(&[("email", &email), ("password", PASSWORD)], "main form button")
     }
 
-    pub fn sign_out(&mut self) {
+    pub(crate) fn sign_out(&mut self) {
         let page = self.page("logout");
         self.browser.open(&page);
         self.send(&[], "main form button");
     }
 
     /// Which page it is, where that matters.
-    pub fn is_at(&mut self, code: &str) {
+    pub(crate) fn is_at(&mut self, code: &str) {
         let found = self.browser.evaluate("document.querySelector('main')?.dataset.code || null");
         let text = self.browser.evaluate("location.href + document.body.innerText");
         assert_eq!(found, code, "{text}");

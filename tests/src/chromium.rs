@@ -184,6 +184,22 @@ impl Chromium {
         ))
     }
 
+    /// Where each frame of the page that is of another site has come to.
+    pub fn frames(&mut self) -> Vec<String> {
+        let wish = json!({ "filter": [{ "type": "iframe" }] });
+        let targets = self.call("Target.getTargets", &wish)["targetInfos"].take();
+        let page = self.session.clone();
+        let mut frames = Vec::new();
+        for target in targets.as_array().unwrap() {
+            let wish = json!({ "targetId": target["targetId"], "flatten": true });
+            let attached = self.call("Target.attachToTarget", &wish);
+            self.session = attached["sessionId"].as_str().unwrap().to_owned();
+            frames.push(self.evaluate("location.href").as_str().unwrap().to_owned());
+            self.session.clone_from(&page);
+        }
+        frames
+    }
+
     /// Fills the fields of the page and presses the button with this text.
     pub fn fill(&mut self, fields: &[(&str, &str)], button: &str) -> String {
         let mut script = String::new();

@@ -251,7 +251,7 @@ pub(super) async fn picker(
     drop(conn);
     if all.is_empty() && is_first && needs_one {
         let user = user.ok_or(Stop::Page("sign_in_required"))?;
-        return Ok(found::page(app, project, request, &user, handle, None, false));
+        return Ok(found::page(app, project, request, &user, handle, None));
     }
     let may_create = request.client_id.is_some()
         && user.as_ref().is_some_and(|user| organizations::may_create(project, user).is_ok());

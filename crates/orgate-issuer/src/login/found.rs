@@ -60,7 +60,14 @@ async fn submit(
             Err(problem) if problem.code().status().is_client_error() => {
                 let user = users::find(&mut *app.db.read().await?, &project.id, &session.user_id).await?;
                 let user = user.ok_or(Stop::Page("sign_in_required"))?;
-                Ok(page(&app, &project, &request, &user, handle, Some((name, &problem)), another))
+                Ok(page(
+                    &app,
+                    &project,
+                    &request,
+                    &user,
+                    handle,
+                    Some(Tried { name, problem: &problem, another }),
+                ))
             }
             Err(problem) => Err(problem.into()),
         }
@@ -106,16 +113,23 @@ async fn create(
         .await
 }
 
-/// The page that says what to do; after an attempt, with the name that was typed and why it was not taken. `another` is whether
-/// the person belongs to some and wants one more.
+/// An attempt that came to nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Tried<'a> {
+    name: &'a str,
+    problem: &'a Problem,
+    /// Whether the person belongs to some organizations and wanted one more.
+    another: bool,
+}
+
+/// The page that says what to do; after an attempt, with the name that was typed and why it was not taken.
 pub(super) fn page(
     app: &App,
     project: &Project,
     request: &Request,
     user: &User,
     handle: &str,
-    tried: Option<(&str, &Problem)>,
-    another: bool,
+    tried: Option<Tried<'_>>,
 ) -> Response {
     let advice = match project.org_creation {
         _ if !project.org_enabled => {
@@ -126,7 +140,8 @@ pub(super) fn page(
         }
         _ => "Ask somebody who belongs to one to invite you, and open the link in the mail that you get.",
     };
-    let message = tried.map(|(_, problem)| match problem.about() {
+    let another = tried.is_some_and(|tried| tried.another);
+    let message = tried.map(|Tried { problem, .. }| match problem.about() {
         Some((_, what)) => said("The name {what}.", context! { what => part(what) }),
         None => problem.refusal().map_or_else(|| messages::refused(problem.code()), verbatim),
     });
@@ -144,17 +159,17 @@ pub(super) fn page(
         project => project.name.as_str(),
         title => if another { "Create an organization" } else { "You need an organization" },
         another => another,
-        code => tried.map_or("organization_required", |(_, problem)| problem.code().as_str()),
+        code => tried.map_or("organization_required", |tried| tried.problem.code().as_str()),
         message => message,
         email => user.email.as_str(),
         may_create => project.org_enabled && organizations::may_create(project, user).is_ok(),
         action => format!("{}/organizations/create", app.public.issuer(&project.id)),
         again => page_url(app, &project.id, "organizations/choose", handle),
         request => handle,
-        name => tried.map_or("", |(name, _)| name),
+        name => tried.map_or("", |tried| tried.name),
         advice => advice,
         back => back,
     };
-    let status = tried.map_or(StatusCode::OK, |(_, problem)| problem.code().status());
+    let status = tried.map_or(StatusCode::OK, |tried| tried.problem.code().status());
     app.pages.show(status, "found.html", values, form_target(&params.redirect_uri).as_deref())
 }

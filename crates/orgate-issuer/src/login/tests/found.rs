@@ -78,6 +78,28 @@ async fn two_forms_make_one_organization() {
 }
 
 #[orgate_testkit::both]
+async fn whoever_chooses_may_make_another_where_the_project_lets_people() {
+    let site = strict().await;
+    let browser = site.browser();
+    let page = entered(&browser, "d").await;
+    let picker = browser.get(&page.location()).await.text();
+    assert!(picker.contains("name=\"another\""), "{picker}");
+    let request = page.parameter("request").unwrap();
+    let with = |name| [("request", request.as_str()), ("name", name), ("another", "yes")];
+    let wrong = browser.form("/p/proj_p/organizations/create", &with(" ")).await;
+    assert_eq!((wrong.status.as_u16(), wrong.page_code().as_deref()), (422, Some("invalid_value")));
+    assert!(wrong.text().contains("name=\"another\"") && wrong.text().contains("Back to your organizations"));
+    let done = browser.form("/p/proj_p/organizations/create", &with("One more")).await;
+    let tokens = site.browser().token(&exchange(&done.parameter("code").unwrap())).await.json();
+    assert_eq!(claims(&tokens["access_token"])["org_role"], "owner", "{tokens}");
+    site.change("UPDATE projects SET org_creation = 'operator'").await;
+    let browser = site.browser();
+    let page = entered(&browser, "d").await;
+    let picker = browser.get(&page.location()).await;
+    assert!(picker.status == 200 && !picker.text().contains("name=\"another\""), "{}", picker.text());
+}
+
+#[orgate_testkit::both]
 async fn where_people_make_none_they_are_told_to_ask_for_an_invitation() {
     let site = strict().await;
     for (change, words) in [
