@@ -110,12 +110,21 @@ async fn a_logo_is_a_picture_of_this_host_and_nothing_else() {
 async fn the_pages_stand_in_no_frame_and_take_no_form_from_elsewhere() {
     let mut world = World::start(&["en"]).await;
     let login = world.authorize("");
-    // A page of another site with ours in a frame: it shows the other one, and not ours.
-    let frame = format!("<iframe src=\"{login}\"></iframe><iframe src=\"{}\"></iframe>", world.callback);
-    world.browser.open(&format!("data:text/html,{}", encode(&frame)));
+    // A page of another site with ours in a frame: it shows a third one, and not ours.
+    let (application, third) = (world.callback.clone(), world.callback.replace("127.0.0.1", "localhost"));
+    world.browser.open(&application);
+    world.browser.evaluate(&format!(
+        "Promise.all({}.map(url => new Promise(done => {{
+           const frame = document.createElement('iframe');
+           frame.onload = done;
+           frame.src = url;
+           document.documentElement.append(frame);
+         }}))).then(() => null)",
+        json!([login, third])
+    ));
     let frames = world.browser.frames();
     let shows = |url: &str| frames.iter().any(|frame| frame.starts_with(url));
-    assert!(shows(&world.callback) && !shows(PUBLIC), "{frames:?}");
+    assert!(shows(&third) && !shows(PUBLIC), "{frames:?}");
 
     // Somebody else's page signs the person in as somebody else, with a sign-in that this browser has begun.
     world.browser.open(&login);
