@@ -366,8 +366,8 @@ impl PageError {
             ),
             "forbidden" => (
                 StatusCode::FORBIDDEN,
-                "You may not see this",
-                "Your role in the organization does not reach this far. Ask somebody with a higher one.",
+                "Your role does not reach this far",
+                "What you asked for needs a higher role in the organization. Ask somebody who has one.",
             ),
             "organizations_disabled" => (
                 StatusCode::CONFLICT,

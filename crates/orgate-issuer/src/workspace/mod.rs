@@ -375,7 +375,9 @@ impl<'a> Visit<'a> {
             return ask_for(self.app, self.headers, &self.project, email, Some(back)).await;
         }
         let whole = [Code::Unauthenticated, Code::OrganizationsDisabled, Code::OrganizationSuspended];
-        if !code.status().is_client_error() || code.says_when() || whole.contains(&code) {
+        // Who may not do it at all has no form that could say so.
+        let offered = code != Code::Forbidden || problem.about().is_some();
+        if !offered || !code.status().is_client_error() || code.says_when() || whole.contains(&code) {
             return Err(stop(problem));
         }
         let again = self.page(&Told::wrong(change, fields, &problem)).await;

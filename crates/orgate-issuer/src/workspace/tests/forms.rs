@@ -77,7 +77,12 @@ async fn what_the_page_does_not_offer_is_refused_all_the_same_and_noted() {
     ] {
         let page = change(&user(&site, name).await, path, what, &fields).await;
         told(&page, 403, code);
-        assert!(page.text().contains("role=\"alert\""), "{name} {what}: {}", page.text());
+        assert_eq!(
+            page.text().contains("role=\"alert\""),
+            code != "forbidden",
+            "{name} {what}: {}",
+            page.text()
+        );
     }
     let page = change(&user(&site, "x").await, &d, "remove", &[]).await;
     told(&page, 404, "not_found");
@@ -140,7 +145,8 @@ async fn a_role_is_made_changed_and_deleted_with_the_matrix() {
     let page = owner.get(&role).await.text();
     assert!(page.contains("name=\"may.invite\" value=\"1\" checked"), "{page}");
     assert!(page.contains("name=\"may.write\" value=\"1\">"), "{page}");
-    told(&change(&owner, &new, "save", &fields).await, 409, "role_taken");
+    let again = [&fields[..], &[("once", "2")]].concat();
+    told(&change(&owner, &new, "save", &again).await, 409, "role_taken");
     let page = change(&owner, &new, "save", &[("name", "Two"), ("rank", "9"), ("may.invite", "1")]).await;
     told(&page, 422, "invalid_value");
     assert!(
@@ -298,7 +304,7 @@ async fn an_organization_is_deleted_by_whoever_types_its_name() {
         assert!(page.text().contains("id=\"delete-confirm-wrong\""), "{}", page.text());
     }
     let gone = done(&change(&owner, &settings, "delete", &[("confirm", "acme")]).await, "deleted");
-    assert!(!owner.get(&gone).await.text().contains("/organizations/acme/"));
+    assert!(!owner.get(&gone).await.text().contains("The acme"));
     told(&owner.get(&settings).await, 404, "not_found");
 }
 
