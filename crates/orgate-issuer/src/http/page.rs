@@ -160,7 +160,11 @@ impl Pages {
     /// Fills in what [`show`](Self::show) has begun; any other answer stays as it is.
     pub(crate) fn fill(&self, mut response: Response, viewer: &Viewer) -> Response {
         let Some(blank) = response.extensions_mut().remove::<Blank>() else { return response };
-        let besides = if blank.template.starts_with(WORKSPACE) { WORKSPACE_STYLE } else { "" };
+        // The pages about organizations are in English so far, and say so.
+        let is_workspace = blank.template.starts_with(WORKSPACE);
+        let in_english = Viewer { language: Language::English, query: None, ..viewer.clone() };
+        let viewer = if is_workspace { &in_english } else { viewer };
+        let besides = if is_workspace { WORKSPACE_STYLE } else { "" };
         let style = format!("{STYLE}{besides}{}", viewer.brand.style());
         let html = match self.render(&blank, viewer, &style) {
             Ok(html) => html,

@@ -121,8 +121,8 @@ async fn names(visit: &Visit<'_>, rows: &[Json]) -> Result<BTreeMap<String, Stri
     let mut conn = visit.app.db.read().await?;
     let users = rows
         .iter()
-        .filter(|one| one["actor"]["kind"] == "user")
-        .filter_map(|one| one["actor"]["id"].as_str());
+        .filter(|one| one.pointer("/actor/kind").is_some_and(|kind| kind == "user"))
+        .filter_map(|one| one.pointer("/actor/id")?.as_str());
     for id in users {
         if !names.contains_key(id) {
             let user = users::find(&mut conn, &visit.project.id, id).await?;

@@ -11,7 +11,7 @@ use super::{
     plain,
     roles::{boxes, ticked},
     stop,
-    view::{day, text},
+    view::{day, put, text},
 };
 use crate::{
     http::{Problem, body::Form},
@@ -69,12 +69,12 @@ pub(super) async fn change(visit: &Visit<'_>, change: &str, fields: &Form) -> Re
                 json!({ "name": fields.get("name").unwrap_or_default(), "permissions": ticked(fields) });
             if let Some(days) = fields.get("days").filter(|days| !days.is_empty()) {
                 let days: i64 = days.parse().map_err(|_| Problem::invalid("days", "is one of those here"))?;
-                body["expires_in"] = days.saturating_mul(24 * 3600).into();
+                put(&mut body, "expires_in", days.saturating_mul(24 * 3600));
             }
             let made = visit.ask(Ask::new(Method::POST, &all, body).once(visit.once(fields))).await?;
             let place = Place::of(visit).await.map_err(|_| crate::http::problem::Code::Unavailable)?;
             let values = context! { name => text(&made, "name"), key => text(&made, "key"),
-            ends => day(&made["expires_at"]), back => place.url("api-keys") };
+            ends => day(made.get("expires_at").unwrap_or(&serde_json::Value::Null)), back => place.url("api-keys") };
             let shown = visit.show("org_key_shown.html", Some(&place), &Told::default(), values);
             Ok(Outcome::Show(shown.map_err(|_| crate::http::problem::Code::Internal)?))
         }

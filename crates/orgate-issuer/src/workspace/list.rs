@@ -10,7 +10,7 @@ use super::{
     inside::Ask,
     place::mark,
     stop,
-    view::{text, titled},
+    view::{put, text, titled},
 };
 use crate::{
     http::{Problem, body::Form},
@@ -51,7 +51,7 @@ pub(super) async fn change(visit: &Visit<'_>, change: &str, fields: &Form) -> Re
     }
     let mut body = json!({ "name": fields.get("name").unwrap_or_default() });
     if let Some(slug) = fields.get("slug").filter(|slug| !slug.is_empty()) {
-        body["slug"] = slug.into();
+        put(&mut body, "slug", slug);
     }
     let made = visit.ask(Ask::new(Method::POST, "", body).once(visit.once(fields))).await?;
     Ok(Outcome::Done("created", format!("/{}/members", text(&made, "slug"))))

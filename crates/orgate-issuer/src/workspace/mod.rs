@@ -298,11 +298,10 @@ impl<'a> Visit<'a> {
         fields: &[(&str, &str)],
     ) -> Result<(Vec<Value>, Option<String>), Problem> {
         let mut answer = self.ask(Ask::get(&format!("{path}?{}", query(fields)))).await?;
-        let rows = match answer["data"].take() {
-            Value::Array(rows) => rows,
-            _ => return Err(Code::Internal.into()),
+        let Some(Value::Array(rows)) = answer.get_mut("data").map(Value::take) else {
+            return Err(Code::Internal.into());
         };
-        Ok((rows, answer["next_cursor"].as_str().map(str::to_owned)))
+        Ok((rows, answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned)))
     }
 
     /// The whole of a list that has an end in sight.

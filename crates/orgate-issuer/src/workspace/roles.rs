@@ -12,7 +12,7 @@ use super::{
     inside::Ask,
     members::{choices, role_of, roles},
     stop,
-    view::{text, titled},
+    view::{put, text, titled},
 };
 use crate::{
     http::{Problem, body::Form, problem::Code},
@@ -186,7 +186,7 @@ pub(super) async fn change(visit: &Visit<'_>, change: &str, fields: &Form) -> Re
                 return Ok(Outcome::Done("role_saved", path));
             }
             if !field("slug").is_empty() {
-                body["slug"] = field("slug").into();
+                put(&mut body, "slug", field("slug"));
             }
             let made = visit.ask(Ask::new(Method::POST, &all, body).once(visit.once(fields))).await?;
             Ok(Outcome::Done("role_made", format!("{all}/{}", text(&made, "key"))))

@@ -5,7 +5,11 @@ use http::Method;
 use minijinja::context;
 use serde_json::{Value as Json, json};
 
-use super::{Outcome, Place, Told, Visit, inside::Ask, view::text};
+use super::{
+    Outcome, Place, Told, Visit,
+    inside::Ask,
+    view::{put, text},
+};
 use crate::{
     http::{Problem, body::Form},
     login::authorize::Stop,
@@ -54,7 +58,7 @@ pub(super) async fn change(visit: &Visit<'_>, change: &str, fields: &Form) -> Re
                                    "public_metadata": metadata(field("public_metadata"))? });
             // Only the owner changes it, so it is not sent where it stays.
             if field("slug") != field("slug_before") {
-                body["slug"] = field("slug").into();
+                put(&mut body, "slug", field("slug"));
             }
             let saved = visit.ask(Ask::new(Method::PUT, &path, body)).await?;
             Ok(Outcome::Done("saved", format!("/{}/settings", text(&saved, "slug"))))

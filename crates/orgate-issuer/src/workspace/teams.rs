@@ -53,7 +53,7 @@ pub(super) async fn one(visit: &Visit<'_>, told: &Told) -> Result<Response, Stop
             all.iter().filter(|one| !inside.contains(&text(one, "id"))).map(|one| member(&place, one)),
         );
     }
-    let is_default = found["is_default"].as_bool().unwrap_or_default();
+    let is_default = found.get("is_default").and_then(serde_json::Value::as_bool).unwrap_or_default();
     let values = context! {
         team => team(&place, &found),
         is_default => told.ticked("save", "is_default", is_default),

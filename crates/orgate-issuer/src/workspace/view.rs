@@ -64,6 +64,13 @@ pub(super) fn minute(moment: &serde_json::Value) -> String {
         .unwrap_or_default()
 }
 
+/// Sets a member of the body of a request.
+pub(super) fn put(body: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
+    if let Some(members) = body.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// A text of an answer, empty if there is none.
 pub(super) fn text(value: &serde_json::Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()

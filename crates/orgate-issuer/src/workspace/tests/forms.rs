@@ -194,7 +194,7 @@ async fn a_team_is_made_filled_and_deleted() {
     let fields = [("name", "Selling"), ("slug", "selling"), ("description", ""), ("is_default", "1")];
     let moved = done(&change(&admin, &team, "save", &fields).await, "team_changed");
     assert!(moved.contains("/teams/selling?"), "{moved}");
-    done(&change(&admin, &moved.split('?').next().unwrap().to_owned(), "delete", &[]).await, "team_deleted");
+    done(&change(&admin, moved.split('?').next().unwrap(), "delete", &[]).await, "team_deleted");
 }
 
 #[orgate_testkit::both]
