@@ -65,7 +65,7 @@ enum Section {
 
 /// Each page: its path behind that of the list, and what its description calls looking at it and sending its form.
 const PAGES: [(Section, &str, &str, &str, &str); 13] = [
-    (Section::List, "", "showOrganizations", "createOrganizationOnPage", "One's own organizations"),
+    (Section::List, "", "showOwnOrganizations", "createOrganizationOnPage", "One's own organizations"),
     (Section::Front, "/{org}", "showOrganization", "", "The first page of an organization"),
     (Section::Members, "/{org}/members", "showMembers", "", "The members of an organization"),
     (Section::Member, "/{org}/members/{member}", "showMember", "changeMemberOnPage", "A member"),
