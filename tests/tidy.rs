@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 27] = [
+const SLICES: [&str; 29] = [
     "events",
     "keys",
     "mail",
