@@ -40,6 +40,6 @@ CREATE TABLE departures (
     FOREIGN KEY (project_id, org_id) REFERENCES organizations (project_id, id) ON DELETE CASCADE,
     FOREIGN KEY (project_id, user_id) REFERENCES users (project_id, id) ON DELETE CASCADE
 );
-CREATE INDEX departures_user ON departures (project_id, user_id);
+CREATE INDEX departures_user ON departures (user_id, project_id);
 CREATE INDEX departures_organization ON departures (project_id, org_id);
 CREATE INDEX org_domains_project ON org_domains (project_id, org_id);

@@ -159,7 +159,8 @@ async fn only_trusted_origins_read_the_session_and_change_it() {
         let preflight = browser.send(Method::OPTIONS, path, &asked, String::new()).await;
         assert_eq!(name("access-control-allow-methods", &preflight).is_some(), shared, "{path} {origin}");
         if shared {
-            assert_eq!((preflight.status.as_u16(), name("vary", &reply).as_deref()), (204, Some("origin")));
+            assert_eq!(preflight.status.as_u16(), 204);
+            assert!(reply.headers.get_all("vary").iter().any(|value| value == "origin"));
             assert_eq!(
                 name("access-control-expose-headers", &reply).unwrap().split(", ").next(),
                 Some("etag")

@@ -30,7 +30,7 @@ async fn many(site: &Site) {
 fn read(html: &str) -> (Vec<String>, Option<String>) {
     let values = html.split("name=\"org_id\" value=\"").skip(1);
     let all = values.map(|rest| rest.split('"').next().unwrap().to_owned()).filter(|id| !id.is_empty());
-    let more = html.split("<p><a href=\"").nth(1).map(|rest| {
+    let more = html.split("<p class=\"small\"><a href=\"").nth(1).map(|rest| {
         let link = rest.split('"').next().unwrap().replace("&#x2f;", "/").replace("&amp;", "&");
         let (_, path) = link.split_once("/p/proj_p/").unwrap();
         format!("/p/proj_p/{path}")

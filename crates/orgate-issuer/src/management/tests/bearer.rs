@@ -137,7 +137,7 @@ async fn a_token_reaches_its_own_organization_only_and_ends_with_its_session() {
 #[orgate_testkit::both]
 async fn what_wants_a_fresh_sign_in_goes_by_that_of_the_token() {
     let site = with_scope().await;
-    let (tokens, browser) = tokens(&site, "owner", "openid account offline_access", None).await;
+    let (tokens, browser) = tokens(&site, "owner", "openid account", None).await;
     site.clock.advance(11 * 60_000);
     let later = site.browser().token(&refresh(&tokens)).await.json();
     let body = json!({ "member_id": "usr_admin" });
