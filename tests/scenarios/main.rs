@@ -14,6 +14,7 @@ mod attacks;
 mod claims;
 mod lasting;
 mod sign_in;
+mod staleness;
 mod tabs;
 mod testing;
 mod world;

@@ -2,6 +2,8 @@
 //! is a viewer of `acme` and an admin of `globex`; `n`, who belongs to nothing. And the application that is protected,
 //! behind the sidecar and behind the layer.
 
+use std::time::{Duration, Instant};
+
 use orgate_e2e::{
     Finished, Folder, Response, Running, example, orgate, request,
     sign_in::{Browser, encode, parameter},
@@ -15,6 +17,11 @@ pub(crate) const CALLBACK: &str = "http://127.0.0.1:3000/callback";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const ROLES: [&str; 4] = ["owner", "admin", "member", "viewer"];
 const SECRET: &str = "a secret of the scenarios";
+/// By which the doors read the change feed.
+const FEED_KEY: &str = "sk_a_key_of_the_scenarios_that_reads_the_feed";
+
+/// For how long something is waited for that is promised to happen within a second: the machine does other things too.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The seven permissions of the built-in roles, each with a request that needs it and the roles that have it.
 pub(crate) const MATRIX: [(&str, &str, &str, [bool; 4]); 7] = [
@@ -55,6 +62,7 @@ fn bootstrap() -> String {
     format!(
         "projects:\n  - id: proj_p\n    name: P\n    org_enabled: true\n    audience: [demo-api]\n    \
          redirect_uris: [\"{CALLBACK}\"]\n    client_secret: {{env: SCENARIO_SECRET}}\n    \
+         keys: [{{name: gate, secret: {FEED_KEY}, scopes: [feed]}}]\n    \
          operators: [{{email: ops@example.com, password: {PASSWORD}}}]\n    users: [{}]\n    organizations:\n      \
          - {{id: org_acme, slug: acme, name: Acme Corp, owner: owner@example.com, members: [\
          {{user: admin@example.com, role: admin}}, {{user: member@example.com, role: member}}, \
@@ -114,7 +122,9 @@ impl World {
         let running = launch(&folder, &address(database.as_ref()));
         let base = running.url("issuer");
         let issuer = format!("{base}/p/proj_p");
-        let described = format!("{{issuer: \"{issuer}\", audience: demo-api, profile: orgate}}");
+        let described = format!(
+            "{{issuer: \"{issuer}\", audience: demo-api, profile: orgate, feed: {{key: {{env: FEED_KEY}}}}}}"
+        );
         folder.write("orgate.yaml", &policy(&described));
         Self { folder, base, issuer, running, database }
     }
@@ -151,14 +161,19 @@ impl World {
 
     /// The same as a form, at the endpoint of the project.
     pub(crate) fn token_by_form(&self, fields: &[(&str, &str)]) -> (u16, Value) {
+        let response = self.form("token", fields);
+        (response.status, response.json())
+    }
+
+    /// A form of the client to one of the project's endpoints.
+    pub(crate) fn form(&self, endpoint: &str, fields: &[(&str, &str)]) -> Response {
         let pairs: Vec<String> = [("client_id", "proj_p"), ("client_secret", SECRET)]
             .iter()
             .chain(fields)
             .map(|(name, value)| format!("{name}={}", encode(value)))
             .collect();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let response = request("POST", &format!("{}/token", self.issuer), &headers, Some(&pairs.join("&")));
-        (response.status, response.json())
+        request("POST", &format!("{}/{endpoint}", self.issuer), &headers, Some(&pairs.join("&")))
     }
 
     pub(crate) fn exchange(&self, code: &str) -> (u16, Value) {
@@ -228,9 +243,10 @@ impl Doors {
         let sidecar = orgate()
             .args(["proxy", "--upstream", &url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .args(["--require-keys"])
+            .env("FEED_KEY", FEED_KEY)
             .folder(folder.path())
             .ready();
-        let layer = example("example-axum-layer").folder(folder.path()).listening();
+        let layer = example("example-axum-layer").env("FEED_KEY", FEED_KEY).folder(folder.path()).listening();
         Self { upstream, sidecar, layer }
     }
 
@@ -248,6 +264,20 @@ impl Doors {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<_> = bearer.iter().map(|value| ("authorization", value.as_str())).collect();
         self.ask_with(method, path, &headers)
+    }
+
+    /// Asks both doors for `/docs` until each refuses the token, and says how long the slower one took.
+    pub(crate) fn until_refused(&self, token: &str) -> Duration {
+        let bearer = format!("Bearer {token}");
+        let begun = Instant::now();
+        for door in [self.sidecar.url("proxy"), self.layer.url("app")] {
+            let url = format!("{door}/docs");
+            let ask = || request("GET", &url, &[("authorization", &bearer)], None).verdict();
+            while ask() != "401 revoked" {
+                assert!(begun.elapsed() < PATIENCE, "{door} still says {}", ask());
+            }
+        }
+        begun.elapsed()
     }
 
     pub(crate) fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {

@@ -32,7 +32,8 @@ pub(crate) struct VerifiedToken {
     pub(crate) issuer: Option<IssuerIndex>,
     /// The key that proved it; `None` where its issuer did.
     pub(crate) key: Option<KeyStamp>,
-    /// What its issuer calls that key.
+    /// What its issuer calls that key; the change feed names keys so.
+    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "without the feed nobody asks"))]
     pub(crate) kid: Option<Box<str>>,
     /// The parts of the gate (policy, issuers) it was verified and read under.
     pub(crate) parts_generation: u64,
