@@ -10,6 +10,7 @@ const SAME: (&str, &str) = ("sec-fetch-site", "same-origin");
 const MEMBERS: &str = "/projects/proj_p/orgs/org_acme/members";
 
 #[orgate_testkit::both]
+#[allow(clippy::print_stdout, reason = "how long it took is for whoever reads the log")]
 async fn scenario_24_a_right_that_ends_is_refused_and_what_is_issued_after_it_passes() {
     let world = World::start();
     let doors = world.doors().await;

@@ -7,6 +7,7 @@ pub(crate) mod csrf;
 pub(crate) mod etag;
 pub(crate) mod language;
 pub(crate) mod messages;
+mod mistake;
 pub(crate) mod page;
 pub(crate) mod paging;
 pub(crate) mod path;

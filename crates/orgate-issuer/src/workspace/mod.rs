@@ -116,7 +116,7 @@ pub(crate) fn router() -> Routes {
         let look = queries.iter().fold(a_page(shown, title), |page, name| page.query(name, text()));
         let mut methods = get(show, described(look));
         if !sent.is_empty() {
-            let fields = object().with("change", text()).with("word", text()).and_more();
+            let fields = object().may("change", text()).may("word", text()).and_more();
             let form = described(a_page(sent, title).takes_form(fields)).stops(&["rate_limited", "busy"]);
             methods = methods.post(submit, form);
         }
