@@ -85,9 +85,21 @@ impl World {
     }
 }
 
-#[test]
-fn the_popup_has_the_session_of_the_web_application_and_follows_it() {
-    let mut world = World::start();
+mod scenario_22_the_popup_has_the_session_of_the_web_application_and_follows_it {
+    use super::World;
+
+    #[test]
+    fn sqlite() {
+        super::the_popup_follows(World::start());
+    }
+
+    #[test]
+    fn postgres() {
+        super::the_popup_follows(World::on_postgres());
+    }
+}
+
+fn the_popup_follows(mut world: World) {
     let id = world.load("extension", |_| ());
     let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
     assert!(page.contains(&format!("chrome-extension://{id}]")), "{id}");
@@ -146,7 +158,7 @@ fn the_popup_has_the_session_of_the_web_application_and_follows_it() {
 }
 
 #[test]
-fn another_extension_and_another_page_are_refused() {
+fn scenario_22_another_extension_and_another_page_are_refused() {
     let mut world = World::start();
     // Each has another id. One has the people's permission for the host, the other one has none.
     let permitted = world.load("permitted", |manifest| drop(manifest.as_object_mut().unwrap().remove("key")));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use orgate_e2e::{Chromium, Folder, Program, Running, orgate};
+use orgate_testkit::{Postgres, PostgresDatabase};
 use serde_json::{Value, json};
 
 /// Where the browser finds the application.
@@ -31,16 +32,29 @@ pub(crate) struct World {
     pub(crate) issuer: Running,
     _app: Running,
     pub(crate) folder: Folder,
+    _database: Option<PostgresDatabase>,
 }
 
 impl World {
     pub(crate) fn start() -> Self {
+        Self::on(None)
+    }
+
+    /// The same with the issuer on a database of PostgreSQL.
+    pub(crate) fn on_postgres() -> Self {
+        Self::on(Some(Postgres::shared().database(None)))
+    }
+
+    fn on(database: Option<PostgresDatabase>) -> Self {
         let folder = Folder::new();
         for file in ["app.py", "style.css", "bootstrap.yaml"] {
             std::fs::copy(example().join(file), folder.path().join(file)).unwrap();
         }
         let issuer = orgate()
             .args(arguments("issuer", &[("127.0.0.1:8090", "127.0.0.1:0")]))
+            .args(database.iter().flat_map(|database| {
+                ["--database".to_owned(), database.url(), "--secret".to_owned(), "issuer.secret".to_owned()]
+            }))
             .folder(folder.path())
             .ready();
         let at = issuer.url("issuer").replace("http://", "");
@@ -64,7 +78,7 @@ impl World {
         let names = proxy.url("proxy").replace("http://", "MAP localhost:8080 ");
         let arguments = [&format!("--host-resolver-rules={names}"), "--enable-unsafe-extension-debugging"];
         let browser = Chromium::start(&folder, &arguments);
-        Self { browser, proxy, issuer, _app: app, folder }
+        Self { browser, proxy, issuer, _app: app, folder, _database: database }
     }
 
     pub(crate) fn open(&mut self, path: &str) -> String {

@@ -135,7 +135,7 @@ async fn a_token_is_for_the_organization_that_is_asked_for_and_the_session_stays
 }
 
 #[orgate_testkit::both]
-async fn only_trusted_origins_read_the_session_and_change_it() {
+async fn scenario_22_only_trusted_origins_read_the_session_and_change_it() {
     let site = site().await;
     let browser = site.browser();
     browser.login("x@example.com", PASSWORD, &[]).await;
