@@ -64,7 +64,7 @@ pub(super) fn policy(issuer: &str) -> String {
     let mut text = format!(
         "version: 1\n\
          issuers:\n\
-         \x20 demo: {{issuer: \"{issuer}\", audience: {AUDIENCE}, profile: orgate, feed: {{key: {{file: feed.key}}}}}}\n\
+         \x20 demo: {{issuer: \"{issuer}\", audience: {AUDIENCE}, profile: orgate, feed: off}}\n\
          rules:\n"
     );
     for route in ROUTES {

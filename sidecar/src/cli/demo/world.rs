@@ -55,7 +55,6 @@ impl World {
             .map_err(|error| format!("the issuer does not start: {error}"))?;
         running.push(start(listener, Routed::new(service.router()), &shutdown));
 
-        folder.write("feed.key", files::FEED_KEY)?;
         let policy = files::policy(&issuer);
         let policy_file = folder.write("orgate.yaml", &policy)?;
         let seen = [Seen::default(), Seen::default()];
