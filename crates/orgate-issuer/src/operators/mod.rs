@@ -5,6 +5,7 @@
 //! in are limited as those of end users are (`throttle`).
 
 pub(crate) mod keys;
+mod oneself;
 mod queries;
 pub(crate) mod routes;
 
@@ -19,7 +20,7 @@ use crate::{
     ids::Kind,
     password::{Checked, For},
     secret::{fingerprint, random_token},
-    throttle::{self, Admission, Device, Owner, Visitor},
+    throttle::{self, Admission, Device, Owner, Pass, Visitor},
 };
 
 const SESSION_IDLE_MS: i64 = 7 * 24 * 3_600_000;
@@ -44,6 +45,8 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
+    pub(crate) const ALL: [Self; 3] = [Self::Viewer, Self::Admin, Self::Owner];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -53,7 +56,7 @@ impl Rank {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Viewer, Self::Admin, Self::Owner].into_iter().find(|rank| rank.as_str() == text)
+        Self::ALL.into_iter().find(|rank| rank.as_str() == text)
     }
 }
 
@@ -84,6 +87,11 @@ impl Operator {
         }
         let id = key.created_by.ok_or(Code::Unauthenticated)?;
         Ok(Self { id, only: Some(key.project_id) })
+    }
+
+    /// The one project that the request is bound to, as one with a key is.
+    pub(crate) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
     }
 
     /// What the operator is in the project; `None` for an outsider.
@@ -120,17 +128,7 @@ async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) ->
         None => None,
     };
     let (id, stored) = found.unzip();
-    let tried = throttle::Account {
-        realm: REALM.to_owned(),
-        address: account.to_owned(),
-        owner: id.clone().map(Owner::Operator),
-    };
-    let pass = match throttle::admit(app, visitor, tried).await? {
-        Admission::Granted(pass) => pass,
-        Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
-    };
-    let who = For::Request { peer: visitor.peer.0, realm: REALM, account };
-    let checked = app.passwords.check(who, password, stored).await?;
+    let (pass, checked) = guess(app, visitor, (account, id.as_deref()), (password, stored)).await?;
     let (Some(id), Checked::Right { .. }) = (id, checked) else {
         tracing::info!(reason = "invalid_credentials", "an operator's sign-in failed");
         return Err(Code::InvalidCredentials.into());
@@ -151,6 +149,26 @@ async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) ->
     Ok(signed_in)
 }
 
+/// Compares a password with the stored one, where the limits on guessing have room for it.
+async fn guess(
+    app: &App,
+    visitor: &Visitor,
+    (account, id): (&str, Option<&str>),
+    (password, stored): (String, Option<String>),
+) -> Result<(Pass, Checked), Problem> {
+    let tried = throttle::Account {
+        realm: REALM.to_owned(),
+        address: account.to_owned(),
+        owner: id.map(|id| Owner::Operator(id.to_owned())),
+    };
+    let pass = match throttle::admit(app, visitor, tried).await? {
+        Admission::Granted(pass) => pass,
+        Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
+    };
+    let who = For::Request { peer: visitor.peer.0, realm: REALM, account };
+    Ok((pass, app.passwords.check(who, password, stored).await?))
+}
+
 /// What a stored operator is compared with.
 pub(crate) struct Account {
     pub(crate) id: String,
@@ -166,6 +184,11 @@ pub(crate) async fn find(conn: &mut Conn, address: &Address) -> Result<Option<Ac
 /// What the operator `id` is in the project.
 pub(crate) async fn rank_of(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<Rank>, DbError> {
     queries::rank(conn, project_id, id).await
+}
+
+/// How many projects the operator owns.
+pub(crate) async fn count_owned(conn: &mut Conn, id: &str) -> Result<i64, DbError> {
+    queries::count_owned(conn, id).await
 }
 
 /// Whether there is any operator.

@@ -26,6 +26,7 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .at("/api/platform/operators/login", post(login, in_))
         .at("/api/platform/operators/logout", post(logout, out))
+        .merge(super::oneself::router())
         .merge(super::keys::router())
 }
 
