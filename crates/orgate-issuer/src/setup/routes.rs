@@ -28,7 +28,7 @@ pub(crate) fn router() -> Routes {
         .shows(&[201, 422])
         .stops(&ended)
         .stops(&["busy", "rate_limited"]);
-    Routes::new().at("/setup/{token}", get(show, form).post(submit, made))
+    Routes::new().merge(super::new_project::router()).at("/setup/{token}", get(show, form).post(submit, made))
 }
 
 async fn show(State(app): State<Shared>, Path(token): Path<String>) -> Response {
