@@ -267,6 +267,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(accounts::routes::router(prefix))
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))
+        .merge(accounts::directory::router())
         .merge(accounts::suspension::router())
         .merge(tokens::router())
         .merge(feed::router())
