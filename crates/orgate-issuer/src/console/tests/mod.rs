@@ -13,7 +13,8 @@ const HERE: &str = "/console/proj_p";
 fn hidden(page: &Reply, name: &str) -> String {
     let text = page.text();
     let rest = text.split_once(&format!("name=\"{name}\" value=\""));
-    rest.unwrap_or_else(|| panic!("no {name}: {text}")).1.split_once('"').unwrap().0.to_owned()
+    let value = rest.unwrap_or_else(|| panic!("no {name}: {text}")).1.split_once('"').unwrap().0;
+    value.replace("&#x2f;", "/")
 }
 
 /// Sends a form of the page at `path`.
