@@ -144,6 +144,7 @@ async fn enter(app: &App, token: &str, peer: Peer, fields: &Form) -> Result<Resp
         client_id => project.id.as_str(),
         client_secret => client_secret,
         email => entries.email,
+        console => format!("{}/console", app.public.base()),
     };
     Ok(app.pages.show(StatusCode::CREATED, "setup_done.html", values, None))
 }

@@ -6,14 +6,13 @@ use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Outcome, Place, Told, Visit,
-    inside::Ask,
-    stop,
+    Outcome, Place, Told, Visit, stop,
     view::{day, text, titled},
 };
 use crate::{
     http::{Problem, body::Form},
     login::authorize::Stop,
+    management::inside::Ask,
     roles::{Role, authority::Deed},
 };
 

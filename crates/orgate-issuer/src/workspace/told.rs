@@ -36,8 +36,8 @@ const DONE: [(&str, &str); 22] = [
 
 /// What a page says first, and what was filled in where that was refused.
 #[derive(Default)]
-pub(super) struct Told {
-    pub(super) status: StatusCode,
+pub(crate) struct Told {
+    pub(crate) status: StatusCode,
     code: Option<&'static str>,
     done: Option<&'static str>,
     form: String,
@@ -48,14 +48,19 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn done(code: &str) -> Self {
-        match DONE.iter().find(|(known, _)| *known == code) {
+        Self::of(&DONE, code)
+    }
+
+    /// What was done, in the words of `all`.
+    pub(crate) fn of(all: &[(&'static str, &'static str)], code: &str) -> Self {
+        match all.iter().find(|(known, _)| *known == code) {
             Some((code, words)) => Self { code: Some(code), done: Some(words), ..Self::default() },
             None => Self::default(),
         }
     }
 
     /// `form`: what was to be changed, and of which of several things, if the form says so.
-    pub(super) fn wrong(form: &str, fields: &Form, problem: &Problem) -> Self {
+    pub(crate) fn wrong(form: &str, fields: &Form, problem: &Problem) -> Self {
         let own = |(name, _): &(&str, &str)| !matches!(*name, "word" | "change" | "once");
         let typed =
             fields.all().filter(own).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -71,27 +76,27 @@ impl Told {
         }
     }
 
-    pub(super) fn code(&self) -> Option<&'static str> {
+    pub(crate) fn code(&self) -> Option<&'static str> {
         self.code
     }
 
     /// Whether this form was refused.
-    pub(super) fn is_about(&self, form: &str) -> bool {
+    pub(crate) fn is_about(&self, form: &str) -> bool {
         !form.is_empty() && self.form == form
     }
 
     /// What was filled in, if this form was refused.
-    pub(super) fn typed(&self, form: &str, name: &str) -> Option<&str> {
+    pub(crate) fn typed(&self, form: &str, name: &str) -> Option<&str> {
         let typed = self.typed.iter().find(|(known, _)| known == name && self.is_about(form));
         typed.map(|(_, value)| value.as_str())
     }
 
     /// Whether a box was ticked: as it was sent, or as it stands.
-    pub(super) fn ticked(&self, form: &str, name: &str, stands: bool) -> bool {
+    pub(crate) fn ticked(&self, form: &str, name: &str, stands: bool) -> bool {
         if self.is_about(form) { self.typed(form, name).is_some() } else { stands }
     }
 
-    pub(super) fn values(&self) -> Value {
+    pub(crate) fn values(&self) -> Value {
         let typed: std::collections::BTreeMap<String, String> = self.typed.iter().cloned().collect();
         context! {
             code => self.code,

@@ -1,7 +1,7 @@
-//! The organizations' API, called from inside.
+//! The API, called from inside.
 //!
 //! A page asks for what a program of the same person would ask for: the same routes, with the same cookie, judged by the same
-//! policy and done by the same functions. There is no second way to change an organization. What the page adds is the word of
+//! policy and done by the same functions. There is no second way to change anything. What the page adds is the word of
 //! its form, which it has checked before it says that the request comes from here.
 
 use std::sync::{Arc, OnceLock};
@@ -10,81 +10,89 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use serde_json::Value;
 
+use super::denied;
 use crate::{
-    app::Shared,
+    app::{App, Shared},
     http::{Problem, problem::Code},
-    idempotency, management, openapi,
+    idempotency,
+    openapi::{self, Routes},
 };
 
 /// The largest answer that a page reads: a hundred of the largest organizations.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
-/// The API, which is put together when it is asked for the first time.
-#[derive(Clone, Default)]
-pub(super) struct Api(Arc<OnceLock<Router>>);
+/// The API that a page asks, which is put together when it is asked for the first time.
+#[derive(Clone)]
+pub(crate) struct Api {
+    routes: fn(&App) -> Routes,
+    built: Arc<OnceLock<Router>>,
+}
 
 /// What is asked for.
-pub(super) struct Ask<'a> {
-    pub(super) method: Method,
-    /// The path behind `…/organizations`, with its query.
-    pub(super) path: &'a str,
-    pub(super) body: Option<Value>,
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    /// The path behind that of the API, with its query.
+    pub(crate) path: &'a str,
+    pub(crate) body: Option<Value>,
     /// What is done once only, however often the form is sent.
-    pub(super) once: Option<String>,
+    pub(crate) once: Option<String>,
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn get(path: &'a str) -> Self {
+    pub(crate) fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, body: None, once: None }
     }
 
-    pub(super) fn new(method: Method, path: &'a str, body: Value) -> Self {
+    pub(crate) fn new(method: Method, path: &'a str, body: Value) -> Self {
         Self { method, path, body: Some(body), once: None }
     }
 
-    pub(super) fn bare(method: Method, path: &'a str) -> Self {
+    pub(crate) fn bare(method: Method, path: &'a str) -> Self {
         Self { method, path, body: None, once: None }
     }
 
-    pub(super) fn once(mut self, key: String) -> Self {
+    pub(crate) fn once(mut self, key: String) -> Self {
         self.once = Some(key);
         self
     }
 }
 
-fn router(app: &Shared) -> Router {
-    let base = format!("/p/{{project}}{}", app.settings.prefix);
-    let (router, described) = management::end_users(&base).into_parts();
-    let once = Arc::new(openapi::once(&described));
-    let layered = router
-        .layer(axum::middleware::from_fn_with_state((Arc::clone(app), once), idempotency::once))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(app), management::denied::note))
-        .with_state(Arc::clone(app));
-    match app.public.path() {
-        "" => layered,
-        path => Router::new().nest(path, layered),
-    }
-}
-
 impl Api {
-    /// Asks in the name of whose cookies these are, and gives the answer's body; `null` if it has none.
-    pub(super) async fn ask(
+    pub(crate) fn new(routes: fn(&App) -> Routes) -> Self {
+        Self { routes, built: Arc::default() }
+    }
+
+    fn router(&self, app: &Shared) -> Router {
+        let (router, described) = (self.routes)(app).into_parts();
+        let once = Arc::new(openapi::once(&described));
+        let layered = router
+            .layer(axum::middleware::from_fn_with_state((Arc::clone(app), once), idempotency::once))
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(app), denied::note))
+            .with_state(Arc::clone(app));
+        match app.public.path() {
+            "" => layered,
+            path => Router::new().nest(path, layered),
+        }
+    }
+
+    /// Asks what is at `base` and `ask.path` behind it, in the name of whose cookies these are, and gives the answer's body;
+    /// `null` if it has none.
+    pub(crate) async fn ask(
         &self,
         app: &Shared,
-        project_id: &str,
-        headers: &HeaderMap,
+        base: &str,
+        cookies: impl IntoIterator<Item = HeaderValue>,
         ask: Ask<'_>,
     ) -> Result<Value, Problem> {
-        let router = self.0.get_or_init(|| router(app)).clone();
-        let (above, prefix) = (app.public.path(), &app.settings.prefix);
-        let uri = format!("{above}/p/{project_id}{prefix}/organizations{}", ask.path);
+        let router = self.built.get_or_init(|| self.router(app)).clone();
+        let uri = format!("{}{base}{}", app.public.path(), ask.path);
         let mut request = Request::builder().method(ask.method).uri(uri);
         if let Some(inside) = request.headers_mut() {
-            for cookie in headers.get_all(header::COOKIE) {
-                inside.append(header::COOKIE, cookie.clone());
+            for cookie in cookies {
+                inside.append(header::COOKIE, cookie);
             }
             let origin = HeaderValue::from_str(app.public.origin()).map_err(|_| Code::Internal)?;
             inside.insert(header::ORIGIN, origin);
@@ -106,6 +114,14 @@ impl Api {
             serde_json::from_slice(&bytes).map_err(|_| Code::Internal)?
         };
         if status.is_success() { Ok(body) } else { Err(refusal(&body, after.as_ref())) }
+    }
+
+    /// What a list of the API has answered: its rows, and the cursor of what follows.
+    pub(crate) fn rows(mut answer: Value) -> Result<(Vec<Value>, Option<String>), Problem> {
+        let Some(Value::Array(rows)) = answer.get_mut("data").map(Value::take) else {
+            return Err(Code::Internal.into());
+        };
+        Ok((rows, answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned)))
     }
 }
 
