@@ -83,8 +83,11 @@ impl Api {
         let uri = format!("{above}/p/{project_id}{prefix}/organizations{}", ask.path);
         let mut request = Request::builder().method(ask.method).uri(uri);
         if let Some(inside) = request.headers_mut() {
-            for cookie in headers.get_all(header::COOKIE) {
-                inside.append(header::COOKIE, cookie.clone());
+            // The cookies say who is asking and, like the other one, in which language a letter is to be written.
+            for name in [header::COOKIE, header::ACCEPT_LANGUAGE] {
+                for value in headers.get_all(&name) {
+                    inside.append(&name, value.clone());
+                }
             }
             let origin = HeaderValue::from_str(app.public.origin()).map_err(|_| Code::Internal)?;
             inside.insert(header::ORIGIN, origin);
