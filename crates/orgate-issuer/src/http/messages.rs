@@ -166,7 +166,8 @@ mod tests {
             assert!(!other.trim().is_empty(), "{english}");
             assert_eq!(marks(english), marks(other), "{english}");
             let words = without(&without(other, '<', '>'), '{', '}');
-            let words = ["orgate", "https", "http", "JSON"].iter().fold(words, |words, name| words.replace(name, ""));
+            let words =
+                ["orgate", "https", "http", "JSON"].iter().fold(words, |words, name| words.replace(name, ""));
             assert!(!words.contains(|c: char| c.is_ascii_alphabetic()), "{english}: {other}");
         }
     }

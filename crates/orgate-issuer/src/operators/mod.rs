@@ -23,7 +23,7 @@ use crate::{
 };
 
 const SESSION_IDLE_MS: i64 = 7 * 24 * 3_600_000;
-const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
+pub(crate) const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
 /// Where their accounts are, among the limits.
 const REALM: &str = "operators";
 
@@ -105,14 +105,19 @@ impl Operator {
 }
 
 /// A fresh sign-in: the values of its cookies.
-struct SignedIn {
-    session: String,
+pub(crate) struct SignedIn {
+    pub(crate) session: String,
     /// By which the browser is known from now on, if it was not.
-    device: Option<String>,
+    pub(crate) device: Option<String>,
 }
 
 /// Starts a session for the operator with `email` and `password`.
-async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<SignedIn, Problem> {
+pub(crate) async fn sign_in(
+    app: &App,
+    visitor: &Visitor,
+    email: &str,
+    password: String,
+) -> Result<SignedIn, Problem> {
     let address = Address::parse(email);
     let account = address.as_ref().map_or(email.trim(), |address| address.key());
     let found = match &address {
@@ -149,6 +154,24 @@ async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) ->
         })
         .await?;
     Ok(signed_in)
+}
+
+/// Id and address of the operator whose session this is, if it has not ended.
+pub(crate) async fn signed_in(
+    conn: &mut Conn,
+    token: &str,
+    now_ms: i64,
+) -> Result<Option<(String, String)>, DbError> {
+    let Some(id) = queries::session(conn, &fingerprint(token), now_ms).await? else { return Ok(None) };
+    Ok(queries::address(conn, &id).await?.map(|address| (id, address)))
+}
+
+/// Ends the session.
+pub(crate) async fn sign_out(app: &App, token: &str) -> Result<(), DbError> {
+    let hash = fingerprint(token);
+    app.db
+        .write::<_, DbError>(move |tx| Box::pin(async move { queries::delete_session(tx, &hash).await }))
+        .await
 }
 
 /// What a stored operator is compared with.

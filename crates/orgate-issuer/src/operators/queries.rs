@@ -109,6 +109,12 @@ pub(super) async fn session(
     conn.first(statement).await?.map(|row| row.text("operator_id")).transpose()
 }
 
+/// The address of the operator, as it was written.
+pub(super) async fn address(conn: &mut Conn, id: &str) -> Result<Option<String>, DbError> {
+    let found = conn.first(sql("SELECT email FROM operators WHERE id = $1").bind(id)).await?;
+    found.map(|row| row.text("email")).transpose()
+}
+
 pub(super) async fn delete_session(conn: &mut Conn, token_hash: &str) -> Result<(), DbError> {
     conn.run(sql("DELETE FROM operator_sessions WHERE token_hash = $1").bind(token_hash)).await.map(|_| ())
 }

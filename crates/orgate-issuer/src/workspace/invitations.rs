@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Outcome, Place, Told, Visit,
-    inside::Ask,
     members::{choices, roles},
     plain, stop,
     view::{day, text, titled},
@@ -16,6 +15,7 @@ use crate::{
     http::{Problem, body::Form},
     invitations::State,
     login::authorize::Stop,
+    management::inside::Ask,
     roles::authority::Deed,
 };
 

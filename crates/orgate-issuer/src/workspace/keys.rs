@@ -6,9 +6,7 @@ use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Outcome, Place, Told, Visit,
-    inside::Ask,
-    plain,
+    Outcome, Place, Told, Visit, plain,
     roles::{boxes, ticked},
     stop,
     view::{day, put, text},
@@ -16,6 +14,7 @@ use super::{
 use crate::{
     http::{Problem, body::Form},
     login::authorize::Stop,
+    management::inside::Ask,
 };
 
 /// After how many days a key ends, as people say it; none is never.

@@ -6,9 +6,7 @@ use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Outcome, Place, Told, Visit,
-    inside::Ask,
-    stop,
+    Outcome, Place, Told, Visit, stop,
     view::{day, text, titled},
 };
 use crate::{
@@ -18,6 +16,7 @@ use crate::{
         messages::{part, said, verbatim},
     },
     login::authorize::Stop,
+    management::inside::Ask,
     roles::{Role, authority::Deed},
 };
 

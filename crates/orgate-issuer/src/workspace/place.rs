@@ -97,6 +97,6 @@ impl Place {
 }
 
 /// What stands for an organization where there is no picture: nothing is loaded from elsewhere.
-pub(super) fn mark(name: &str) -> String {
+pub(crate) fn mark(name: &str) -> String {
     name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default()
 }

@@ -9,7 +9,6 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Outcome, Place, Section, Told, Visit,
-    inside::Ask,
     members::{choices, role_of, roles},
     stop,
     view::{put, text, titled},
@@ -17,6 +16,7 @@ use super::{
 use crate::{
     http::{Problem, body::Form, problem::Code},
     login::authorize::Stop,
+    management::inside::Ask,
     roles::{Role, authority::Deed},
 };
 

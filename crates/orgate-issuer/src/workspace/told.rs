@@ -41,8 +41,8 @@ const DONE: [(&str, &str); 22] = [
 
 /// What a page says first, and what was filled in where that was refused.
 #[derive(Default)]
-pub(super) struct Told {
-    pub(super) status: StatusCode,
+pub(crate) struct Told {
+    pub(crate) status: StatusCode,
     code: Option<&'static str>,
     done: Option<&'static str>,
     form: String,
@@ -53,14 +53,19 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn done(code: &str) -> Self {
-        match DONE.iter().find(|(known, _)| *known == code) {
+        Self::of(&DONE, code)
+    }
+
+    /// What was done, in the words of `all`.
+    pub(crate) fn of(all: &[(&'static str, &'static str)], code: &str) -> Self {
+        match all.iter().find(|(known, _)| *known == code) {
             Some((code, words)) => Self { code: Some(code), done: Some(words), ..Self::default() },
             None => Self::default(),
         }
     }
 
     /// `form`: what was to be changed, and of which of several things, if the form says so.
-    pub(super) fn wrong(form: &str, fields: &Form, problem: &Problem) -> Self {
+    pub(crate) fn wrong(form: &str, fields: &Form, problem: &Problem) -> Self {
         let own = |(name, _): &(&str, &str)| !matches!(*name, "word" | "change" | "once");
         let typed =
             fields.all().filter(own).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -76,27 +81,27 @@ impl Told {
         }
     }
 
-    pub(super) fn code(&self) -> Option<&'static str> {
+    pub(crate) fn code(&self) -> Option<&'static str> {
         self.code
     }
 
     /// Whether this form was refused.
-    pub(super) fn is_about(&self, form: &str) -> bool {
+    pub(crate) fn is_about(&self, form: &str) -> bool {
         !form.is_empty() && self.form == form
     }
 
     /// What was filled in, if this form was refused.
-    pub(super) fn typed(&self, form: &str, name: &str) -> Option<&str> {
+    pub(crate) fn typed(&self, form: &str, name: &str) -> Option<&str> {
         let typed = self.typed.iter().find(|(known, _)| known == name && self.is_about(form));
         typed.map(|(_, value)| value.as_str())
     }
 
     /// Whether a box was ticked: as it was sent, or as it stands.
-    pub(super) fn ticked(&self, form: &str, name: &str, stands: bool) -> bool {
+    pub(crate) fn ticked(&self, form: &str, name: &str, stands: bool) -> bool {
         if self.is_about(form) { self.typed(form, name).is_some() } else { stands }
     }
 
-    pub(super) fn values(&self) -> Value {
+    pub(crate) fn values(&self) -> Value {
         let typed: std::collections::BTreeMap<String, String> = self.typed.iter().cloned().collect();
         context! {
             code => self.code,
@@ -124,9 +129,17 @@ fn field(problem: &Problem) -> &str {
 /// What is said of a value: the field, what the refusal says of it, and the words for people.
 const MISTYPED: [(&str, &str, &str); 20] = [
     ("name", "", "The name has 1 to 100 characters."),
-    ("slug", "begins with a letter", "The short name has 1 to 63 small letters, digits, hyphens and underscores, and begins with a letter."),
+    (
+        "slug",
+        "begins with a letter",
+        "The short name has 1 to 63 small letters, digits, hyphens and underscores, and begins with a letter.",
+    ),
     ("slug", "does not change", "The short name of a role does not change."),
-    ("slug", "1 to 63", "The short name has 1 to 63 small letters and digits, with single hyphens between them."),
+    (
+        "slug",
+        "1 to 63",
+        "The short name has 1 to 63 small letters and digits, with single hyphens between them.",
+    ),
     ("slug", "", "The short name has 2 to 63 small letters and digits, with single hyphens between them."),
     ("email", "", "That is not an email address. Look for a typing mistake."),
     ("confirm", "", "That is not the short name of this organization. Type it exactly as it stands above."),
@@ -169,21 +182,30 @@ const REFUSED: [(Code, &str); 34] = [
         "An organization has an owner. Transfer the ownership to another member first, then try again.",
     ),
     (Code::PersonalOrganization, "This is a personal organization: it belongs to one person, and stays so."),
-    (Code::MemberLimit, "The organization is full. Remove somebody, or ask those who run this service for more."),
+    (
+        Code::MemberLimit,
+        "The organization is full. Remove somebody, or ask those who run this service for more.",
+    ),
     (Code::InvitationLimit, "Too many invitations are open. Revoke some that nobody will answer."),
     (
         Code::OrganizationLimit,
         "You own as many organizations as you may. Delete one that you do not need, or transfer it.",
     ),
     (Code::EmailNotVerified, "Confirm your email address first: the letter is in your mail."),
-    (Code::PreconditionFailed, "Somebody else has changed it meanwhile. Look at it again and save once more."),
+    (
+        Code::PreconditionFailed,
+        "Somebody else has changed it meanwhile. Look at it again and save once more.",
+    ),
     (Code::InProgress, "This was sent already and is being done. Load the page again in a moment."),
     (Code::NotFound, "It is gone: somebody else has removed it meanwhile."),
     (Code::Forbidden, "You may not do this. Ask somebody with a higher role."),
     (Code::InvitationUsed, ENDED),
     (Code::InvitationDeclined, ENDED),
     (Code::InvitationRevoked, ENDED),
-    (Code::IdempotencyKeyReused, "This form was sent before with something else in it. Load the page again and fill it in anew."),
+    (
+        Code::IdempotencyKeyReused,
+        "This form was sent before with something else in it. Load the page again and fill it in anew.",
+    ),
     (Code::BadRequest, "The request could not be read. Load the page again and try once more."),
     (Code::TooLarge, "That is more than a form can hold. Make it shorter."),
     (Code::Conflict, "Something else was changed at the same moment. Try again."),
@@ -200,7 +222,9 @@ fn words(problem: &Problem) -> Value {
         return mistyped(field, detail);
     }
     match REFUSED.iter().find(|(code, _)| *code == problem.code()) {
-        _ if problem.code() == Code::Forbidden && problem.about().is_some_and(|(field, _)| field == "slug") => {
+        _ if problem.code() == Code::Forbidden
+            && problem.about().is_some_and(|(field, _)| field == "slug") =>
+        {
             part("Only the owner changes the short name.")
         }
         Some((_, words)) => part(words),
@@ -247,7 +271,8 @@ mod tests {
             let said = spoken(&part(done));
             assert!(said.iter().all(|said| sentence(said)) && said[0] != said[1], "{code}: {said:?}");
         }
-        let [english, arabic] = spoken(&words(&Problem::invalid("public_metadata", "is not JSON at line 3 column 14")));
+        let [english, arabic] =
+            spoken(&words(&Problem::invalid("public_metadata", "is not JSON at line 3 column 14")));
         assert_eq!(english, "This is not JSON. Look at line 3, column 14.");
         assert!(arabic.contains("\u{2068}3\u{2069}") && arabic.contains("\u{2068}14\u{2069}"), "{arabic}");
         let [english, _] = spoken(&words(&Problem::invalid("name", "has 1 to 100 characters")));
@@ -256,10 +281,15 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_the_same_field_of_two_forms_is_told_apart() {
-        let told = |detail: &str| spoken(Language::English, &words(&Problem::invalid("slug", detail))).unwrap();
-        let organization = told("has 2 to 63 lower-case letters, digits and single hyphens, with no hyphen at either end");
+        let told =
+            |detail: &str| spoken(Language::English, &words(&Problem::invalid("slug", detail))).unwrap();
+        let organization =
+            told("has 2 to 63 lower-case letters, digits and single hyphens, with no hyphen at either end");
         let team = told("has 1 to 63 lower-case letters, digits and single `-` between them");
         let role = told("has 1 to 63 lower-case letters, digits, `-` and `_`, and begins with a letter");
-        assert!(organization.contains("2 to 63") && team.contains("1 to 63") && role.contains("underscores"), "{role}");
+        assert!(
+            organization.contains("2 to 63") && team.contains("1 to 63") && role.contains("underscores"),
+            "{role}"
+        );
     }
 }

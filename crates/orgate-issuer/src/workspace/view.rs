@@ -57,12 +57,12 @@ impl Visit<'_> {
 }
 
 /// The day of a moment as the API writes it, in universal time.
-pub(super) fn day(moment: &serde_json::Value) -> Option<String> {
+pub(crate) fn day(moment: &serde_json::Value) -> Option<String> {
     moment.as_str().map(|text| text.chars().take(10).collect())
 }
 
 /// The same with hours and minutes.
-pub(super) fn minute(moment: &serde_json::Value) -> String {
+pub(crate) fn minute(moment: &serde_json::Value) -> String {
     moment
         .as_str()
         .map(|text| text.chars().take(16).collect::<String>().replace('T', " "))
@@ -70,19 +70,19 @@ pub(super) fn minute(moment: &serde_json::Value) -> String {
 }
 
 /// Sets a member of the body of a request.
-pub(super) fn put(body: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
+pub(crate) fn put(body: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
     if let Some(members) = body.as_object_mut() {
         members.insert(name.to_owned(), value.into());
     }
 }
 
 /// A text of an answer, empty if there is none.
-pub(super) fn text(value: &serde_json::Value, name: &str) -> String {
+pub(crate) fn text(value: &serde_json::Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// What a role is called in a list: those that are built in have names in every language.
-pub(super) fn titled(key: &str) -> Value {
+pub(crate) fn titled(key: &str) -> Value {
     match BUILT_IN.iter().find(|(known, _)| *known == key) {
         Some((_, name)) => part(name),
         None => verbatim(key),

@@ -57,7 +57,9 @@ fn whatever_the_code_of_the_pages_says_is_a_message() {
 /// What people read of a page: no style, no code, no attributes but those that are read out, no names that people gave.
 fn read(page: &str) -> String {
     let mut text = page.split_once("</style>").unwrap().1.to_owned();
-    for (open, close) in [("<code", "</code>"), ("<bdi", "</bdi>"), ("<time", "</time>"), ("\u{2068}", "\u{2069}")] {
+    for (open, close) in
+        [("<code", "</code>"), ("<bdi", "</bdi>"), ("<time", "</time>"), ("\u{2068}", "\u{2069}")]
+    {
         text = without(&text, open, close);
     }
     let aloud: String = ["aria-label=\"", "data-name=\""]
@@ -98,17 +100,33 @@ async fn every_page_speaks_the_language_that_was_asked_for_and_keeps_its_query()
         let and = if part.contains('?') { '&' } else { '?' };
         let page = owner.get(&path).await.text();
         assert!(page.contains("<html lang=\"en\" dir=\"ltr\">"), "{part}");
-        let query = part.split_once('?').map_or(String::new(), |(_, query)| format!("{query}&")).replace('&', "&amp;");
-        assert!(page.contains(&format!("<a href=\"?{query}ui_locales=ar\" hreflang=\"ar\">")), "{part}: {page}");
+        let query = part
+            .split_once('?')
+            .map_or(String::new(), |(_, query)| format!("{query}&"))
+            .replace('&', "&amp;");
+        assert!(
+            page.contains(&format!("<a href=\"?{query}ui_locales=ar\" hreflang=\"ar\">")),
+            "{part}: {page}"
+        );
         let page = owner.get(&format!("{path}{and}ui_locales=ar")).await;
-        assert_eq!((page.status.as_u16(), &page.headers["content-language"]), (200, &"ar".parse().unwrap()), "{part}");
+        assert_eq!(
+            (page.status.as_u16(), &page.headers["content-language"]),
+            (200, &"ar".parse().unwrap()),
+            "{part}"
+        );
         let page = page.text();
         assert!(page.contains("<html lang=\"ar\" dir=\"rtl\">"), "{part}");
         let read = read(&page);
         let foreign: Vec<&str> = read
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| word.contains(|c: char| c.is_ascii_alphabetic()))
-            .filter(|word| !["English", "UTC", "JSON", "d", "owner", "admin", "member", "viewer", "example", "com", "acme", "Acme", "P", "A"].contains(word))
+            .filter(|word| {
+                ![
+                    "English", "UTC", "JSON", "d", "owner", "admin", "member", "viewer", "example", "com",
+                    "acme", "Acme", "P", "A",
+                ]
+                .contains(word)
+            })
             .collect();
         assert!(foreign.is_empty(), "{part}: {foreign:?}");
         // The next page knows it, and the way back.
@@ -125,7 +143,9 @@ async fn what_is_refused_is_told_in_the_language_of_the_page() {
     let page = change(&owner, ALL, "create", &[("name", ""), ("slug", "")]).await;
     assert_eq!(page.page_code().as_deref(), Some("invalid_value"));
     assert!(page.text().contains("للاسم من 1 إلى 100 حرف."), "{}", page.text());
-    let page = change(&owner, &format!("{HERE}/settings"), "save", &[("name", "Acme"), ("public_metadata", "{")]).await;
+    let page =
+        change(&owner, &format!("{HERE}/settings"), "save", &[("name", "Acme"), ("public_metadata", "{")])
+            .await;
     assert!(page.text().contains("صيغة JSON صحيحة"), "{}", page.text());
     let page = owner.get(&format!("{ALL}?done=left")).await.text();
     assert!(page.contains("غادرت المؤسسة."), "{page}");
@@ -136,6 +156,6 @@ async fn an_address_in_a_sentence_stays_an_address_in_every_language() {
     let site = site().await;
     let owner = user(&site, "owner").await;
     let page = owner.get(&format!("{HERE}/settings?ui_locales=ar")).await.text();
-    assert!(page.contains(&format!("<a href=\"{}{HERE}/members\">", "")) || page.contains("/acme/members\">الأعضاء</a>"), "{page}");
+    assert!(page.contains("/acme/members\">الأعضاء</a>"), "{page}");
     assert!(!page.contains("href=\"\u{2068}"), "{page}");
 }
