@@ -178,13 +178,12 @@ impl Pages {
     /// Fills in what [`show`](Self::show) has begun; any other answer stays as it is.
     pub(crate) fn fill(&self, mut response: Response, viewer: &Viewer) -> Response {
         let Some(blank) = response.extensions_mut().remove::<Blank>() else { return response };
-        // The pages about organizations are in English so far, and say so; those for operators are so on purpose.
-        let is_workspace = blank.template.starts_with(WORKSPACE);
         let is_console = blank.template.starts_with(CONSOLE);
+        // Operators read English.
         let in_english = Viewer { language: Language::English, query: None, ..viewer.clone() };
-        let viewer = if is_workspace || is_console { &in_english } else { viewer };
+        let viewer = if is_console { &in_english } else { viewer };
         let besides = match () {
-            () if is_workspace => WORKSPACE_STYLE,
+            () if blank.template.starts_with(WORKSPACE) => WORKSPACE_STYLE,
             () if is_console => CONSOLE_STYLE,
             () => "",
         };
@@ -316,6 +315,46 @@ mod tests {
                     assert!(known.contains_key(&key), "`{key}` of {name} is no message");
                 }
             }
+        }
+    }
+
+    /// `source` without what stands between `open` and `close`.
+    fn without(source: &str, open: &str, close: &str) -> String {
+        let mut parts = source.split(open);
+        let first = parts.next().unwrap().to_owned();
+        parts.fold(first, |rest, part| rest + part.split_once(close).unwrap().1)
+    }
+
+    #[test]
+    fn no_template_says_anything_but_messages() {
+        for (name, source) in TEMPLATES.iter().filter(|(name, _)| !name.starts_with(CONSOLE)) {
+            // What a macro is given to say: its own names and attributes are small letters.
+            for expression in source.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
+                for (at, _) in expression.match_indices('"') {
+                    let rest = &expression[at + 1..];
+                    let is_said = expression[..at].ends_with("t(") || rest.starts_with("Type ");
+                    let begins_a_sentence = rest.starts_with(|c: char| c.is_ascii_uppercase());
+                    assert!(
+                        is_said || !begins_a_sentence,
+                        "`{rest}` of {name} is not said in any other language"
+                    );
+                }
+            }
+            let values = without(&without(source, "{{", "}}"), "{%", "%}");
+            for attribute in ["aria-label", "data-name", "placeholder", "alt", "title", "summary"] {
+                for said in values.split(&format!(" {attribute}=\"")).skip(1) {
+                    let said = said.split('"').next().unwrap();
+                    let is_sample = matches!(said, "https://" | "usr_…" | "http://127.0.0.1:3000/callback");
+                    assert!(
+                        said.is_empty() || is_sample,
+                        "`{said}` of {name} is not said in any other language"
+                    );
+                }
+            }
+            let text = without(&without(&values, "<code", "</code>"), "<", ">").replace(" UTC", "");
+            let words: Vec<&str> =
+                text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).collect();
+            assert!(words.is_empty(), "{words:?} of {name} is not said in any other language");
         }
     }
 

@@ -39,19 +39,21 @@ pub(crate) struct Ask<'a> {
     pub(crate) body: Option<Value>,
     /// What is done once only, however often the form is sent.
     pub(crate) once: Option<String>,
+    /// What the browser likes to read (`Accept-Language`), where a letter may come of it.
+    pub(crate) language: Option<HeaderValue>,
 }
 
 impl<'a> Ask<'a> {
     pub(crate) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, body: None, once: None }
+        Self { method: Method::GET, path, body: None, once: None, language: None }
     }
 
     pub(crate) fn new(method: Method, path: &'a str, body: Value) -> Self {
-        Self { method, path, body: Some(body), once: None }
+        Self { method, path, body: Some(body), once: None, language: None }
     }
 
     pub(crate) fn bare(method: Method, path: &'a str) -> Self {
-        Self { method, path, body: None, once: None }
+        Self { method, path, body: None, once: None, language: None }
     }
 
     pub(crate) fn once(mut self, key: String) -> Self {
@@ -93,6 +95,9 @@ impl Api {
         if let Some(inside) = request.headers_mut() {
             for cookie in cookies {
                 inside.append(header::COOKIE, cookie);
+            }
+            if let Some(language) = ask.language {
+                inside.insert(header::ACCEPT_LANGUAGE, language);
             }
             let origin = HeaderValue::from_str(app.public.origin()).map_err(|_| Code::Internal)?;
             inside.insert(header::ORIGIN, origin);

@@ -50,8 +50,11 @@ fn key(one: &Json) -> Value {
         id => text(one, "id"),
         name => text(one, "name"),
         hint => text(one, "hint"),
-        status => text(one, "status"),
-        active => text(one, "status") == "active",
+        ended => match text(one, "status").as_str() {
+            "active" => None,
+            "revoked" => Some("Revoked"),
+            _ => Some("Expired"),
+        },
         permissions => permissions.map(str::to_owned).collect::<Vec<_>>(),
         made => day(&one["created_at"]),
         ends => day(&one["expires_at"]),

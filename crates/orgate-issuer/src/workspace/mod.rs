@@ -290,7 +290,8 @@ impl<'a> Visit<'a> {
     async fn ask(&self, ask: Ask<'_>) -> Result<Value, Problem> {
         let base = format!("/p/{}{}/organizations", self.project.id, self.app.settings.prefix);
         let cookies = self.headers.get_all(header::COOKIE).into_iter().cloned();
-        self.api.ask(self.app, &base, cookies, ask).await
+        let language = self.headers.get(header::ACCEPT_LANGUAGE).cloned();
+        self.api.ask(self.app, &base, cookies, Ask { language, ..ask }).await
     }
 
     /// A list of the API, as far as the page's cursor says, with the cursor of what follows.

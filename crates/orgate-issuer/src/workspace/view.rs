@@ -5,12 +5,17 @@ use minijinja::{Value, context};
 
 use super::{Place, Told, Visit, here, query, stop};
 use crate::{
+    http::messages::{part, verbatim},
     login::{
         authorize::Stop,
         own_pages::{account_url, organizations_url},
     },
     secret::random_token,
 };
+
+/// The roles that every organization has, and what they are called.
+const BUILT_IN: [(&str, &str); 4] =
+    [("owner", "Owner"), ("admin", "Admin"), ("member", "Member"), ("viewer", "Viewer")];
 
 impl Visit<'_> {
     /// A page about `place`, or about none, with `values` of its own.
@@ -76,11 +81,10 @@ pub(crate) fn text(value: &serde_json::Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// What a role is called in a list.
-pub(crate) fn titled(key: &str) -> String {
-    let mut letters = key.chars();
-    match letters.next() {
-        Some(first) if crate::roles::exists(key) => format!("{}{}", first.to_uppercase(), letters.as_str()),
-        _ => key.to_owned(),
+/// What a role is called in a list: those that are built in have names in every language.
+pub(crate) fn titled(key: &str) -> Value {
+    match BUILT_IN.iter().find(|(known, _)| *known == key) {
+        Some((_, name)) => part(name),
+        None => verbatim(key),
     }
 }
