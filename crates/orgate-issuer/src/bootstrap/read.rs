@@ -19,7 +19,7 @@ use crate::{
     clients::redirect_uri,
     ids::Kind,
     keys::Algorithm,
-    projects::{ClaimsProfile, MAX_ACCESS_TTL_MS},
+    projects::{ClaimsProfile, MAX_ACCESS_TTL_MS, origins},
 };
 
 /// What every part of the reading needs.
@@ -220,20 +220,11 @@ fn redirect_uris(list: Option<Vec<Spanned<&str>>>, diagnostics: &mut Diagnostics
 
 /// An origin as browsers write it: scheme, host and port, nothing behind it, no wildcard.
 fn check_origin(origin: Spanned<&str>, diagnostics: &mut Diagnostics) {
-    let fits = origin.value.split_once("://").is_some_and(|(scheme, host)| {
-        let scheme_fits =
-            scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
-        let host_fits =
-            host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".:-[]".contains(&b));
-        !scheme.is_empty() && !host.is_empty() && scheme_fits && host_fits
-    });
-    if !fits {
+    if !origins::is_origin(origin.value) {
         diagnostics.push(
             Diagnostic::error(codes::BAD_VALUE, format!("`{}` is not an origin", origin.value))
                 .at(origin.span)
-                .help(
-                    "scheme, host and port in lower case, such as `https://app.example.com`; no path, no `*`",
-                ),
+                .help(origins::SHAPE),
         );
     }
 }

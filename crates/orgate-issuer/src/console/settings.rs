@@ -9,7 +9,7 @@ use super::{Desk, Outcome, Told};
 use crate::{
     http::{Problem, body::Form},
     management::inside::Ask,
-    projects::OrganizationCreation,
+    projects::{OrganizationCreation, Project},
     workspace::view::put,
 };
 
@@ -38,14 +38,19 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         personal => told.ticked("save", "personal_orgs", one.personal_orgs),
         creation => creation,
         most => one.max_orgs_per_user,
-        days => one.invitation_ttl_ms / 1000 / DAY_S,
+        days => shown_days(one),
         audience => one.audience.clone(),
-        origins => one.trusted_origins.clone(),
-        access_minutes => one.access_ttl_ms / 60_000,
+        origins => told.typed("save", "trusted_origins").map_or_else(|| one.trusted_origins.join("\n"), str::to_owned),
+        access_ttl => one.access_ttl_ms / 1000,
         algorithm => one.access_algorithm.as_str(),
         profile => one.claims_profile.as_str(),
     };
     desk.show("console_settings.html", told, values)
+}
+
+/// How many days an invitation stands, as the page says it.
+fn shown_days(project: &Project) -> i64 {
+    project.invitation_ttl_ms / 1000 / DAY_S
 }
 
 pub(super) async fn change(desk: &Desk<'_>, change: &str, fields: &Form) -> Result<Outcome, Problem> {
@@ -57,12 +62,18 @@ pub(super) async fn change(desk: &Desk<'_>, change: &str, fields: &Form) -> Resu
     let body = match change {
         "save" => {
             let color = Some(field("brand_color")).filter(|color| !color.is_empty());
-            let mut body = json!({ "name": field("name"), "brand_color": color });
-            if desk.project()?.org_enabled {
+            let origins: Vec<&str> = field("trusted_origins").split_whitespace().collect();
+            let mut body = json!({ "name": field("name"), "brand_color": color, "trusted_origins": origins });
+            if let Some(seconds) = number("access_ttl")? {
+                put(&mut body, "access_ttl", seconds);
+            }
+            let project = desk.project()?;
+            if project.org_enabled {
                 put(&mut body, "personal_orgs", fields.get("personal_orgs").is_some());
                 put(&mut body, "org_creation", field("org_creation"));
                 put(&mut body, "max_orgs_per_user", number("max_orgs_per_user")?);
-                if let Some(days) = number("invitation_days")? {
+                // Whole days: another time, which a program has set, stays as it is until somebody writes another number.
+                if let Some(days) = number("invitation_days")?.filter(|days| *days != shown_days(project)) {
                     put(&mut body, "invitation_ttl", days.saturating_mul(DAY_S));
                 }
             }

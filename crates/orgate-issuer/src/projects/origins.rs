@@ -65,6 +65,19 @@ pub(crate) async fn share(State(app): State<Shared>, request: Request, next: Nex
     response
 }
 
+/// What an origin looks like, for whoever wrote something else.
+pub(crate) const SHAPE: &str =
+    "scheme, host and port in lower case, such as `https://app.example.com`; no path, no `*`";
+
+/// Whether a text is an origin as browsers write it (RFC 6454 §6.2).
+pub(crate) fn is_origin(text: &str) -> bool {
+    let of = |part: &str, more: &[u8]| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || more.contains(&b))
+    };
+    text.split_once("://").is_some_and(|(scheme, host)| of(scheme, b"+-.") && of(host, b".:-[]"))
+}
+
 /// The project of a path of the end users' API.
 fn project_of<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     let (project_id, rest) = path.strip_prefix("/p/")?.split_once('/')?;

@@ -8,7 +8,8 @@ use http::header;
 use serde_json::Value;
 
 use super::{
-    INVITATION_TTL_MS, OrganizationCreation, Project, find, find_to_change, logo::Logo, queries, update,
+    INVITATION_TTL_MS, MAX_ACCESS_TTL_MS, OrganizationCreation, Project, find, find_to_change, logo::Logo,
+    origins, queries, update,
 };
 use crate::{
     app::Shared,
@@ -25,6 +26,9 @@ use crate::{
     operators::{Operator, Rank},
 };
 
+/// How many other origins a project trusts at most.
+const MOST_ORIGINS: usize = 100;
+
 pub(crate) fn router() -> Routes {
     let change_of = body()
         .may("org_enabled", flag())
@@ -33,6 +37,8 @@ pub(crate) fn router() -> Routes {
         .may("org_creation", creation())
         .may("max_orgs_per_user", number())
         .may("invitation_ttl", number())
+        .may("trusted_origins", texts())
+        .may("access_ttl", number())
         .may("brand_color", text().or_null())
         .may("logo", text().or_null());
     let own = both(PROJECT, object().with("role", one_of(Rank::ALL.map(Rank::as_str))));
@@ -65,6 +71,20 @@ async fn list(State(app): State<Shared>, operator: Operator, page: Page) -> Resu
 
 pub(super) fn private(body: Value) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
+}
+
+/// The trusted origins, if the body has any.
+fn read_origins(body: &mut Object) -> Result<Option<Vec<String>>, Problem> {
+    let Some(origins) = body.texts("trusted_origins")? else { return Ok(None) };
+    if origins.len() > MOST_ORIGINS {
+        return Err(Problem::invalid("trusted_origins", format!("has at most {MOST_ORIGINS} entries")));
+    }
+    if let Some(wrong) = origins.iter().find(|origin| !origins::is_origin(origin)) {
+        let shown: String = wrong.chars().take(100).collect();
+        let detail = format!("has `{shown}`, which is not an origin: {}", origins::SHAPE);
+        return Err(Problem::invalid("trusted_origins", detail));
+    }
+    Ok(Some(origins))
 }
 
 /// The colour, if the body has one; `null` takes it away.
@@ -135,6 +155,8 @@ async fn change(
     };
     let most = body.limit("max_orgs_per_user")?;
     let invitation_ttl = body.duration("invitation_ttl", &INVITATION_TTL_MS)?;
+    let origins = read_origins(&mut body)?;
+    let access_ttl = body.duration("access_ttl", &(1_000..=MAX_ACCESS_TTL_MS))?;
     let (color, logo) = (read_color(&mut body)?, Logo::read(&mut body)?);
     body.finish()?;
     if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
@@ -152,6 +174,8 @@ async fn change(
                 after.org_creation = org_creation.unwrap_or(after.org_creation);
                 after.max_orgs_per_user = most.unwrap_or(after.max_orgs_per_user);
                 after.invitation_ttl_ms = invitation_ttl.unwrap_or(after.invitation_ttl_ms);
+                after.trusted_origins = origins.unwrap_or(after.trusted_origins);
+                after.access_ttl_ms = access_ttl.unwrap_or(after.access_ttl_ms);
                 after.name = name.unwrap_or(after.name);
                 after.brand_color = color.unwrap_or(after.brand_color);
                 if let Some(logo) = &logo {

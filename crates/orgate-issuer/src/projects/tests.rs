@@ -247,3 +247,32 @@ async fn keys_are_rotated_by_owners_alone() {
         assert_eq!(reply.status, 403, "{rank}");
     }
 }
+
+#[orgate_testkit::both]
+async fn origins_and_the_life_of_tokens_are_changed_within_their_bounds() {
+    let site = site().await;
+    let browser = site.browser();
+    browser.operator("ops@example.com").await;
+    let origins = json!(["https://app.example.com", "chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh"]);
+    let body = json!({ "trusted_origins": origins, "access_ttl": 60 });
+    let changed = browser.json(Method::PATCH, PATH, &body).await.json();
+    assert_eq!((&changed["trusted_origins"], &changed["access_ttl"]), (&origins, &json!(60)));
+    let many: Vec<String> = (0..101).map(|at| format!("https://a{at}.example.com")).collect();
+    for (body, field) in [
+        (json!({ "trusted_origins": ["https://app.example.com/"] }), "trusted_origins"),
+        (json!({ "trusted_origins": ["https://*.example.com"] }), "trusted_origins"),
+        (json!({ "trusted_origins": ["null"] }), "trusted_origins"),
+        (json!({ "trusted_origins": "https://app.example.com" }), "trusted_origins"),
+        (json!({ "trusted_origins": many }), "trusted_origins"),
+        (json!({ "access_ttl": 0 }), "access_ttl"),
+        (json!({ "access_ttl": 86_401 }), "access_ttl"),
+    ] {
+        let reply = browser.json(Method::PATCH, PATH, &body).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["field"]), (422, &json!(field)), "{body}");
+    }
+    let stands = browser.get(PATH).await.json();
+    assert_eq!((&stands["trusted_origins"], &stands["access_ttl"]), (&origins, &json!(60)));
+    // What is emptied is no longer trusted.
+    browser.json(Method::PATCH, PATH, &json!({ "trusted_origins": [] })).await;
+    assert_eq!(browser.get(PATH).await.json()["trusted_origins"], json!([]));
+}

@@ -196,9 +196,7 @@ async fn a_webhook_is_made_tested_sent_again_and_deleted() {
     done(&change(&browser, &one, "save", &fields).await, "webhook_saved");
     let page = browser.get(&one).await.text();
     assert!(
-        page.contains("example.com&#x2f;y")
-            && page.contains("Off</span>")
-            && !page.contains("Send a test"),
+        page.contains("example.com&#x2f;y") && page.contains("Off</span>") && !page.contains("Send a test"),
         "{page}"
     );
     assert_ne!(secret(&change(&browser, &one, "rotate", &[]).await), first);
@@ -219,11 +217,14 @@ async fn settings_are_saved_and_what_is_wrong_is_told_at_its_field() {
         ("max_orgs_per_user", "3"),
         ("invitation_days", "2"),
         ("personal_orgs", "1"),
+        ("trusted_origins", "https://a.example.com\r\nhttps://b.example.com"),
+        ("access_ttl", "420"),
     ];
     done(&change(&browser, &path, "save", &good).await, "saved");
     let saved =
         "SELECT COUNT(*) AS n FROM projects WHERE id = 'proj_p' AND name = 'Mine' AND personal_orgs = 1
-                 AND max_orgs_per_user = 3 AND org_creation = 'operator' AND invitation_ttl = 172800000";
+                 AND max_orgs_per_user = 3 AND org_creation = 'operator' AND invitation_ttl = 172800000 AND access_ttl = 420000
+                 AND trusted_origins = '[\"https://a.example.com\",\"https://b.example.com\"]'";
     assert_eq!(site.count(saved).await, 1);
     for (field, value, at) in [
         ("name", "", "name"),
@@ -231,6 +232,8 @@ async fn settings_are_saved_and_what_is_wrong_is_told_at_its_field() {
         ("max_orgs_per_user", "-1", "max_orgs_per_user"),
         ("max_orgs_per_user", "x", "max_orgs_per_user"),
         ("invitation_days", "365", "invitation_ttl"),
+        ("trusted_origins", "https://a.example.com nonsense", "trusted_origins"),
+        ("access_ttl", "0", "access_ttl"),
     ] {
         let mut fields = good.to_vec();
         fields.retain(|(name, _)| *name != field);
