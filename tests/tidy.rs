@@ -120,6 +120,7 @@ const SLICES: [&str; 29] = [
     "management",
     "workspace",
     "gdpr",
+    "console",
     "setup",
     "bootstrap",
 ];

@@ -21,6 +21,7 @@ use crate::{
     bootstrap, clients,
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
+    console,
     db::{DatabaseUrl, Db, DbError},
     feed, gdpr,
     hooks::{self, Bell},
@@ -255,6 +256,11 @@ impl Issuer {
 
 /// The routes of all slices.
 fn routes(prefix: &str) -> Routes {
+    api(prefix).merge(console::router(|app| api(&app.settings.prefix)))
+}
+
+/// The same without the console, whose pages ask these.
+fn api(prefix: &str) -> Routes {
     Routes::new()
         .merge(openapi::router())
         .merge(crate::keys::routes::router())
@@ -268,6 +274,7 @@ fn routes(prefix: &str) -> Routes {
         .merge(accounts::routes::router(prefix))
         .merge(accounts::passkeys::router(prefix))
         .merge(accounts::security::router(prefix))
+        .merge(accounts::directory::router())
         .merge(accounts::suspension::router())
         .merge(tokens::router())
         .merge(feed::router())

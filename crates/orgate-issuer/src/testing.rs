@@ -270,7 +270,13 @@ impl Site {
         self.write(move |tx| Box::pin(async move { tx.run(crate::db::sql(statement)).await })).await;
     }
 
-    /// One number or text of the database.
+    /// One text of the database.
+    pub(crate) async fn text(&self, statement: &'static str) -> String {
+        let mut conn = self.issuer.app().db.read().await.unwrap();
+        conn.first(crate::db::sql(statement)).await.unwrap().unwrap().text("n").unwrap()
+    }
+
+    /// One number of the database.
     pub(crate) async fn count(&self, statement: &'static str) -> i64 {
         let mut conn = self.issuer.app().db.read().await.unwrap();
         conn.first(crate::db::sql(statement)).await.unwrap().unwrap().int("n").unwrap()

@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use super::{
     Wish,
-    sign_up::{Birth, Newcomer},
+    birth::{Birth, Newcomer},
 };
 use crate::{
     app::{App, Shared},
@@ -101,8 +101,9 @@ pub(super) async fn sign_up(
     let birth = Birth::new(app, project, visitor)?;
     invitations::ask(app, invitation, &birth.user_id).await?;
     let name = wish.name.clone();
-    let password_phc = wish.hash(app, project, visitor).await?;
-    let (who, token) = (Newcomer { address, name, password_phc }, token.to_owned());
+    let password_phc = Some(wish.hash(app, project, visitor).await?);
+    let who = Newcomer { address, email_verified: true, name, password_phc };
+    let token = token.to_owned();
     let born = app
         .db
         .write::<_, Problem>(move |tx| {

@@ -7,6 +7,8 @@
 //! somebody's, and the letter goes to nobody. A link that came by mail does nothing when it is opened, only when its page is
 //! answered, because mail is opened by machines as well.
 
+mod birth;
+pub(crate) mod directory;
 pub(crate) mod invitation_page;
 mod invited;
 mod letters;

@@ -1,6 +1,12 @@
-//! The SQL of sign-ups on their way.
+//! The SQL of sign-ups on their way, and of where a user belongs.
 
-use crate::db::{Conn, DbError, Row, sql};
+use serde_json::{Value, json};
+
+use crate::{
+    clock::rfc3339,
+    db::{Conn, DbError, Row, sql},
+    http::paging::Page,
+};
 
 /// A sign-up as it is kept.
 #[derive(Clone)]
@@ -186,4 +192,37 @@ fn read(row: &Row) -> Result<SignUp, DbError> {
         password_phc: row.text("password_phc")?,
         code_hash: row.text("code_hash")?,
     })
+}
+
+/// The organizations of a user, whatever stands still: each with its id and as operators see it.
+pub(super) async fn places(
+    conn: &mut Conn,
+    (project_id, user_id): (&str, &str),
+    page: &Page,
+) -> Result<Vec<(String, Value)>, DbError> {
+    let statement = sql("SELECT m.id, m.org_id, m.role_key, m.status, m.created_at, o.slug, o.name, o.kind,
+                                o.status AS org_status
+                         FROM memberships m JOIN organizations o ON o.id = m.org_id
+                         WHERE m.user_id = $2 AND m.org_id > $3 AND m.project_id = $1
+                         ORDER BY m.org_id LIMIT $4")
+    .bind(project_id)
+    .bind(user_id)
+    .bind(&page.after)
+    .bind(page.rows());
+    let read = |row: &Row| {
+        let id = row.text("org_id")?;
+        let shown = json!({
+            "id": id,
+            "slug": row.text("slug")?,
+            "name": row.text("name")?,
+            "personal": row.text("kind")? == "personal",
+            "status": row.text("org_status")?,
+            "role": row.text("role_key")?,
+            "member_id": row.text("id")?,
+            "member_status": row.text("status")?,
+            "joined_at": rfc3339(row.int("created_at")?),
+        });
+        Ok((id, shown))
+    };
+    conn.all(statement).await?.iter().map(read).collect()
 }

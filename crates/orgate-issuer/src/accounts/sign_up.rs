@@ -1,33 +1,34 @@
 //! Signing up: a wish, a code or a link by mail, and a user.
 
-use super::{admit_mail, confirm, letters, queries, read_address, record};
+use super::{
+    admit_mail,
+    birth::{Birth, Newcomer},
+    confirm, letters, queries, read_address,
+};
 use crate::{
     address::Address,
     app::App,
     db::{DbError, Tx},
     domains,
-    events::{Actor, EventType},
     hooks::{self, Person, SignUp},
     http::{Problem, problem::Code},
     ids::Kind,
-    invitations,
-    login::{SignedIn, Start, Started, session::Session},
+    login::{SignedIn, Started, session::Session},
     mail::{self, Reader},
-    members,
     one_time::{self, Fresh, Purpose},
-    organizations::{self, CreateError, NewOrganization},
     password::{Checked, For, rules},
     projects::Project,
     secret::{fingerprint, random_token},
-    throttle::{Pass, Visitor},
-    users::{self, NewUser, User},
+    throttle::Visitor,
+    users::{self, User},
 };
 
 /// How long a sign-up waits for its code.
 const SIGN_UP_MS: i64 = 24 * 3_600_000;
 /// How many sign-ups of one address may wait at once.
 const MOST_SIGN_UPS: i64 = 10;
-const MAX_NAME: usize = 100;
+/// The longest name of a user, in characters.
+pub(super) const MAX_NAME: usize = 100;
 
 /// What somebody who signs up wants, checked.
 pub(crate) struct Wish {
@@ -39,16 +40,7 @@ pub(crate) struct Wish {
 impl Wish {
     pub(crate) fn read(email: &str, password: String, name: Option<String>) -> Result<Self, Problem> {
         let address = read_address(email)?;
-        let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        if name
-            .as_ref()
-            .is_some_and(|name| name.chars().count() > MAX_NAME || name.chars().any(char::is_control))
-        {
-            return Err(Problem::invalid(
-                "name",
-                "has at most 100 characters, none of them a control character",
-            ));
-        }
+        let name = check_name(name)?;
         let own = [address.shown(), address.key(), name.as_deref().unwrap_or_default()];
         if let Some(objection) = rules::objection(&password, &own) {
             return Err(Problem::invalid("password", objection));
@@ -69,6 +61,16 @@ impl Wish {
         let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: self.address.key() };
         Ok(app.passwords.hash(who, self.password).await?)
     }
+}
+
+/// The name that somebody has or is given, without the spaces around it; an empty one is none.
+pub(super) fn check_name(name: Option<String>) -> Result<Option<String>, Problem> {
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let is_unfit = |name: &String| name.chars().count() > MAX_NAME || name.chars().any(char::is_control);
+    if name.as_ref().is_some_and(is_unfit) {
+        return Err(Problem::invalid("name", "has at most 100 characters, none of them a control character"));
+    }
+    Ok(name)
 }
 
 /// Notes a sign-up and mails a code. The answer is the handle by which its maker can ask for another code.
@@ -188,7 +190,7 @@ pub(crate) async fn verify_code(
                 let found =
                     tried.into_iter().find(|one| one_time::is_code(&secrets, &one.id, &code, &one.code_hash));
                 if let Some(sign_up) = found {
-                    return birth.complete(tx, sign_up, previous).await;
+                    return complete(tx, birth, sign_up, previous).await;
                 }
                 let Of::Address(address) = &of else { return Ok(None) };
                 let user = users::find_by_address(tx, &project_id, address).await?;
@@ -271,26 +273,9 @@ pub(crate) async fn verify_link(
     let birth = Birth::new(app, project, visitor)?;
     let outcome = app
         .db
-        .write::<_, Problem>(move |tx| Box::pin(async move { birth.complete(tx, sign_up, previous).await }))
+        .write::<_, Problem>(move |tx| Box::pin(async move { complete(tx, birth, sign_up, previous).await }))
         .await?;
     Ok(outcome.ok_or(Code::LinkInvalid)?.verified(app, project).await)
-}
-
-/// A user who is about to be.
-#[derive(Clone)]
-pub(super) struct Birth {
-    project: Project,
-    pub(super) user_id: String,
-    start: Start,
-    now_ms: i64,
-}
-
-/// What is known of a user who is about to be, whose address has shown to be theirs.
-#[derive(Clone)]
-pub(super) struct Newcomer {
-    pub(super) address: Address,
-    pub(super) name: Option<String>,
-    pub(super) password_phc: String,
 }
 
 enum Outcome {
@@ -314,83 +299,19 @@ impl Outcome {
     }
 }
 
-impl Birth {
-    pub(super) fn new(app: &App, project: &Project, visitor: &Visitor) -> Result<Self, Problem> {
-        let now_ms = app.now_ms();
-        let user_id = Kind::User.new_id(now_ms);
-        let start = Start::new(app, &project.id, &user_id, &["email"], visitor, Pass::default())?;
-        Ok(Self { project: project.clone(), user_id, start, now_ms })
-    }
-
-    /// What a sign-up becomes; `None` if it is gone or the address taken.
-    async fn complete(
-        self,
-        tx: &mut Tx,
-        sign_up: queries::SignUp,
-        previous: Option<Session>,
-    ) -> Result<Option<Outcome>, Problem> {
-        let Some(address) = Address::parse(&sign_up.email) else { return Ok(None) };
-        if !queries::take(tx, &sign_up.id).await? {
-            return Ok(None);
-        }
-        let who = Newcomer { address, name: sign_up.name, password_phc: sign_up.password_phc };
-        let born = self.bear(tx, who, None, previous).await?;
-        Ok(born.map(|born| Outcome::SignedUp(Box::new(born))))
-    }
-
-    /// User, personal organization, the membership that an invitation gives, and session in one step; `None` if the address is
-    /// taken.
-    pub(super) async fn bear(
-        self,
-        tx: &mut Tx,
-        who: Newcomer,
-        invitation: Option<&str>,
-        previous: Option<Session>,
-    ) -> Result<Option<(Started, User)>, Problem> {
-        let Self { project, user_id, mut start, now_ms } = self;
-        let Newcomer { address, name, password_phc } = who;
-        let new = NewUser {
-            id: user_id.clone(),
-            address: address.clone(),
-            email_verified: true,
-            name: name.clone(),
-            password_phc: Some(password_phc),
-        };
-        if !users::create(tx, &project.id, &new, now_ms).await? {
-            return Ok(None);
-        }
-        queries::end_all(tx, &project.id, address.key()).await?;
-        record(tx, &project.id, EventType::UserCreated, &user_id, now_ms);
-        if project.org_enabled && project.personal_orgs {
-            let member = personal_organization(tx, &project, &user_id, &address, name, now_ms).await?;
-            start.session.active_member_id = member;
-        }
-        if let Some(token) = invitation {
-            let joined = invitations::join(tx, (&project.id, &user_id), token, now_ms).await?;
-            start.session.active_member_id = Some(joined.member.id);
-        }
-        let started = start.store(tx, previous).await?;
-        let user = users::find(tx, &project.id, &user_id).await?.ok_or(Code::Internal)?;
-        Ok(Some((started, user)))
-    }
-}
-
-async fn personal_organization(
+/// What a sign-up becomes; `None` if it is gone or the address taken.
+async fn complete(
     tx: &mut Tx,
-    project: &Project,
-    user_id: &str,
-    address: &Address,
-    name: Option<String>,
-    now_ms: i64,
-) -> Result<Option<String>, Problem> {
-    let local = || address.shown().split('@').next().unwrap_or_default().to_owned();
-    let name: String = name.unwrap_or_else(local).chars().take(MAX_NAME - 12).collect();
-    let new = NewOrganization {
-        personal: true,
-        ..NewOrganization::named(&project.id, format!("{name}'s Workspace"), user_id)
-    };
-    let made = organizations::create(tx, new, Actor::User(user_id.to_owned()), now_ms).await;
-    let organization = made.map_err(|error: CreateError| Problem::from(error))?;
-    let member = members::find(tx, &project.id, user_id, &organization.id).await?;
-    Ok(member.map(|member| member.id))
+    birth: Birth,
+    sign_up: queries::SignUp,
+    previous: Option<Session>,
+) -> Result<Option<Outcome>, Problem> {
+    let Some(address) = Address::parse(&sign_up.email) else { return Ok(None) };
+    if !queries::take(tx, &sign_up.id).await? {
+        return Ok(None);
+    }
+    let password_phc = Some(sign_up.password_phc);
+    let who = Newcomer { address, email_verified: true, name: sign_up.name, password_phc };
+    let born = birth.bear(tx, who, None, previous).await?;
+    Ok(born.map(|born| Outcome::SignedUp(Box::new(born))))
 }

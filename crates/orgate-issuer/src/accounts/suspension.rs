@@ -5,26 +5,24 @@
 
 use axum::{
     extract::{Path, State},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use http::header;
 use serde_json::json;
 
+use super::directory::{STATES, USER, is_active, shown};
 use crate::{
     app::Shared,
-    db::Tx,
+    db::{DbError, Tx},
     events::{Actor, Event, EventType},
     factors,
     http::{Problem, body::Json, problem::Code},
     ids::Kind,
-    login::session,
+    login::{account::private, session},
     one_time,
-    openapi::{Named, Routes, body, email, flag, object, one_of, operators, patch, text},
+    openapi::{Routes, body, one_of, operators, patch},
     operators::{Operator, Rank},
     users::{self, User},
 };
-
-const STATES: [&str; 2] = ["active", "suspended"];
 
 pub(crate) fn router() -> Routes {
     let about = operators("changeUser", "Suspend a user, or end that")
@@ -33,16 +31,6 @@ pub(crate) fn router() -> Routes {
     Routes::new().at("/api/platform/projects/{project}/users/{user}", patch(change, about))
 }
 
-const USER: Named = Named("User", || {
-    object()
-        .with("id", text())
-        .with("email", email())
-        .with("email_verified", flag())
-        .with("name", text().or_null())
-        .with("status", one_of(STATES))
-        .done()
-});
-
 async fn change(
     State(app): State<Shared>,
     operator: Operator,
@@ -50,11 +38,7 @@ async fn change(
     Json(mut body): Json,
 ) -> Result<Response, Problem> {
     operator.require(&mut *app.db.read().await?, &project, Rank::Admin).await?;
-    let active = match body.required_text("status")?.as_str() {
-        "active" => true,
-        "suspended" => false,
-        _ => return Err(Problem::invalid("status", "is `active` or `suspended`")),
-    };
+    let active = is_active(&body.required_text("status")?)?;
     body.finish()?;
     let (id, now) = (Kind::User.canonical(&user), app.now_ms());
     let user = app
@@ -66,14 +50,20 @@ async fn change(
             })
         })
         .await?;
-    let shown = json!({
-        "id": user.id,
-        "email": user.email,
-        "email_verified": user.email_verified,
-        "name": user.name,
-        "status": if user.active { "active" } else { "suspended" },
-    });
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(shown)).into_response())
+    Ok(private(shown(&user)))
+}
+
+/// Ends everything that was issued to a user, and what is under way: a sign-in that waits for its second factor, and what
+/// was mailed.
+pub(super) async fn sign_out(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    actor: &Actor,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    one_time::end_all(tx, user_id).await?;
+    factors::end_tickets(tx, user_id).await?;
+    session::expel_all(tx, (project_id, user_id), None, actor, now_ms).await
 }
 
 /// Suspends a user of the project, or ends that.
@@ -87,9 +77,7 @@ pub(crate) async fn set_active(
     // Whoever is signing in comes before or after the whole.
     if users::set_active(tx, project_id, user_id, active, now_ms).await? {
         if !active {
-            one_time::end_all(tx, user_id).await?;
-            factors::end_tickets(tx, user_id).await?;
-            session::expel_all(tx, (project_id, user_id), None, &actor, now_ms).await?;
+            sign_out(tx, (project_id, user_id), &actor, now_ms).await?;
         }
         tx.record(Event {
             project_id: project_id.to_owned(),

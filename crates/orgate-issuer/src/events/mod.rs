@@ -79,6 +79,7 @@ macro_rules! types {
 }
 
 types! {
+    ProjectCreated "project.created"
     ProjectUpdated "project.updated"
     ProjectKeyCreated "project_key.created"
     ProjectKeyRevoked "project_key.revoked"

@@ -16,6 +16,11 @@ pub(crate) fn operator_path(public: &PublicUrl) -> String {
     format!("{}/api/platform", public.path())
 }
 
+/// The name of the operators' cookie for the pages of the console.
+pub(crate) fn console_name(public: &PublicUrl) -> String {
+    host_name(public, "orgate-console")
+}
+
 /// The name of the end users' session cookie of a project.
 pub(crate) fn session_name(settings: &Settings, public: &PublicUrl, project_id: &str) -> String {
     match &settings.session_cookie {

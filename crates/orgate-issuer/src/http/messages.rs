@@ -31,6 +31,18 @@ pub(crate) fn refused(code: Code) -> Value {
     said("{what}.", context! { what => part(code.title()) })
 }
 
+/// What is said, in one language.
+#[cfg(test)]
+pub(crate) fn spoken(language: Language, said: &Value) -> Result<String, Error> {
+    Messages::of(language)?.say(said)
+}
+
+/// Whether there is such a message.
+#[cfg(test)]
+pub(crate) fn is_known(text: &str) -> bool {
+    Messages::of(Language::Arabic).is_ok_and(|messages| messages.known.contains_key(text))
+}
+
 /// The messages of one language.
 #[derive(Clone)]
 pub(super) struct Messages {
@@ -59,8 +71,10 @@ impl Messages {
         let mut text = self.find(key)?.to_owned();
         for name in holes.args() {
             let hole: Value = holes.get(name)?;
-            let shown = self.isolated(&HtmlEscape(&hole.to_string()).to_string());
-            text = text.replace(&format!("{{{name}}}"), &shown);
+            let escaped = HtmlEscape(&hole.to_string()).to_string();
+            // An address in an attribute stays as it is.
+            let text_of = text.replace(&format!("\"{{{name}}}\""), &format!("\"{escaped}\""));
+            text = text_of.replace(&format!("{{{name}}}"), &self.isolated(&escaped));
         }
         Ok(Value::from_safe_string(text))
     }
@@ -152,7 +166,8 @@ mod tests {
             assert!(!other.trim().is_empty(), "{english}");
             assert_eq!(marks(english), marks(other), "{english}");
             let words = without(&without(other, '<', '>'), '{', '}');
-            let words = words.replace("orgate", "").replace("https", "").replace("http", "");
+            let words =
+                ["orgate", "https", "http", "JSON"].iter().fold(words, |words, name| words.replace(name, ""));
             assert!(!words.contains(|c: char| c.is_ascii_alphabetic()), "{english}: {other}");
         }
     }

@@ -137,6 +137,11 @@ impl PageError {
                 "Your role does not reach this far",
                 "What you asked for needs a higher role in the organization. Ask somebody who has one.",
             ),
+            "operator_forbidden" => (
+                StatusCode::FORBIDDEN,
+                "Your rank does not reach this far",
+                "You can look at this project and not change it. Ask one of its owners.",
+            ),
             "organizations_disabled" => (
                 StatusCode::CONFLICT,
                 "There are no organizations here",

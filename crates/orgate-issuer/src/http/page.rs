@@ -32,10 +32,14 @@ const STYLE: &str = include_str!("../../templates/style.css");
 const WORKSPACE_STYLE: &str = include_str!("../../templates/workspace.css");
 /// What their templates begin with.
 const WORKSPACE: &str = "org_";
+/// What the console's pages have besides, and what their templates begin with.
+const CONSOLE_STYLE: &str =
+    concat!(include_str!("../../templates/workspace.css"), include_str!("../../templates/console.css"));
+const CONSOLE: &str = "console_";
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 33] = [
+const TEMPLATES: [(&str, &str); 46] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -61,6 +65,19 @@ const TEMPLATES: [(&str, &str); 33] = [
     ("org_key_shown.html", include_str!("../../templates/org_key_shown.html")),
     ("org_audit.html", include_str!("../../templates/org_audit.html")),
     ("org_settings.html", include_str!("../../templates/org_settings.html")),
+    ("console_layout.html", include_str!("../../templates/console_layout.html")),
+    ("console_macros.html", include_str!("../../templates/console_macros.html")),
+    ("console_sign_in.html", include_str!("../../templates/console_sign_in.html")),
+    ("console_projects.html", include_str!("../../templates/console_projects.html")),
+    ("console_project_made.html", include_str!("../../templates/console_project_made.html")),
+    ("console_overview.html", include_str!("../../templates/console_overview.html")),
+    ("console_organizations.html", include_str!("../../templates/console_organizations.html")),
+    ("console_organization.html", include_str!("../../templates/console_organization.html")),
+    ("console_permissions.html", include_str!("../../templates/console_permissions.html")),
+    ("console_webhooks.html", include_str!("../../templates/console_webhooks.html")),
+    ("console_webhook.html", include_str!("../../templates/console_webhook.html")),
+    ("console_webhook_secret.html", include_str!("../../templates/console_webhook_secret.html")),
+    ("console_settings.html", include_str!("../../templates/console_settings.html")),
     ("found.html", include_str!("../../templates/found.html")),
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
@@ -161,11 +178,15 @@ impl Pages {
     /// Fills in what [`show`](Self::show) has begun; any other answer stays as it is.
     pub(crate) fn fill(&self, mut response: Response, viewer: &Viewer) -> Response {
         let Some(blank) = response.extensions_mut().remove::<Blank>() else { return response };
-        // The pages about organizations are in English so far, and say so.
-        let is_workspace = blank.template.starts_with(WORKSPACE);
+        let is_console = blank.template.starts_with(CONSOLE);
+        // Operators read English.
         let in_english = Viewer { language: Language::English, query: None, ..viewer.clone() };
-        let viewer = if is_workspace { &in_english } else { viewer };
-        let besides = if is_workspace { WORKSPACE_STYLE } else { "" };
+        let viewer = if is_console { &in_english } else { viewer };
+        let besides = match () {
+            () if blank.template.starts_with(WORKSPACE) => WORKSPACE_STYLE,
+            () if is_console => CONSOLE_STYLE,
+            () => "",
+        };
         let style = format!("{STYLE}{besides}{}", viewer.brand.style());
         let html = match self.render(&blank, viewer, &style) {
             Ok(html) => html,
@@ -294,6 +315,46 @@ mod tests {
                     assert!(known.contains_key(&key), "`{key}` of {name} is no message");
                 }
             }
+        }
+    }
+
+    /// `source` without what stands between `open` and `close`.
+    fn without(source: &str, open: &str, close: &str) -> String {
+        let mut parts = source.split(open);
+        let first = parts.next().unwrap().to_owned();
+        parts.fold(first, |rest, part| rest + part.split_once(close).unwrap().1)
+    }
+
+    #[test]
+    fn no_template_says_anything_but_messages() {
+        for (name, source) in TEMPLATES.iter().filter(|(name, _)| !name.starts_with(CONSOLE)) {
+            // What a macro is given to say: its own names and attributes are small letters.
+            for expression in source.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
+                for (at, _) in expression.match_indices('"') {
+                    let rest = &expression[at + 1..];
+                    let is_said = expression[..at].ends_with("t(") || rest.starts_with("Type ");
+                    let begins_a_sentence = rest.starts_with(|c: char| c.is_ascii_uppercase());
+                    assert!(
+                        is_said || !begins_a_sentence,
+                        "`{rest}` of {name} is not said in any other language"
+                    );
+                }
+            }
+            let values = without(&without(source, "{{", "}}"), "{%", "%}");
+            for attribute in ["aria-label", "data-name", "placeholder", "alt", "title", "summary"] {
+                for said in values.split(&format!(" {attribute}=\"")).skip(1) {
+                    let said = said.split('"').next().unwrap();
+                    let is_sample = matches!(said, "https://" | "usr_…" | "http://127.0.0.1:3000/callback");
+                    assert!(
+                        said.is_empty() || is_sample,
+                        "`{said}` of {name} is not said in any other language"
+                    );
+                }
+            }
+            let text = without(&without(&values, "<code", "</code>"), "<", ">").replace(" UTC", "");
+            let words: Vec<&str> =
+                text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).collect();
+            assert!(words.is_empty(), "{words:?} of {name} is not said in any other language");
         }
     }
 

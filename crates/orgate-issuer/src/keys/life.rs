@@ -32,6 +32,54 @@ pub struct KeyInfo {
     pub until: Option<String>,
 }
 
+/// How many keys of a project are remembered that are gone.
+const MOST_REMOVED: i64 = 20;
+
+/// What became of a signing key, and what will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) kid: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) state: State,
+    pub(crate) created_at: i64,
+    pub(super) active_at: Option<i64>,
+    pub(super) retire_at: Option<i64>,
+    pub(super) remove_at: Option<i64>,
+}
+
+impl Life {
+    /// Since when its state lasts.
+    pub(crate) fn since(&self) -> i64 {
+        let since = match self.state {
+            State::Next => None,
+            State::Active => self.active_at,
+            State::Retiring => self.retire_at,
+            State::Removed => self.remove_at,
+        };
+        since.unwrap_or(self.created_at)
+    }
+
+    /// When it began to sign or will; never, for one that was removed before.
+    pub(crate) fn signs_from(&self) -> Option<i64> {
+        let was_removed_first = |at: &i64| self.state == State::Removed && self.remove_at < Some(*at);
+        self.active_at.filter(|at| !was_removed_first(at))
+    }
+
+    /// When it signed last, if that is over.
+    pub(crate) fn signs_until(&self) -> Option<i64> {
+        match self.state {
+            State::Next | State::Active => None,
+            State::Retiring => self.retire_at,
+            State::Removed => self.retire_at.or_else(|| self.signs_from().and(self.remove_at)),
+        }
+    }
+
+    /// When it went out of the key set or will, if that is known.
+    pub(crate) fn shown_until(&self) -> Option<i64> {
+        self.remove_at
+    }
+}
+
 /// Why no key follows.
 #[derive(Debug)]
 pub(crate) enum RotateError {
@@ -79,6 +127,17 @@ impl Keys {
         Ok(all)
     }
 
+    /// The keys of one project, those that sign nothing any more included as far as they are remembered: by algorithm, the
+    /// oldest first. What is missing is made, and what is due is done before.
+    pub(crate) async fn lives(&self, project: &str, now_ms: i64) -> Result<Vec<Life>, KeyError> {
+        self.published(project, now_ms).await?;
+        self.read(project, now_ms).await?;
+        let mut conn = self.db.read().await?;
+        let mut lives = queries::lives(&mut conn, project, MOST_REMOVED).await?;
+        lives.sort_by_key(|life| (life.algorithm.index(), life.created_at));
+        Ok(lives)
+    }
+
     /// Shows a key that will sign in a day; with `at_once`, signs with a new one and forgets every other of the
     /// algorithm.
     pub(crate) async fn rotate(
@@ -86,7 +145,7 @@ impl Keys {
         project: &str,
         algorithm: Algorithm,
         at_once: bool,
-        now_ms: i64,
+        (actor, now_ms): (Actor, i64),
     ) -> Result<String, RotateError> {
         let living = queries::living(&mut *self.db.read().await?, project).await?;
         let of_algorithm = living.into_iter().filter(|key| key.algorithm == algorithm);
@@ -102,7 +161,7 @@ impl Keys {
         };
         let key = self.generate(project, algorithm, state, now_ms).await?;
         let kid = key.kid.clone();
-        if !self.store(project, key, revoked, now_ms).await? {
+        if !self.store(project, key, revoked, (actor, now_ms)).await? {
             // Somebody else put one in its place meanwhile.
             return Err(DbError::Unavailable("another key was made at the same time".to_owned()).into());
         }
@@ -133,16 +192,16 @@ pub(super) async fn advance(db: &Db, project: &str, now_ms: i64) -> Result<(), D
                 if !is_due(&key, now_ms) {
                     continue;
                 }
-                let alg = key.algorithm.as_str();
+                let (alg, itself) = (key.algorithm.as_str(), (&Actor::System, now_ms));
                 match key.state {
                     State::Next if queries::is_next(tx, &key.kid).await? => {
                         queries::retire(tx, &project, alg, now_ms, now_ms + LINGER_MS).await?;
                         if queries::promote(tx, &key.kid, now_ms).await? {
-                            record(tx, &project, EventType::KeyRotated, &key.kid, alg, now_ms);
+                            record(tx, &project, EventType::KeyRotated, (&key.kid, alg), itself);
                         }
                     }
                     State::Retiring if queries::remove(tx, &key.kid, now_ms).await? => {
-                        record(tx, &project, EventType::KeyRemoved, &key.kid, alg, now_ms);
+                        record(tx, &project, EventType::KeyRemoved, (&key.kid, alg), itself);
                     }
                     _ => {}
                 }
@@ -159,26 +218,26 @@ pub(super) async fn store(
     project: &str,
     key: &StoredKey,
     revoked: &[String],
-    now_ms: i64,
+    (actor, now_ms): (&Actor, i64),
 ) -> Result<bool, DbError> {
     let alg = key.algorithm.as_str();
     for kid in revoked {
         if queries::remove(tx, kid, now_ms).await? {
-            record(tx, project, EventType::KeyRevoked, kid, alg, now_ms);
+            record(tx, project, EventType::KeyRevoked, (kid, alg), (actor, now_ms));
         }
     }
     if !queries::insert(tx, project, key).await? {
         return Ok(false);
     }
-    record(tx, project, EventType::KeyCreated, &key.kid, alg, now_ms);
+    record(tx, project, EventType::KeyCreated, (&key.kid, alg), (actor, now_ms));
     Ok(true)
 }
 
-fn record(tx: &mut Tx, project: &str, kind: EventType, kid: &str, alg: &str, at: i64) {
+fn record(tx: &mut Tx, project: &str, kind: EventType, (kid, alg): (&str, &str), (actor, at): (&Actor, i64)) {
     tx.record(Event {
         project_id: project.to_owned(),
         kind,
-        actor: Actor::System,
+        actor: actor.clone(),
         org_id: None,
         target_id: kid.to_owned(),
         data: json!({ "alg": alg }),

@@ -24,11 +24,16 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub(crate) use self::proven::{signed_by_project, unproven};
-pub(crate) use self::{algorithm::Algorithm, ring::Ring};
+pub(crate) use self::{
+    algorithm::Algorithm,
+    life::{Life, RotateError},
+    ring::Ring,
+};
 use self::{algorithm::KeyPair, queries::StoredKey, ring::Entry};
 pub use self::{development::DevelopmentKey, life::KeyInfo};
 use crate::{
     db::{BoxFuture, Db, DbError, Tx},
+    events::Actor,
     ids::Kind,
     secret::{Secrets, random_token},
 };
@@ -53,9 +58,9 @@ pub(crate) enum State {
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Next, Self::Active, Self::Retiring, Self::Removed];
+    pub(crate) const ALL: [Self; 4] = [Self::Next, Self::Active, Self::Retiring, Self::Removed];
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Next => "next",
             Self::Active => "active",
@@ -174,7 +179,7 @@ impl Keys {
             return Ok(key);
         }
         let key = self.generate(project, algorithm, State::Active, now_ms).await?;
-        self.store(project, key, Vec::new(), now_ms).await?;
+        self.store(project, key, Vec::new(), (Actor::System, now_ms)).await?;
         // If another process of this installation was first, its key is the active one.
         self.read(project, now_ms).await?.active(algorithm).ok_or(KeyError::Crypto)
     }
@@ -276,12 +281,12 @@ impl Keys {
         project: &str,
         key: StoredKey,
         revoked: Vec<String>,
-        now_ms: i64,
+        (actor, now_ms): (Actor, i64),
     ) -> Result<bool, DbError> {
         let project = project.to_owned();
         self.db
             .write(move |tx| -> BoxFuture<'_, Result<bool, DbError>> {
-                Box::pin(async move { life::store(tx, &project, &key, &revoked, now_ms).await })
+                Box::pin(async move { life::store(tx, &project, &key, &revoked, (&actor, now_ms)).await })
             })
             .await
     }

@@ -1,6 +1,6 @@
 //! The SQL of the signing keys.
 
-use super::{Algorithm, State};
+use super::{Algorithm, State, life::Life};
 use crate::db::{Conn, DbError, Row, sql};
 
 /// A key as it is stored.
@@ -19,7 +19,6 @@ pub(super) struct StoredKey {
 
 fn read(row: &Row) -> Result<StoredKey, DbError> {
     let (algorithm, state) = (row.text("alg")?, row.text("state")?);
-    let unknown = |what: &str| DbError::Inconsistent(format!("a signing key has the unknown `{what}`"));
     Ok(StoredKey {
         kid: row.text("kid")?,
         algorithm: Algorithm::parse(&algorithm).ok_or_else(|| unknown(&algorithm))?,
@@ -39,6 +38,37 @@ pub(super) async fn living(conn: &mut Conn, project_id: &str) -> Result<Vec<Stor
                          ORDER BY created_at, kid")
     .bind(project_id);
     conn.all(statement).await?.iter().map(read).collect()
+}
+
+/// What became of the keys of a project; of those that are gone, the newest `most`.
+pub(super) async fn lives(conn: &mut Conn, project_id: &str, most: i64) -> Result<Vec<Life>, DbError> {
+    let shown = sql(
+        "SELECT kid, alg, state, created_at, active_at, retire_at, remove_at
+                     FROM signing_keys WHERE project_id = $1 AND state <> 'removed' ORDER BY created_at, kid",
+    );
+    let gone = sql("SELECT kid, alg, state, created_at, active_at, retire_at, remove_at
+                    FROM signing_keys WHERE project_id = $1 AND state = 'removed'
+                    ORDER BY remove_at DESC, kid LIMIT $2");
+    let mut rows = conn.all(gone.bind(project_id).bind(most)).await?;
+    rows.extend(conn.all(shown.bind(project_id)).await?);
+    rows.iter().map(read_life).collect()
+}
+
+fn read_life(row: &Row) -> Result<Life, DbError> {
+    let (algorithm, state) = (row.text("alg")?, row.text("state")?);
+    Ok(Life {
+        kid: row.text("kid")?,
+        algorithm: Algorithm::parse(&algorithm).ok_or_else(|| unknown(&algorithm))?,
+        state: State::parse(&state).ok_or_else(|| unknown(&state))?,
+        created_at: row.int("created_at")?,
+        active_at: row.int_opt("active_at")?,
+        retire_at: row.int_opt("retire_at")?,
+        remove_at: row.int_opt("remove_at")?,
+    })
+}
+
+fn unknown(what: &str) -> DbError {
+    DbError::Inconsistent(format!("a signing key has the unknown `{what}`"))
 }
 
 /// Algorithm and public part of a key, whatever became of it.

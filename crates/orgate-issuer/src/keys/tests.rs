@@ -124,8 +124,9 @@ async fn a_key_is_shown_before_it_signs_and_after() {
     let site = site().await;
     let old = kid(&site.tokens("admin", None).await);
     let keys = &site.issuer.app().keys;
-    let next = keys.rotate("proj_p", Algorithm::Es256, false, NOW).await.unwrap();
-    let waiting = keys.rotate("proj_p", Algorithm::Es256, false, NOW).await.unwrap_err().to_string();
+    let next = keys.rotate("proj_p", Algorithm::Es256, false, (Actor::System, NOW)).await.unwrap();
+    let waiting =
+        keys.rotate("proj_p", Algorithm::Es256, false, (Actor::System, NOW)).await.unwrap_err().to_string();
     assert!(waiting.contains(&next) && waiting.contains("help:"), "{waiting}");
     assert_eq!(kids(&site).await, [old.clone(), next.clone()]);
     site.clock.advance(24 * 3_600_000 - 1);
@@ -155,8 +156,8 @@ async fn a_key_that_leaked_is_gone_at_once() {
     let site = site().await;
     let tokens = site.tokens("admin", None).await;
     let keys = &site.issuer.app().keys;
-    let next = keys.rotate("proj_p", Algorithm::Es256, false, NOW).await.unwrap();
-    let new = keys.rotate("proj_p", Algorithm::Es256, true, NOW).await.unwrap();
+    let next = keys.rotate("proj_p", Algorithm::Es256, false, (Actor::System, NOW)).await.unwrap();
+    let new = keys.rotate("proj_p", Algorithm::Es256, true, (Actor::System, NOW)).await.unwrap();
     assert_eq!(
         kids(&site).await,
         std::slice::from_ref(&new),
@@ -206,6 +207,6 @@ async fn a_key_set_that_is_known_is_not_sent_again() {
         assert_eq!(reply.headers["cache-control"], "public, max-age=300");
     }
     assert_eq!(ask("\"x\"").await.status, 200);
-    site.issuer.app().keys.rotate("proj_p", Algorithm::EdDsa, false, NOW).await.unwrap();
+    site.issuer.app().keys.rotate("proj_p", Algorithm::EdDsa, false, (Actor::System, NOW)).await.unwrap();
     assert_eq!(ask(&tag).await.status, 200);
 }

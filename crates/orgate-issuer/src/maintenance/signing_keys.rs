@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     config::{Settings, StartError},
     db::{DatabaseUrl, Db},
+    events::Actor,
     issuer::open_secrets,
     keys::{Algorithm, KeyInfo, Keys},
 };
@@ -86,7 +87,8 @@ impl Maintenance {
             ));
         }
         for (project, algorithm) in wanted {
-            self.keys.rotate(&project, algorithm, at_once, self.clock.now_ms()).await.map_err(failed)?;
+            let by = (Actor::System, self.clock.now_ms());
+            self.keys.rotate(&project, algorithm, at_once, by).await.map_err(failed)?;
         }
         self.keys().await
     }

@@ -14,6 +14,7 @@ mod catalogue;
 pub(crate) mod denied;
 mod described;
 mod domains;
+pub(crate) mod inside;
 mod invitations;
 mod invited;
 mod members;

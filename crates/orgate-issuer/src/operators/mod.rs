@@ -5,6 +5,7 @@
 //! in are limited as those of end users are (`throttle`).
 
 pub(crate) mod keys;
+mod oneself;
 mod queries;
 pub(crate) mod routes;
 
@@ -19,11 +20,11 @@ use crate::{
     ids::Kind,
     password::{Checked, For},
     secret::{fingerprint, random_token},
-    throttle::{self, Admission, Device, Owner, Visitor},
+    throttle::{self, Admission, Device, Owner, Pass, Visitor},
 };
 
 const SESSION_IDLE_MS: i64 = 7 * 24 * 3_600_000;
-const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
+pub(crate) const SESSION_ABS_MS: i64 = 30 * 24 * 3_600_000;
 /// Where their accounts are, among the limits.
 const REALM: &str = "operators";
 
@@ -44,6 +45,8 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
+    pub(crate) const ALL: [Self; 3] = [Self::Viewer, Self::Admin, Self::Owner];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -53,7 +56,7 @@ impl Rank {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Viewer, Self::Admin, Self::Owner].into_iter().find(|rank| rank.as_str() == text)
+        Self::ALL.into_iter().find(|rank| rank.as_str() == text)
     }
 }
 
@@ -86,6 +89,11 @@ impl Operator {
         Ok(Self { id, only: Some(key.project_id) })
     }
 
+    /// The one project that the request is bound to, as one with a key is.
+    pub(crate) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
+    }
+
     /// What the operator is in the project; `None` for an outsider.
     pub(crate) async fn rank(&self, conn: &mut Conn, project_id: &str) -> Result<Option<Rank>, DbError> {
         if self.only.as_deref().is_some_and(|only| only != project_id) {
@@ -105,14 +113,19 @@ impl Operator {
 }
 
 /// A fresh sign-in: the values of its cookies.
-struct SignedIn {
-    session: String,
+pub(crate) struct SignedIn {
+    pub(crate) session: String,
     /// By which the browser is known from now on, if it was not.
-    device: Option<String>,
+    pub(crate) device: Option<String>,
 }
 
 /// Starts a session for the operator with `email` and `password`.
-async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<SignedIn, Problem> {
+pub(crate) async fn sign_in(
+    app: &App,
+    visitor: &Visitor,
+    email: &str,
+    password: String,
+) -> Result<SignedIn, Problem> {
     let address = Address::parse(email);
     let account = address.as_ref().map_or(email.trim(), |address| address.key());
     let found = match &address {
@@ -120,17 +133,7 @@ async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) ->
         None => None,
     };
     let (id, stored) = found.unzip();
-    let tried = throttle::Account {
-        realm: REALM.to_owned(),
-        address: account.to_owned(),
-        owner: id.clone().map(Owner::Operator),
-    };
-    let pass = match throttle::admit(app, visitor, tried).await? {
-        Admission::Granted(pass) => pass,
-        Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
-    };
-    let who = For::Request { peer: visitor.peer.0, realm: REALM, account };
-    let checked = app.passwords.check(who, password, stored).await?;
+    let (pass, checked) = guess(app, visitor, (account, id.as_deref()), (password, stored)).await?;
     let (Some(id), Checked::Right { .. }) = (id, checked) else {
         tracing::info!(reason = "invalid_credentials", "an operator's sign-in failed");
         return Err(Code::InvalidCredentials.into());
@@ -151,6 +154,44 @@ async fn sign_in(app: &App, visitor: &Visitor, email: &str, password: String) ->
     Ok(signed_in)
 }
 
+/// Compares a password with the stored one, where the limits on guessing have room for it.
+async fn guess(
+    app: &App,
+    visitor: &Visitor,
+    (account, id): (&str, Option<&str>),
+    (password, stored): (String, Option<String>),
+) -> Result<(Pass, Checked), Problem> {
+    let tried = throttle::Account {
+        realm: REALM.to_owned(),
+        address: account.to_owned(),
+        owner: id.map(|id| Owner::Operator(id.to_owned())),
+    };
+    let pass = match throttle::admit(app, visitor, tried).await? {
+        Admission::Granted(pass) => pass,
+        Admission::Wait(seconds) => return Err(Problem::new(Code::Locked).after(seconds)),
+    };
+    let who = For::Request { peer: visitor.peer.0, realm: REALM, account };
+    Ok((pass, app.passwords.check(who, password, stored).await?))
+}
+
+/// Id and address of the operator whose session this is, if it has not ended.
+pub(crate) async fn signed_in(
+    conn: &mut Conn,
+    token: &str,
+    now_ms: i64,
+) -> Result<Option<(String, String)>, DbError> {
+    let Some(id) = queries::session(conn, &fingerprint(token), now_ms).await? else { return Ok(None) };
+    Ok(queries::find(conn, &id).await?.map(|stored| (id, stored.email)))
+}
+
+/// Ends the session.
+pub(crate) async fn sign_out(app: &App, token: &str) -> Result<(), DbError> {
+    let hash = fingerprint(token);
+    app.db
+        .write::<_, DbError>(move |tx| Box::pin(async move { queries::delete_session(tx, &hash).await }))
+        .await
+}
+
 /// What a stored operator is compared with.
 pub(crate) struct Account {
     pub(crate) id: String,
@@ -166,6 +207,11 @@ pub(crate) async fn find(conn: &mut Conn, address: &Address) -> Result<Option<Ac
 /// What the operator `id` is in the project.
 pub(crate) async fn rank_of(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<Rank>, DbError> {
     queries::rank(conn, project_id, id).await
+}
+
+/// How many projects the operator owns.
+pub(crate) async fn count_owned(conn: &mut Conn, id: &str) -> Result<i64, DbError> {
+    queries::count_owned(conn, id).await
 }
 
 /// Whether there is any operator.

@@ -15,6 +15,25 @@ pub(super) async fn credentials(
     conn.first(statement).await?.map(|row| Ok((row.text("id")?, row.text("password_phc")?))).transpose()
 }
 
+/// An operator as they are stored.
+pub(super) struct Stored {
+    pub(super) email: String,
+    pub(super) email_norm: String,
+    pub(super) password_phc: String,
+}
+
+pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Stored>, DbError> {
+    let statement = sql("SELECT email, email_norm, password_phc FROM operators WHERE id = $1").bind(id);
+    let read = |row: Row| {
+        Ok(Stored {
+            email: row.text("email")?,
+            email_norm: row.text("email_norm")?,
+            password_phc: row.text("password_phc")?,
+        })
+    };
+    conn.first(statement).await?.map(read).transpose()
+}
+
 pub(super) async fn any(conn: &mut Conn) -> Result<bool, DbError> {
     Ok(conn.first(sql("SELECT id FROM operators LIMIT 1")).await?.is_some())
 }
@@ -55,6 +74,22 @@ pub(super) async fn set_password(
     .map(|_| ())
 }
 
+/// Stores another password hash in place of `known`; `false` if it is not that any more.
+pub(super) async fn replace_password(
+    conn: &mut Conn,
+    id: &str,
+    (known, new): (&str, &str),
+    now_ms: i64,
+) -> Result<bool, DbError> {
+    let statement = sql("UPDATE operators SET password_phc = $3, updated_at = $4
+                         WHERE id = $1 AND password_phc = $2")
+    .bind(id)
+    .bind(known)
+    .bind(new)
+    .bind(now_ms);
+    Ok(conn.run(statement).await? == 1)
+}
+
 pub(super) async fn assign(conn: &mut Conn, id: &str, project_id: &str, rank: Rank) -> Result<bool, DbError> {
     let statement = sql("INSERT INTO project_operators (project_id, operator_id, role) VALUES ($1, $2, $3)
                          ON CONFLICT (project_id, operator_id) DO NOTHING")
@@ -72,6 +107,12 @@ pub(super) async fn rank(conn: &mut Conn, project_id: &str, id: &str) -> Result<
         Some(row) => Ok(Rank::parse(&row.text("role")?)),
         None => Ok(None),
     }
+}
+
+pub(super) async fn count_owned(conn: &mut Conn, id: &str) -> Result<i64, DbError> {
+    let statement =
+        sql("SELECT COUNT(*) AS n FROM project_operators WHERE operator_id = $1 AND role = 'owner'").bind(id);
+    conn.first(statement).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
 pub(super) async fn insert_session(
@@ -107,6 +148,24 @@ pub(super) async fn session(
     .bind(token_hash)
     .bind(now_ms);
     conn.first(statement).await?.map(|row| row.text("operator_id")).transpose()
+}
+
+/// When a session ends if nothing else ends it.
+pub(super) async fn session_end(conn: &mut Conn, token_hash: &str) -> Result<Option<i64>, DbError> {
+    let statement =
+        sql("SELECT idle_exp, abs_exp FROM operator_sessions WHERE token_hash = $1").bind(token_hash);
+    let Some(row) = conn.first(statement).await? else { return Ok(None) };
+    Ok(Some(row.int("idle_exp")?.min(row.int("abs_exp")?)))
+}
+
+/// Ends every session of an operator but the one with this hash.
+pub(super) async fn delete_other_sessions(
+    conn: &mut Conn,
+    operator_id: &str,
+    token_hash: &str,
+) -> Result<(), DbError> {
+    let statement = sql("DELETE FROM operator_sessions WHERE operator_id = $1 AND token_hash <> $2");
+    conn.run(statement.bind(operator_id).bind(token_hash)).await.map(|_| ())
 }
 
 pub(super) async fn delete_session(conn: &mut Conn, token_hash: &str) -> Result<(), DbError> {

@@ -6,13 +6,11 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 
-use super::{SESSION_ABS_MS, queries, sign_in};
+use super::{SESSION_ABS_MS, sign_in, sign_out};
 use crate::{
     app::Shared,
-    db::DbError,
     http::{Problem, body::Json, cookies, csrf, peer::Peer, problem::Code},
     openapi::{Routes, body, email, operators, post, text},
-    secret::fingerprint,
     throttle::{PLACE_MEMORY_MS, Visitor},
 };
 
@@ -26,6 +24,7 @@ pub(crate) fn router() -> Routes {
     Routes::new()
         .at("/api/platform/operators/login", post(login, in_))
         .at("/api/platform/operators/logout", post(logout, out))
+        .merge(super::oneself::router())
         .merge(super::keys::router())
 }
 
@@ -55,10 +54,7 @@ async fn login(
 async fn logout(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     csrf::check(&headers, &app.public, &[])?;
     if let Some(token) = cookies::read(&headers, cookies::OPERATOR) {
-        let hash = fingerprint(&token);
-        app.db
-            .write::<_, DbError>(move |tx| Box::pin(async move { queries::delete_session(tx, &hash).await }))
-            .await?;
+        sign_out(&app, &token).await?;
     }
     let cookie = cookies::set(&app.public, cookies::OPERATOR, "", &cookies::operator_path(&app.public), 0);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

@@ -128,3 +128,71 @@ async fn where_an_operator_was_is_forgotten_and_names_nobody() {
     crate::upkeep::purge(site.issuer.app()).await.unwrap();
     assert_eq!(site.count("SELECT COUNT(*) AS n FROM operator_places").await, 0);
 }
+
+const ME: &str = "/api/platform/operators/me";
+
+/// A key of `proj_p` for everything, made by the operator of the browser.
+async fn key(browser: &Browser) -> String {
+    let keys = "/api/platform/projects/proj_p/keys";
+    let made = browser.json(Method::POST, keys, &json!({ "name": "ci" })).await;
+    made.json()["secret"].as_str().unwrap().to_owned()
+}
+
+#[orgate_testkit::both]
+async fn an_operator_reads_who_asks() {
+    let site = site().await;
+    assert_eq!(site.browser().get(ME).await.status, 401);
+    let own = site.browser();
+    own.operator("ops@example.com").await;
+    let me = own.get(ME).await.json();
+    assert_eq!((&me["email"], &me["project_id"]), (&json!("ops@example.com"), &json!(null)));
+    assert_eq!(me["expires_at"], json!(crate::clock::rfc3339(crate::testing::NOW + super::SESSION_IDLE_MS)));
+    let authorization = format!("Bearer {}", key(&own).await);
+    let headers = [("authorization", authorization.as_str())];
+    let program = site.browser().send(Method::GET, ME, &headers, String::new()).await.json();
+    assert_eq!((&program["id"], &program["project_id"]), (&me["id"], &json!("proj_p")));
+    assert_eq!(program["expires_at"], json!(null), "a key is no session");
+}
+
+#[orgate_testkit::both]
+async fn another_password_of_an_operator_ends_every_other_session() {
+    const PATH: &str = "/api/platform/operators/password";
+    let site = site().await;
+    let (own, other) = (site.browser(), site.browser());
+    own.operator("ops@example.com").await;
+    other.operator("ops@example.com").await;
+    let wish = |known: &str, new: &str| json!({ "current_password": known, "password": new });
+    for (known, new, field) in [
+        ("wrong", "a new long one", "current_password"),
+        (PASSWORD, "short", "password"),
+        (PASSWORD, "ops@example.com", "password"),
+    ] {
+        let reply = own.json(Method::POST, PATH, &wish(known, new)).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["field"]), (422, &json!(field)));
+    }
+    let authorization = format!("Bearer {}", key(&own).await);
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let body = wish(PASSWORD, "a new long one");
+    let program = site.browser().send(Method::POST, PATH, &headers, body.to_string()).await;
+    assert_eq!(program.status, 403, "a key that leaked does not shut its maker out");
+    let headers = [("content-type", "application/json"), ("origin", "https://evil.test")];
+    assert_eq!(own.send(Method::POST, PATH, &headers, body.to_string()).await.status, 403);
+
+    assert_eq!(own.json(Method::POST, PATH, &body).await.status, 204);
+    assert_eq!((own.get(ME).await.status.as_u16(), other.get(ME).await.status.as_u16()), (200, 401));
+    assert_eq!(sign_in(&site.browser(), "ops@example.com", PASSWORD).await.status, 401);
+    assert_eq!(sign_in(&site.browser(), "ops@example.com", "a new long one").await.status, 204);
+}
+
+#[orgate_testkit::both]
+async fn guesses_at_the_current_password_count_as_those_of_a_sign_in() {
+    let site = site().await;
+    let own = site.browser_from("192.0.2.1");
+    own.operator("ops@example.com").await;
+    let body = json!({ "current_password": "wrong", "password": "a new long one" });
+    let mut last = 0;
+    for _ in 0..11 {
+        last = own.json(Method::POST, "/api/platform/operators/password", &body).await.status.as_u16();
+    }
+    assert_eq!(last, 429);
+}

@@ -6,6 +6,7 @@ pub(crate) mod origins;
 mod profile;
 mod queries;
 pub(crate) mod routes;
+mod signing_keys;
 
 use serde_json::{Value, json};
 
@@ -117,7 +118,8 @@ impl Project {
         }
     }
 
-    fn to_json(&self) -> Value {
+    /// The project as its operators see it.
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "id": self.id,
             "name": self.name,

@@ -3,18 +3,42 @@
 use super::{ClaimsProfile, OrganizationCreation, Project};
 use crate::{
     db::{Conn, DbError, Row, json_list, sql},
-    http::brand::Colour,
+    http::{brand::Colour, paging::Page},
     keys::Algorithm,
 };
 
+macro_rules! project {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT p.id, p.name, p.org_enabled, p.personal_orgs, p.audience, p.trusted_origins, p.access_alg, p.id_alg,
+                    p.access_ttl, p.refresh_idle_ttl, p.refresh_abs_ttl, p.refresh_grace, p.claims_profile,
+                    p.org_creation, p.max_orgs_per_user, p.invitation_ttl, p.brand_color, p.logo_tag",
+            $rest
+        ))
+    };
+}
+
 pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Project>, DbError> {
-    let statement =
-        sql("SELECT id, name, org_enabled, personal_orgs, audience, trusted_origins, access_alg, id_alg,
-                                access_ttl, refresh_idle_ttl, refresh_abs_ttl, refresh_grace, claims_profile, org_creation,
-                                max_orgs_per_user, invitation_ttl, brand_color, logo_tag
-                         FROM projects WHERE id = $1")
-        .bind(id);
+    let statement = project!(" FROM projects p WHERE p.id = $1").bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
+/// The projects that were given to an operator, and how; with `only`, this one of them.
+pub(super) async fn of_operator(
+    conn: &mut Conn,
+    (operator_id, only): (&str, Option<&str>),
+    page: &Page,
+) -> Result<Vec<(Project, String)>, DbError> {
+    let statement = project!(
+        ", o.role FROM project_operators o JOIN projects p ON p.id = o.project_id
+         WHERE o.operator_id = $1 AND o.project_id > $2 AND o.project_id = COALESCE($3, o.project_id)
+         ORDER BY o.project_id LIMIT $4"
+    )
+    .bind(operator_id)
+    .bind(&page.after)
+    .bind(only)
+    .bind(page.rows());
+    conn.all(statement).await?.iter().map(|row| Ok((read(row)?, row.text("role")?))).collect()
 }
 
 fn read(row: &Row) -> Result<Project, DbError> {

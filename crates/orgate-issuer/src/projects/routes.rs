@@ -1,12 +1,15 @@
-//! `GET` and `PATCH /api/platform/projects/{id}`.
+//! `GET /api/platform/projects`; `GET` and `PATCH /api/platform/projects/{id}`.
 
 use axum::{
     extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
+use http::header;
 use serde_json::Value;
 
-use super::{INVITATION_TTL_MS, OrganizationCreation, find, find_to_change, logo::Logo, update};
+use super::{
+    INVITATION_TTL_MS, OrganizationCreation, Project, find, find_to_change, logo::Logo, queries, update,
+};
 use crate::{
     app::Shared,
     events::Actor,
@@ -14,10 +17,11 @@ use crate::{
         Problem,
         body::{Json, Object},
         brand::Colour,
+        paging::Page,
         problem::Code,
     },
     keys::Algorithm,
-    openapi::{Named, Routes, Shape, body, flag, get, number, object, one_of, operators, text, texts},
+    openapi::{Named, Routes, Shape, body, both, flag, get, number, object, one_of, operators, text, texts},
     operators::{Operator, Rank},
 };
 
@@ -31,13 +35,36 @@ pub(crate) fn router() -> Routes {
         .may("invitation_ttl", number())
         .may("brand_color", text().or_null())
         .may("logo", text().or_null());
-    Routes::new().merge(super::logo::router()).at(
-        "/api/platform/projects/{project}",
-        get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
-            change,
-            operators("changeProject", "Change a project").takes(change_of).gives(200, PROJECT),
-        ),
-    )
+    let own = both(PROJECT, object().with("role", one_of(Rank::ALL.map(Rank::as_str))));
+    let all = operators("listProjects", "The projects that were given to the operator").lists(own);
+    Routes::new()
+        .merge(super::logo::router())
+        .merge(super::signing_keys::router())
+        .at("/api/platform/projects", get(list, all))
+        .at(
+            "/api/platform/projects/{project}",
+            get(show, operators("readProject", "A project").gives(200, PROJECT)).patch(
+                change,
+                operators("changeProject", "Change a project").takes(change_of).gives(200, PROJECT),
+            ),
+        )
+}
+
+async fn list(State(app): State<Shared>, operator: Operator, page: Page) -> Result<Response, Problem> {
+    let mut conn = app.db.read().await?;
+    let rows = queries::of_operator(&mut conn, (&operator.id, operator.only()), &page).await?;
+    let shown = |(project, role): (Project, String)| {
+        let mut value = project.to_json();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("role".to_owned(), role.into());
+        }
+        (project.id, value)
+    };
+    Ok(private(page.answer(rows.into_iter().map(shown).collect())))
+}
+
+pub(super) fn private(body: Value) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response()
 }
 
 /// The colour, if the body has one; `null` takes it away.
@@ -57,7 +84,7 @@ fn creation() -> Shape {
     one_of(["any", "verified", "operator"])
 }
 
-const PROJECT: Named = Named("Project", || {
+pub(crate) const PROJECT: Named = Named("Project", || {
     let algorithm = || one_of(Algorithm::ALL.map(Algorithm::as_str));
     object()
         .with("id", text())

@@ -1,9 +1,10 @@
-//! The first operator, without a bootstrap file.
+//! The first operator, without a bootstrap file; and every project that an operator makes.
 //!
 //! While there is no operator, every start makes a link that lasts an hour and works once; whoever opens it becomes
 //! the operator of a first project. The link is printed where only the person who starts the issuer sees it; the
 //! database has its hash.
 
+mod new_project;
 mod queries;
 pub(crate) mod routes;
 

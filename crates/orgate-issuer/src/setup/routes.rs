@@ -28,7 +28,7 @@ pub(crate) fn router() -> Routes {
         .shows(&[201, 422])
         .stops(&ended)
         .stops(&["busy", "rate_limited"]);
-    Routes::new().at("/setup/{token}", get(show, form).post(submit, made))
+    Routes::new().merge(super::new_project::router()).at("/setup/{token}", get(show, form).post(submit, made))
 }
 
 async fn show(State(app): State<Shared>, Path(token): Path<String>) -> Response {
@@ -144,6 +144,7 @@ async fn enter(app: &App, token: &str, peer: Peer, fields: &Form) -> Result<Resp
         client_id => project.id.as_str(),
         client_secret => client_secret,
         email => entries.email,
+        console => format!("{}/console", app.public.base()),
     };
     Ok(app.pages.show(StatusCode::CREATED, "setup_done.html", values, None))
 }

@@ -92,3 +92,71 @@ async fn with_an_operator_there_is_no_link() {
     let again = Site::with(settings(&site.dir), TempDir::new(), site.clock.clone()).await;
     assert!(again.issuer.first_start().is_none());
 }
+
+const PROJECTS: &str = "/api/platform/projects";
+
+#[orgate_testkit::both]
+async fn an_operator_makes_a_project_and_owns_it() {
+    let site = crate::testing::site().await;
+    let own = site.browser();
+    own.operator("ops@example.com").await;
+    let wish = json!({ "name": " Shop ", "org_enabled": true, "redirect_uri": URI });
+    let reply = own.json(Method::POST, PROJECTS, &wish).await;
+    assert_eq!((reply.status.as_u16(), reply.headers["cache-control"].to_str().unwrap()), (201, "no-store"));
+    let made = reply.json();
+    let id = made["id"].as_str().unwrap();
+    assert_eq!((&made["name"], &made["org_enabled"]), (&json!("Shop"), &json!(true)));
+    assert_eq!((&made["client_id"], &made["audience"]), (&json!(id), &json!([id])));
+    let listed = own.get(PROJECTS).await.json();
+    let roles: Vec<_> = listed["data"].as_array().unwrap().iter().map(|one| &one["role"]).collect();
+    assert_eq!(roles, [&json!("owner"), &json!("owner")]);
+
+    // Its first client, its keys and its audit log are there at once.
+    let token = json!({ "grant_type": "refresh_token", "refresh_token": "x", "client_id": id,
+                        "client_secret": made["client_secret"] });
+    assert_eq!(own.token(&token).await.json()["error"], "invalid_grant");
+    assert_eq!(own.get(&format!("/p/{id}/jwks.json")).await.json()["keys"].as_array().unwrap().len(), 3);
+    let audit = own.get(&format!("{PROJECTS}/{id}/audit?type=project.created")).await.json();
+    assert_eq!(
+        (&audit["data"][0]["seq"], &audit["data"][0]["actor"]["kind"]),
+        (&json!(1), &json!("operator"))
+    );
+    // Nobody else's.
+    let other = site.browser();
+    other.operator("ops2@example.com").await;
+    assert_eq!(other.get(&format!("{PROJECTS}/{id}")).await.status, 404);
+    // Without what may be left out.
+    let plain = own.json(Method::POST, PROJECTS, &json!({ "name": "Plain" })).await.json();
+    assert_eq!(plain["org_enabled"], false);
+}
+
+#[orgate_testkit::both]
+async fn who_may_not_make_a_project_is_refused() {
+    let site = crate::testing::site().await;
+    let own = site.browser();
+    own.operator("ops@example.com").await;
+    let wish = json!({ "name": "Shop" });
+    assert_eq!(site.browser().json(Method::POST, PROJECTS, &wish).await.status, 401);
+    let headers = [("content-type", "application/json"), ("origin", "https://evil.test")];
+    assert_eq!(own.send(Method::POST, PROJECTS, &headers, wish.to_string()).await.status, 403);
+    let key =
+        own.json(Method::POST, &format!("{PROJECTS}/proj_p/keys"), &json!({ "name": "ci" })).await.json();
+    let authorization = format!("Bearer {}", key["secret"].as_str().unwrap());
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+    let program = site.browser().send(Method::POST, PROJECTS, &headers, wish.to_string()).await;
+    assert_eq!((program.status.as_u16(), program.code()), (403, json!("forbidden")));
+    for (body, field) in [
+        (json!({}), "name"),
+        (json!({ "name": " " }), "name"),
+        (json!({ "name": "x".repeat(101) }), "name"),
+        (json!({ "name": "Shop", "redirect_uri": "http://evil.test/" }), "redirect_uri"),
+    ] {
+        let reply = own.json(Method::POST, PROJECTS, &body).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["field"]), (422, &json!(field)), "{body}");
+    }
+    let mut last = 0;
+    for _ in 0..5 {
+        last = own.json(Method::POST, PROJECTS, &wish).await.status.as_u16();
+    }
+    assert_eq!(last, 409, "there is an end to it");
+}

@@ -5,6 +5,7 @@ mod queries;
 use crate::{
     address::Address,
     db::{Conn, DbError, Tx},
+    http::paging::Page,
 };
 
 /// An end user.
@@ -16,6 +17,25 @@ pub(crate) struct User {
     pub(crate) name: Option<String>,
     pub(crate) password_phc: Option<String>,
     pub(crate) active: bool,
+    pub(crate) created_at: i64,
+}
+
+/// Which users are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// The beginning of the addresses, as they are compared; empty is any.
+    pub(crate) prefix: String,
+    pub(crate) active: Option<bool>,
+}
+
+impl Filter {
+    /// What a page's cursor says of a user: the list stands in the order of it.
+    pub(crate) fn place(&self, user: &User) -> String {
+        if self.prefix.is_empty() {
+            return user.id.clone();
+        }
+        Address::parse(&user.email).map(|address| address.key().to_owned()).unwrap_or_default()
+    }
 }
 
 /// A user to be stored.
@@ -40,6 +60,20 @@ pub(crate) async fn find_by_address(
     address: &Address,
 ) -> Result<Option<User>, DbError> {
     queries::find_by_address(conn, project_id, address.key()).await
+}
+
+/// The users of a project, by id; or by address, where a beginning of it is asked for.
+pub(crate) async fn list(
+    conn: &mut Conn,
+    project_id: &str,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<User>, DbError> {
+    match (filter.prefix.is_empty(), filter.active) {
+        (false, _) => queries::list_found(conn, project_id, filter, page).await,
+        (true, Some(false)) => queries::list_suspended(conn, project_id, page).await,
+        (true, active) => queries::list(conn, project_id, active.is_some(), page).await,
+    }
 }
 
 /// Stores a new user; `false` if the address or the id is taken.

@@ -1,13 +1,22 @@
 //! The SQL of the users.
 
-use super::{NewUser, User};
-use crate::db::{Conn, DbError, Row, sql};
+use super::{Filter, NewUser, User};
+use crate::{
+    db::{Conn, DbError, Row, sql},
+    http::paging::Page,
+};
+
+macro_rules! user {
+    ($rest:literal) => {
+        sql(concat!(
+            "SELECT id, email, email_verified_at, name, password_phc, status, created_at FROM users WHERE ",
+            $rest
+        ))
+    };
+}
 
 pub(super) async fn find(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<User>, DbError> {
-    let statement = sql("SELECT id, email, email_verified_at, name, password_phc, status FROM users
-                         WHERE project_id = $1 AND id = $2")
-    .bind(project_id)
-    .bind(id);
+    let statement = user!("project_id = $1 AND id = $2").bind(project_id).bind(id);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
 }
 
@@ -16,11 +25,63 @@ pub(super) async fn find_by_address(
     project_id: &str,
     email_norm: &str,
 ) -> Result<Option<User>, DbError> {
-    let statement = sql("SELECT id, email, email_verified_at, name, password_phc, status FROM users
-                         WHERE project_id = $1 AND email_norm = $2")
-    .bind(project_id)
-    .bind(email_norm);
+    let statement = user!("project_id = $1 AND email_norm = $2").bind(project_id).bind(email_norm);
     conn.first(statement).await?.map(|row| read(&row)).transpose()
+}
+
+pub(super) async fn list(
+    conn: &mut Conn,
+    project_id: &str,
+    only_active: bool,
+    page: &Page,
+) -> Result<Vec<User>, DbError> {
+    let statement =
+        user!("project_id = $1 AND id > $2 AND ($3 = 0 OR status = 'active') ORDER BY id LIMIT $4")
+            .bind(project_id)
+            .bind(&page.after)
+            .bind(only_active)
+            .bind(page.rows());
+    conn.all(statement).await?.iter().map(read).collect()
+}
+
+/// Few, in an index of their own.
+pub(super) async fn list_suspended(
+    conn: &mut Conn,
+    project_id: &str,
+    page: &Page,
+) -> Result<Vec<User>, DbError> {
+    let statement = user!("project_id = $1 AND id > $2 AND status = 'suspended' ORDER BY id LIMIT $3")
+        .bind(project_id)
+        .bind(&page.after)
+        .bind(page.rows());
+    conn.all(statement).await?.iter().map(read).collect()
+}
+
+/// One range of the index of addresses: the page goes on behind the address that it ended with.
+pub(super) async fn list_found(
+    conn: &mut Conn,
+    project_id: &str,
+    filter: &Filter,
+    page: &Page,
+) -> Result<Vec<User>, DbError> {
+    // No address holds a control character, and none has a character behind the last one there is.
+    let from = if page.after.is_empty() { filter.prefix.clone() } else { format!("{}\u{1}", page.after) };
+    let to = format!("{}\u{10ffff}", filter.prefix);
+    let status = match filter.active {
+        None => "",
+        Some(true) => "active",
+        Some(false) => "suspended",
+    };
+    let statement = user!(
+        "project_id = $1 AND email_norm >= $2 AND email_norm < $3 AND ($4 = '' OR status = $4)
+         ORDER BY email_norm LIMIT $5"
+    )
+    .bind(project_id)
+    .bind(&from)
+    .bind(&to)
+    .bind(status)
+    .bind(page.rows());
+    conn.all(statement).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<User, DbError> {
@@ -31,6 +92,7 @@ fn read(row: &Row) -> Result<User, DbError> {
         name: row.text_opt("name")?,
         password_phc: row.text_opt("password_phc")?,
         active: row.text("status")? == "active",
+        created_at: row.int("created_at")?,
     })
 }
 

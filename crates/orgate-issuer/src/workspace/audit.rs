@@ -11,7 +11,14 @@ use super::{
     teams::MOST_TO_CHOOSE,
     view::{minute, text},
 };
-use crate::{http::Problem, login::authorize::Stop, users};
+use crate::{
+    http::{
+        Problem,
+        messages::{part, verbatim},
+    },
+    login::authorize::Stop,
+    users,
+};
 
 /// What the filter offers: the family of events, and what people call it.
 const KINDS: [(&str, &str); 8] = [
@@ -116,7 +123,7 @@ fn moment(day: &str, hour: &str) -> String {
 }
 
 /// What those are called who did something on this page of the log.
-async fn names(visit: &Visit<'_>, rows: &[Json]) -> Result<BTreeMap<String, String>, Problem> {
+async fn names(visit: &Visit<'_>, rows: &[Json]) -> Result<BTreeMap<String, Value>, Problem> {
     let mut names = BTreeMap::new();
     let mut conn = visit.app.db.read().await?;
     let users = rows
@@ -126,26 +133,28 @@ async fn names(visit: &Visit<'_>, rows: &[Json]) -> Result<BTreeMap<String, Stri
     for id in users {
         if !names.contains_key(id) {
             let user = users::find(&mut conn, &visit.project.id, id).await?;
-            let name = user
-                .map_or_else(|| "Somebody who is gone".to_owned(), |user| user.name.unwrap_or(user.email));
+            let name = match user {
+                Some(user) => verbatim(&user.name.unwrap_or(user.email)),
+                None => part("Somebody who is gone"),
+            };
             names.insert(id.to_owned(), name);
         }
     }
     Ok(names)
 }
 
-fn event(one: &Json, names: &BTreeMap<String, String>) -> Value {
+fn event(one: &Json, names: &BTreeMap<String, Value>) -> Value {
     let (kind, actor) = (text(one, "action"), &one["actor"]);
     let who = match actor["kind"].as_str().unwrap_or_default() {
-        "user" => actor["id"].as_str().and_then(|id| names.get(id)).cloned().unwrap_or_default(),
-        "operator" => "An operator of the service".to_owned(),
-        _ => "The service".to_owned(),
+        "user" => actor["id"].as_str().and_then(|id| names.get(id)).cloned().unwrap_or_else(|| verbatim("")),
+        "operator" => part("An operator of the service"),
+        _ => part("The service"),
     };
     let denied = text(one, "result") == "denied";
     let what = match WORDS.iter().find(|(known, _)| *known == kind) {
-        Some((_, words)) => (*words).to_owned(),
-        None if denied => "was refused".to_owned(),
-        None => kind.clone(),
+        Some((_, words)) => part(words),
+        None if denied => part("was refused"),
+        None => verbatim(&kind),
     };
     let mut more = serde_json::Map::new();
     for name in ["before", "after", "data"] {

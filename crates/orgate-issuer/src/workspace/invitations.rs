@@ -7,7 +7,6 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Outcome, Place, Told, Visit,
-    inside::Ask,
     members::{choices, roles},
     plain, stop,
     view::{day, text, titled},
@@ -16,11 +15,21 @@ use crate::{
     http::{Problem, body::Form},
     invitations::State,
     login::authorize::Stop,
+    management::inside::Ask,
     roles::authority::Deed,
 };
 
 /// The role that is chosen if nobody says which.
 const USUAL_ROLE: &str = "member";
+/// What an invitation may have become, as the API and as people say it.
+const STATES: [(&str, &str); 6] = [
+    ("pending", "Open"),
+    ("accepted", "Accepted"),
+    ("declined", "Declined"),
+    ("revoked", "Revoked"),
+    ("expired", "Expired"),
+    ("all", "All"),
+];
 /// The most teams that the form names.
 const MOST_TEAMS: usize = 40;
 
@@ -42,15 +51,7 @@ pub(super) async fn page(visit: &Visit<'_>, told: &Told) -> Result<Response, Sto
             context! { ticked => told.ticked("invite", &name, false), name => name, title => text(team, "name") }
         })
         .collect();
-    let states = [
-        ("pending", "Open"),
-        ("accepted", "Accepted"),
-        ("declined", "Declined"),
-        ("revoked", "Revoked"),
-        ("expired", "Expired"),
-        ("all", "All"),
-    ];
-    let states: Vec<Value> = states
+    let states: Vec<Value> = STATES
         .iter()
         .map(|(word, title)| {
             context! { title => *title, to => format!("{}?status={word}", place.url("invitations")),
@@ -77,7 +78,7 @@ fn invitation(one: &Json, team: &impl Fn(&str) -> Option<String>) -> Value {
         id => text(one, "id"),
         email => text(one, "email"),
         role => titled(&text(one, "role")),
-        status => text(one, "status"),
+        status => STATES.iter().find(|(word, _)| *word == text(one, "status")).map(|(_, title)| *title),
         teams => teams.collect::<Vec<_>>(),
         sent => day(&one["sent_at"]),
         expires => day(&one["expires_at"]),

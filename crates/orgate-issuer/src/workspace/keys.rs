@@ -6,9 +6,7 @@ use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Outcome, Place, Told, Visit,
-    inside::Ask,
-    plain,
+    Outcome, Place, Told, Visit, plain,
     roles::{boxes, ticked},
     stop,
     view::{day, put, text},
@@ -16,6 +14,7 @@ use super::{
 use crate::{
     http::{Problem, body::Form},
     login::authorize::Stop,
+    management::inside::Ask,
 };
 
 /// After how many days a key ends, as people say it; none is never.
@@ -51,8 +50,11 @@ fn key(one: &Json) -> Value {
         id => text(one, "id"),
         name => text(one, "name"),
         hint => text(one, "hint"),
-        status => text(one, "status"),
-        active => text(one, "status") == "active",
+        ended => match text(one, "status").as_str() {
+            "active" => None,
+            "revoked" => Some("Revoked"),
+            _ => Some("Expired"),
+        },
         permissions => permissions.map(str::to_owned).collect::<Vec<_>>(),
         made => day(&one["created_at"]),
         ends => day(&one["expires_at"]),

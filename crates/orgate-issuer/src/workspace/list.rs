@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::{
     Outcome, Told, Visit,
-    inside::Ask,
     place::mark,
     stop,
     view::{put, text, titled},
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     http::{Problem, body::Form},
     login::{authorize::Stop, own_pages::organizations_url},
+    management::inside::Ask,
     organizations::may_create,
 };
 

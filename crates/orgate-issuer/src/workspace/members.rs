@@ -6,14 +6,17 @@ use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Outcome, Place, Told, Visit,
-    inside::Ask,
-    stop,
+    Outcome, Place, Told, Visit, stop,
     view::{day, text, titled},
 };
 use crate::{
-    http::{Problem, body::Form},
+    http::{
+        Problem,
+        body::Form,
+        messages::{part, said, verbatim},
+    },
     login::authorize::Stop,
+    management::inside::Ask,
     roles::{Role, authority::Deed},
 };
 
@@ -51,7 +54,7 @@ pub(super) fn member(place: &Place, one: &Json) -> Value {
     let (name, email, id) = (text(one, "name"), text(one, "email"), text(one, "id"));
     let shown = [&name, &email].into_iter().find(|text| !text.is_empty());
     context! {
-        name => shown.map_or("Somebody without a name", String::as_str),
+        name => shown.map_or_else(|| part("Somebody without a name"), |name| verbatim(name)),
         email => if name.is_empty() { "" } else { email.as_str() },
         role => titled(&text(one, "role")),
         active => text(one, "status") == "active",
@@ -89,17 +92,20 @@ pub(super) fn choices<'r>(
             .collect();
         let may = place.can(deed(role));
         let why = match (may, role.is_owner(), missing.is_empty()) {
-            (true, ..) => String::new(),
-            (_, true, _) => "An organization has one owner: ownership is transferred".to_owned(),
-            (_, _, false) => format!("Holds what you do not: {}", missing.join(", ")),
-            _ => "Not below your own role".to_owned(),
+            (true, ..) => None,
+            (_, true, _) => Some(part("An organization has one owner: ownership is transferred")),
+            (_, _, false) => {
+                let missing = context! { permissions => missing.join(", ") };
+                Some(said("Holds what you do not: {permissions}", missing))
+            }
+            _ => Some(part("Not below your own role")),
         };
         context! {
             key => role.key.as_str(),
             name => titled(&text(one, "name")),
             about => about(one, role),
             may => may || role.key == chosen,
-            why => if role.key == chosen { String::new() } else { why },
+            why => why.filter(|_| role.key != chosen),
             chosen => role.key == chosen,
         }
     });
@@ -107,16 +113,16 @@ pub(super) fn choices<'r>(
 }
 
 /// What a role is for, in a line.
-fn about(one: &Json, role: &Role) -> String {
+fn about(one: &Json, role: &Role) -> Value {
     let described = text(one, "description");
     match (role.key.as_str(), described.is_empty(), role.permissions.is_empty()) {
-        ("owner", ..) => "Everything, and the organization itself".to_owned(),
-        ("admin", ..) => "Invites, removes, and changes roles".to_owned(),
-        ("member", ..) => "Reads and writes".to_owned(),
-        ("viewer", ..) => "Reads".to_owned(),
-        (_, false, _) => described,
-        (_, _, true) => "Nothing so far".to_owned(),
-        _ => role.permissions.join(", "),
+        ("owner", ..) => part("Everything, and the organization itself"),
+        ("admin", ..) => part("Invites, removes, and changes roles"),
+        ("member", ..) => part("Reads and writes"),
+        ("viewer", ..) => part("Reads"),
+        (_, false, _) => verbatim(&described),
+        (_, _, true) => part("Nothing so far"),
+        _ => verbatim(&role.permissions.join(", ")),
     }
 }
 

@@ -7,7 +7,6 @@
 //! what was typed. Who signed in too long ago for something that cannot be undone signs in and comes back.
 
 mod audit;
-mod inside;
 mod invitations;
 mod keys;
 mod list;
@@ -16,21 +15,18 @@ mod place;
 mod roles;
 mod settings;
 mod teams;
-mod told;
-mod view;
+pub(crate) mod told;
+pub(crate) mod view;
 
 use axum::{
     extract::{Extension, Path, RawQuery, State},
     response::Response,
 };
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use serde_json::Value;
 
-use self::{
-    inside::{Api, Ask},
-    place::Place,
-    told::Told,
-};
+pub(crate) use self::place::mark;
+use self::{place::Place, told::Told};
 use crate::{
     app::Shared,
     http::{Problem, body::Form, posted::Posted, problem::Code, redirect::see_other},
@@ -38,6 +34,10 @@ use crate::{
         authorize::{Stop, render},
         own_pages::{ask_for, organizations_url},
         session::{self, Session},
+    },
+    management::{
+        self,
+        inside::{Api, Ask},
     },
     openapi::{Operation, Routes, get, object, page as a_page, text},
     projects::{self, Project},
@@ -93,7 +93,7 @@ const PAGES: [(Section, &str, &str, &str, &str); 13] = [
 ];
 
 pub(crate) fn router() -> Routes {
-    let api = Api::default();
+    let api = Api::new(|app| management::end_users(&format!("/p/{{project}}{}", app.settings.prefix)));
     let stops = [
         "bad_request",
         "sign_in_required",
@@ -151,13 +151,13 @@ enum Outcome {
 }
 
 /// A query of those fields that say something.
-fn query(fields: &[(&str, &str)]) -> String {
+pub(crate) fn query(fields: &[(&str, &str)]) -> String {
     let said = fields.iter().filter(|(_, value)| !value.is_empty());
     form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish()
 }
 
 /// A name in a path, if it can be one of an organization or of what is in it. Nothing else is asked for.
-fn plain(name: &str) -> Result<&str, Problem> {
+pub(crate) fn plain(name: &str) -> Result<&str, Problem> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     match !name.is_empty() && name.len() <= 128 && name.chars().all(fits) && !name.starts_with('.') {
         true => Ok(name),
@@ -288,7 +288,10 @@ impl<'a> Visit<'a> {
 
     /// Asks the API.
     async fn ask(&self, ask: Ask<'_>) -> Result<Value, Problem> {
-        self.api.ask(self.app, &self.project.id, self.headers, ask).await
+        let base = format!("/p/{}{}/organizations", self.project.id, self.app.settings.prefix);
+        let cookies = self.headers.get_all(header::COOKIE).into_iter().cloned();
+        let language = self.headers.get(header::ACCEPT_LANGUAGE).cloned();
+        self.api.ask(self.app, &base, cookies, Ask { language, ..ask }).await
     }
 
     /// A list of the API, as far as the page's cursor says, with the cursor of what follows.
@@ -297,11 +300,7 @@ impl<'a> Visit<'a> {
         path: &str,
         fields: &[(&str, &str)],
     ) -> Result<(Vec<Value>, Option<String>), Problem> {
-        let mut answer = self.ask(Ask::get(&format!("{path}?{}", query(fields)))).await?;
-        let Some(Value::Array(rows)) = answer.get_mut("data").map(Value::take) else {
-            return Err(Code::Internal.into());
-        };
-        Ok((rows, answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned)))
+        Api::rows(self.ask(Ask::get(&format!("{path}?{}", query(fields)))).await?)
     }
 
     /// The whole of a list that has an end in sight.

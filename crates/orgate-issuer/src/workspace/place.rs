@@ -3,7 +3,7 @@
 use http::Method;
 use minijinja::{Value, context};
 
-use super::{Section, Visit, stop};
+use super::{Section, Visit, stop, view::titled};
 use crate::{
     login::{authorize::Stop, own_pages::organizations_url},
     management::Call,
@@ -89,7 +89,7 @@ impl Place {
             slug => one.slug.as_str(),
             personal => one.personal,
             mark => mark(&one.name),
-            role => self.own_role().map(|role| role.key.clone()),
+            role => self.own_role().map(|role| titled(&role.key)),
             members => one.member_count,
             parts => parts,
         }
@@ -97,6 +97,6 @@ impl Place {
 }
 
 /// What stands for an organization where there is no picture: nothing is loaded from elsewhere.
-pub(super) fn mark(name: &str) -> String {
+pub(crate) fn mark(name: &str) -> String {
     name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default()
 }

@@ -9,7 +9,6 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Outcome, Place, Section, Told, Visit,
-    inside::Ask,
     members::{choices, role_of, roles},
     stop,
     view::{put, text, titled},
@@ -17,6 +16,7 @@ use super::{
 use crate::{
     http::{Problem, body::Form, problem::Code},
     login::authorize::Stop,
+    management::inside::Ask,
     roles::{Role, authority::Deed},
 };
 
@@ -87,7 +87,7 @@ pub(super) fn boxes(
             name => name,
             description => description,
             may => may,
-            why => if may { "" } else { "You may not do this yourself" },
+            why => (!may).then_some("You may not do this yourself"),
         };
         let group = key.split_once(':').map_or("", |(group, _)| group);
         match groups.iter_mut().find(|(name, _)| name == group) {
@@ -118,7 +118,7 @@ async fn editor(
         .map(|(level, name, about)| {
             let may = place.can(Deed::Define { rank: *level, permissions: &[] });
             context! { level => *level, name => *name, about => *about, chosen => *level == rank, may => may,
-            why => if may { "" } else { "Not below your own role" } }
+            why => (!may).then_some("Not below your own role") }
         })
         .collect();
     let built_in = found.is_some_and(|one| one["built_in"].as_bool().unwrap_or_default());

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Outcome, Place, Told, Visit,
-    inside::Ask,
     view::{put, text},
 };
 use crate::{
     http::{Problem, body::Form},
     login::authorize::Stop,
+    management::inside::Ask,
     roles::authority::Deed,
 };
 

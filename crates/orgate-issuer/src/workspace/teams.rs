@@ -5,10 +5,11 @@ use http::Method;
 use minijinja::{Value, context};
 use serde_json::{Value as Json, json};
 
-use super::{Outcome, Place, Section, Told, Visit, inside::Ask, members::member, plain, stop, view::text};
+use super::{Outcome, Place, Section, Told, Visit, members::member, plain, stop, view::text};
 use crate::{
     http::{Problem, body::Form, problem::Code},
     login::authorize::Stop,
+    management::inside::Ask,
 };
 
 /// How many members may stand in a list to choose from; of more, one types the name.

@@ -5,12 +5,17 @@ use minijinja::{Value, context};
 
 use super::{Place, Told, Visit, here, query, stop};
 use crate::{
+    http::messages::{part, verbatim},
     login::{
         authorize::Stop,
         own_pages::{account_url, organizations_url},
     },
     secret::random_token,
 };
+
+/// The roles that every organization has, and what they are called.
+const BUILT_IN: [(&str, &str); 4] =
+    [("owner", "Owner"), ("admin", "Admin"), ("member", "Member"), ("viewer", "Viewer")];
 
 impl Visit<'_> {
     /// A page about `place`, or about none, with `values` of its own.
@@ -52,12 +57,12 @@ impl Visit<'_> {
 }
 
 /// The day of a moment as the API writes it, in universal time.
-pub(super) fn day(moment: &serde_json::Value) -> Option<String> {
+pub(crate) fn day(moment: &serde_json::Value) -> Option<String> {
     moment.as_str().map(|text| text.chars().take(10).collect())
 }
 
 /// The same with hours and minutes.
-pub(super) fn minute(moment: &serde_json::Value) -> String {
+pub(crate) fn minute(moment: &serde_json::Value) -> String {
     moment
         .as_str()
         .map(|text| text.chars().take(16).collect::<String>().replace('T', " "))
@@ -65,22 +70,21 @@ pub(super) fn minute(moment: &serde_json::Value) -> String {
 }
 
 /// Sets a member of the body of a request.
-pub(super) fn put(body: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
+pub(crate) fn put(body: &mut serde_json::Value, name: &str, value: impl Into<serde_json::Value>) {
     if let Some(members) = body.as_object_mut() {
         members.insert(name.to_owned(), value.into());
     }
 }
 
 /// A text of an answer, empty if there is none.
-pub(super) fn text(value: &serde_json::Value, name: &str) -> String {
+pub(crate) fn text(value: &serde_json::Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// What a role is called in a list.
-pub(super) fn titled(key: &str) -> String {
-    let mut letters = key.chars();
-    match letters.next() {
-        Some(first) if crate::roles::exists(key) => format!("{}{}", first.to_uppercase(), letters.as_str()),
-        _ => key.to_owned(),
+/// What a role is called in a list: those that are built in have names in every language.
+pub(crate) fn titled(key: &str) -> Value {
+    match BUILT_IN.iter().find(|(known, _)| *known == key) {
+        Some((_, name)) => part(name),
+        None => verbatim(key),
     }
 }

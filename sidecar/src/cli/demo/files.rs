@@ -12,6 +12,8 @@ pub(super) const CLIENT_SECRET: &str = "demo client secret";
 pub(super) const FEED_KEY: &str = "sk_a_key_that_lives_as_long_as_the_demo_does";
 /// The password of all its people.
 pub(super) const PASSWORD: &str = "correct horse battery";
+/// Who looks at the console of the issuer.
+pub(super) const OPERATOR: &str = "operator@example.com";
 /// The organization that the four people belong to.
 pub(super) const ORGANIZATION: &str = "org_acme";
 /// Another organization, to knock at.
@@ -52,6 +54,7 @@ pub(super) fn bootstrap() -> String {
          \x20   redirect_uris: [\"{REDIRECT_URI}\"]\n\
          \x20   client_secret: {CLIENT_SECRET}\n\
          \x20   keys: [{{name: gate, secret: {FEED_KEY}, scopes: [feed]}}]\n\
+         \x20   operators: [{{email: {OPERATOR}, password: {PASSWORD}}}]\n\
          \x20   users:\n{users}\
          \x20   organizations:\n\
          \x20     - {{id: {ORGANIZATION}, slug: acme, name: Acme Corp, owner: {owner}, members: [{members}]}}\n\

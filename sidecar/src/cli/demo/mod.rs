@@ -197,6 +197,18 @@ fn write_invitation(out: &mut dyn Write, world: &World, tokens: &[std::path::Pat
     ] {
         writeln!(out, "  {DIM}# {what}{DIM:#}\n  {command}")?;
     }
+    writeln!(out, "\n{BOLD}Look around{BOLD:#}  in a browser; everybody's password is `{}`\n", files::PASSWORD)?;
+    let console = world.issuer.split("/p/").next().unwrap_or_default();
+    for (url, who, what) in [
+        (format!("{console}/console"), files::OPERATOR.to_owned(), "the operators' console"),
+        (
+            format!("{}/account/organizations", world.issuer),
+            files::address("owner"),
+            "an owner's organization, its members and roles",
+        ),
+    ] {
+        writeln!(out, "  {url:60}{who:24}{DIM}{what}{DIM:#}")?;
+    }
     writeln!(out, "\n{BOLD}Ctrl-C ends it{BOLD:#}")?;
     out.flush()
 }

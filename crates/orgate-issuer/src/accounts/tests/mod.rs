@@ -1,3 +1,4 @@
+mod directory;
 mod invitation;
 mod mailed;
 mod own_page;

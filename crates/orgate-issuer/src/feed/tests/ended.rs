@@ -278,9 +278,9 @@ async fn a_token_that_its_application_revokes() {
 async fn a_signing_key_that_leaked() {
     let (site, feed, old) = begin("member").await;
     let now = crate::testing::NOW;
-    site.issuer.app().keys.rotate("proj_p", Algorithm::Es256, false, now).await.unwrap();
+    site.issuer.app().keys.rotate("proj_p", Algorithm::Es256, false, (Actor::System, now)).await.unwrap();
     assert!(!feed.refuses(&site, &old).await, "one that is followed by another");
-    site.issuer.app().keys.rotate("proj_p", Algorithm::Es256, true, now).await.unwrap();
+    site.issuer.app().keys.rotate("proj_p", Algorithm::Es256, true, (Actor::System, now)).await.unwrap();
     assert!(feed.refuses(&site, &old).await);
     assert!(!feed.refuses(&site, &refreshed(&site, &old).await).await);
 }

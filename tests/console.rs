@@ -1,0 +1,164 @@
+//! The operators' console, in a real browser: a project is made and switched, told of and looked into.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use orgate_e2e::{Chromium, Folder, Running, orgate};
+use orgate_testkit::Upstream;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
+const CONSOLE: &str = "http://localhost:8090/console";
+
+/// The rules of WCAG 2.2, A and AA, and what axe-core calls good practice.
+const AXE: &str = "axe.run(document, { resultTypes: ['violations'] }).then(found => found.violations.map(one => \
+                   [one.id, one.help, one.nodes.map(node => node.html + ' ' + (node.any[0]?.message || '')).slice(0, 3)]))";
+
+struct World {
+    browser: Chromium,
+    application: Upstream,
+    axe: String,
+    seen: usize,
+    _issuer: Running,
+    _folder: Folder,
+}
+
+impl World {
+    async fn start() -> Self {
+        let folder = Folder::new();
+        let application = Upstream::start().await;
+        folder.write(
+            "bootstrap.yaml",
+            &format!(
+                "projects:\n  - id: proj_demo\n    name: Demo\n    audience: [demo-api]\n    \
+                 redirect_uris: [\"http://127.0.0.1:3000/callback\"]\n    client_secret: a secret of the test\n    \
+                 operators: [{{email: ops@example.com, password: {PASSWORD}}}]\n    \
+                 users:\n      - {{id: usr_ann, name: Ann, email: ann@example.com, password: {PASSWORD}, email_verified: true}}\n"
+            ),
+        );
+        let issuer = orgate()
+            .args(["issuer", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--dev-outbox"])
+            .args(["--public-url", "http://localhost:8090", "--bootstrap", "bootstrap.yaml"])
+            .args(["--database", "sqlite::memory:"])
+            .folder(folder.path())
+            .ready();
+        let real = issuer.url("issuer").replace("http://", "");
+        let names = format!("--host-resolver-rules=MAP localhost:8090 {real}");
+        let browser = Chromium::start(&folder, &[&names]);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/node_modules/axe-core/axe.min.js");
+        let axe =
+            std::fs::read_to_string(path).expect("run `npm ci` in tests/clients, or ./tests/run, which does");
+        Self { browser, application, axe, seen: 0, _issuer: issuer, _folder: folder }
+    }
+
+    fn open(&mut self, path: &str) -> String {
+        self.browser.open(&format!("{CONSOLE}{path}"))
+    }
+
+    #[track_caller]
+    fn press(&mut self, fields: &[(&str, &str)], button: &str, code: &str) {
+        self.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+        self.browser.fill(fields, button);
+        let told = self.browser.evaluate("document.querySelector('main').dataset.code || null");
+        assert_eq!(told, code, "{button}: {}", self.text());
+    }
+
+    fn text(&mut self) -> String {
+        self.browser.evaluate("document.body.innerText").as_str().unwrap().to_owned()
+    }
+
+    /// Pictures of the page, which nothing stands in anybody's way on.
+    fn look(&mut self, name: &str) {
+        self.seen += 1;
+        self.browser.evaluate(&format!("{}; null", self.axe));
+        self.browser.look_at(&format!("console-{name}"), |browser, view| {
+            let found: Value = browser.evaluate(AXE);
+            assert_eq!(found, json!([]), "{view}: {found:#}");
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_run_their_projects_from_the_console() {
+    let mut world = World::start().await;
+    assert!(world.open("/proj_demo/webhooks").ends_with("/sign-in?to=%2Fproj_demo%2Fwebhooks"));
+    world.look("sign-in");
+    world.press(&[("email", "ops@example.com"), ("password", "wrong")], "Sign in", "invalid_credentials");
+    world.look("sign-in-wrong");
+    let at = world.browser.fill(&[("email", "ops@example.com"), ("password", PASSWORD)], "Sign in");
+    assert_eq!(at, format!("{CONSOLE}/proj_demo/webhooks"));
+    world.look("webhooks-none");
+
+    world.open("");
+    world.look("projects");
+    let at = world.browser.fill(
+        &[("name", "Second"), ("redirect_uri", "https://app.example.com/callback")],
+        "Create the project",
+    );
+    assert_eq!(at, CONSOLE);
+    assert!(world.text().contains("Client secret"), "{}", world.text());
+    world.look("project-made");
+
+    // The switch: without organizations there is nothing of them in the navigation.
+    world.open("/proj_demo");
+    assert!(!world.text().contains("Permissions"), "{}", world.text());
+    world.look("overview-off");
+    world.press(&[], "Switch organizations on", "organizations_on");
+    assert!(world.text().contains("Permissions"), "{}", world.text());
+    world.look("overview");
+
+    world.open("/proj_demo/organizations");
+    world.look("organizations-none");
+    world.press(
+        &[("name", "Initech"), ("created_by", "nobody@example.com")],
+        "Create the organization",
+        "invalid_value",
+    );
+    world.look("organizations-wrong");
+    world.press(&[("created_by", "ann@example.com")], "Create the organization", "organization_created");
+    world.look("organization");
+    world.press(&[], "Suspend", "organization_suspended");
+    world.look("organization-suspended");
+    world.press(&[], "Let it go on", "organization_activated");
+    world.open("/proj_demo/organizations");
+    world.look("organizations");
+
+    world.open("/proj_demo/permissions");
+    world.press(
+        &[("key", "invoices:write"), ("description", "Writes invoices")],
+        "Add to the catalogue",
+        "permission_created",
+    );
+    world.look("permissions");
+    world.open("/proj_demo/settings");
+    world.press(&[("brand_color", "#0a7d5a")], "Save the settings", "saved");
+    world.look("settings");
+
+    // An endpoint, its secret, a delivery that arrives, and the same again.
+    world.open("/proj_demo/webhooks");
+    let url = format!("{}/hooks", world.application.url());
+    world.browser.fill(&[("url", &url), ("description", "The application")], "Add the endpoint");
+    assert!(world.text().contains("whsec_"), "{}", world.text());
+    world.look("webhook-secret");
+    world.browser.follow("document.querySelector('main a.button').click()");
+    world.press(&[], "Send a test", "webhook_tested");
+    let delivered =
+        "document.body.innerText.includes('Delivered\\n') || document.querySelector('td .badge.good')";
+    while world.browser.evaluate(&format!("Boolean({delivered})")) != true {
+        world.browser.follow("location.reload()");
+    }
+    world.look("webhook");
+    world.browser.fill(&[("from_seq", "1"), ("to_seq", "2")], "Send again");
+    world.open("/proj_demo/webhooks");
+    world.look("webhooks");
+
+    world.browser.fill(&[], "Sign out");
+    assert!(world.text().contains("You are signed out"), "{}", world.text());
+    assert!(world.open("/proj_demo").contains("/sign-in"));
+    assert!(world.seen >= 15, "{} pages", world.seen);
+}
