@@ -18,7 +18,7 @@ use axum::{
 use crate::{
     accounts,
     app::{App, Shared},
-    bootstrap,
+    bootstrap, clients,
     clock::Clock,
     config::{PublicUrl, Settings, StartError},
     console,
@@ -266,6 +266,7 @@ fn api(prefix: &str) -> Routes {
         .merge(crate::keys::routes::router())
         .merge(operators::routes::router())
         .merge(projects::routes::router())
+        .merge(clients::routes::router())
         .merge(login::router(prefix))
         .merge(accounts::routes::pages())
         .merge(accounts::invitation_page::router())

@@ -6,7 +6,7 @@ mod parts;
 use orgate_config::{
     codes,
     diagnostic::{Diagnostic, Diagnostics, Span},
-    document::{Field, MapReader, Node, Spanned, Value, closest, wrong_kind},
+    document::{Field, MapReader, Node, Spanned, Value, wrong_kind},
 };
 
 use self::{
@@ -16,7 +16,7 @@ use self::{
 use super::{Plan, ProjectPlan, Secret};
 use crate::{
     address::Address,
-    clients::redirect_uri,
+    clients::draft::{Mistake, redirect_uri_mistake},
     ids::Kind,
     keys::Algorithm,
     projects::{ClaimsProfile, MAX_ACCESS_TTL_MS, origins},
@@ -203,16 +203,25 @@ fn bad(diagnostics: &mut Diagnostics, span: Span, message: impl Into<String>) {
     diagnostics.push(Diagnostic::error(codes::BAD_VALUE, message).at(span));
 }
 
+/// What is wrong with a client, at its place.
+fn mistaken(span: Span, mistake: Mistake, diagnostics: &mut Diagnostics) {
+    let finding = Diagnostic::error(codes::BAD_VALUE, mistake.message).at(span);
+    diagnostics.push(match mistake.help {
+        Some(help) => finding.help(help),
+        None => finding,
+    });
+}
+
 /// Redirect URIs that may be registered.
-fn redirect_uris(list: Option<Vec<Spanned<&str>>>, diagnostics: &mut Diagnostics) -> Vec<String> {
+fn redirect_uris(
+    field: &'static str,
+    list: Option<Vec<Spanned<&str>>>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<String> {
     let list = list.unwrap_or_default();
-    for uri in &list {
-        if let Err(redirect_uri::Unfit(why)) = redirect_uri::check(uri.value) {
-            diagnostics.push(
-                Diagnostic::error(codes::BAD_VALUE, format!("the redirect URI `{}` {why}", uri.value))
-                    .at(uri.span)
-                    .help("such as `https://app.example.com/callback`, or `http://127.0.0.1:3000/callback`"),
-            );
+    for (at, uri) in list.iter().enumerate() {
+        if let Some(mistake) = redirect_uri_mistake(field, at, uri.value) {
+            mistaken(uri.span, mistake, diagnostics);
         }
     }
     texts(list)
@@ -237,12 +246,5 @@ fn address(text: Option<Spanned<&str>>, diagnostics: &mut Diagnostics) -> Option
             bad(diagnostics, text.span, format!("`{}` is not an email address", text.value));
             None
         }
-    }
-}
-
-fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c str> + Clone) -> String {
-    match closest(word, candidates.clone()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known: {}", candidates.take(12).collect::<Vec<_>>().join(", ")),
     }
 }

@@ -4,8 +4,11 @@
 //! must use a proof key. Redirect URIs are compared as exact strings (RFC 9700 §2.1); only the port of a loopback
 //! address is free, and only for public clients (RFC 8252 §7.3).
 
+mod change;
+pub(crate) mod draft;
 mod queries;
 pub(crate) mod redirect_uri;
+pub(crate) mod routes;
 
 use http::{HeaderMap, header};
 use serde_json::json;
@@ -28,6 +31,18 @@ pub(crate) enum ClientKind {
     Public,
     /// It acts for itself and nobody signs in to it.
     Machine,
+}
+
+impl ClientKind {
+    const ALL: [Self; 3] = [Self::Confidential, Self::Public, Self::Machine];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+            Self::Machine => "machine",
+        }
+    }
 }
 
 /// The name of the token exchange (RFC 8693 §2.1).
@@ -134,6 +149,28 @@ impl Client {
         .collect()
     }
 
+    /// What is not as it was `before`; the secret has its own way.
+    fn changed(&self, before: &Self) -> Vec<&'static str> {
+        [
+            ("name", self.name != before.name),
+            ("redirect_uris", self.redirect_uris != before.redirect_uris),
+            ("post_logout_redirect_uris", self.post_logout_redirect_uris != before.post_logout_redirect_uris),
+            ("grants", self.grants != before.grants),
+            ("scopes", self.scopes != before.scopes),
+            ("audiences", self.audiences != before.audiences),
+            ("require_pkce", self.require_pkce != before.require_pkce),
+            ("require_org", self.require_org != before.require_org),
+            ("require_par", self.require_par != before.require_par),
+            ("dpop_bound", self.dpop_bound != before.dpop_bound),
+            ("dpop_nonce", self.dpop_nonce != before.dpop_nonce),
+            ("backchannel_logout_uri", self.backchannel_logout_uri != before.backchannel_logout_uri),
+            ("organization", self.post != before.post),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_other)| is_other.then_some(name))
+        .collect()
+    }
+
     pub(crate) fn may_use(&self, grant: &str) -> bool {
         self.grants.iter().any(|own| own == grant)
     }
@@ -170,7 +207,7 @@ pub(crate) async fn update(
         actor,
         org_id: None,
         target_id: after.id.clone(),
-        data: json!({ "lost": after.lost(before) }),
+        data: json!({ "changed": after.changed(before), "lost": after.lost(before) }),
         at: now_ms,
     });
     Ok(())

@@ -1,16 +1,20 @@
 //! The SQL of the clients.
 
-use super::{Client, ClientKind, Post};
-use crate::db::{Conn, DbError, json_list, sql};
+use super::{Client, ClientKind, Post, change::Stored};
+use crate::db::{Conn, DbError, Row, Tx, json_list, sql};
 
-pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, DbError> {
-    let statement =
-        sql("SELECT id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris,
-                                grants, require_pkce, org_id, org_role, audiences, scopes, require_org, require_par,
-                                dpop_bound, dpop_nonce, backchannel_logout_uri
-                         FROM clients WHERE id = $1")
-        .bind(id);
-    let Some(row) = conn.first(statement).await? else { return Ok(None) };
+macro_rules! clients {
+    ($($rest:literal)*) => {
+        concat!(
+            "SELECT id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris, grants,
+                    require_pkce, org_id, org_role, audiences, scopes, require_org, require_par, dpop_bound, dpop_nonce,
+                    backchannel_logout_uri, created_at, updated_at FROM clients ",
+            $($rest),*
+        )
+    };
+}
+
+fn read(row: &Row) -> Result<Client, DbError> {
     let kind = match (row.text("kind")?.as_str(), row.flag("machine")?) {
         ("public", _) => ClientKind::Public,
         (_, true) => ClientKind::Machine,
@@ -20,7 +24,7 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, Db
         (Some(org_id), Some(role)) => Some(Post { org_id, role }),
         _ => None,
     };
-    Ok(Some(Client {
+    Ok(Client {
         id: row.text("id")?,
         project_id: row.text("project_id")?,
         name: row.text("name")?,
@@ -38,7 +42,53 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, Db
         dpop_bound: row.flag("dpop_bound")?,
         dpop_nonce: row.flag("dpop_nonce")?,
         backchannel_logout_uri: row.text_opt("backchannel_logout_uri")?,
-    }))
+    })
+}
+
+fn read_stored(row: &Row) -> Result<Stored, DbError> {
+    Ok(Stored { client: read(row)?, created_at: row.int("created_at")?, updated_at: row.int("updated_at")? })
+}
+
+pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Client>, DbError> {
+    let row = conn.first(sql(clients!("WHERE id = $1")).bind(id)).await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(super) async fn find_of(conn: &mut Conn, project_id: &str, id: &str) -> Result<Option<Stored>, DbError> {
+    let statement = sql(clients!("WHERE id = $1 AND project_id = $2")).bind(id).bind(project_id);
+    conn.first(statement).await?.as_ref().map(read_stored).transpose()
+}
+
+pub(super) async fn list(
+    conn: &mut Conn,
+    project_id: &str,
+    after: &str,
+    rows: i64,
+) -> Result<Vec<Stored>, DbError> {
+    let statement = sql(clients!("WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3"));
+    let rows = conn.all(statement.bind(project_id).bind(after).bind(rows)).await?;
+    rows.iter().map(read_stored).collect()
+}
+
+/// Whether there is such a project; until the end of the transaction nobody else adds a client to it.
+pub(super) async fn hold_project(tx: &mut Tx, project_id: &str) -> Result<bool, DbError> {
+    let statement = sql("UPDATE projects SET event_seq = event_seq WHERE id = $1").bind(project_id);
+    Ok(tx.run(statement).await? > 0)
+}
+
+/// Until the end of the transaction nobody else changes the client: what is written is made of what was read.
+pub(super) async fn hold(tx: &mut Tx, id: &str) -> Result<(), DbError> {
+    tx.run(sql("UPDATE clients SET updated_at = updated_at WHERE id = $1").bind(id)).await.map(|_| ())
+}
+
+pub(super) async fn count(conn: &mut Conn, project_id: &str) -> Result<i64, DbError> {
+    let statement = sql("SELECT COUNT(*) AS n FROM clients WHERE project_id = $1").bind(project_id);
+    conn.first(statement).await?.map_or(Ok(0), |row| row.int("n"))
+}
+
+/// Its codes, its token families and whatever else was its go by the foreign keys.
+pub(super) async fn delete(conn: &mut Conn, id: &str) -> Result<(), DbError> {
+    conn.run(sql("DELETE FROM clients WHERE id = $1").bind(id)).await.map(|_| ())
 }
 
 pub(super) async fn insert(conn: &mut Conn, client: &Client, now_ms: i64) -> Result<(), DbError> {

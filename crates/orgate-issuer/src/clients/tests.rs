@@ -1,3 +1,5 @@
+mod api;
+
 use http::HeaderValue;
 
 use super::*;

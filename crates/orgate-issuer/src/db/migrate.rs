@@ -55,6 +55,7 @@ const STEPS: &[Step] = steps![
     (48, "team_members", "0048_team_members.sql"),
     (51, "branding", "0051_branding.sql"),
     (52, "users_listed", "0052_users_listed.sql"),
+    (54, "activity", "0054_activity.sql"),
 ];
 
 /// Why the database cannot be opened.

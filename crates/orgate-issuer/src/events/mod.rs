@@ -83,7 +83,10 @@ types! {
     ProjectUpdated "project.updated"
     ProjectKeyCreated "project_key.created"
     ProjectKeyRevoked "project_key.revoked"
+    ClientCreated "client.created"
     ClientUpdated "client.updated"
+    ClientSecretRotated "client.secret_rotated"
+    ClientDeleted "client.deleted"
     KeyCreated "key.created"
     KeyRotated "key.rotated"
     KeyRevoked "key.revoked"
@@ -153,6 +156,8 @@ impl EventType {
             Self::ProjectUpdated
                 | Self::ProjectKeyRevoked
                 | Self::ClientUpdated
+                | Self::ClientSecretRotated
+                | Self::ClientDeleted
                 | Self::KeyRevoked
                 | Self::OrganizationSuspended
                 | Self::OrganizationDeleted

@@ -110,9 +110,10 @@ impl Change {
             EventType::UserSuspended => {
                 Some(json!({ "kind": "subject", "sub": target, "before": self.before() }))
             }
-            EventType::ClientUpdated => self
-                .has_lost()
-                .then(|| json!({ "kind": "client", "client_id": target, "before": self.before() })),
+            EventType::ClientUpdated if !self.has_lost() => None,
+            EventType::ClientUpdated | EventType::ClientSecretRotated | EventType::ClientDeleted => {
+                Some(json!({ "kind": "client", "client_id": target, "before": self.before() }))
+            }
             EventType::KeyRevoked => Some(json!({ "kind": "key", "kid": target })),
             _ => None,
         };

@@ -43,7 +43,8 @@ pub(super) async fn changes(
 ) -> Result<Vec<Change>, DbError> {
     let statement = sql("SELECT seq, type, actor_kind, org_id, target_id, data, at FROM events
                          WHERE project_id = $1 AND seq > $2 AND seq <= $3
-                           AND type IN ('project.updated', 'project_key.revoked', 'client.updated', 'key.revoked',
+                           AND type IN ('project.updated', 'project_key.revoked', 'client.updated',
+                                        'client.secret_rotated', 'client.deleted', 'key.revoked',
                                         'organization.suspended', 'organization.deleted',
                                         'organization.ownership_transferred', 'member.role_changed',
                                         'member.suspended', 'member.removed', 'api_key.revoked', 'role.updated',

@@ -8,15 +8,12 @@ use orgate_config::{
 
 use super::{
     super::{ClientPlan, Secret},
-    Reading, bad, did_you_mean, redirect_uris, texts,
+    Reading, bad, mistaken, redirect_uris,
 };
 use crate::{
-    clients::{ClientKind, DEFAULT_GRANTS, DEVICE_CODE, GRANTS, TOKEN_EXCHANGE, redirect_uri},
-    ids, roles,
+    clients::{ClientKind, DEFAULT_GRANTS, draft::Draft},
+    ids,
 };
-
-/// The short names that a file may use beside the long ones.
-const SHORT: [(&str, &str); 2] = [("token_exchange", TOKEN_EXCHANGE), ("device_code", DEVICE_CODE)];
 
 /// The client whose id is the project's.
 pub(super) fn default_client(
@@ -31,8 +28,8 @@ pub(super) fn default_client(
         name: None,
         kind: ClientKind::Confidential,
         secret,
-        redirect_uris: redirect_uris(redirects, diagnostics),
-        post_logout_redirect_uris: redirect_uris(post_logout, diagnostics),
+        redirect_uris: redirect_uris("redirect_uris", redirects, diagnostics),
+        post_logout_redirect_uris: redirect_uris("post_logout_redirect_uris", post_logout, diagnostics),
         grants: DEFAULT_GRANTS.iter().map(|grant| (*grant).to_owned()).collect(),
         require_pkce: false,
         post: None,
@@ -62,85 +59,99 @@ pub(super) fn client(
         ("m2m", ClientKind::Machine),
     ];
     let kind = map.required("kind").one_of(&kinds);
-    let redirects = map.optional("redirect_uris").list();
-    let post_logout = map.optional("post_logout_redirect_uris").list();
     let secret_node = map.optional("secret").node();
-    let grants = map.optional("grants").list();
+    let mut lists = Lists::default();
+    let [redirects, post_logout, grants, audiences, scopes] = LISTS.map(|key| {
+        let list = map.optional(key).list();
+        lists.note(key, list)
+    });
     let [require_pkce, require_org, require_par, dpop_bound, dpop_nonce] =
         ["require_pkce", "require_org", "require_par", "dpop_bound", "dpop_nonce"]
             .map(|key| map.optional(key).boolean());
-    let [org, role, backchannel] =
-        ["org", "role", "backchannel_logout_uri"].map(|key| map.optional(key).text());
-    let audiences = map.optional("audiences").list();
-    let scopes = map.optional("scopes").list();
+    let [org, role, backchannel] = TEXTS.map(|key| {
+        let text = map.optional(key).text();
+        lists.note(key, text.map(|text| vec![text])).and_then(|list| list.first().copied())
+    });
     map.finish();
+    lists.0.extend(require_pkce.map(|flag| ("require_pkce", vec![flag.span])));
 
     let secret = reading.secret(secret_node, &format!("{path}.secret"), diagnostics);
     let kind = kind?.value;
-    let written = Written { path, span, secret: secret_node.map(|node| node.span), require_pkce };
-    check_kind(kind, &written, redirects.as_deref(), diagnostics);
-    let usual: &[&str] = match kind {
-        ClientKind::Machine => &["client_credentials"],
-        ClientKind::Confidential | ClientKind::Public => &["authorization_code", "refresh_token"],
+    check_secret(kind, path, (span, secret_node.map(|node| node.span)), diagnostics);
+    let draft = Draft {
+        redirect_uris: redirects.unwrap_or_default(),
+        post_logout_redirect_uris: post_logout.unwrap_or_default(),
+        grants,
+        require_pkce: require_pkce.map(|flag| flag.value),
+        org,
+        role,
+        audiences: audiences.unwrap_or_default(),
+        scopes: scopes.unwrap_or_default(),
+        backchannel_logout_uri: backchannel,
+        ..Draft::new(kind)
     };
-    let grants = match grants {
-        None => usual.iter().map(|grant| (*grant).to_owned()).collect(),
-        Some(grants) => grants.iter().filter_map(|grant| known_grant(kind, *grant, diagnostics)).collect(),
-    };
-    let post = post(kind, org, role, diagnostics);
+    for mistake in draft.mistakes() {
+        mistaken(lists.place(mistake.field, mistake.entry).unwrap_or(span), mistake, diagnostics);
+    }
     let flag = |flag: Option<Spanned<bool>>| flag.is_some_and(|flag| flag.value);
+    let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
     let id = client_id(id?, diagnostics)?;
     Some(ClientPlan {
         id: reading.unique(id, diagnostics)?,
         name,
         kind,
         secret,
-        redirect_uris: redirect_uris(redirects, diagnostics),
-        post_logout_redirect_uris: redirect_uris(post_logout, diagnostics),
-        grants,
+        redirect_uris: owned(&draft.redirect_uris),
+        post_logout_redirect_uris: owned(&draft.post_logout_redirect_uris),
+        grants: draft.grants(),
         require_pkce: require_pkce.is_none_or(|flag| flag.value),
-        post,
-        audiences: words(audiences, "an audience", diagnostics),
-        scopes: words(scopes, "a scope", diagnostics),
+        post: org.zip(role).map(|(org, role)| (org.to_owned(), role.to_owned())),
+        audiences: owned(&draft.audiences),
+        scopes: owned(&draft.scopes),
         require_org: flag(require_org),
         require_par: flag(require_par),
         dpop_bound: flag(dpop_bound),
         dpop_nonce: flag(dpop_nonce),
-        backchannel_logout_uri: logout_uri(backchannel, diagnostics),
+        backchannel_logout_uri: backchannel.map(str::to_owned),
     })
 }
 
-/// What is written of a client, and where.
-struct Written<'a> {
-    path: &'a str,
-    span: Span,
-    secret: Option<Span>,
-    require_pkce: Option<Spanned<bool>>,
+const LISTS: [&str; 5] = ["redirect_uris", "post_logout_redirect_uris", "grants", "audiences", "scopes"];
+const TEXTS: [&str; 3] = ["org", "role", "backchannel_logout_uri"];
+
+/// Where each entry of a member stands.
+#[derive(Default)]
+struct Lists(Vec<(&'static str, Vec<Span>)>);
+
+impl Lists {
+    fn note<'n>(&mut self, key: &'static str, list: Option<Vec<Spanned<&'n str>>>) -> Option<Vec<&'n str>> {
+        let list = list?;
+        self.0.push((key, list.iter().map(|one| one.span).collect()));
+        Some(list.into_iter().map(|one| one.value).collect())
+    }
+
+    fn place(&self, key: &str, entry: usize) -> Option<Span> {
+        self.0.iter().find(|(known, _)| *known == key)?.1.get(entry).copied()
+    }
 }
 
-/// What a client of this kind must have, and must not.
-fn check_kind(
+/// Whether a client of this kind has a secret, and should; the places are those of the client and of its secret.
+fn check_secret(
     kind: ClientKind,
-    written: &Written<'_>,
-    redirects: Option<&[Spanned<&str>]>,
+    path: &str,
+    (client, secret): (Span, Option<Span>),
     diagnostics: &mut Diagnostics,
 ) {
-    match (kind, written.secret, written.require_pkce) {
-        (ClientKind::Public, Some(span), _) => {
+    match (kind, secret) {
+        (ClientKind::Public, Some(span)) => {
             bad(diagnostics, span, "a public client has no secret: everybody who has the application has it");
         }
-        (ClientKind::Public, None, Some(Spanned { value: false, span })) => {
-            bad(diagnostics, span, "a public client always needs a proof key");
-        }
-        (ClientKind::Confidential | ClientKind::Machine, None, _) => {
+        (ClientKind::Confidential | ClientKind::Machine, None) => {
             let kind = if kind == ClientKind::Machine { "a machine" } else { "confidential" };
-            let message = format!("`{}` is {kind} and has no `secret`", written.path);
-            diagnostics.push(Diagnostic::error(codes::MISSING_KEY, message).at(written.span));
+            let message = format!("`{path}` is {kind} and has no `secret`");
+            diagnostics.push(Diagnostic::error(codes::MISSING_KEY, message).at(client));
         }
         _ => {}
-    }
-    if let (ClientKind::Machine, Some([first, ..])) = (kind, redirects) {
-        bad(diagnostics, first.span, "nobody signs in to a machine, so it has no redirect URI");
     }
 }
 
@@ -155,85 +166,4 @@ fn client_id<'n>(id: Spanned<&'n str>, diagnostics: &mut Diagnostics) -> Option<
             .help("`app_` and up to 40 of `0-9`, `a-z` and `_`, such as `app_web`"),
     );
     None
-}
-
-fn known_grant(kind: ClientKind, grant: Spanned<&str>, diagnostics: &mut Diagnostics) -> Option<String> {
-    let long = SHORT.iter().find(|(short, _)| *short == grant.value).map_or(grant.value, |(_, long)| long);
-    if !GRANTS.contains(&long) {
-        let names = GRANTS.iter().copied().chain(SHORT.iter().map(|(short, _)| *short));
-        diagnostics.push(
-            Diagnostic::error(codes::BAD_VALUE, format!("there is no grant `{}`", grant.value))
-                .at(grant.span)
-                .help(did_you_mean(grant.value, names)),
-        );
-        return None;
-    }
-    let fits = match kind {
-        ClientKind::Machine => ["client_credentials", TOKEN_EXCHANGE].contains(&long),
-        ClientKind::Public => long != "client_credentials",
-        ClientKind::Confidential => true,
-    };
-    if !fits {
-        bad(diagnostics, grant.span, format!("a client of this kind cannot use `{}`", grant.value));
-        return None;
-    }
-    Some(long.to_owned())
-}
-
-/// The organization of a machine; whether there is one is known when the file is applied.
-fn post(
-    kind: ClientKind,
-    org: Option<Spanned<&str>>,
-    role: Option<Spanned<&str>>,
-    diagnostics: &mut Diagnostics,
-) -> Option<(String, String)> {
-    let (org, role) = match (org, role) {
-        (None, None) => return None,
-        (Some(org), Some(role)) => (org, role),
-        (Some(one), None) | (None, Some(one)) => {
-            bad(diagnostics, one.span, "`org` and `role` belong together");
-            return None;
-        }
-    };
-    if kind == ClientKind::Public {
-        bad(diagnostics, org.span, "only what can keep a secret acts for an organization by itself");
-        return None;
-    }
-    if role.value == roles::OWNER || !roles::exists(role.value) {
-        let names: Vec<_> = roles::names().into_iter().filter(|name| *name != roles::OWNER).collect();
-        diagnostics.push(
-            Diagnostic::error(codes::BAD_VALUE, format!("a machine cannot have the role `{}`", role.value))
-                .at(role.span)
-                .help(did_you_mean(role.value, names.iter().copied())),
-        );
-        return None;
-    }
-    Some((org.value.to_owned(), role.value.to_owned()))
-}
-
-/// Names without spaces in them.
-fn words(list: Option<Vec<Spanned<&str>>>, what: &str, diagnostics: &mut Diagnostics) -> Vec<String> {
-    let list = list.unwrap_or_default();
-    // RFC 6749 §3.3 for scopes; nothing else stands in an audience that people chose.
-    let fits = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte))
-    };
-    for word in list.iter().filter(|word| !fits(word.value)) {
-        bad(diagnostics, word.span, format!("`{}` cannot be {what}", word.value));
-    }
-    texts(list)
-}
-
-/// Where an application hears of a sign-out: https, or this machine.
-fn logout_uri(uri: Option<Spanned<&str>>, diagnostics: &mut Diagnostics) -> Option<String> {
-    let uri = uri?;
-    if redirect_uri::check(uri.value).is_err() || !uri.value.starts_with("http") {
-        diagnostics.push(
-            Diagnostic::error(codes::BAD_VALUE, format!("nothing can be sent to `{}`", uri.value))
-                .at(uri.span)
-                .help("such as `https://app.example.com/logout`"),
-        );
-        return None;
-    }
-    Some(uri.value.to_owned())
 }

@@ -8,10 +8,11 @@ use orgate_config::{
 
 use super::{
     super::{KeyPlan, MemberPlan, OperatorPlan, OrganizationPlan, ProjectPlan, Secret, UserPlan},
-    Reading, address, bad, did_you_mean, items, texts,
+    Reading, address, bad, items, texts,
 };
 use crate::{
     address::Address,
+    clients::draft::did_you_mean,
     ids::Kind,
     operators::keys,
     organizations::slug,
