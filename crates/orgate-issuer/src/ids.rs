@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Webhook,
     Delivery,
     Domain,
+    Consent,
 }
 
 impl Kind {
@@ -59,6 +60,7 @@ impl Kind {
             Self::Webhook => "whk",
             Self::Delivery => "whd",
             Self::Domain => "dom",
+            Self::Consent => "cns",
         }
     }
 

@@ -54,6 +54,7 @@ const STEPS: &[Step] = steps![
     (47, "domains", "0047_domains.sql"),
     (48, "team_members", "0048_team_members.sql"),
     (51, "branding", "0051_branding.sql"),
+    (55, "consents", "0055_consents.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -38,6 +38,7 @@ pub(super) fn default_client(
         post: None,
         audiences: Vec::new(),
         scopes: Vec::new(),
+        first_party: true,
         require_org: false,
         require_par: false,
         dpop_bound: false,
@@ -66,8 +67,8 @@ pub(super) fn client(
     let post_logout = map.optional("post_logout_redirect_uris").list();
     let secret_node = map.optional("secret").node();
     let grants = map.optional("grants").list();
-    let [require_pkce, require_org, require_par, dpop_bound, dpop_nonce] =
-        ["require_pkce", "require_org", "require_par", "dpop_bound", "dpop_nonce"]
+    let [require_pkce, first_party, require_org, require_par, dpop_bound, dpop_nonce] =
+        ["require_pkce", "first_party", "require_org", "require_par", "dpop_bound", "dpop_nonce"]
             .map(|key| map.optional(key).boolean());
     let [org, role, backchannel] =
         ["org", "role", "backchannel_logout_uri"].map(|key| map.optional(key).text());
@@ -102,6 +103,7 @@ pub(super) fn client(
         post,
         audiences: words(audiences, "an audience", diagnostics),
         scopes: words(scopes, "a scope", diagnostics),
+        first_party: first_party.is_none_or(|flag| flag.value),
         require_org: flag(require_org),
         require_par: flag(require_par),
         dpop_bound: flag(dpop_bound),
