@@ -92,7 +92,7 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 29] = [
+const SLICES: [&str; 30] = [
     "events",
     "keys",
     "mail",
@@ -112,6 +112,7 @@ const SLICES: [&str; 29] = [
     "api_keys",
     "invitations",
     "clients",
+    "consents",
     "login",
     "idempotency",
     "accounts",

@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     Delivery,
     Domain,
     Client,
+    Consent,
 }
 
 impl Kind {
@@ -61,6 +62,7 @@ impl Kind {
             Self::Delivery => "whd",
             Self::Domain => "dom",
             Self::Client => "app",
+            Self::Consent => "cns",
         }
     }
 

@@ -5,7 +5,7 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations domains api_keys invitations clients login idempotency accounts tokens feed
+//! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations domains api_keys invitations clients consents login idempotency accounts tokens feed
 //! management workspace gdpr console setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
@@ -18,6 +18,7 @@ mod bootstrap;
 mod clients;
 mod clock;
 mod config;
+mod consents;
 mod console;
 mod courier;
 mod db;

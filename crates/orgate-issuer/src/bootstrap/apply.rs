@@ -144,6 +144,7 @@ async fn wanted_client(
         post: plan.post.clone().map(|(org_id, role)| Post { org_id, role }),
         audiences: plan.audiences.clone(),
         scopes: plan.scopes.clone(),
+        first_party: plan.first_party,
         require_org: plan.require_org,
         require_par: plan.require_par,
         dpop_bound: plan.dpop_bound,

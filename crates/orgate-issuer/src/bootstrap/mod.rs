@@ -58,6 +58,7 @@ struct ClientPlan {
     post: Option<(String, String)>,
     audiences: Vec<String>,
     scopes: Vec<String>,
+    first_party: bool,
     require_org: bool,
     require_par: bool,
     dpop_bound: bool,

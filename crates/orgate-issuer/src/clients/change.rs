@@ -44,6 +44,7 @@ impl Stored {
             "scopes": self.client.scopes,
             "audiences": self.client.audiences,
             "require_pkce": self.client.require_pkce,
+            "first_party": self.client.first_party,
             "require_org": self.client.require_org,
             "require_par": self.client.require_par,
             "dpop_bound": self.client.dpop_bound,
@@ -67,6 +68,7 @@ pub(super) struct Wish {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) audiences: Option<Vec<String>>,
     pub(super) require_pkce: Option<bool>,
+    pub(super) first_party: Option<bool>,
     pub(super) require_org: Option<bool>,
     pub(super) require_par: Option<bool>,
     pub(super) dpop_bound: Option<bool>,
@@ -168,6 +170,7 @@ impl Wish {
         list(&mut client.audiences, self.audiences);
         let flag = |own: &mut bool, wished: Option<bool>| *own = wished.unwrap_or(*own);
         flag(&mut client.require_pkce, self.require_pkce);
+        flag(&mut client.first_party, self.first_party);
         flag(&mut client.require_org, self.require_org);
         flag(&mut client.require_par, self.require_par);
         flag(&mut client.dpop_bound, self.dpop_bound);

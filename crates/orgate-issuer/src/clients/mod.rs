@@ -82,6 +82,8 @@ pub(crate) struct Client {
     pub(crate) audiences: Vec<String>,
     /// Scopes it may ask for beside those that everybody may.
     pub(crate) scopes: Vec<String>,
+    /// Whether it is run by those who run the project: then nobody is asked whether it may.
+    pub(crate) first_party: bool,
     /// Whether people must choose an organization.
     pub(crate) require_org: bool,
     /// Whether its requests must be pushed (RFC 9126 §6).
@@ -110,6 +112,7 @@ impl Client {
             post: None,
             audiences: Vec::new(),
             scopes: Vec::new(),
+            first_party: true,
             require_org: false,
             require_par: false,
             dpop_bound: false,
@@ -143,6 +146,8 @@ impl Client {
             ("organization", before.post.is_some() && before.post != self.post),
             ("audiences", audiences),
             ("scopes", fewer(&before.scopes, &self.scopes)),
+            // Nobody was asked for what it got so far.
+            ("first_party", before.first_party && !self.first_party),
         ]
         .into_iter()
         .filter_map(|(name, is_lost)| is_lost.then_some(name))

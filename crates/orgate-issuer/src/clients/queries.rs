@@ -7,7 +7,7 @@ macro_rules! clients {
     ($($rest:literal)*) => {
         concat!(
             "SELECT id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris, grants,
-                    require_pkce, org_id, org_role, audiences, scopes, require_org, require_par, dpop_bound, dpop_nonce,
+                    require_pkce, org_id, org_role, audiences, scopes, first_party, require_org, require_par, dpop_bound, dpop_nonce,
                     backchannel_logout_uri, created_at, updated_at FROM clients ",
             $($rest),*
         )
@@ -37,6 +37,7 @@ fn read(row: &Row) -> Result<Client, DbError> {
         post,
         audiences: row.list("audiences")?,
         scopes: row.list("scopes")?,
+        first_party: row.flag("first_party")?,
         require_org: row.flag("require_org")?,
         require_par: row.flag("require_par")?,
         dpop_bound: row.flag("dpop_bound")?,
@@ -96,8 +97,8 @@ pub(super) async fn insert(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
         sql("INSERT INTO clients
                  (id, project_id, name, kind, machine, secret_hash, redirect_uris, post_logout_redirect_uris, grants,
                   require_pkce, org_id, org_role, audiences, scopes, require_org, require_par, dpop_bound,
-                  dpop_nonce, backchannel_logout_uri, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)")
+                  dpop_nonce, backchannel_logout_uri, first_party, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)")
         .bind(&client.id)
         .bind(&client.project_id)
         .bind(&client.name)
@@ -117,6 +118,7 @@ pub(super) async fn insert(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
         .bind(client.dpop_bound)
         .bind(client.dpop_nonce)
         .bind(&client.backchannel_logout_uri)
+        .bind(client.first_party)
         .bind(now_ms),
     )
     .await
@@ -129,7 +131,7 @@ pub(super) async fn update(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
              SET name = $2, kind = $3, machine = $4, secret_hash = $5, redirect_uris = $6,
                  post_logout_redirect_uris = $7, grants = $8, require_pkce = $9, org_id = $10, org_role = $11,
                  audiences = $12, scopes = $13, require_org = $14, require_par = $15, dpop_bound = $16,
-                 dpop_nonce = $17, backchannel_logout_uri = $18, updated_at = $19
+                 dpop_nonce = $17, backchannel_logout_uri = $18, first_party = $19, updated_at = $20
              WHERE id = $1")
         .bind(&client.id)
         .bind(&client.name)
@@ -149,6 +151,7 @@ pub(super) async fn update(conn: &mut Conn, client: &Client, now_ms: i64) -> Res
         .bind(client.dpop_bound)
         .bind(client.dpop_nonce)
         .bind(&client.backchannel_logout_uri)
+        .bind(client.first_party)
         .bind(now_ms),
     )
     .await

@@ -38,6 +38,16 @@ pub(crate) fn form_target(uri: &str) -> Option<String> {
     }
 }
 
+/// Where somebody is sent who is sent to `uri`, as people can tell it: the host, or the scheme of an application on the device.
+pub(crate) fn place(uri: &str) -> String {
+    let Ok(url) = Url::parse(uri) else { return String::new() };
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => url.scheme().to_owned(),
+    }
+}
+
 /// Whether both are the same loopback address but for the port.
 pub(crate) fn differ_in_loopback_port(registered: &str, uri: &str) -> bool {
     let (Ok(one), Ok(other)) = (Url::parse(registered), Url::parse(uri)) else { return false };

@@ -71,6 +71,7 @@ fn settings(members: Members) -> Members {
         .may("scopes", texts())
         .may("audiences", texts())
         .may("require_pkce", flag())
+        .may("first_party", flag())
         .may("require_org", flag())
         .may("require_par", flag())
         .may("dpop_bound", flag())
@@ -92,6 +93,7 @@ fn client() -> Members {
         .with("scopes", texts())
         .with("audiences", texts())
         .with("require_pkce", flag())
+        .with("first_party", flag())
         .with("require_org", flag())
         .with("require_par", flag())
         .with("dpop_bound", flag())
@@ -150,6 +152,7 @@ fn wish(body: &mut Object) -> Result<Wish, Problem> {
         scopes: body.texts("scopes")?,
         audiences: body.texts("audiences")?,
         require_pkce: body.flag("require_pkce")?,
+        first_party: body.flag("first_party")?,
         require_org: body.flag("require_org")?,
         require_par: body.flag("require_par")?,
         dpop_bound: body.flag("dpop_bound")?,

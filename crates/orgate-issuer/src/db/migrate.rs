@@ -56,6 +56,7 @@ const STEPS: &[Step] = steps![
     (51, "branding", "0051_branding.sql"),
     (52, "users_listed", "0052_users_listed.sql"),
     (54, "activity", "0054_activity.sql"),
+    (55, "consents", "0055_consents.sql"),
 ];
 
 /// Why the database cannot be opened.

@@ -130,6 +130,8 @@ types! {
     SessionRenewed "session.renewed"
     SessionOrganizationChanged "session.organization_changed"
     SessionRevoked "session.revoked"
+    ConsentGranted "consent.granted"
+    ConsentWithdrawn "consent.withdrawn"
     TokenReuseDetected "token.reuse_detected"
     TokenRevoked "token.revoked"
     UserCreated "user.created"

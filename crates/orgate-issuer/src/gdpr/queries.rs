@@ -37,7 +37,7 @@ pub(super) async fn profile(
 /// A statement with the project and the user as its arguments, and what is shown of a row.
 type Section = (&'static str, &'static str, fn(&Row) -> Result<Value, DbError>);
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     (
         "organizations",
         "SELECT o.id, o.name, o.slug, o.kind, m.id AS member_id, m.role_key, m.status, m.created_at
@@ -131,6 +131,23 @@ const SECTIONS: [Section; 10] = [
                 "created_at": time(row, "created_at")?,
                 "last_used_at": time(row, "last_refreshed_at")?,
                 "ended_at": time(row, "revoked_at")?,
+            }))
+        },
+    ),
+    (
+        "consents",
+        "SELECT s.id, s.client_id, c.name, s.org_id, s.scope, s.created_at, s.updated_at
+         FROM consents s JOIN clients c ON c.id = s.client_id
+         WHERE s.project_id = $1 AND s.user_id = $2 ORDER BY s.id",
+        |row| {
+            Ok(json!({
+                "id": row.text("id")?,
+                "client_id": row.text("client_id")?,
+                "name": row.text("name")?,
+                "organization_id": row.text_opt("org_id")?,
+                "scope": row.text("scope")?,
+                "created_at": time(row, "created_at")?,
+                "updated_at": time(row, "updated_at")?,
             }))
         },
     ),

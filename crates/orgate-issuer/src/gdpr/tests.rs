@@ -86,6 +86,7 @@ async fn scenario_18_an_export_has_everything_of_one_person_and_of_no_other() {
         "api_keys",
         "sessions",
         "applications",
+        "consents",
         "passkeys",
         "authenticators",
         "recovery_codes",

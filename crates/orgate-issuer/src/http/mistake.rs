@@ -41,6 +41,11 @@ impl PageError {
                 "This sign-in belongs to another browser window",
                 "Sign in again from the application, and allow cookies for this site.",
             ),
+            "request_changed" => (
+                StatusCode::CONFLICT,
+                "Something has changed meanwhile",
+                "What you were asked does not stand any more, and nothing was allowed. Go back to the application and begin again.",
+            ),
             "sign_in_required" => (StatusCode::UNAUTHORIZED, "You are signed out", back),
             "unknown_organization" => (
                 StatusCode::BAD_REQUEST,

@@ -39,7 +39,7 @@ const CONSOLE: &str = "console_";
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 46] = [
+const TEMPLATES: [(&str, &str); 48] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -47,6 +47,8 @@ const TEMPLATES: [(&str, &str); 46] = [
     ("passkey.html", include_str!("../../templates/passkey.html")),
     ("invitation.html", include_str!("../../templates/invitation.html")),
     ("picker.html", include_str!("../../templates/picker.html")),
+    ("consent.html", include_str!("../../templates/consent.html")),
+    ("scopes.html", include_str!("../../templates/scopes.html")),
     ("account.html", include_str!("../../templates/account.html")),
     ("account_totp.html", include_str!("../../templates/account_totp.html")),
     ("account_codes.html", include_str!("../../templates/account_codes.html")),

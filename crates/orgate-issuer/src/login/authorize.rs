@@ -12,7 +12,7 @@ use http::{HeaderMap, header};
 
 use super::{
     choose::{self, Next},
-    par,
+    consent, par,
     request::{self, OpenError, Params},
     scope,
     session::{self, Session},
@@ -236,8 +236,8 @@ async fn begin(app: &App, project_id: &str, query: &[u8], headers: &HeaderMap) -
         return Ok(with_cookie(response, language(app, &query)));
     };
     let next = choose::decide(app, &project, &session, &client.id, &params).await?;
-    if silent && matches!(next, Next::Ask) {
-        return Err(Stop::Back(Box::new(params), "interaction_required", "an organization must be chosen"));
+    if silent {
+        consent::ask_nobody(app, &client, &params, &session, &next).await?;
     }
     let opened =
         request::open(app, headers, project_id, Some(&client.id), params.clone(), Some(&session)).await?;
@@ -277,6 +277,8 @@ pub(super) fn read(query: &Parameters, client: &Client) -> Result<Params, Stop> 
         resource: query.resources(),
         dpop_jkt: text("dpop_jkt"),
         device: None,
+        asks: prompts(query).any(|word| word == "consent"),
+        chosen: None,
         back: None,
     })
 }

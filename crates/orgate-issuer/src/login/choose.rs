@@ -16,7 +16,7 @@ use url::form_urlencoded;
 
 use super::{
     authorize::{Stop, page_url, render},
-    device, found,
+    consent, device, found,
     page::load,
     queries,
     request::{self, NewCode, Params, Request},
@@ -25,6 +25,7 @@ use super::{
 use crate::{
     app::{App, Shared},
     clients::{self, redirect_uri::form_target},
+    consents,
     db::{Conn, DbError},
     http::{body::Form, posted::Posted, redirect::see_other},
     members::{self, Choices, Membership},
@@ -117,12 +118,26 @@ async fn needs_one(conn: &mut Conn, client_id: Option<&str>) -> Result<bool, DbE
     }
 }
 
-/// Uses the request up and sends the browser back with a code.
+/// What follows the choice: the page that asks whether the application may, where that is due, or the way back to it.
 pub(super) async fn finish(
     app: &App,
     handle: &str,
     session: &Session,
     member: Option<Membership>,
+) -> Result<Response, Stop> {
+    match consent::ask(app, handle, session, member.as_ref()).await? {
+        Some(page) => Ok(page),
+        None => issue(app, handle, session, member, false).await,
+    }
+}
+
+/// Uses the request up and sends the browser back with a code. `allowed`: the person has just said that the application may.
+pub(super) async fn issue(
+    app: &App,
+    handle: &str,
+    session: &Session,
+    member: Option<Membership>,
+    allowed: bool,
 ) -> Result<Response, Stop> {
     let code = random_token().map_err(|_| Stop::Page("internal"))?;
     let (handle, code_hash, session, now) =
@@ -147,6 +162,10 @@ pub(super) async fn finish(
                         return Ok(None);
                     }
                     Some(_) => {}
+                }
+                if let (true, Some(client_id)) = (allowed, &request.client_id) {
+                    let of = consent::of(&session, client_id, new.org_id);
+                    consents::grant(tx, of, &request.params.scope, now).await?;
                 }
                 let member_id = member.as_ref().map(|member| member.id.clone());
                 if session.active_member_id != member_id {

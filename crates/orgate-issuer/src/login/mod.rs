@@ -1,6 +1,7 @@
 //! Signing in: sessions, the authorization endpoint, the sign-in page and the choice of an organization.
 //!
-//! The way of a browser: `/authorize` → `/login` → `/organizations/choose` → back to the application with a code. The
+//! The way of a browser: `/authorize` → `/login` → `/organizations/choose` → `/consent`, where somebody else's application asks →
+//! back to the application with a code. The
 //! request travels in the database, not in the browser; a page carries only a handle that works together with a
 //! cookie of the same browser, so that nobody can be signed in by a foreign page. Codes are made here and redeemed in
 //! `tokens`.
@@ -9,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod authorize;
 mod bearer;
 mod choose;
+pub(crate) mod consent;
 mod device;
 mod enter;
 mod found;
@@ -55,6 +57,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .merge(page::router())
         .merge(par::router())
         .merge(choose::router())
+        .merge(consent::router())
         .merge(enter::router())
         .merge(found::router())
         .merge(passkey::pages())
@@ -64,6 +67,7 @@ pub(crate) fn router(prefix: &str) -> Routes {
         .under(prefix, second::router)
         .under(prefix, account::router)
         .under(prefix, sessions::router)
+        .under(prefix, consent::api::router)
 }
 
 /// A fresh sign-in: the session and the values of its cookies.

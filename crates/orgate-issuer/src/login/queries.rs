@@ -364,17 +364,17 @@ pub(super) async fn insert_logout(
     conn: &mut Conn,
     id: &str,
     client_id: &str,
-    session: &Session,
+    (project_id, user_id, session_id): (&str, &str, &str),
     now_ms: i64,
 ) -> Result<(), DbError> {
     conn.run(
         sql("INSERT INTO logout_deliveries (id, project_id, client_id, user_id, session_id, next_at, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (client_id, session_id) DO NOTHING")
         .bind(id)
-        .bind(&session.project_id)
+        .bind(project_id)
         .bind(client_id)
-        .bind(&session.user_id)
-        .bind(&session.id)
+        .bind(user_id)
+        .bind(session_id)
         .bind(now_ms),
     )
     .await

@@ -46,6 +46,12 @@ pub(crate) struct Params {
     /// The device that is to be signed in, instead of an answer to an application (RFC 8628).
     #[serde(default)]
     pub(super) device: Option<String>,
+    /// Whether the person is to be asked whatever they have allowed (`prompt=consent`).
+    #[serde(default)]
+    pub(super) asks: bool,
+    /// The organization that the person is asked about, empty for none, once it is known; only we write it.
+    #[serde(default)]
+    pub(super) chosen: Option<String>,
     /// The page of our own that the sign-in is for; only we write it.
     #[serde(default)]
     pub(super) back: Option<String>,

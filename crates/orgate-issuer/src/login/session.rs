@@ -6,7 +6,7 @@
 use http::HeaderMap;
 use serde_json::json;
 
-use super::{new_session_id, queries, session_event};
+use super::{consent, new_session_id, queries, session_event};
 use crate::{
     app::App,
     db::{Conn, DbError, Tx},
@@ -175,7 +175,8 @@ async fn end(
 ) -> Result<(), DbError> {
     if queries::revoke_session(tx, &session.id, now_ms).await? {
         for client_id in queries::listeners(tx, &session.id).await? {
-            queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, session, now_ms).await?;
+            let of = (session.project_id.as_str(), session.user_id.as_str(), session.id.as_str());
+            queries::insert_logout(tx, &Kind::Event.new_id(now_ms), &client_id, of, now_ms).await?;
         }
         let offline = queries::revoke_families(tx, &session.id, offline_too, now_ms).await?;
         tx.record(session_event(session, EventType::SessionRevoked, actor.clone(), now_ms));
@@ -203,6 +204,29 @@ fn record_families(
             at,
         });
     }
+}
+
+/// Ends everything that was issued to one application for a user, whatever the session, and notes that it is to be told.
+pub(super) async fn end_application(
+    tx: &mut Tx,
+    (project_id, user_id): (&str, &str),
+    client_id: &str,
+    now_ms: i64,
+) -> Result<(), DbError> {
+    let mut families = Vec::new();
+    for (family_id, session_id) in
+        consent::queries::revoke_families_of_client(tx, user_id, client_id, now_ms).await?
+    {
+        families.push(family_id);
+        let Some(session_id) = session_id else { continue };
+        if queries::listeners(tx, &session_id).await?.iter().any(|one| one == client_id) {
+            let of = (project_id, user_id, session_id.as_str());
+            queries::insert_logout(tx, &Kind::Event.new_id(now_ms), client_id, of, now_ms).await?;
+        }
+    }
+    let actor = Actor::User(user_id.to_owned());
+    record_families(tx, (project_id, user_id), families, &actor, now_ms);
+    Ok(())
 }
 
 /// Ends every session of a user but `kept`, and everything that was issued to them, on the user's own behalf.

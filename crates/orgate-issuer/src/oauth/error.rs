@@ -36,6 +36,8 @@ pub(crate) enum TokenError {
     OrganizationsDisabled,
     /// The application wants an organization, and there is none.
     InteractionRequired,
+    /// The person has not allowed it to the application (OpenID Connect Core §3.1.2.6).
+    ConsentRequired,
     /// What the authorization endpoint would say (RFC 9126 §2.3).
     Authorization(&'static str, &'static str),
     /// The proof of possession (RFC 9449 §5).
@@ -74,6 +76,9 @@ impl TokenError {
                 "interaction_required",
                 "the application needs an organization; sign in again to choose one",
             ),
+            Self::ConsentRequired => {
+                (bad, "consent_required", "the person has not allowed it; sign in again to ask them")
+            }
             Self::Authorization(error, why) => (bad, error, why),
             Self::InvalidProof(why) => (bad, "invalid_dpop_proof", why),
             Self::UseNonce => (bad, "use_dpop_nonce", "the DPoP proof must carry the nonce it was given"),

@@ -42,6 +42,7 @@ fn about(name: &'static str) -> Operation {
             TokenError::InvalidTarget,
             TokenError::OrganizationsDisabled,
             TokenError::InteractionRequired,
+            TokenError::ConsentRequired,
             TokenError::InvalidProof(""),
             TokenError::UseNonce,
             TokenError::AuthorizationPending,

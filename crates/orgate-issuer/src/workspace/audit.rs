@@ -33,7 +33,7 @@ const KINDS: [(&str, &str); 8] = [
 ];
 
 /// What an event is called; those that are not here by their type.
-const WORDS: [(&str, &str); 27] = [
+const WORDS: [(&str, &str); 29] = [
     ("organization.created", "made the organization"),
     ("organization.updated", "changed the settings"),
     ("organization.suspended", "suspended the organization"),
@@ -61,6 +61,8 @@ const WORDS: [(&str, &str); 27] = [
     ("role.created", "made a role"),
     ("role.updated", "changed what a role may do"),
     ("role.deleted", "deleted a role"),
+    ("consent.granted", "allowed an application"),
+    ("consent.withdrawn", "took back what an application was allowed"),
 ];
 
 pub(super) async fn page(visit: &Visit<'_>, told: &Told) -> Result<Response, Stop> {

@@ -22,6 +22,7 @@ use crate::{
     http::{Problem, body::Form, peer::Peer, posted::Posted, problem::Code, redirect::see_other},
     login::{
         authorize::{Stop, render},
+        consent,
         own_pages::{account_url, ask},
         session::{self, Session},
     },
@@ -51,13 +52,14 @@ pub(crate) fn router() -> Routes {
 }
 
 /// What the page tells of a change that was made.
-const DONE: [(&str, &str); 8] = [
+const DONE: [(&str, &str); 9] = [
     ("signed_in", "You have signed in. For ten minutes you can change what is on this page."),
     ("totp_removed", "The authenticator app is not asked for any more, and its recovery codes are gone."),
     ("passkey_added", "The passkey is ready: from now on you can sign in with it alone."),
     ("passkey_renamed", "The passkey has its new name."),
     ("passkey_removed", "The passkey opens nothing any more. Remove it from your device as well."),
     ("password_changed", "Your password was changed, and you were signed out everywhere else."),
+    ("consent_withdrawn", "The application has no access to your account any more."),
     ("session_ended", "That session has ended."),
     ("sessions_ended", "You are signed in here and nowhere else."),
 ];
@@ -192,6 +194,10 @@ impl<'a> Visit<'a> {
                 let (known, new) = (field("current_password"), field("password"));
                 own::change_password(app, project, visitor, session(), (known, new)).await?;
                 "password_changed"
+            }
+            "withdraw" => {
+                consent::withdraw(app, &self.session, field("id")).await?;
+                "consent_withdrawn"
             }
             "end_session" => {
                 self.end(Some(field("id"))).await?;

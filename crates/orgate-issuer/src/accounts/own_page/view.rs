@@ -8,6 +8,7 @@ use super::{Visit, word};
 use crate::{
     accounts::own::Offer,
     clock::rfc3339,
+    consents::{self, Consent},
     factors,
     http::{
         Problem,
@@ -16,6 +17,7 @@ use crate::{
     },
     login::{
         authorize::Stop,
+        consent::words,
         own_pages::account_url,
         session::{self, Session},
     },
@@ -73,6 +75,7 @@ impl Visit<'_> {
         let mut conn = self.app.db.read().await?;
         let standing = factors::standing(&mut conn, &self.user.id).await?;
         let keys = passkeys::of_user(&mut conn, &self.user.id).await?;
+        let allowed = consents::of_user(&mut conn, &self.user.id).await?;
         let mut sessions = session::all_of(&mut conn, &self.project.id, &self.user.id, now).await?;
         drop(conn);
         sessions.sort_by_key(|one| (one.id != self.session.id, std::cmp::Reverse(one.last_seen_at)));
@@ -88,6 +91,7 @@ impl Visit<'_> {
             recovery_codes => standing.recovery_codes,
             passkeys => keys.iter().map(passkey).collect::<Vec<_>>(),
             sessions => sessions.iter().map(|one| self.session(one)).collect::<Vec<_>>(),
+            applications => allowed.iter().map(application).collect::<Vec<_>>(),
             logout => format!("{}/logout", self.app.public.issuer(&self.project.id)),
         };
         Ok(self.show(page.status, "account.html", values))
@@ -163,6 +167,16 @@ fn passkey(one: &Passkey) -> Value {
         name => one.name.as_str(),
         made => day(one.created_at),
         used => one.last_used_at.map(day),
+    }
+}
+
+fn application(one: &Consent) -> Value {
+    context! {
+        id => one.id.as_str(),
+        name => one.client_name.as_str(),
+        organization => one.organization.as_ref().map(|(_, name)| name.as_str()),
+        scopes => words::of(&one.scope, None),
+        since => day(one.created_at),
     }
 }
 

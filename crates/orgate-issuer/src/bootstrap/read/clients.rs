@@ -35,6 +35,7 @@ pub(super) fn default_client(
         post: None,
         audiences: Vec::new(),
         scopes: Vec::new(),
+        first_party: true,
         require_org: false,
         require_par: false,
         dpop_bound: false,
@@ -65,8 +66,8 @@ pub(super) fn client(
         let list = map.optional(key).list();
         lists.note(key, list)
     });
-    let [require_pkce, require_org, require_par, dpop_bound, dpop_nonce] =
-        ["require_pkce", "require_org", "require_par", "dpop_bound", "dpop_nonce"]
+    let [require_pkce, first_party, require_org, require_par, dpop_bound, dpop_nonce] =
+        ["require_pkce", "first_party", "require_org", "require_par", "dpop_bound", "dpop_nonce"]
             .map(|key| map.optional(key).boolean());
     let [org, role, backchannel] = TEXTS.map(|key| {
         let text = map.optional(key).text();
@@ -108,6 +109,7 @@ pub(super) fn client(
         post: org.zip(role).map(|(org, role)| (org.to_owned(), role.to_owned())),
         audiences: owned(&draft.audiences),
         scopes: owned(&draft.scopes),
+        first_party: first_party.is_none_or(|flag| flag.value),
         require_org: flag(require_org),
         require_par: flag(require_par),
         dpop_bound: flag(dpop_bound),

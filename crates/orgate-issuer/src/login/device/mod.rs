@@ -19,6 +19,7 @@ use serde_json::json;
 use super::{
     authorize::{Stop, page_url, render, with_cookie},
     choose::{self, Next},
+    consent,
     page::load,
     queries as sign_ins,
     request::{self, Params},
@@ -215,11 +216,13 @@ async fn enter(
             .write::<_, DbError>(move |tx| Box::pin(async move { throttle::forgive(tx, &pass).await }))
             .await?;
         let params = Params { scope, device: Some(device_hash), ..Params::default() };
-        let opened = request::open(&app, &headers, &project_id, Some(&client_id), params, None).await?;
+        let opened =
+            request::open(&app, &headers, &project_id, Some(&client_id), params.clone(), None).await?;
         let values = context! {
             project => project.name.as_str(),
             action => format!("{}/device/confirm", app.public.issuer(&project.id)),
             request => opened.handle,
+            scopes => consent::of_device(&client, &params.scope),
             client => client.name,
             user_code => shown(&code),
         };

@@ -75,7 +75,7 @@ pub(in crate::login) async fn approve_device(
     Ok(conn.run(statement).await? == 1)
 }
 
-pub(super) async fn deny_device(conn: &mut Conn, device_hash: &str) -> Result<(), DbError> {
+pub(in crate::login) async fn deny_device(conn: &mut Conn, device_hash: &str) -> Result<(), DbError> {
     let statement =
         sql("UPDATE device_codes SET status = 'denied' WHERE device_hash = $1 AND status = 'pending'");
     conn.run(statement.bind(device_hash)).await.map(|_| ())

@@ -1,4 +1,5 @@
 use http::Method;
+mod consent;
 mod enter;
 mod found;
 mod many;

@@ -90,6 +90,7 @@ async fn redeem(tx: &mut Tx, common: &Common, request: Request, now_ms: i64) -> 
         return Err(TokenError::InvalidGrant("the code was issued for another organization"));
     }
     common.check_organization(member.is_some())?;
+    common.hold_consent(tx, &user.id, member.as_ref(), &code.scope).await?;
     let audience = common.audience(&project, &code.resource)?;
     if !queries::consume(tx, &hash, now_ms).await? {
         // Another request was faster; the family it made is known when the code is read again.

@@ -66,6 +66,7 @@ async fn redeem(tx: &mut Tx, common: &Common, hash: &str, now_ms: i64) -> Result
     let (project, user) = parties(tx, &device.project_id, user_id).await?;
     let member = organization(tx, &project, &user.id, &common.wanted, device.org_id.as_deref()).await?;
     common.check_organization(member.is_some())?;
+    common.hold_consent(tx, &user.id, member.as_ref(), &device.scope).await?;
     let audience = common.audience(&project, &device.resource)?;
     if !queries::use_device(tx, hash).await? {
         return Err(TokenError::InvalidGrant(ENDED));

@@ -8,7 +8,8 @@ pub(super) mod token_exchange;
 
 use crate::{
     clients::{Client, ClientKind},
-    db::Conn,
+    consents::{self, Of},
+    db::{Conn, Tx},
     login::scope,
     members::{self, Membership},
     oauth::TokenError,
@@ -63,6 +64,41 @@ impl Common {
     /// Refuses a token without an organization where the application needs one.
     fn check_organization(&self, has_one: bool) -> Result<(), TokenError> {
         if self.client.require_org && !has_one { Err(TokenError::InteractionRequired) } else { Ok(()) }
+    }
+}
+
+impl Common {
+    /// Whose consent a token of this client needs, unless it is one of the project's own.
+    fn consent<'a>(&'a self, user_id: &'a str, member: Option<&'a Membership>) -> Option<Of<'a>> {
+        let org_id = member.map(|member| member.org_id.as_str());
+        let of = Of { project_id: &self.client.project_id, user_id, client_id: &self.client.id, org_id };
+        (!self.client.first_party).then_some(of)
+    }
+
+    /// Refuses what the person does not allow the application, in this organization.
+    async fn check_consent(
+        &self,
+        conn: &mut Conn,
+        user_id: &str,
+        member: Option<&Membership>,
+        scope: &str,
+    ) -> Result<(), TokenError> {
+        let Some(of) = self.consent(user_id, member) else { return Ok(()) };
+        let allowed = consents::allowed(conn, of).await?;
+        if consents::covers(allowed.as_deref(), scope) { Ok(()) } else { Err(TokenError::ConsentRequired) }
+    }
+
+    /// The same before a family is made: whoever withdraws it meanwhile finds the family.
+    async fn hold_consent(
+        &self,
+        tx: &mut Tx,
+        user_id: &str,
+        member: Option<&Membership>,
+        scope: &str,
+    ) -> Result<(), TokenError> {
+        let Some(of) = self.consent(user_id, member) else { return Ok(()) };
+        let allowed = consents::hold(tx, of).await?;
+        if consents::covers(allowed.as_deref(), scope) { Ok(()) } else { Err(TokenError::ConsentRequired) }
     }
 }
 

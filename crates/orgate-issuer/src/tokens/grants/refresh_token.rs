@@ -79,6 +79,7 @@ async fn refresh(
     let audience = common.audience(&project, &family.resource)?;
     let member = organization(tx, &project, &user.id, &common.wanted, family.org_id.as_deref()).await?;
     common.check_organization(member.is_some())?;
+    common.check_consent(tx, &user.id, member.as_ref(), &scope).await?;
     let counter = if is_current {
         let rotation = Rotation {
             family_id: &family.id,

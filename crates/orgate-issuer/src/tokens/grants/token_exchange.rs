@@ -65,6 +65,10 @@ pub(in crate::tokens) async fn grant(
     };
     let bound = seat.as_ref().map(|seat| seat.org_id.as_str());
     let member = organization(&mut conn, project, &user.id, &common.wanted, bound).await?;
+    let scope = narrowed(token.text("scope"), common.scope.as_deref())?;
+    if is_own {
+        common.check_consent(&mut conn, &user.id, member.as_ref(), &scope).await?;
+    }
     drop(conn);
     if !is_own && member.as_ref().is_some_and(|member| Some(member.org_id.as_str()) != bound) {
         return Err(TokenError::InvalidTarget);
@@ -72,7 +76,7 @@ pub(in crate::tokens) async fn grant(
     common.check_organization(member.is_some())?;
     let signers = Signers::of(app, project, false).await?;
     let issue = Issue {
-        scope: narrowed(token.text("scope"), common.scope.as_deref())?,
+        scope,
         audience: common.audience(project, &[])?,
         client_id: common.client.id,
         subject: Subject::User(Box::new(user)),
