@@ -196,9 +196,7 @@ async fn a_webhook_is_made_tested_sent_again_and_deleted() {
     done(&change(&browser, &one, "save", &fields).await, "webhook_saved");
     let page = browser.get(&one).await.text();
     assert!(
-        page.contains("example.com&#x2f;y")
-            && page.contains("Off</span>")
-            && !page.contains("Send a test"),
+        page.contains("example.com&#x2f;y") && page.contains("Off</span>") && !page.contains("Send a test"),
         "{page}"
     );
     assert_ne!(secret(&change(&browser, &one, "rotate", &[]).await), first);
