@@ -7,6 +7,7 @@
 //!
 //! A page is a row in [`PAGES`], a file with `page` (and `change`, if it has forms), and a template `console_….html`.
 
+mod audit;
 mod nav;
 mod organization;
 mod organizations;
@@ -15,7 +16,10 @@ mod permissions;
 mod projects;
 mod settings;
 mod sign_in;
+mod signing_keys;
 mod told;
+mod user;
+mod users;
 mod view;
 mod webhook;
 mod webhooks;
@@ -33,7 +37,7 @@ use crate::{
         Problem, body::Form, cookies, page::PageError, posted::Posted, problem::Code, redirect::see_other,
     },
     management::inside::{Api, Ask},
-    openapi::{Operation, Routes, get, object, page as a_page, text},
+    openapi::{Operation, Routes, anything, get, object, page as a_page, text},
     operators::{self, Rank},
     projects::Project,
     secret::{fingerprint, same},
@@ -45,11 +49,15 @@ use crate::{
 enum Section {
     Projects,
     Overview,
+    Users,
+    User,
     Organizations,
     Organization,
     Permissions,
     Webhooks,
     Webhook,
+    SigningKeys,
+    Audit,
     Settings,
 }
 
@@ -57,9 +65,18 @@ enum Section {
 /// (empty if it has none), a summary, and the names its query may have beside `done` and `cursor`.
 type Page = (Section, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-const PAGES: [Page; 8] = [
+const PAGES: [Page; 12] = [
     (Section::Projects, "", "showConsole", "createProjectInConsole", "The projects of an operator", &[]),
     (Section::Overview, "/{project}", "showOverview", "changeOverview", "A project at a glance", &["window"]),
+    (
+        Section::Users,
+        "/{project}/users",
+        "showUsers",
+        "createUserInConsole",
+        "The people of a project",
+        &["q", "status"],
+    ),
+    (Section::User, "/{project}/users/{user}", "showUser", "changeUserInConsole", "A user", &[]),
     (
         Section::Organizations,
         "/{project}/organizations",
@@ -94,6 +111,22 @@ const PAGES: [Page; 8] = [
         &["status"],
     ),
     (
+        Section::SigningKeys,
+        "/{project}/signing-keys",
+        "showSigningKeys",
+        "rotateSigningKeysInConsole",
+        "The keys that a project signs with",
+        &[],
+    ),
+    (
+        Section::Audit,
+        "/{project}/audit",
+        "showAuditLog",
+        "",
+        "What happened in a project, and whether the log holds",
+        &["type", "actor", "target", "organization", "since", "until", "verify"],
+    ),
+    (
         Section::Settings,
         "/{project}/settings",
         "showProjectSettings",
@@ -118,6 +151,11 @@ pub(crate) fn router(api: fn(&App) -> Routes) -> Routes {
             let fields = object().may("change", text()).may("word", text()).and_more();
             let form =
                 described(a_page(sent, title).takes_form(fields)).stops(&["csrf", "rate_limited", "busy"]);
+            // Everything there is of a user comes as a file.
+            let form = match section {
+                Section::User => form.gives(200, anything()),
+                _ => form,
+            };
             methods = methods.post(submit, form);
         }
         let path = format!("/console{path}");
@@ -311,11 +349,15 @@ impl<'a> Desk<'a> {
         match self.section {
             Section::Projects => projects::page(self, told).await,
             Section::Overview => overview::page(self, told).await,
+            Section::Users => users::page(self, told).await,
+            Section::User => user::page(self, told).await,
             Section::Organizations => organizations::page(self, told).await,
             Section::Organization => organization::page(self, told).await,
             Section::Permissions => permissions::page(self, told).await,
             Section::Webhooks => webhooks::page(self, told).await,
             Section::Webhook => webhook::page(self, told).await,
+            Section::SigningKeys => signing_keys::page(self, told).await,
+            Section::Audit => audit::page(self, told).await,
             Section::Settings => settings::page(self, told).await,
         }
     }
@@ -324,12 +366,16 @@ impl<'a> Desk<'a> {
         match self.section {
             Section::Projects => projects::change(self, change, fields).await,
             Section::Overview => overview::change(self, change).await,
+            Section::Users => users::change(self, change, fields).await,
+            Section::User => user::change(self, change, fields).await,
             Section::Organizations => organizations::change(self, change, fields).await,
             Section::Organization => organization::change(self, change, fields).await,
             Section::Permissions => permissions::change(self, change, fields).await,
             Section::Webhooks => webhooks::change(self, change, fields).await,
             Section::Webhook => webhook::change(self, change, fields).await,
+            Section::SigningKeys => signing_keys::change(self, change, fields).await,
             Section::Settings => settings::change(self, change, fields).await,
+            Section::Audit => Ok(Outcome::Unknown),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the pages tell of a change that was made.
 
-pub(super) const DONE: [(&str, &str); 17] = [
+pub(super) const DONE: [(&str, &str); 24] = [
     ("project_created", "The project is there. Its keys are being made."),
     ("organizations_on", "Organizations are on: the next sign-in shows the picker."),
     ("organizations_off", "Organizations are off: tokens and pages know nothing of them any more."),
@@ -10,6 +10,13 @@ pub(super) const DONE: [(&str, &str); 17] = [
     ("organization_suspended", "The organization is suspended: its members can do nothing in it."),
     ("organization_activated", "The organization goes on."),
     ("organization_deleted", "The organization is gone, with everything in it."),
+    ("user_created", "The user is there."),
+    ("user_suspended", "The user is signed out, and cannot sign in until you let them in again."),
+    ("user_activated", "The user can sign in again."),
+    ("user_signed_out", "The user is signed out everywhere."),
+    ("user_erased", "The user is gone, with everything that was theirs."),
+    ("key_rotated", "The next key is shown. It signs in a day."),
+    ("key_replaced", "A new key signs. What the old ones have signed counts no more."),
     ("permission_created", "The permission is in the catalogue. Roles can hold it now."),
     ("permission_saved", "The description is changed."),
     ("permission_deleted", "The permission is gone, and no role can hold it any more."),

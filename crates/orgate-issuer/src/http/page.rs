@@ -39,7 +39,7 @@ const CONSOLE: &str = "console_";
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 48] = [
+const TEMPLATES: [(&str, &str); 52] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -73,6 +73,10 @@ const TEMPLATES: [(&str, &str); 48] = [
     ("console_projects.html", include_str!("../../templates/console_projects.html")),
     ("console_project_made.html", include_str!("../../templates/console_project_made.html")),
     ("console_overview.html", include_str!("../../templates/console_overview.html")),
+    ("console_users.html", include_str!("../../templates/console_users.html")),
+    ("console_user.html", include_str!("../../templates/console_user.html")),
+    ("console_signing_keys.html", include_str!("../../templates/console_signing_keys.html")),
+    ("console_audit.html", include_str!("../../templates/console_audit.html")),
     ("console_organizations.html", include_str!("../../templates/console_organizations.html")),
     ("console_organization.html", include_str!("../../templates/console_organization.html")),
     ("console_permissions.html", include_str!("../../templates/console_permissions.html")),

@@ -184,6 +184,11 @@ pub(crate) async fn signed_in(
     Ok(queries::find(conn, &id).await?.map(|stored| (id, stored.email)))
 }
 
+/// The address of an operator.
+pub(crate) async fn address_of(conn: &mut Conn, id: &str) -> Result<Option<String>, DbError> {
+    Ok(queries::find(conn, id).await?.map(|stored| stored.email))
+}
+
 /// Ends the session.
 pub(crate) async fn sign_out(app: &App, token: &str) -> Result<(), DbError> {
     let hash = fingerprint(token);

@@ -120,8 +120,13 @@ pub(super) async fn page(visit: &Visit<'_>, told: &Told) -> Result<Response, Sto
 }
 
 /// A day as a moment.
-fn moment(day: &str, hour: &str) -> String {
+pub(crate) fn moment(day: &str, hour: &str) -> String {
     if day.is_empty() { String::new() } else { format!("{day}{hour}") }
+}
+
+/// What an event of this type is called, if it has words.
+pub(crate) fn words(kind: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| *known == kind).map(|(_, words)| *words)
 }
 
 /// What those are called who did something on this page of the log.
@@ -153,8 +158,8 @@ fn event(one: &Json, names: &BTreeMap<String, Value>) -> Value {
         _ => part("The service"),
     };
     let denied = text(one, "result") == "denied";
-    let what = match WORDS.iter().find(|(known, _)| *known == kind) {
-        Some((_, words)) => part(words),
+    let what = match words(&kind) {
+        Some(words) => part(words),
         None if denied => part("was refused"),
         None => verbatim(&kind),
     };

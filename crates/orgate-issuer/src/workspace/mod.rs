@@ -6,7 +6,7 @@
 //! only this browser's session knows. What was done is told after a redirect; what was refused is told at its field, with
 //! what was typed. Who signed in too long ago for something that cannot be undone signs in and comes back.
 
-mod audit;
+pub(crate) mod audit;
 mod invitations;
 mod keys;
 mod list;

@@ -1,6 +1,9 @@
 //! The console, as operators meet it.
 
+mod audit;
 mod forms;
+mod signing_keys;
+mod users;
 
 use crate::{
     operators::{self, Rank},
@@ -66,7 +69,8 @@ async fn observer(site: &Site) -> Browser {
 }
 
 /// Every page of a project that needs no name beside it.
-const PARTS: [&str; 5] = ["", "/organizations", "/permissions", "/webhooks", "/settings"];
+const PARTS: [&str; 8] =
+    ["", "/users", "/organizations", "/permissions", "/webhooks", "/signing-keys", "/audit", "/settings"];
 
 #[orgate_testkit::both]
 async fn who_is_signed_out_signs_in_and_comes_to_the_page() {
