@@ -92,13 +92,14 @@ const FLOORS: [(&str, [u64; 3]); 12] = [
 ];
 
 /// The slices of the issuer: each may use those to its left.
-const SLICES: [&str; 30] = [
+const SLICES: [&str; 32] = [
     "events",
     "keys",
     "mail",
     "throttle",
     "operators",
     "projects",
+    "activity",
     "webhooks",
     "users",
     "one_time",

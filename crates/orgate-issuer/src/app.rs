@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
+    activity::Activity,
     clock::Clock,
     config::{PublicUrl, Settings},
     db::Db,
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) pages: Pages,
     /// Rung when applications are to be told of a sign-out.
     pub(crate) logouts: Arc<tokio::sync::Notify>,
+    /// How much is going on.
+    pub(crate) activity: Arc<Activity>,
     /// Who reads the change feed.
     pub(crate) feed: Arc<Readers>,
     /// Whether the issuer is being shut down.

@@ -16,7 +16,7 @@ use axum::{
 };
 
 use crate::{
-    accounts,
+    accounts, activity,
     app::{App, Shared},
     bootstrap, clients,
     clock::Clock,
@@ -123,9 +123,12 @@ impl Issuer {
             passwords: Passwords::new(),
             pages,
             logouts: Arc::default(),
+            activity: Arc::default(),
             feed: Arc::default(),
             closing: AtomicBool::new(false),
         });
+        let counts = Arc::clone(&app.activity);
+        app.db.watch(move |event| counts.note(event));
         let bell = app.settings.hooks.clone().map(|hooks| hooks::start(&app, hooks));
         if let Some(plan) = plan {
             bootstrap::apply(&app, plan).await?;
@@ -144,6 +147,7 @@ impl Issuer {
         if courier.is_none() && !app.settings.dev_outbox {
             tracing::info!("there is no mail server (`--smtp`): mail lies in the outbox until there is one");
         }
+        tokio::spawn(activity::run(Arc::downgrade(&app)));
         tokio::spawn(feed::run(Arc::downgrade(&app)));
         tokio::spawn(upkeep::run(Arc::downgrade(&app), courier));
         Ok(Self { app, first_start, bell })
@@ -237,6 +241,9 @@ impl Issuer {
     /// with 503.
     pub async fn shutdown(&self) {
         self.release();
+        if let Err(error) = activity::flush(&self.app).await {
+            tracing::error!(%error, "what was counted last is lost");
+        }
         self.app.db.close().await;
         self.told().await;
     }
@@ -266,6 +273,7 @@ fn api(prefix: &str) -> Routes {
         .merge(crate::keys::routes::router())
         .merge(operators::routes::router())
         .merge(projects::routes::router())
+        .merge(activity::routes::router())
         .merge(clients::routes::router())
         .merge(login::router(prefix))
         .merge(accounts::routes::pages())

@@ -5,12 +5,13 @@
 //! and told is in [`hooks`].
 //!
 //! Slices stand side by side in this order, and each uses only those to its left:
-//! `events keys mail throttle operators projects webhooks users one_time passkeys factors roles teams members organizations domains api_keys invitations clients consents login idempotency accounts tokens feed
+//! `events keys mail throttle operators projects activity webhooks users one_time passkeys factors roles teams members organizations domains api_keys invitations clients consents login idempotency accounts tokens feed
 //! management workspace gdpr console setup bootstrap`. SQL is in
 //! the `queries.rs` of a slice and in `db`; the time enters in `clock`; whatever must always hold is a constraint
 //! of the schema.
 
 mod accounts;
+mod activity;
 mod address;
 mod api_keys;
 mod app;

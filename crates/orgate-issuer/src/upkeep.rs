@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    accounts,
+    accounts, activity,
     app::App,
     db::DbError,
     factors, idempotency, invitations, login,
@@ -59,6 +59,7 @@ pub(crate) async fn purge(app: &App) -> Result<u64, DbError> {
                 gone += invitations::purge(tx, now).await?;
                 gone += login::purge(tx, now).await?;
                 gone += webhooks::purge(tx, now).await?;
+                gone += activity::purge(tx, now).await?;
                 Ok(gone)
             })
         })

@@ -334,6 +334,12 @@ impl Db {
         self.listener.set(listener);
     }
 
+    /// Has `eye` look at each event after its commit, before whoever asked is answered; so it does no more than count. One is
+    /// all there is room for.
+    pub(crate) fn watch(&self, eye: impl Fn(&Event) + Send + Sync + 'static) {
+        self.listener.set_eye(eye);
+    }
+
     /// A connection for reading.
     pub(crate) async fn read(&self) -> Result<Read, DbError> {
         Ok(Read(match &self.engine {

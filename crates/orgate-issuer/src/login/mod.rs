@@ -30,6 +30,7 @@ use http::{HeaderMap, header};
 pub(crate) use self::request::Request;
 use self::session::{ABS_MS, Session};
 use crate::{
+    activity::Count,
     address::Address,
     app::App,
     db::{Conn, DbError, Tx},
@@ -127,9 +128,24 @@ impl From<SignInError> for Problem {
     }
 }
 
-/// Checks the password and starts a session. `previous` is the session the browser had: it does not survive, so that
+/// Checks the password and starts a session, and counts if that fails. `previous` is the session the browser had: it does not survive, so that
 /// a cookie planted before the sign-in opens nothing after it.
 pub(crate) async fn sign_in(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    email: &str,
+    password: String,
+    previous: Option<Session>,
+) -> Result<Entry, SignInError> {
+    let entered = check(app, project, visitor, email, password, previous).await;
+    if let Err(SignInError::Invalid | SignInError::Wait(_)) = &entered {
+        app.activity.count(&project.id, Count::FailedSignIn, app.now_ms());
+    }
+    entered
+}
+
+async fn check(
     app: &App,
     project: &Project,
     visitor: &Visitor,

@@ -20,6 +20,7 @@ use super::{
     session::{self, Session},
 };
 use crate::{
+    activity::Count,
     app::{App, Shared},
     clients::redirect_uri::form_target,
     db::DbError,
@@ -81,6 +82,20 @@ async fn challenge(app: &App, project: &Project) -> Result<String, Problem> {
 }
 
 async fn sign_in(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    credential: &Value,
+    previous: Option<Session>,
+) -> Result<SignedIn, Problem> {
+    let signed_in = check(app, project, visitor, credential, previous).await;
+    if let Err(Code::InvalidCredentials) = signed_in.as_ref().map_err(Problem::code) {
+        app.activity.count(&project.id, Count::FailedSignIn, app.now_ms());
+    }
+    signed_in
+}
+
+async fn check(
     app: &App,
     project: &Project,
     visitor: &Visitor,

@@ -19,6 +19,7 @@ use super::{
     session::{self, Session},
 };
 use crate::{
+    activity::Count,
     app::{App, Shared},
     clients::redirect_uri::form_target,
     factors,
@@ -50,6 +51,20 @@ pub(super) fn router(base: &str) -> Routes {
 
 /// Takes the code of a sign-in that waits, and starts its session.
 async fn finish(
+    app: &App,
+    project: &Project,
+    visitor: &Visitor,
+    shown: (&str, &str),
+    previous: Option<Session>,
+) -> Result<SignedIn, Problem> {
+    let finished = check(app, project, visitor, shown, previous).await;
+    if let Err(Code::Mistyped | Code::Locked) = finished.as_ref().map_err(Problem::code) {
+        app.activity.count(&project.id, Count::FailedSignIn, app.now_ms());
+    }
+    finished
+}
+
+async fn check(
     app: &App,
     project: &Project,
     visitor: &Visitor,

@@ -17,6 +17,7 @@ use super::{
     },
 };
 use crate::{
+    activity::Count,
     app::{App, Shared},
     clients,
     oauth::{Parameters, TokenError, only_post, parameters::no_store},
@@ -144,7 +145,7 @@ async fn issue(
         jkt,
         client,
     };
-    match grant_type.as_str() {
+    let issued = match grant_type.as_str() {
         "authorization_code" => {
             let request = authorization_code::Request {
                 code: parameters.required("code", "`code` is missing")?,
@@ -167,5 +168,9 @@ async fn issue(
         }
         "client_credentials" => client_credentials::grant(app, &project, common).await,
         _ => Err(TokenError::UnsupportedGrantType),
+    };
+    if let (Ok(_), Some(kind)) = (&issued, Count::of_grant(&grant_type)) {
+        app.activity.count(&project.id, kind, app.now_ms());
     }
+    issued
 }

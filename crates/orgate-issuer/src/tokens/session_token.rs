@@ -20,6 +20,7 @@ use super::{
     routes::TOKENS,
 };
 use crate::{
+    activity::Count,
     app::{App, Shared},
     http::{Problem, body::Query, csrf, problem::Code},
     login::session::{self, Session},
@@ -109,6 +110,7 @@ async fn of_member(
     };
     let signers = Signers::of(app, project, false).await?;
     let mut body = mint::answer(app, project, signers, &issue).await?;
+    app.activity.count(&project.id, Count::SessionToken, app.now_ms());
     if let Some(object) = body.as_object_mut() {
         let token = object.get("access_token").cloned().unwrap_or_default();
         object.insert("token".to_owned(), token);
