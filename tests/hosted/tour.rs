@@ -5,12 +5,17 @@ use serde_json::json;
 
 use super::world::{EMPTY, PASSWORD, World};
 
+/// What a public client sends.
+const CHALLENGE: &str =
+    "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+
 /// Opens every page in the language `l` and calls `at` there, with the name of the page.
 pub(crate) fn tour(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
     sign_up(world, l, at);
     mailed(world, l, at);
     account(world, l, at);
     organizations(world, l, at);
+    consents(world, l, at);
     devices(world, at);
     mistakes(world, at);
     set_up(world, l, at);
@@ -124,8 +129,7 @@ fn account(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
 }
 
 fn organizations(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
-    let challenge = "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
-    world.sign_in(&format!("bob-{l}"), &format!("&client_id=app_b2b{challenge}"));
+    world.sign_in(&format!("bob-{l}"), &format!("&client_id=app_b2b{CHALLENGE}"));
     world.is_at("organization_required");
     at(world, "organization-required");
     // A name of nothing but spaces passes the browser, and not the issuer.
@@ -167,6 +171,51 @@ fn organizations(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str
     world.sign_out();
 }
 
+fn consents(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let asks = |scope: &str| format!("{CHALLENGE}&client_id=app_planner&scope={scope}");
+    let acme = "document.querySelector('main input[value=org_acme]').click()";
+    world.sign_in(&format!("ann-{l}"), &asks("openid%20email"));
+    world.browser.evaluate(acme);
+    let there = world.send(&[], "main form button");
+    assert!(there.contains("/consent?"), "{there}");
+    at(world, "consent");
+    let there = world.send(&[], "button[value=allow]");
+    assert!(there.contains("code="), "{there}");
+    let more = world.authorize(&asks("openid%20profile%20email%20offline_access%20account"));
+    world.browser.open(&more);
+    world.browser.evaluate(acme);
+    world.send(&[], "main form button");
+    at(world, "consent-more");
+    let (page, callback) = (world.browser.evaluate("location.href"), world.callback.clone());
+    let there = world.send(&[], "button[value=deny]");
+    assert!(there.starts_with(&callback) && there.contains("error=access_denied"), "{there}");
+    // Without an organization.
+    world.browser.open(&more);
+    world.browser.evaluate("document.querySelector('main input[value=\"\"]').click()");
+    world.send(&[], "main form button");
+    at(world, "consent-without");
+    let changed = "document.querySelector('[name=shown]').value = 'another'";
+    world.browser.evaluate(changed);
+    world.send(&[], "button[value=allow]");
+    world.is_at("request_changed");
+    at(world, "error-request-changed");
+    world.browser.open(page.as_str().unwrap());
+    world.is_at("request_expired");
+    let page = world.page("account/security");
+    world.browser.open(&page);
+    world.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+    at(world, "account-applications");
+    world.send(&[], "form:has([value=withdraw]) button");
+    world.is_at("consent_withdrawn");
+    at(world, "account-application-withdrawn");
+    world.sign_out();
+    let page = world.page("device");
+    world.browser.open(&page);
+    let code = world.device("app_screen");
+    world.send(&[("user_code", &code)], "main form button");
+    at(world, "device-confirm-others");
+}
+
 fn devices(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
     let page = world.page("device");
     world.browser.open(&page);
@@ -174,7 +223,7 @@ fn devices(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
     world.send(&[("user_code", "BBBB-BBBB")], "main form button");
     world.is_at("unknown_user_code");
     at(world, "device-unknown");
-    let code = world.device();
+    let code = world.device("app_tv");
     world.send(&[("user_code", &code)], "main form button");
     at(world, "device-confirm");
     world.send(&[], "button[value=deny]");

@@ -45,7 +45,9 @@ impl World {
                 "projects:\n  - id: proj_demo\n    name: Demo\n    org_enabled: true\n    audience: [demo-api]\n    \
                  redirect_uris: [\"{callback}\"]\n    client_secret: a secret of the test\n    clients:\n      \
                  - {{id: app_b2b, kind: public, redirect_uris: [\"{callback}\"], require_org: true}}\n      \
-                 - {{id: app_tv, kind: public, grants: [device_code]}}\n    \
+                 - {{id: app_tv, kind: public, grants: [device_code]}}\n      \
+                 - {{id: app_planner, name: Planner, kind: public, first_party: false, scopes: [account], redirect_uris: [\"{callback}\"]}}\n      \
+                 - {{id: app_screen, name: Screen, kind: public, first_party: false, grants: [device_code]}}\n    \
                  operators: [{{email: ops@example.com, password: {PASSWORD}}}]\n    \
                  users: [{{id: usr_owner, email: owner@example.com, password: {PASSWORD}, email_verified: true}}, {}, {}, {}]\n    \
                  organizations:\n      - {{id: org_acme, slug: acme, name: Acme Corp, owner: owner@example.com, members: [{members}]}}\n      \
@@ -93,7 +95,8 @@ impl World {
     pub(crate) fn authorize(&self, more: &str) -> String {
         let callback = encode(&self.callback);
         let client = if more.contains("client_id") { "" } else { "&client_id=proj_demo" };
-        self.page(&format!("authorize?response_type=code&redirect_uri={callback}&scope=openid{client}{more}"))
+        let scope = if more.contains("&scope=") { "" } else { "&scope=openid" };
+        self.page(&format!("authorize?response_type=code&redirect_uri={callback}{scope}{client}{more}"))
     }
 
     /// Asks the operators' plane of the project.
@@ -105,10 +108,10 @@ impl World {
     }
 
     /// The code that a device shows.
-    pub(crate) fn device(&self) -> String {
+    pub(crate) fn device(&self, client: &str) -> String {
         let url = format!("{}/p/proj_demo/device_authorization", self.issuer.url("issuer"));
         let form = [("content-type", "application/x-www-form-urlencoded")];
-        let reply = request("POST", &url, &form, Some("client_id=app_tv"));
+        let reply = request("POST", &url, &form, Some(&format!("client_id={client}&scope=openid%20email")));
         reply.json()["user_code"].as_str().unwrap_or_else(|| panic!("{}", reply.body)).to_owned()
     }
 

@@ -92,6 +92,20 @@ async fn what_the_file_says_can_be_used_at_once() {
 }
 
 #[orgate_testkit::both]
+async fn clients_are_the_projects_own_unless_the_file_says_otherwise() {
+    let site = Site::empty().await;
+    applied(&site).await;
+    assert_eq!(site.count("SELECT COUNT(*) AS n FROM clients WHERE first_party = 1").await, 2);
+    let changed = FILE.replace("kind: public,", "kind: public, first_party: false,");
+    apply(site.issuer.app(), plan("boot.yaml", changed.as_bytes(), &env).unwrap()).await.unwrap();
+    assert_eq!(site.count("SELECT first_party AS n FROM clients WHERE id = 'app_spa'").await, 0);
+    assert_eq!(site.count("SELECT first_party AS n FROM clients WHERE id = 'proj_p'").await, 1);
+    // What it has by now nobody was asked for, and gates are told.
+    let told = "SELECT COUNT(*) AS n FROM events WHERE type = 'client.updated' AND data LIKE '%first_party%'";
+    assert_eq!(site.count(told).await, 1);
+}
+
+#[orgate_testkit::both]
 async fn a_member_who_was_removed_does_not_come_back() {
     let site = Site::empty().await;
     applied(&site).await;
