@@ -51,7 +51,8 @@ impl World {
         let names = format!("--host-resolver-rules=MAP localhost:8090 {real}");
         let browser = Chromium::start(&folder, &[&names]);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/node_modules/axe-core/axe.min.js");
-        let axe = std::fs::read_to_string(path).expect("run `npm ci` in tests/clients, or ./tests/run, which does");
+        let axe =
+            std::fs::read_to_string(path).expect("run `npm ci` in tests/clients, or ./tests/run, which does");
         Self { browser, application, axe, seen: 0, _issuer: issuer, _folder: folder }
     }
 
@@ -95,7 +96,10 @@ async fn operators_run_their_projects_from_the_console() {
 
     world.open("");
     world.look("projects");
-    let at = world.browser.fill(&[("name", "Second"), ("redirect_uri", "https://app.example.com/callback")], "Create the project");
+    let at = world.browser.fill(
+        &[("name", "Second"), ("redirect_uri", "https://app.example.com/callback")],
+        "Create the project",
+    );
     assert_eq!(at, CONSOLE);
     assert!(world.text().contains("Client secret"), "{}", world.text());
     world.look("project-made");
@@ -110,7 +114,11 @@ async fn operators_run_their_projects_from_the_console() {
 
     world.open("/proj_demo/organizations");
     world.look("organizations-none");
-    world.press(&[("name", "Initech"), ("created_by", "nobody@example.com")], "Create the organization", "invalid_value");
+    world.press(
+        &[("name", "Initech"), ("created_by", "nobody@example.com")],
+        "Create the organization",
+        "invalid_value",
+    );
     world.look("organizations-wrong");
     world.press(&[("created_by", "ann@example.com")], "Create the organization", "organization_created");
     world.look("organization");
@@ -121,7 +129,11 @@ async fn operators_run_their_projects_from_the_console() {
     world.look("organizations");
 
     world.open("/proj_demo/permissions");
-    world.press(&[("key", "invoices:write"), ("description", "Writes invoices")], "Add to the catalogue", "permission_created");
+    world.press(
+        &[("key", "invoices:write"), ("description", "Writes invoices")],
+        "Add to the catalogue",
+        "permission_created",
+    );
     world.look("permissions");
     world.open("/proj_demo/settings");
     world.press(&[("brand_color", "#0a7d5a")], "Save the settings", "saved");
@@ -135,7 +147,8 @@ async fn operators_run_their_projects_from_the_console() {
     world.look("webhook-secret");
     world.browser.follow("document.querySelector('main a.button').click()");
     world.press(&[], "Send a test", "webhook_tested");
-    let delivered = "document.body.innerText.includes('Delivered\\n') || document.querySelector('td .badge.good')";
+    let delivered =
+        "document.body.innerText.includes('Delivered\\n') || document.querySelector('td .badge.good')";
     while world.browser.evaluate(&format!("Boolean({delivered})")) != true {
         world.browser.follow("location.reload()");
     }
@@ -148,4 +161,42 @@ async fn operators_run_their_projects_from_the_console() {
     assert!(world.text().contains("You are signed out"), "{}", world.text());
     assert!(world.open("/proj_demo").contains("/sign-in"));
     assert!(world.seen >= 15, "{} pages", world.seen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_look_after_people_keys_and_the_log() {
+    let mut world = World::start().await;
+    world.open("/proj_demo/users");
+    let at = world.browser.fill(&[("email", "ops@example.com"), ("password", PASSWORD)], "Sign in");
+    assert_eq!(at, format!("{CONSOLE}/proj_demo/users"));
+    world.look("users");
+    let wrong = [("email", "ann@example.com"), ("name", "Ben")];
+    world.press(&wrong, "Create the user", "conflict");
+    world.look("users-wrong");
+    world.press(&[("email", "ben@example.com")], "Create the user", "user_created");
+    world.look("user");
+    world.press(&[], "Suspend", "user_suspended");
+    world.look("user-suspended");
+    world.press(&[], "Let them in again", "user_activated");
+    world.press(&[], "Sign out everywhere", "user_signed_out");
+    world.press(&[("confirm", "ben")], "Erase for good", "invalid_value");
+    world.look("user-wrong");
+    world.press(&[("confirm", "ben@example.com")], "Erase for good", "user_erased");
+    world.open("/proj_demo/users?q=ben");
+    world.look("users-none");
+
+    world.open("/proj_demo/signing-keys");
+    world.look("signing-keys");
+    world.press(&[], "Make the next ES256 key", "key_rotated");
+    world.press(&[("confirm", "ES256")], "Replace the ES256 keys now", "key_replaced");
+    world.look("signing-keys-rotated");
+
+    world.open("/proj_demo/audit");
+    world.look("audit");
+    world.browser.fill(&[], "Verify the chain");
+    assert!(world.text().contains("are what was written"), "{}", world.text());
+    world.look("audit-verified");
+    world.open("/proj_demo/audit?actor=nobody");
+    world.look("audit-none");
+    assert!(world.seen >= 11, "{} pages", world.seen);
 }
