@@ -56,6 +56,7 @@ impl World {
         let axe =
             std::fs::read_to_string(path).expect("run `npm ci` in tests/clients, or ./tests/run, which does");
         Self { browser, application, axe, seen: 0, violations: Vec::new(), _issuer: issuer, _folder: folder }
+        Self { browser, application, axe, seen: 0, _issuer: issuer, _folder: folder }
     }
 
     fn open(&mut self, path: &str) -> String {
@@ -167,4 +168,42 @@ async fn operators_run_their_projects_from_the_console() {
     assert!(world.open("/proj_demo").contains("/sign-in"));
     assert!(world.seen >= 15, "{} pages", world.seen);
     assert!(world.violations.is_empty(), "{:#?}", world.violations);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_look_after_people_keys_and_the_log() {
+    let mut world = World::start().await;
+    world.open("/proj_demo/users");
+    let at = world.browser.fill(&[("email", "ops@example.com"), ("password", PASSWORD)], "Sign in");
+    assert_eq!(at, format!("{CONSOLE}/proj_demo/users"));
+    world.look("users");
+    let wrong = [("email", "ann@example.com"), ("name", "Ben")];
+    world.press(&wrong, "Create the user", "conflict");
+    world.look("users-wrong");
+    world.press(&[("email", "ben@example.com")], "Create the user", "user_created");
+    world.look("user");
+    world.press(&[], "Suspend", "user_suspended");
+    world.look("user-suspended");
+    world.press(&[], "Let them in again", "user_activated");
+    world.press(&[], "Sign out everywhere", "user_signed_out");
+    world.press(&[("confirm", "ben")], "Erase for good", "invalid_value");
+    world.look("user-wrong");
+    world.press(&[("confirm", "ben@example.com")], "Erase for good", "user_erased");
+    world.open("/proj_demo/users?q=ben");
+    world.look("users-none");
+
+    world.open("/proj_demo/signing-keys");
+    world.look("signing-keys");
+    world.press(&[], "Make the next ES256 key", "key_rotated");
+    world.press(&[("confirm", "ES256")], "Replace the ES256 keys now", "key_replaced");
+    world.look("signing-keys-rotated");
+
+    world.open("/proj_demo/audit");
+    world.look("audit");
+    world.browser.fill(&[], "Verify the chain");
+    assert!(world.text().contains("are what was written"), "{}", world.text());
+    world.look("audit-verified");
+    world.open("/proj_demo/audit?actor=nobody");
+    world.look("audit-none");
+    assert!(world.seen >= 11, "{} pages", world.seen);
 }

@@ -239,7 +239,8 @@ async fn make(
                 operator.require(tx, &project, Rank::Admin).await?;
                 let project = projects::find(tx, &project).await?.ok_or(Code::NotFound)?;
                 let (id, actor) = (Kind::User.new_id(now), Actor::Operator(operator.id));
-                let taken = || Problem::new(Code::Conflict).detail("a user of the project has this address");
+                let taken =
+                    || Problem::new(Code::Conflict).field("email").detail("is that of another user already");
                 bear(tx, &project, (&id, who), (actor, now)).await?.ok_or_else(taken)?;
                 Ok(users::find(tx, &project.id, &id).await?.ok_or(Code::Internal)?)
             })

@@ -88,7 +88,7 @@ fn bars(one: &Json, now: i64) -> Vec<Value> {
     [
         ("next", Some(created), from.or(end)),
         ("active", from, until.or(end)),
-        ("retiring", until.filter(|_| from.is_some()), end),
+        ("retiring", until.filter(|_| from.is_some() && end.is_some()), end),
     ]
     .into_iter()
     .filter_map(|(state, from, to)| {

@@ -197,7 +197,11 @@ fn write_invitation(out: &mut dyn Write, world: &World, tokens: &[std::path::Pat
     ] {
         writeln!(out, "  {DIM}# {what}{DIM:#}\n  {command}")?;
     }
-    writeln!(out, "\n{BOLD}Look around{BOLD:#}  in a browser; everybody's password is `{}`\n", files::PASSWORD)?;
+    writeln!(
+        out,
+        "\n{BOLD}Look around{BOLD:#}  in a browser; everybody's password is `{}`\n",
+        files::PASSWORD
+    )?;
     let console = world.issuer.split("/p/").next().unwrap_or_default();
     for (url, who, what) in [
         (format!("{console}/console"), files::OPERATOR.to_owned(), "the operators' console"),

@@ -42,8 +42,8 @@ async fn the_log_is_read_page_by_page() {
     }
     let first = browser.get(&format!("{AUDIT}?type=user.*")).await.text();
     assert_eq!(first.matches("<summary>Details").count(), 50);
-    let next = first.split_once("rel=\"next\"").unwrap().0.rsplit_once("href=\"").unwrap().1;
-    let next = next.split('"').next().unwrap().replace("&#x2f;", "/").replace("&amp;", "&");
+    let next = first.rsplit_once("\" rel=\"next\"").unwrap().0.rsplit_once("href=\"").unwrap().1;
+    let next = next.replace("&#x2f;", "/").replace("&amp;", "&");
     let second = browser.get(&format!("{AUDIT}{next}")).await.text();
     assert_eq!(second.matches("<summary>Details").count(), 10, "{next}: {second}");
     assert!(second.contains("First page"));

@@ -81,7 +81,7 @@ async fn a_user_is_signed_out_suspended_let_in_and_erased() {
     let own = format!("{USERS}/usr_owner");
     let page = change(&browser, &own, "erase", &[("confirm", "owner@example.com")]).await;
     told(&page, 409, "owner_of_organizations");
-    assert!(page.text().contains("org_acme"), "{}", page.text());
+    assert!(page.text().contains("delete them first: acme"), "{}", page.text());
 }
 
 #[orgate_testkit::both]
