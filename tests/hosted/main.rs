@@ -81,7 +81,7 @@ async fn every_page_is_accessible_small_and_in_the_language_that_was_asked_for()
             world.browser.evaluate(&format!("{axe}; null"));
             world.browser.look_at(&format!("hosted-{name}-{language}"), accessible);
         });
-        assert!(seen >= 45, "{seen} pages");
+        assert!(seen >= 54, "{seen} pages");
     }
     for (page, (bytes, requests)) in &sizes {
         println!("{page:40} {bytes:6} bytes {requests} requests");

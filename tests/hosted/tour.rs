@@ -17,6 +17,7 @@ pub(crate) fn tour(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &s
     organizations(world, l, at);
     consents(world, l, at);
     devices(world, at);
+    locked(world, l, at);
     mistakes(world, at);
     set_up(world, l, at);
 }
@@ -78,6 +79,9 @@ fn mailed(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
     world.browser.open(&authorize);
     world.send(&[], "a[href*='/passkey?']");
     at(world, "passkey");
+    world.browser.follow("document.querySelector('main form').submit()");
+    world.is_at("invalid_credentials");
+    at(world, "passkey-wrong");
     world.browser.open(&authorize);
     world.send(&[], "a[href*='/magic?']");
     at(world, "magic");
@@ -229,6 +233,19 @@ fn devices(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
     world.send(&[], "button[value=deny]");
     world.is_at("device_denied");
     at(world, "device-denied");
+}
+
+/// Whoever guesses passwords has to wait.
+fn locked(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
+    let (authorize, email) = (world.authorize(""), format!("guessed-{l}@example.com"));
+    world.browser.open(&authorize);
+    for _ in 0..10 {
+        world.send(&[("email", &email), ("password", "nothing like it")], "main form button");
+        world.is_at("invalid_credentials");
+    }
+    world.send(&[("email", &email), ("password", "nothing like it")], "main form button");
+    world.is_at("locked");
+    at(world, "error-locked");
 }
 
 fn mistakes(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {

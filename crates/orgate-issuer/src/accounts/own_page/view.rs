@@ -18,7 +18,7 @@ use crate::{
     login::{
         authorize::Stop,
         consent::words,
-        own_pages::account_url,
+        own_pages::{account_url, organizations_url},
         session::{self, Session},
     },
     passkeys::{self, Passkey},
@@ -92,6 +92,7 @@ impl Visit<'_> {
             passkeys => keys.iter().map(passkey).collect::<Vec<_>>(),
             sessions => sessions.iter().map(|one| self.session(one)).collect::<Vec<_>>(),
             applications => allowed.iter().map(application).collect::<Vec<_>>(),
+            organizations => self.project.org_enabled.then(|| organizations_url(self.app, &self.project.id)),
             logout => format!("{}/logout", self.app.public.issuer(&self.project.id)),
         };
         Ok(self.show(page.status, "account.html", values))

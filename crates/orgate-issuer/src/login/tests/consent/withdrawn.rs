@@ -61,6 +61,7 @@ async fn own(browser: &Browser) -> Value {
 async fn the_page_lists_what_was_allowed_and_takes_it_back() {
     let site = site_of_others().await;
     let none = site.signed_in("x").await.get(PAGE).await.text();
+    assert!(none.contains("account&#x2f;organizations\">Your organizations</a>"), "{none}");
     assert!(none.contains("Applications with access") && none.contains("None. Applications"), "{none}");
     let (browser, tokens) = allowing(&site).await;
     let own = own(&browser).await;
