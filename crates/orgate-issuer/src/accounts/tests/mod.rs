@@ -1,4 +1,5 @@
 mod invitation;
+mod letters;
 mod mailed;
 mod own_page;
 mod passkeys;
