@@ -97,10 +97,11 @@ pub(crate) async fn mail_secret(
     let now = app.now_ms();
     let fresh = Fresh::new(now)?;
     let to = address.shown();
+    let pen = letters::pen(app, project, visitor.language);
     let letter = match purpose {
-        Purpose::Email => letters::confirm(app, project, to, &fresh.link, &fresh.code),
-        Purpose::Password => letters::forgot(app, project, to, &fresh.link),
-        Purpose::Magic => letters::magic(app, project, to, &fresh.link, request),
+        Purpose::Email => letters::confirm(&pen, project, to, &fresh.link, &fresh.code),
+        Purpose::Password => letters::forgot(&pen, project, to, &fresh.link),
+        Purpose::Magic => letters::magic(&pen, project, to, &fresh.link, request),
     };
     let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
     Ok(app
@@ -155,7 +156,8 @@ pub(crate) async fn reset(
     }
     let who = For::Request { peer: visitor.peer.0, realm: &project.id, account: &user.id };
     let phc = app.passwords.hash(who, password).await?;
-    let letter = letters::changed(app, project, &user.email, false);
+    let pen = letters::pen(app, project, visitor.language);
+    let letter = letters::changed(&pen, project, &user.email, false);
     let (secrets, project_id, token) = (app.secrets.clone(), project.id.clone(), token.to_owned());
     app.db
         .write::<_, Problem>(move |tx| {

@@ -224,7 +224,8 @@ pub(super) async fn change_password(
         }
     }
     let phc = app.passwords.hash(who, new).await?;
-    let letter = letters::changed(app, project, &user.email, true);
+    let pen = letters::pen(app, project, visitor.language);
+    let letter = letters::changed(&pen, project, &user.email, true);
     let (secrets, now) = (app.secrets.clone(), app.now_ms());
     app.db
         .write::<_, Problem>(move |tx| {

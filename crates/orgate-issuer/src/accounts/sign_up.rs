@@ -85,8 +85,9 @@ pub(crate) async fn sign_up(
     let password_phc = wish.hash(app, project, visitor).await?;
     let (now, handle) = (app.now_ms(), random_token()?);
     let (fresh, id, handle_hash) = (Fresh::new(now)?, Kind::SignUp.new_id(now), fingerprint(&handle));
-    let known = letters::known(app, project, address.shown());
-    let new = letters::sign_up(app, project, address.shown(), &fresh.link, &fresh.code);
+    let pen = letters::pen(app, project, visitor.language);
+    let known = letters::known(&pen, project, address.shown());
+    let new = letters::sign_up(&pen, project, address.shown(), &fresh.link, &fresh.code);
     let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
     app.db
         .write::<_, DbError>(move |tx| {
@@ -131,8 +132,9 @@ pub(crate) async fn sign_up_again(
     };
     admit_mail(app, project, visitor, &address).await?;
     let fresh = Fresh::new(now)?;
-    let known = letters::known(app, project, address.shown());
-    let new = letters::sign_up(app, project, address.shown(), &fresh.link, &fresh.code);
+    let pen = letters::pen(app, project, visitor.language);
+    let known = letters::known(&pen, project, address.shown());
+    let new = letters::sign_up(&pen, project, address.shown(), &fresh.link, &fresh.code);
     let (secrets, project_id) = (app.secrets.clone(), project.id.clone());
     Ok(app
         .db

@@ -51,7 +51,7 @@ impl Colour {
     }
 
     /// Black or white, whichever can be read better on it: one of them is always above 4.5.
-    fn ink(self) -> Self {
+    pub(crate) fn ink(self) -> Self {
         if self.contrast(WHITE) >= self.contrast(BLACK) { WHITE } else { BLACK }
     }
 

@@ -21,6 +21,11 @@ pub(crate) enum Language {
 impl Language {
     pub(crate) const ALL: [Self; 2] = [Self::English, Self::Arabic];
 
+    /// Where it stands among [`ALL`](Self::ALL).
+    pub(super) fn place(self) -> usize {
+        Self::ALL.iter().position(|one| *one == self).unwrap_or_default()
+    }
+
     /// Its name in documents (BCP 47).
     pub(crate) const fn tag(self) -> &'static str {
         match self {

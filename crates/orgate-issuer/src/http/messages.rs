@@ -26,6 +26,11 @@ pub(crate) fn verbatim(text: &str) -> Value {
     context! { verbatim => text }
 }
 
+/// A role: those that are built in have names in every language.
+pub(crate) fn role(name: &str) -> Value {
+    context! { role => name }
+}
+
 /// What a refusal says to a person.
 pub(crate) fn refused(code: Code) -> Value {
     said("{what}.", context! { what => part(code.title()) })
@@ -80,9 +85,12 @@ impl Messages {
     }
 
     /// What a handler says, without markup.
-    fn say(&self, said: &Value) -> Result<String, Error> {
+    pub(super) fn say(&self, said: &Value) -> Result<String, Error> {
         if let Some(text) = said.as_str() {
             return self.find(text).map(str::to_owned);
+        }
+        if let Some(name) = said.get_attr("role")?.as_str() {
+            return Ok(self.role(name));
         }
         if let Some(text) = said.get_attr("verbatim")?.as_str() {
             return Ok(text.to_owned());

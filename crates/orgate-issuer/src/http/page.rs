@@ -39,7 +39,7 @@ const CONSOLE: &str = "console_";
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 52] = [
+const TEMPLATES: [(&str, &str); 53] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -88,6 +88,7 @@ const TEMPLATES: [(&str, &str); 52] = [
     ("device.html", include_str!("../../templates/device.html")),
     ("device_confirm.html", include_str!("../../templates/device_confirm.html")),
     ("device_done.html", include_str!("../../templates/device_done.html")),
+    ("letter.html", include_str!("../../templates/letter.html")),
     ("logout.html", include_str!("../../templates/logout.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("setup.html", include_str!("../../templates/setup.html")),
@@ -98,6 +99,8 @@ const TEMPLATES: [(&str, &str); 52] = [
 pub(crate) struct Pages {
     /// One for each of [`Language::ALL`], in their order.
     environments: Vec<Environment<'static>>,
+    /// In the same order.
+    messages: Vec<Messages>,
 }
 
 impl fmt::Debug for Pages {
@@ -147,18 +150,20 @@ impl Viewer {
 
 impl Pages {
     pub(crate) fn new() -> Result<Self, minijinja::Error> {
-        let mut environments = Vec::new();
+        let (mut environments, mut messages) = (Vec::new(), Vec::new());
         for language in Language::ALL {
             let mut environment = Environment::new();
             environment.set_undefined_behavior(UndefinedBehavior::Strict);
             environment.set_auto_escape_callback(|_| AutoEscape::Html);
-            Messages::of(language)?.add_to(&mut environment);
+            let spoken = Messages::of(language)?;
+            messages.push(spoken.clone());
+            spoken.add_to(&mut environment);
             for (name, source) in TEMPLATES {
                 environment.add_template(name, source)?;
             }
             environments.push(environment);
         }
-        Ok(Self { environments })
+        Ok(Self { environments, messages })
     }
 
     /// The page `template` with these values. `form_target` is where, beside this host, the browser may be sent after a form:
@@ -221,10 +226,20 @@ impl Pages {
         response
     }
 
+    /// What a letter says, without markup.
+    pub(crate) fn say(&self, language: Language, said: &Value) -> Result<String, minijinja::Error> {
+        self.messages.get(language.place()).ok_or_else(no_such_language)?.say(said)
+    }
+
+    /// A letter as mail programs show it.
+    pub(crate) fn letter(&self, language: Language, values: Value) -> Result<String, minijinja::Error> {
+        let environment = self.environments.get(language.place()).ok_or_else(no_such_language)?;
+        let frame = context! { lang => language.tag(), dir => language.direction() };
+        environment.get_template("letter.html")?.render(context! { ..frame, ..values })
+    }
+
     fn render(&self, blank: &Blank, viewer: &Viewer, style: &str) -> Result<String, minijinja::Error> {
-        let at = Language::ALL.iter().position(|one| *one == viewer.language).unwrap_or_default();
-        let missing = || minijinja::Error::new(minijinja::ErrorKind::TemplateNotFound, "no such language");
-        let environment = self.environments.get(at).ok_or_else(missing)?;
+        let environment = self.environments.get(viewer.language.place()).ok_or_else(no_such_language)?;
         let frame = context! {
             lang => viewer.language.tag(),
             dir => viewer.language.direction(),
@@ -265,6 +280,10 @@ impl Pages {
         }
         response
     }
+}
+
+fn no_such_language() -> minijinja::Error {
+    minijinja::Error::new(minijinja::ErrorKind::TemplateNotFound, "no such language")
 }
 
 /// What a browser may do with the page. Nothing of a page is made by a script, so that no text can become one (Trusted Types).
@@ -347,6 +366,7 @@ mod tests {
                 }
             }
             let values = without(&without(source, "{{", "}}"), "{%", "%}");
+            let values = without(&values, "<style", "</style>");
             for attribute in ["aria-label", "data-name", "placeholder", "alt", "title", "summary"] {
                 for said in values.split(&format!(" {attribute}=\"")).skip(1) {
                     let said = said.split('"').next().unwrap();

@@ -6,7 +6,7 @@ use crate::{
     app::App,
     db::Tx,
     events::{Actor, EventType},
-    http::{Problem, problem::Code},
+    http::{Problem, language::Language, problem::Code},
     ids::Kind,
     mail::{self, Reader},
     members::{self, Inviter},
@@ -34,6 +34,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) project: &'a Project,
     pub(crate) organization: &'a Organization,
     pub(crate) actor: &'a Actor,
+    /// In which letters are written.
+    pub(crate) language: Language,
     pub(crate) now_ms: i64,
 }
 
@@ -171,7 +173,7 @@ async fn send(tx: &mut Tx, desk: Desk<'_>, invitation: &Invitation, token: &str)
             .detail("too many invitations were sent from here, or to this address")
             .after(seconds));
     }
-    let letter = letter::invitation(desk.app, desk.project, invitation, token);
+    let letter = letter::invitation(desk, invitation, token);
     let (secrets, until) = (&desk.app.secrets, invitation.expires_at);
     Ok(mail::post(tx, secrets, &letter, Reader::Addressee, desk.now_ms, until).await?)
 }

@@ -8,12 +8,17 @@
 mod delivery;
 mod queries;
 mod smtp;
+mod writing;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use self::smtp::Smtp;
-pub(crate) use self::{delivery::deliver, smtp::Courier};
+pub(crate) use self::{
+    delivery::deliver,
+    smtp::Courier,
+    writing::{Part, Pen, one_line},
+};
 use crate::{
     address::Address,
     app::App,
@@ -32,6 +37,9 @@ pub(crate) struct Letter {
     pub(crate) to: String,
     pub(crate) subject: String,
     pub(crate) text: String,
+    /// The same for mail programs that show pages; empty in a letter without.
+    #[serde(default)]
+    pub(crate) html: String,
     /// The links in the text.
     pub(crate) links: Vec<String>,
 }
@@ -74,6 +82,7 @@ pub(crate) async fn waiting(app: &App) -> Result<Vec<Value>, DbError> {
                 "to": letter.to,
                 "subject": letter.subject,
                 "text": letter.text,
+                "html": letter.html,
                 "links": letter.links,
                 "created_at": rfc3339(created_at),
             }))

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{Mailbox, MultiPart, header::ContentType},
     transport::smtp::{authentication::Credentials, extension::ClientId},
 };
 use url::Url;
@@ -110,15 +110,18 @@ fn is_this_machine(host: &str) -> bool {
 impl Carry for Courier {
     async fn carry(&self, id: &str, letter: &Letter) -> Result<(), Refused> {
         let to: lettre::Address = letter.to.parse().map_err(|_| Refused::ForGood)?;
-        let message = Message::builder()
+        let builder = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(letter.subject.clone())
             // The same for each attempt, so that a mailbox can tell a repetition.
-            .message_id(Some(format!("<{id}@{}>", self.host)))
-            .header(ContentType::TEXT_PLAIN)
-            .body(letter.text.clone())
-            .map_err(|_| Refused::ForGood)?;
+            .message_id(Some(format!("<{id}@{}>", self.host)));
+        let message = if letter.html.is_empty() {
+            builder.header(ContentType::TEXT_PLAIN).body(letter.text.clone())
+        } else {
+            builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+        };
+        let message = message.map_err(|_| Refused::ForGood)?;
         match self.server.send(message).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_permanent() => Err(Refused::ForGood),

@@ -15,6 +15,7 @@ fn letter(to: &str) -> Letter {
         to: to.to_owned(),
         subject: "Sübject".to_owned(),
         text: format!("Hello\n{link}\n"),
+        html: format!("<p dir=\"rtl\">{link}</p>"),
         links: vec![link],
     }
 }
@@ -185,10 +186,14 @@ async fn a_mail_server_gets_the_letter_with_sender_name_and_text() {
         "RCPT TO:<ann@example.com>",
         "Message-ID: <mail_1@id.example.com>",
         "Subject: =?utf-8?b?",
+        "multipart/alternative",
         "text/plain; charset=utf-8",
+        "text/html; charset=utf-8",
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    // What shows pages takes the last of the two (RFC 2046 §5.1.4).
+    assert!(said.find("text/plain").unwrap() < said.find("text/html").unwrap(), "{said}");
     assert_eq!(courier.carry("mail_1", &letter("no address")).await, Err(Refused::ForGood));
     // Nobody listens there any more.
     assert_eq!(courier.carry("mail_1", &letter("ann@example.com")).await, Err(Refused::ForNow));

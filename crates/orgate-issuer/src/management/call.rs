@@ -13,7 +13,7 @@ use crate::{
     clock::seconds,
     db::{Conn, Tx},
     events::Actor,
-    http::{Problem, problem::Code},
+    http::{Problem, language::Language, problem::Code},
     login::{
         account::{asking, check_place, find_project},
         session::Session,
@@ -59,6 +59,8 @@ pub(crate) enum Who {
 pub(crate) struct Call {
     pub(crate) project: Project,
     pub(crate) who: Who,
+    /// In which letters are written that come of it: that of the person; English, if an operator asks.
+    pub(crate) language: Language,
     pub(crate) now_ms: i64,
     method: Method,
     /// The segments of the path behind the base, as they came.
@@ -86,9 +88,14 @@ impl FromRequestParts<Shared> for Call {
             return Err(Code::OrganizationsDisabled.into());
         }
         let rest = parts.uri.path().split('/').skip(plane.skip + 1).map(str::to_owned).collect();
+        let language = match &who {
+            Who::Operator { .. } => Language::English,
+            Who::User(_) => Language::of_browser(&parts.headers, &app.public),
+        };
         let call = Self {
             project,
             who,
+            language,
             now_ms: app.now_ms(),
             method: parts.method.clone(),
             rest,
@@ -209,6 +216,7 @@ impl Call {
         Self {
             project,
             who: Who::User(Box::new(session)),
+            language: Language::English,
             now_ms,
             method: Method::GET,
             rest: vec!["organizations".to_owned(), org.to_owned()],

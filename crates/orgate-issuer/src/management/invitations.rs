@@ -117,7 +117,8 @@ pub(super) async fn create(
 }
 
 fn desk<'a>(app: &'a App, call: &'a Call, organization: &'a Organization, caller: &'a Caller) -> Desk<'a> {
-    Desk { app, project: &call.project, organization, actor: &caller.actor, now_ms: call.now_ms }
+    let (project, actor) = (&call.project, &caller.actor);
+    Desk { app, project, organization, actor, language: call.language, now_ms: call.now_ms }
 }
 
 /// A member in whose name an operator invites.

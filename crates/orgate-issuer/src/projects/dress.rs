@@ -25,13 +25,20 @@ pub(crate) async fn page(State(app): State<Shared>, request: Request, next: Next
     let can_be_asked_again = *request.method() == Method::GET;
     let known = Language::of_browser(request.headers(), &app.public);
     let mut response = next.run(request).await;
-    if !Pages::is_blank(&response) {
+    let is_page = Pages::is_blank(&response);
+    // Who is led to the sign-in first is asked there in the same language.
+    if !is_page && (!can_be_asked_again || !response.status().is_redirection()) {
         return response;
     }
     let asked = Form::parse(query.as_bytes());
     let asked = asked.as_ref().and_then(|query| query.get("ui_locales")).and_then(Language::first_of);
-    if let Some(language) = asked {
-        response.headers_mut().append(header::SET_COOKIE, language.cookie(&app.public));
+    if let Some(cookie) = asked.map(|language| language.cookie(&app.public))
+        && !response.headers().get_all(header::SET_COOKIE).iter().any(|known| *known == cookie)
+    {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    if !is_page {
+        return response;
     }
     let viewer = Viewer {
         language: asked.unwrap_or(known),

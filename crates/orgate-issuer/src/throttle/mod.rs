@@ -19,7 +19,7 @@ use http::{HeaderMap, header};
 use crate::{
     app::App,
     db::{Conn, DbError, Tx},
-    http::{cookies, peer::Peer},
+    http::{cookies, language::Language, peer::Peer},
     secret::{NoRandomness, Secrets, fingerprint, random_token},
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Visitor {
     network: Option<String>,
     device: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// In which letters to them are written.
+    pub(crate) language: Language,
 }
 
 impl Visitor {
@@ -82,6 +84,7 @@ impl Visitor {
             network: network(peer).map(|network| app.secrets.pseudonym("network", &network.to_string())),
             device: cookies::read(headers, cookie).map(|token| fingerprint(&token)),
             user_agent: user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect()),
+            language: Language::of_browser(headers, &app.public),
         }
     }
 }

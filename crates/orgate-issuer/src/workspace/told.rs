@@ -236,7 +236,7 @@ fn words(problem: &Problem) -> Value {
 fn mistyped(field: &str, detail: &str) -> Value {
     if let Some((line, column)) = place(detail) {
         let at = context! { line => line, column => column };
-        return said("This is not JSON. Look at line {line}, column {column}.", at);
+        return said("That is not JSON at line {line}, column {column}.", at);
     }
     let fixed = MISTYPED.iter().find(|(known, part, _)| *known == field && detail.contains(part));
     match fixed {
@@ -273,7 +273,7 @@ mod tests {
         }
         let [english, arabic] =
             spoken(&words(&Problem::invalid("public_metadata", "is not JSON at line 3 column 14")));
-        assert_eq!(english, "This is not JSON. Look at line 3, column 14.");
+        assert_eq!(english, "That is not JSON at line 3, column 14.");
         assert!(arabic.contains("\u{2068}3\u{2069}") && arabic.contains("\u{2068}14\u{2069}"), "{arabic}");
         let [english, _] = spoken(&words(&Problem::invalid("name", "has 1 to 100 characters")));
         assert_eq!(english, "The name has 1 to 100 characters.");

@@ -1,5 +1,6 @@
 mod directory;
 mod invitation;
+mod letters;
 mod mailed;
 mod own_page;
 mod passkeys;

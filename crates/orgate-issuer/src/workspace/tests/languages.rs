@@ -72,8 +72,14 @@ fn read(page: &str) -> String {
 fn without(text: &str, open: &str, close: &str) -> String {
     let mut parts = text.split(open);
     let first = parts.next().unwrap().to_owned();
-    parts.fold(first, |rest, part| rest + part.split_once(close).unwrap().1)
+    parts.fold(first, |rest, part| rest + " " + part.split_once(close).unwrap().1)
 }
+
+/// What is called so in every language: people, the organization and what is in it.
+const NAMES: [&str; 17] = [
+    "English", "JSON", "Demo", "D", "The", "T", "acme", "owner", "admin", "member", "viewer", "d", "example",
+    "com", "clerk", "Sales", "sales",
+];
 
 #[orgate_testkit::both]
 async fn every_page_speaks_the_language_that_was_asked_for_and_keeps_its_query() {
@@ -120,13 +126,7 @@ async fn every_page_speaks_the_language_that_was_asked_for_and_keeps_its_query()
         let foreign: Vec<&str> = read
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| word.contains(|c: char| c.is_ascii_alphabetic()))
-            .filter(|word| {
-                ![
-                    "English", "UTC", "JSON", "d", "owner", "admin", "member", "viewer", "example", "com",
-                    "acme", "Acme", "P", "A",
-                ]
-                .contains(word)
-            })
+            .filter(|word| !NAMES.contains(word))
             .collect();
         assert!(foreign.is_empty(), "{part}: {foreign:?}");
         // The next page knows it, and the way back.
@@ -156,6 +156,6 @@ async fn an_address_in_a_sentence_stays_an_address_in_every_language() {
     let site = site().await;
     let owner = user(&site, "owner").await;
     let page = owner.get(&format!("{HERE}/settings?ui_locales=ar")).await.text();
-    assert!(page.contains("/acme/members\">الأعضاء</a>"), "{page}");
+    assert!(page.contains("acme&#x2f;members\">الأعضاء</a>"), "{page}");
     assert!(!page.contains("href=\"\u{2068}"), "{page}");
 }
