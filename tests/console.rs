@@ -56,7 +56,6 @@ impl World {
         let axe =
             std::fs::read_to_string(path).expect("run `npm ci` in tests/clients, or ./tests/run, which does");
         Self { browser, application, axe, seen: 0, violations: Vec::new(), _issuer: issuer, _folder: folder }
-        Self { browser, application, axe, seen: 0, _issuer: issuer, _folder: folder }
     }
 
     fn open(&mut self, path: &str) -> String {
@@ -206,4 +205,5 @@ async fn operators_look_after_people_keys_and_the_log() {
     world.open("/proj_demo/audit?actor=nobody");
     world.look("audit-none");
     assert!(world.seen >= 11, "{} pages", world.seen);
+    assert!(world.violations.is_empty(), "{:#?}", world.violations);
 }
