@@ -1,6 +1,8 @@
 //! The console, as operators meet it.
 
+mod clients;
 mod forms;
+mod overview;
 
 use crate::{
     operators::{self, Rank},
@@ -66,7 +68,8 @@ async fn observer(site: &Site) -> Browser {
 }
 
 /// Every page of a project that needs no name beside it.
-const PARTS: [&str; 5] = ["", "/organizations", "/permissions", "/webhooks", "/settings"];
+const PARTS: [&str; 7] =
+    ["", "/organizations", "/permissions", "/clients", "/program-keys", "/webhooks", "/settings"];
 
 #[orgate_testkit::both]
 async fn who_is_signed_out_signs_in_and_comes_to_the_page() {
