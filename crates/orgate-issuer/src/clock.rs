@@ -65,6 +65,11 @@ pub(crate) fn rfc3339(milliseconds: i64) -> Option<String> {
     Some(format!("{at:.3}"))
 }
 
+/// The milliseconds of a moment as [`rfc3339`] writes it.
+pub(crate) fn from_rfc3339(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +78,8 @@ mod tests {
     fn the_api_writes_time_in_utc_with_a_z() {
         assert_eq!(rfc3339(1_750_000_000_123).unwrap(), "2025-06-15T15:06:40.123Z");
         assert_eq!(rfc3339(0).unwrap(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(from_rfc3339("2025-06-15T15:06:40.123Z"), Some(1_750_000_000_123));
+        assert_eq!(from_rfc3339("yesterday"), None);
     }
 
     #[test]

@@ -7,12 +7,17 @@
 //!
 //! A page is a row in [`PAGES`], a file with `page` (and `change`, if it has forms), and a template `console_….html`.
 
+mod activity;
 mod audit;
+mod chart;
+mod client;
+mod clients;
 mod nav;
 mod organization;
 mod organizations;
 mod overview;
 mod permissions;
+mod program_keys;
 mod projects;
 mod settings;
 mod sign_in;
@@ -54,6 +59,9 @@ enum Section {
     Organizations,
     Organization,
     Permissions,
+    Clients,
+    Client,
+    ProgramKeys,
     Webhooks,
     Webhook,
     SigningKeys,
@@ -65,7 +73,7 @@ enum Section {
 /// (empty if it has none), a summary, and the names its query may have beside `done` and `cursor`.
 type Page = (Section, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-const PAGES: [Page; 12] = [
+const PAGES: [Page; 15] = [
     (Section::Projects, "", "showConsole", "createProjectInConsole", "The projects of an operator", &[]),
     (Section::Overview, "/{project}", "showOverview", "changeOverview", "A project at a glance", &["window"]),
     (
@@ -99,6 +107,30 @@ const PAGES: [Page; 12] = [
         "showPermissions",
         "changePermissionsInConsole",
         "The permission catalogue",
+        &[],
+    ),
+    (
+        Section::Clients,
+        "/{project}/clients",
+        "showClients",
+        "createClientInConsole",
+        "The clients of a project",
+        &["kind"],
+    ),
+    (
+        Section::Client,
+        "/{project}/clients/{client}",
+        "showClient",
+        "changeClientInConsole",
+        "A client with its settings",
+        &[],
+    ),
+    (
+        Section::ProgramKeys,
+        "/{project}/program-keys",
+        "showProgramKeys",
+        "changeProgramKeys",
+        "The keys of a project, for programs",
         &[],
     ),
     (Section::Webhooks, "/{project}/webhooks", "showWebhooks", "createWebhookInConsole", "The webhooks", &[]),
@@ -143,7 +175,8 @@ pub(crate) fn router(api: fn(&App) -> Routes) -> Routes {
         let stops = ["bad_request", "operator_forbidden", "not_found", "organizations_disabled"];
         operation.shows(&[200, 400, 403, 404, 409, 410, 412, 422]).sends_on().stops(&stops)
     };
-    PAGES.into_iter().fold(sign_in::router(), |routes, (section, path, shown, sent, title, queries)| {
+    let beside = sign_in::router().merge(activity::router(api.clone()));
+    PAGES.into_iter().fold(beside, |routes, (section, path, shown, sent, title, queries)| {
         let usual = ["done", "cursor"].iter().chain(queries);
         let look = usual.fold(a_page(shown, title), |page, name| page.query(name, text()));
         let mut methods = get(show, described(look));
@@ -354,6 +387,9 @@ impl<'a> Desk<'a> {
             Section::Organizations => organizations::page(self, told).await,
             Section::Organization => organization::page(self, told).await,
             Section::Permissions => permissions::page(self, told).await,
+            Section::Clients => clients::page(self, told).await,
+            Section::Client => client::page(self, told).await,
+            Section::ProgramKeys => program_keys::page(self, told).await,
             Section::Webhooks => webhooks::page(self, told).await,
             Section::Webhook => webhook::page(self, told).await,
             Section::SigningKeys => signing_keys::page(self, told).await,
@@ -371,6 +407,9 @@ impl<'a> Desk<'a> {
             Section::Organizations => organizations::change(self, change, fields).await,
             Section::Organization => organization::change(self, change, fields).await,
             Section::Permissions => permissions::change(self, change, fields).await,
+            Section::Clients => clients::change(self, change, fields).await,
+            Section::Client => client::change(self, change, fields).await,
+            Section::ProgramKeys => program_keys::change(self, change, fields).await,
             Section::Webhooks => webhooks::change(self, change, fields).await,
             Section::Webhook => webhook::change(self, change, fields).await,
             Section::SigningKeys => signing_keys::change(self, change, fields).await,

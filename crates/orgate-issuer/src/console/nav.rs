@@ -5,11 +5,13 @@ use minijinja::{Value, context};
 use super::{Desk, Section, url};
 
 /// The parts of a project: under which heading, the path behind the project, what it is called, and its pages.
-const PARTS: [(&str, &str, &str, &[Section]); 8] = [
+const PARTS: [(&str, &str, &str, &[Section]); 10] = [
     ("", "", "Overview", &[Section::Overview]),
     ("People", "/users", "Users", &[Section::Users, Section::User]),
     ("People", "/organizations", "Organizations", &[Section::Organizations, Section::Organization]),
     ("People", "/permissions", "Permissions", &[Section::Permissions]),
+    ("Programs", "/clients", "Clients", &[Section::Clients, Section::Client]),
+    ("Programs", "/program-keys", "Program keys", &[Section::ProgramKeys]),
     ("Programs", "/webhooks", "Webhooks", &[Section::Webhooks, Section::Webhook]),
     ("Trust", "/signing-keys", "Signing keys", &[Section::SigningKeys]),
     ("Trust", "/audit", "Audit log", &[Section::Audit]),

@@ -1,6 +1,6 @@
 //! What the pages tell of a change that was made.
 
-pub(super) const DONE: [(&str, &str); 24] = [
+pub(super) const DONE: [(&str, &str); 27] = [
     ("project_created", "The project is there. Its keys are being made."),
     ("organizations_on", "Organizations are on: the next sign-in shows the picker."),
     ("organizations_off", "Organizations are off: tokens and pages know nothing of them any more."),
@@ -20,6 +20,9 @@ pub(super) const DONE: [(&str, &str); 24] = [
     ("permission_created", "The permission is in the catalogue. Roles can hold it now."),
     ("permission_saved", "The description is changed."),
     ("permission_deleted", "The permission is gone, and no role can hold it any more."),
+    ("client_saved", "The client is changed."),
+    ("client_deleted", "The client is gone, with everything that was granted to it."),
+    ("program_key_ended", "The key opens nothing any more."),
     ("webhook_saved", "The endpoint is changed."),
     ("webhook_deleted", "The endpoint is gone. Nothing is sent to it any more."),
     ("webhook_tested", "A test is on its way. It stands below as soon as it was sent."),

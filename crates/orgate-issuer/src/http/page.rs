@@ -2,7 +2,8 @@
 //!
 //! Everything in a page is escaped, an unknown name is an error and not an empty text, nothing is loaded from another host
 //! and no script runs: the content security policy allows one stylesheet (by its hash), the project's logo and the forms'
-//! targets. The pages that ask for a passkey, or have one made, have one script, which their policy allows by its hash.
+//! targets. The pages that ask for a passkey, or have one made,
+//! and the console's charts have one script, which their policy allows by its hash.
 //!
 //! A handler says which page and with what; [`Pages::fill`] fills it in behind all handlers, where the language of the
 //! person and the look of the project are known.
@@ -36,10 +37,13 @@ const WORKSPACE: &str = "org_";
 const CONSOLE_STYLE: &str =
     concat!(include_str!("../../templates/workspace.css"), include_str!("../../templates/console.css"));
 const CONSOLE: &str = "console_";
-/// The one script, of the pages that need one.
-const SCRIPT: &str = include_str!("../../templates/passkey.js");
-const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
-const TEMPLATES: [(&str, &str); 53] = [
+/// The pages that have a script, each one.
+const SCRIPTS: [(&str, &str); 3] =
+    [("passkey.html", PASSKEY), ("account_passkey.html", PASSKEY), ("console_overview.html", LIVE)];
+const PASSKEY: &str = include_str!("../../templates/passkey.js");
+/// Asks this host what the charts show now.
+const LIVE: &str = include_str!("../../templates/console_live.js");
+const TEMPLATES: [(&str, &str); 59] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -80,6 +84,12 @@ const TEMPLATES: [(&str, &str); 53] = [
     ("console_organizations.html", include_str!("../../templates/console_organizations.html")),
     ("console_organization.html", include_str!("../../templates/console_organization.html")),
     ("console_permissions.html", include_str!("../../templates/console_permissions.html")),
+    ("console_client_macros.html", include_str!("../../templates/console_client_macros.html")),
+    ("console_clients.html", include_str!("../../templates/console_clients.html")),
+    ("console_client.html", include_str!("../../templates/console_client.html")),
+    ("console_client_made.html", include_str!("../../templates/console_client_made.html")),
+    ("console_program_keys.html", include_str!("../../templates/console_program_keys.html")),
+    ("console_program_key_made.html", include_str!("../../templates/console_program_key_made.html")),
     ("console_webhooks.html", include_str!("../../templates/console_webhooks.html")),
     ("console_webhook.html", include_str!("../../templates/console_webhook.html")),
     ("console_webhook_secret.html", include_str!("../../templates/console_webhook_secret.html")),
@@ -249,7 +259,7 @@ impl Pages {
             style => Value::from_safe_string(style.to_owned()),
             languages => viewer.languages(),
         };
-        let script = Value::from_safe_string(SCRIPT.to_owned());
+        let script = Value::from_safe_string(script_of(blank.template).unwrap_or_default().to_owned());
         let template = environment.get_template(blank.template)?;
         template.render(context! { frame => frame, script => script, ..blank.values.clone() })
     }
@@ -286,10 +296,17 @@ fn no_such_language() -> minijinja::Error {
     minijinja::Error::new(minijinja::ErrorKind::TemplateNotFound, "no such language")
 }
 
+fn script_of(template: &str) -> Option<&'static str> {
+    SCRIPTS.iter().find(|(known, _)| *known == template).map(|(_, script)| *script)
+}
+
 /// What a browser may do with the page. Nothing of a page is made by a script, so that no text can become one (Trusted Types).
 fn policy(blank: &Blank, viewer: &Viewer, style: &str) -> String {
     let source = |text: &str| format!("'sha256-{}'", STANDARD.encode(digest(&SHA256, text.as_bytes())));
-    let script = SCRIPTED.contains(&blank.template).then(|| format!("script-src {}; ", source(SCRIPT)));
+    let script = script_of(blank.template).map(|script| {
+        let asks = if script == LIVE { "connect-src 'self'; " } else { "" };
+        format!("script-src {}; {asks}", source(script))
+    });
     let image = viewer.brand.logo.as_ref().map(|_| "img-src 'self'; ");
     let target = blank.form_target.as_ref().map(|target| format!(" {target}"));
     format!(

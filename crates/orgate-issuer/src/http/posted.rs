@@ -44,8 +44,11 @@ mod tests {
         let posted = paths.iter().filter(|(_, methods)| methods["post"]["tags"][0] == "Pages");
         let ours = posted.filter(|(path, _)| !OF_OTHERS.contains(&path.rsplit('/').next().unwrap()));
         let named = [("{project}", "proj_p"), ("{token}", "x"), ("{org}", "acme"), ("{member}", "me")];
-        let named =
-            [&named[..], &[("{team}", "x"), ("{role}", "x"), ("{webhook}", "x"), ("{user}", "x")]].concat();
+        let named = [
+            &named[..],
+            &[("{team}", "x"), ("{role}", "x"), ("{webhook}", "x"), ("{user}", "x"), ("{client}", "x")],
+        ]
+        .concat();
         ours.map(|(path, _)| named.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value)))
             .collect()
     }

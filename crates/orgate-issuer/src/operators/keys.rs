@@ -200,7 +200,7 @@ async fn show(
     page: Page,
 ) -> Result<Response, Problem> {
     let mut conn = app.db.read().await?;
-    operator.require(&mut conn, &project, Rank::Admin).await?;
+    operator.require(&mut conn, &project, Rank::Viewer).await?;
     let rows = queries::keys(&mut conn, &project, &page.after, page.rows()).await?;
     let rows = rows.iter().map(|key| (key.id.clone(), key.to_json())).collect();
     Ok(axum::Json(page.answer(rows)).into_response())

@@ -142,7 +142,11 @@ const MISTYPED: [(&str, &str, &str); 20] = [
     ),
     ("slug", "", "The short name has 2 to 63 small letters and digits, with single hyphens between them."),
     ("email", "", "That is not an email address. Look for a typing mistake."),
-    ("confirm", "slug", "That is not the short name of this organization. Type it exactly as it stands above."),
+    (
+        "confirm",
+        "slug",
+        "That is not the short name of this organization. Type it exactly as it stands above.",
+    ),
     ("permissions", "", "Tick at least one permission."),
     ("logo_url", "", "The logo is an address of at most 2048 characters that begins with https."),
     ("description", "200", "The description has at most 200 characters, in one line."),

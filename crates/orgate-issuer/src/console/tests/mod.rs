@@ -1,7 +1,9 @@
 //! The console, as operators meet it.
 
 mod audit;
+mod clients;
 mod forms;
+mod overview;
 mod signing_keys;
 mod users;
 
@@ -69,8 +71,18 @@ async fn observer(site: &Site) -> Browser {
 }
 
 /// Every page of a project that needs no name beside it.
-const PARTS: [&str; 8] =
-    ["", "/users", "/organizations", "/permissions", "/webhooks", "/signing-keys", "/audit", "/settings"];
+const PARTS: [&str; 10] = [
+    "",
+    "/users",
+    "/organizations",
+    "/permissions",
+    "/clients",
+    "/program-keys",
+    "/webhooks",
+    "/signing-keys",
+    "/audit",
+    "/settings",
+];
 
 #[orgate_testkit::both]
 async fn who_is_signed_out_signs_in_and_comes_to_the_page() {

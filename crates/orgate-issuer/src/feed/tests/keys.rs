@@ -58,7 +58,9 @@ async fn a_key_without_scopes_opens_the_plane_of_its_project_as_far_as_its_maker
     assert_eq!(with_key(&site, &key, Method::GET, foreign, String::new()).await.status, 404);
     site.change("UPDATE project_operators SET role = 'viewer' WHERE project_id = 'proj_p'").await;
     assert_eq!(with_key(&site, &key, Method::GET, project, String::new()).await.status, 200);
-    assert_eq!(with_key(&site, &key, Method::GET, KEYS, String::new()).await.status, 403);
+    assert_eq!(with_key(&site, &key, Method::GET, KEYS, String::new()).await.status, 200);
+    let another = r#"{"name":"another"}"#.to_owned();
+    assert_eq!(with_key(&site, &key, Method::POST, KEYS, another).await.status, 403);
     site.change("DELETE FROM project_operators").await;
     assert_eq!(with_key(&site, &key, Method::GET, project, String::new()).await.status, 404);
 }
