@@ -8,14 +8,21 @@
     reason = "a test may panic"
 )]
 
-use orgate_e2e::{Chromium, Folder, Running, orgate, request};
+use orgate_e2e::{Chromium, Folder, Running, Sizes, orgate, request};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct horse battery";
+/// The most bytes of a page.
+const MOST_BYTES: u64 = 40 * 1024;
 
 struct World {
     issuer: Running,
     browser: Chromium,
+    language: &'static str,
+    /// Of the organization that the test is about.
+    slug: &'static str,
+    sizes: Sizes,
+    seen: usize,
     _folder: Folder,
 }
 
@@ -40,7 +47,8 @@ impl World {
         let real = issuer.url("issuer").replace("http://", "");
         let names = format!("--host-resolver-rules=MAP localhost:8090 {real}");
         let browser = Chromium::start(&folder, &[&names]);
-        Self { issuer, browser, _folder: folder }
+        let sizes = Sizes::default();
+        Self { issuer, browser, language: "en", slug: "initech", sizes, seen: 0, _folder: folder }
     }
 
     fn open(&mut self, path: &str) -> String {
@@ -51,12 +59,22 @@ impl World {
         self.browser.evaluate("document.querySelector('main').dataset.code || null")
     }
 
-    #[track_caller]
-    fn press(&mut self, fields: &[(&str, &str)], button: &str, code: &str) {
+    /// Fills in the form that makes this change, and sends it.
+    fn send(&mut self, fields: &[(&str, &str)], change: &str) -> String {
         self.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
-        self.browser.fill(fields, button);
+        let fields = serde_json::json!(fields);
+        self.browser.follow(&format!(
+            "const form = document.querySelector('form:has([name=change][value={change}])');
+             for (const [name, value] of {fields}) form.querySelector(`[name=${{name}}]`).value = value;
+             form.querySelector('button').click()"
+        ))
+    }
+
+    #[track_caller]
+    fn press(&mut self, fields: &[(&str, &str)], change: &str, code: &str) {
+        self.send(fields, change);
         let text = self.text();
-        assert_eq!(self.code(), code, "{button}: {text}");
+        assert_eq!(self.code(), code, "{change}: {text}");
     }
 
     fn text(&mut self) -> String {
@@ -74,10 +92,35 @@ impl World {
     /// Becomes somebody else, and goes to the organizations.
     fn become_somebody(&mut self, name: &str) {
         self.browser.call("Network.clearBrowserCookies", &serde_json::json!({}));
-        self.open("account/organizations");
+        self.open(&format!("account/organizations?ui_locales={}", self.language));
         let email = format!("{name}@example.com");
-        self.browser.fill(&[("email", &email), ("password", PASSWORD)], "Sign in");
+        let fields = serde_json::json!([["email", email], ["password", PASSWORD]]);
+        self.browser.follow(&format!(
+            "for (const [name, value] of {fields}) document.getElementsByName(name)[0].value = value;
+             document.querySelector('main form button').click()"
+        ));
         assert_eq!(self.code(), "signed_in");
+    }
+
+    /// The page is in this language, for everybody, by keyboard alone, and small.
+    fn look(&mut self, name: &str) {
+        self.seen += 1;
+        let language = self.language;
+        let frame = self.browser.evaluate("[document.documentElement.lang, document.documentElement.dir]");
+        let direction = if language == "ar" { "rtl" } else { "ltr" };
+        assert_eq!(frame, serde_json::json!([language, direction]), "{name}");
+        if language == "ar" {
+            let foreign = self.browser.foreign_words();
+            assert_eq!(foreign, serde_json::json!([]), "{name} has words that are not translated");
+        }
+        self.sizes.note(&mut self.browser, &format!("{name} {language}"));
+        self.browser.look_and_walk(&format!("organization-{name}-{language}"));
+    }
+
+    /// A page of the organization.
+    fn go(&mut self, page: &str) -> String {
+        let slug = self.slug;
+        self.open(&format!("account/organizations/{slug}/{page}"))
     }
 
     /// The link in the newest letter.
@@ -89,7 +132,7 @@ impl World {
 
     /// The page of the member with this name.
     fn member(&mut self, name: &str) {
-        self.open("account/organizations/initech/members");
+        self.go("members");
         self.browser.follow(&format!(
             "[...document.querySelectorAll('.list a')].find(one => one.textContent === '{name}').click()"
         ));
@@ -97,82 +140,120 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_organization_is_made_lived_in_and_ended_on_its_pages() {
+async fn an_organization_is_made_lived_in_and_ended_on_its_pages_in_every_language() {
     let mut world = World::start();
-    world.become_somebody("ann");
-    world.browser.look("organizations-none");
-    world.press(&[("name", "Initech"), ("slug", "-")], "Make the organization", "invalid_value");
-    world.browser.look("organizations-wrong");
-    world.press(&[("slug", "")], "Make the organization", "created");
-    world.open("account/organizations");
-    world.browser.look("organizations");
-
-    // A role of one's own, with the matrix, and somebody to have it.
-    world.open("account/organizations/initech/new-role");
-    world.tick(&["[name='may.read']", "[name='may.invite']"]);
-    world.browser.look("role-new");
-    world.press(&[("name", "Recruiter")], "Make the role", "role_made");
-    world.browser.look("role");
-    world.open("account/organizations/initech/roles");
-    world.browser.look("roles");
-    world.open("account/organizations/initech/teams");
-    world.press(&[("name", "Support"), ("description", "Answers people")], "Make the team", "team_created");
-    world.open("account/organizations/initech/invitations");
-    world.tick(&["[name='role'][value='viewer']"]);
-    world.press(&[("email", "ben@example.com")], "Send the invitation", "invited");
-    world.browser.look("invitations");
-    let link = world.link();
-
-    world.become_somebody("ben");
-    assert!(!world.text().contains("Initech"));
-    world.browser.open(&link);
-    world.browser.fill(&[], "Accept");
-    world.open("account/organizations");
-    assert!(world.text().contains("Initech"), "{}", world.text());
-    world.open("account/organizations/initech/audit");
-    assert_eq!(world.code(), "forbidden");
-
-    world.become_somebody("ann");
-    world.open("account/organizations/initech/members");
-    world.browser.look("members");
-    world.member("Ben");
-    world.tick(&["[name='role'][value='recruiter']"]);
-    world.press(&[], "Save the role", "role_changed");
-    world.browser.look("member");
-    world.open("account/organizations/initech/teams/support");
-    world.press(&[], "Put in", "team_joined");
-    world.browser.look("team");
-    world.open("account/organizations/initech/teams");
-    world.browser.look("teams");
-    world.open("account/organizations/initech/api-keys");
-    world.tick(&["[name='may.read']"]);
-    world.browser.fill(&[("name", "Nightly export")], "Make the key");
-    assert!(world.text().contains("oak_"), "{}", world.text());
-    world.browser.look("api-key-shown");
-    world.open("account/organizations/initech/api-keys");
-    world.browser.look("api-keys");
-    world.open("account/organizations/initech/audit");
-    world.browser.evaluate("document.querySelectorAll('details')[1].open = true");
-    world.browser.look("audit");
-    world.open("account/organizations/initech/settings");
-    world.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
-    world.browser.look("settings");
-
-    world.member("Ben");
-    world.press(&[], "Transfer the ownership", "transferred");
-    world.open("account/organizations/initech/new-role");
-    assert_eq!(world.code(), "forbidden");
-    world.open("account/organizations/initech/roles/recruiter");
-    world.browser.look("role-of-others");
-    world.open("account/organizations/initech/settings");
-    world.press(&[], "Leave", "left");
-
-    world.become_somebody("ben");
-    world.open("account/organizations/initech/settings");
-    world.press(&[("confirm", "Initech")], "Delete it for good", "invalid_value");
-    world.browser.look("settings-wrong");
-    world.press(&[("confirm", "initech")], "Delete it for good", "deleted");
-    assert!(!world.text().contains("initech"), "{}", world.text());
+    for (language, slug, name) in [("en", "initech", "Initech"), ("ar", "initrode", "Initrode")] {
+        (world.language, world.slug, world.seen) = (language, slug, 0);
+        begin(&mut world, name);
+        live(&mut world, name);
+        end(&mut world);
+        assert!(world.seen >= 18, "{} pages", world.seen);
+    }
     let loaded = world.browser.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)");
     assert_eq!(loaded, serde_json::json!([]), "nothing is loaded from anywhere");
+    world.sizes.check(|_| MOST_BYTES);
+}
+
+/// Somebody without an organization makes one, with a role, a team and an invitation.
+fn begin(world: &mut World, name: &str) {
+    world.become_somebody("ann");
+    world.look("none");
+    world.press(&[("name", name), ("slug", "-")], "create", "invalid_value");
+    world.look("wrong");
+    world.press(&[("slug", "")], "create", "created");
+    world.open("account/organizations");
+    world.look("all");
+
+    // A role of one's own, with the matrix, and somebody to have it.
+    world.go("new-role");
+    world.tick(&["[name='may.read']", "[name='may.invite']"]);
+    world.look("role-new");
+    world.press(&[("name", "Recruiter")], "save", "role_made");
+    world.look("role");
+    world.go("roles");
+    world.look("roles");
+    world.go("teams");
+    world.press(&[("name", "Support"), ("description", "Answers people")], "create", "team_created");
+    world.go("invitations");
+    world.tick(&["[name='role'][value='viewer']"]);
+    world.press(&[("email", "ben@example.com")], "invite", "invited");
+    world.look("invitations");
+}
+
+/// Who was invited comes, and gets a role and a team.
+fn live(world: &mut World, name: &str) {
+    let link = world.link();
+    world.become_somebody("ben");
+    assert!(!world.text().contains(name));
+    world.browser.open(&link);
+    world.browser.follow("document.querySelector('button[value=accept]').click()");
+    world.open("account/organizations");
+    assert!(world.text().contains(name), "{}", world.text());
+    world.go("audit");
+    assert_eq!(world.code(), "forbidden");
+    world.go("settings");
+    world.look("settings-of-others");
+
+    world.become_somebody("ann");
+    world.go("members");
+    world.look("members");
+    world.member("Ben");
+    world.tick(&["[name='role'][value='recruiter']"]);
+    world.press(&[], "role", "role_changed");
+    world.look("member");
+    world.go("teams/support");
+    world.press(&[], "add", "team_joined");
+    world.look("team");
+    world.go("teams");
+    world.look("teams");
+    world.go("api-keys");
+    world.tick(&["[name='may.read']"]);
+    world.send(&[("name", "Nightly export")], "create");
+    assert!(world.text().contains("oak_"), "{}", world.text());
+    world.look("api-key-shown");
+    world.go("api-keys");
+    world.look("api-keys");
+    world.go("audit");
+    world.browser.evaluate("document.querySelectorAll('details')[1].open = true");
+    world.look("audit");
+    world.go("settings");
+    world.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+    world.look("settings");
+}
+
+/// The owner goes, and the next one ends it.
+fn end(world: &mut World) {
+    world.member("Ben");
+    world.press(&[], "transfer", "transferred");
+    world.go("new-role");
+    assert_eq!(world.code(), "forbidden");
+    world.go("roles/recruiter");
+    world.look("role-of-others");
+    world.go("settings");
+    world.press(&[], "leave", "left");
+
+    world.become_somebody("ben");
+    world.go("settings");
+    let slug = world.slug;
+    world.press(&[("confirm", &slug.to_uppercase())], "delete", "invalid_value");
+    world.look("settings-wrong");
+    world.press(&[("confirm", slug)], "delete", "deleted");
+    assert!(!world.text().contains(slug), "{}", world.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_head_of_a_page_is_skipped_and_a_form_is_sent_with_the_keyboard_alone() {
+    let mut world = World::start();
+    world.become_somebody("ann");
+    world.open("account/organizations");
+    world.browser.press_tab();
+    assert_eq!(world.browser.evaluate("document.activeElement.className"), "skip");
+    world.browser.press("Enter", 13, "\r");
+    let inside = "document.activeElement.closest('main') !== null";
+    world.browser.press_tab();
+    assert_eq!(world.browser.evaluate(inside), true, "the next stop is in the content");
+    assert_eq!(world.browser.evaluate("document.activeElement.name"), "name");
+    world.browser.write("Initech");
+    world.browser.enter();
+    assert_eq!(world.code(), "created");
 }

@@ -107,7 +107,7 @@ fn the_popup_follows(mut world: World) {
     let web = world.browser.add_tab();
     world.browser.open(&popup);
     world.shows("Signed out");
-    world.browser.look("extension-signed-out");
+    world.browser.look_closely("extension-signed-out");
 
     // Somebody signs in in the web application; the popup knows with the next interaction.
     let extension = world.browser.turn_to(&web);
@@ -119,7 +119,7 @@ fn the_popup_follows(mut world: World) {
     world.shows("Acme Corp");
     world.write("From the popup");
     world.write("Two of them, so that there is something to read in a list that is as narrow as this one");
-    world.browser.look("extension");
+    world.browser.look_closely("extension");
     assert_eq!(world.browser.evaluate("document.cookie"), "", "no script sees the session");
 
     world.switch(&web, "Globex");

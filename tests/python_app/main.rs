@@ -22,14 +22,14 @@ fn people_sign_in_at_the_hosted_pages_and_two_tabs_misfile_nothing() {
     let mut world = World::start();
     let login = world.open("/orgs/globex/notes?x=1");
     assert!(login.starts_with("/auth/p/proj_notes/login?request="), "{login}");
-    world.browser.look("notes-login");
+    world.browser.look_closely("notes-login");
     let picker = world.sign_in("ann");
     assert!(picker.starts_with("/auth/p/proj_notes/enter?request="), "{picker}");
-    world.browser.look("notes-picker");
+    world.browser.look_closely("notes-picker");
     // Where one wanted to go is kept, and the address says which organization, whichever was chosen.
     assert_eq!(world.choose("Acme Corp"), "/orgs/globex/notes?x=1");
     assert_eq!(world.open("/"), "/orgs/acme/notes");
-    world.browser.look("notes-empty");
+    world.browser.look_closely("notes-empty");
 
     assert_eq!(
         world.browser.fill(&[("text", "<b>Tea</b> at four")], "Add"),
@@ -40,7 +40,7 @@ fn people_sign_in_at_the_hosted_pages_and_two_tabs_misfile_nothing() {
         &[("text", "The printer on the second floor wants blue paper on Thursdays, nobody knows why")],
         "Add",
     );
-    world.browser.look("notes");
+    world.browser.look_closely("notes");
 
     world.let_scripts_ask(true);
     world.open("/orgs/acme/notes");
@@ -121,7 +121,7 @@ fn whoever_is_in_the_wrong_organization_is_offered_another_one() {
 
     assert_eq!(world.open("/orgs/globex/notes"), "/orgs/globex/notes");
     assert_eq!(world.code(), "org_mismatch");
-    world.browser.look("notes-other-organization");
+    world.browser.look_closely("notes-other-organization");
     let picker = world.browser.fill(&[], "Switch organization").replace(APP, "");
     assert!(picker.starts_with("/auth/p/proj_notes/enter?request="), "{picker}");
     assert_eq!(world.choose("Acme Corp"), "/orgs/acme/notes");
@@ -129,7 +129,7 @@ fn whoever_is_in_the_wrong_organization_is_offered_another_one() {
     world.open("/auth/p/proj_notes/enter?choose=1&return_to=%2F");
     assert_eq!(world.choose("without an organization"), "/");
     assert_eq!(world.code(), "no_active_org");
-    world.browser.look("notes-no-organization");
+    world.browser.look_closely("notes-no-organization");
     world.browser.fill(&[], "Choose an organization");
     assert_eq!(world.choose("Acme Corp"), "/orgs/acme/notes");
     // A path without a rule, and a way back to nowhere else.

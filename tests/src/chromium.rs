@@ -153,8 +153,13 @@ impl Chromium {
 
     /// Does something that leads to another page, and gives where that is.
     pub fn follow(&mut self, script: &str) -> String {
+        self.follow_after(|browser| drop(browser.evaluate(script)))
+    }
+
+    /// Does something that leads to another page, and gives where that is.
+    pub(crate) fn follow_after(&mut self, act: impl FnOnce(&mut Self)) -> String {
         self.loaded = 0;
-        self.evaluate(script);
+        act(self);
         self.arrive()
     }
 

@@ -15,6 +15,7 @@ pub mod front;
 mod graph;
 mod http;
 pub mod installation;
+mod looks;
 mod process;
 pub mod sign_in;
 mod totp;
@@ -25,6 +26,7 @@ pub use self::{
     chromium::{Chromium, Tab, chromium},
     graph::graph,
     http::{Response, request, request_to, try_request},
+    looks::Sizes,
     process::{Finished, Program, Running, example, orgate},
     totp::totp,
 };
