@@ -66,8 +66,9 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
     let one = desk.ask(Ask::get(&desk.path(&format!("/clients/{id}"))?)).await?;
     let kind = text(&one, "kind");
     let is_of = |kinds: &[&str]| kinds.contains(&kind.as_str());
-    let stands = |name: &str| one[name].as_bool().unwrap_or_default();
-    let granted = |key: &str| one["grants"].as_array().is_some_and(|all| all.iter().any(|own| own == key));
+    let stands = |name: &str| one.get(name).and_then(Json::as_bool).unwrap_or_default();
+    let all = one.get("grants").and_then(Json::as_array);
+    let granted = |key: &str| all.is_some_and(|all| all.iter().any(|own| own == key));
     let grants: Vec<Value> = GRANTS
         .iter()
         .filter(|(.., kinds)| is_of(kinds))
@@ -99,7 +100,7 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
             audiences => joined(&one, "audiences"),
             backchannel_logout_uri => text(&one, "backchannel_logout_uri"),
             org => text(&one, "org"),
-            since => day(&one["created_at"]),
+            since => one.get("created_at").and_then(day),
         },
         organization => desk.url(&format!("/organizations/{}", text(&one, "org"))),
         roles => choices(told, "save", &text(&one, "role")),
@@ -114,7 +115,8 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
 
 /// A list of texts as it is filled in: one in a line.
 fn joined(one: &Json, name: &str) -> String {
-    let all: Vec<&str> = one[name].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let all: Vec<&str> =
+        one.get(name).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
     all.join("\n")
 }
 
