@@ -236,7 +236,8 @@ impl Chromium {
             let size =
                 json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
             self.call("Emulation.setDeviceMetricsOverride", &size);
-            let wide = self.evaluate("document.documentElement.scrollWidth > innerWidth");
+            // The window grows with what is in it, where it is a phone's.
+            let wide = self.evaluate(&format!("document.documentElement.scrollWidth > {width}"));
             assert_eq!(wide, false, "{name} is wider than {width}");
             for colours in ["light", "dark"] {
                 let wish = json!({ "features": [{ "name": "prefers-color-scheme", "value": colours }] });
