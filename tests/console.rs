@@ -207,3 +207,69 @@ async fn operators_look_after_people_keys_and_the_log() {
     assert!(world.seen >= 11, "{} pages", world.seen);
     assert!(world.violations.is_empty(), "{:#?}", world.violations);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_moves_the_charts_of_an_open_page() {
+    let mut world = World::start().await;
+    world.open("/proj_demo");
+    world.browser.fill(&[("email", "ops@example.com"), ("password", PASSWORD)], "Sign in");
+    assert!(world.text().contains("How much is going on"), "{}", world.text());
+    // What the page has loaded stays: whatever moves, moves in it.
+    world.browser.evaluate(
+        "window.stays = true; window.told = []; document.addEventListener('securitypolicyviolation', \
+                            one => told.push(one.violatedDirective)); null",
+    );
+    let shape = |world: &mut World, id: &str| {
+        world.browser.evaluate(&format!("document.getElementById('{id}').getAttribute('d')"))
+    };
+    assert_eq!(shape(&mut world, "sign-ins-0"), "M0 0");
+    let sent = |what: &str, body: Value| {
+        format!(
+            "fetch('{what}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, \
+             body: '{body}' }}).then(answer => answer.status)"
+        )
+    };
+    let sign_in = |password: &str| {
+        sent(
+            "/v1/auth/login",
+            json!({ "project": "proj_demo", "email": "ann@example.com", "password": password }),
+        )
+    };
+    assert_eq!(world.browser.evaluate(&sign_in(PASSWORD)), 200);
+    assert_eq!(world.browser.evaluate(&sign_in("wrong")), 401);
+    let grant = json!({ "grant_type": "client_credentials", "client_id": "proj_demo",
+                        "client_secret": "a secret of the test" });
+    assert_eq!(world.browser.evaluate(&sent("/p/proj_demo/token", grant)), 200);
+    let text = |id: &str| format!("document.getElementById('{id}').textContent");
+    world.browser.wait_for(&format!(
+        "{} === '1' && {} === '1' && {} === '1'",
+        text("total-sign-ins"),
+        text("total-failed"),
+        text("tokens-2-n")
+    ));
+    for id in ["sign-ins-0", "sign-ins-1", "tokens-2"] {
+        assert_ne!(shape(&mut world, id), "M0 0", "{id}");
+    }
+    assert_eq!(world.browser.evaluate("window.stays && told.length === 0"), true);
+    world.look("overview-charts");
+    world.open("/proj_demo?window=week");
+    world.browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true); null");
+    world.look("overview-week");
+
+    // A client of each kind, and a key, as they are made and looked at.
+    for (kind, name) in [("machine", "Nightly"), ("public", "Page"), ("confidential", "Shop")] {
+        world.open(&format!("/proj_demo/clients?kind={kind}"));
+        world.look(&format!("clients-{kind}"));
+        world.browser.fill(&[("name", name)], "Create the client");
+        world.look(&format!("client-made-{kind}"));
+        world.browser.follow("document.querySelector('main a.button').click()");
+        world.look(&format!("client-{kind}"));
+    }
+    world.open("/proj_demo/program-keys");
+    world.browser.fill(&[("name", "gate")], "Create the key");
+    assert!(world.text().contains("sk_"), "{}", world.text());
+    world.look("program-key-made");
+    world.open("/proj_demo/program-keys");
+    world.look("program-keys");
+    assert!(world.violations.is_empty(), "{:#?}", world.violations);
+}
