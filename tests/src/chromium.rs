@@ -33,6 +33,10 @@ pub fn chromium() -> Command {
 const FLAGS: [&str; 5] =
     ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
 
+/// Waits until the page stands as it is to be seen.
+const PAINTED: &str =
+    "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))";
+
 /// A page of a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tab(String);
@@ -244,6 +248,8 @@ impl Chromium {
                 self.call("Emulation.setEmulatedMedia", &wish);
                 let view = format!("{name}-{width}-{colours}");
                 also(self, &view);
+                // Of what runs from right to left a picture at once would be one of the width before.
+                self.evaluate(PAINTED);
                 let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
                 let picture = decode(taken["data"].as_str().unwrap());
                 std::fs::create_dir_all(&folder).unwrap();
