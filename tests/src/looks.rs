@@ -193,6 +193,7 @@ impl Sizes {
     }
 
     /// Prints the table; a page is one request and at most one for the logo, and has no more bytes than `most` says for its name.
+    #[allow(clippy::print_stdout, reason = "the sizes are for whoever reads the log")]
     pub fn check(&self, most: impl Fn(&str) -> u64) {
         println!("{:44} {:>7} {:>7} requests", "page", "bytes", "gzip");
         for (page, [bytes, gzip, requests]) in &self.0 {
