@@ -24,7 +24,7 @@ fn pretty(value: &Json) -> String {
 
 pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Problem> {
     let org = desk.parameter("org")?;
-    let one = desk.ask(Ask::get(&desk.path(&format!("/orgs/{org}"))?)).await?;
+    let one = &desk.ask(Ask::get(&desk.path(&format!("/orgs/{org}"))?)).await?;
     let (rows, next) = desk.rows(&format!("/orgs/{org}/members"), &[]).await?;
     let members: Vec<_> = rows
         .iter()
@@ -41,14 +41,14 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         .collect();
     let values = context! {
         organization => context! {
-            id => text(&one, "id"),
-            name => text(&one, "name"),
-            slug => text(&one, "slug"),
-            mark => mark(&text(&one, "name")),
+            id => text(one, "id"),
+            name => text(one, "name"),
+            slug => text(one, "slug"),
+            mark => mark(&text(one, "name")),
             count => one["member_count"].as_i64().unwrap_or_default(),
             most => one["max_members"].as_i64(),
             personal => one["is_personal"].as_bool().unwrap_or_default(),
-            active => text(&one, "status") == "active",
+            active => text(one, "status") == "active",
             since => minute(&one["created_at"]),
             private => pretty(&one["private_metadata"]),
             public => pretty(&one["public_metadata"]),
@@ -58,7 +58,7 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         later => desk.is_later(),
         here => desk.url(&format!("/organizations/{org}")),
         all => desk.url("/organizations"),
-        audit => desk.url(&format!("/audit?organization={}", text(&one, "id"))),
+        audit => desk.url(&format!("/audit?organization={}", text(one, "id"))),
     };
     desk.show("console_organization.html", told, values)
 }

@@ -21,7 +21,7 @@ const FATES: [(&str, &str); 4] =
 
 pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Problem> {
     let id = desk.parameter("webhook")?;
-    let one = desk.ask(Ask::get(&desk.path(&format!("/webhooks/{id}"))?)).await?;
+    let one = &desk.ask(Ask::get(&desk.path(&format!("/webhooks/{id}"))?)).await?;
     let status = desk.field("status");
     let (rows, next) = desk.rows(&format!("/webhooks/{id}/deliveries"), &[("status", status)]).await?;
     let fates: Vec<Value> = FATES
@@ -32,9 +32,9 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         })
         .collect();
     let values = context! {
-        webhook => entry(desk, &one),
+        webhook => entry(desk, one),
         until => minute(&one["previous_secret_until"]),
-        families => families(&types(&one), told, "save"),
+        families => families(&types(one), told, "save"),
         deliveries => rows.iter().map(delivery).collect::<Vec<_>>(),
         fates => fates,
         next => desk.next(next, &[("status", status)].map(|(name, value)| (name, value)).into_iter().filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>()),
@@ -100,7 +100,7 @@ pub(super) async fn change(desk: &Desk<'_>, change: &str, fields: &Form) -> Resu
             if let Some(to) = number("to_seq")? {
                 put(&mut body, "to_seq", to);
             }
-            let sent = post("/replay", body).await?;
+            let sent = &post("/replay", body).await?;
             if sent["count"].as_i64() == Some(0) { "nothing_to_replay" } else { "webhook_replayed" }
         }
         "rotate" => {
