@@ -32,6 +32,9 @@ const STYLE: &str = include_str!("../../templates/style.css");
 const WORKSPACE_STYLE: &str = include_str!("../../templates/workspace.css");
 /// What their templates begin with.
 const WORKSPACE: &str = "org_";
+/// What the pages have besides that say what an application may.
+const CONSENT_STYLE: &str = include_str!("../../templates/consent.css");
+const CONSENTS: [&str; 2] = ["consent.html", "device_confirm.html"];
 /// The one script, of the pages that need one.
 const SCRIPT: &str = include_str!("../../templates/passkey.js");
 const SCRIPTED: [&str; 2] = ["passkey.html", "account_passkey.html"];
@@ -167,7 +170,11 @@ impl Pages {
         let is_workspace = blank.template.starts_with(WORKSPACE);
         let in_english = Viewer { language: Language::English, query: None, ..viewer.clone() };
         let viewer = if is_workspace { &in_english } else { viewer };
-        let besides = if is_workspace { WORKSPACE_STYLE } else { "" };
+        let besides = match blank.template {
+            _ if is_workspace => WORKSPACE_STYLE,
+            template if CONSENTS.contains(&template) => CONSENT_STYLE,
+            _ => "",
+        };
         let style = format!("{STYLE}{besides}{}", viewer.brand.style());
         let html = match self.render(&blank, viewer, &style) {
             Ok(html) => html,
