@@ -235,9 +235,9 @@ fn devices(world: &mut World, at: &mut dyn FnMut(&mut World, &str)) {
     at(world, "device-denied");
 }
 
-/// Whoever guesses passwords has to wait.
+/// Whoever guesses passwords has to wait, on a device that the person is known by as well.
 fn locked(world: &mut World, l: &str, at: &mut dyn FnMut(&mut World, &str)) {
-    let (authorize, email) = (world.authorize(""), format!("guessed-{l}@example.com"));
+    let (authorize, email) = (world.authorize(""), format!("ann-{l}@example.com"));
     world.browser.open(&authorize);
     // A guess more comes with each minute.
     for _ in 0..20 {

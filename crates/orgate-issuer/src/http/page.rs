@@ -37,6 +37,9 @@ const WORKSPACE: &str = "org_";
 const CONSOLE_STYLE: &str =
     concat!(include_str!("../../templates/workspace.css"), include_str!("../../templates/console.css"));
 const CONSOLE: &str = "console_";
+/// What the pages have besides that say what an application may.
+const CONSENT_STYLE: &str = include_str!("../../templates/consent.css");
+const CONSENTS: [&str; 2] = ["consent.html", "device_confirm.html"];
 /// The pages that have a script, each one.
 const SCRIPTS: [(&str, &str); 3] =
     [("passkey.html", PASSKEY), ("account_passkey.html", PASSKEY), ("console_overview.html", LIVE)];
@@ -203,10 +206,11 @@ impl Pages {
         // Operators read English.
         let in_english = Viewer { language: Language::English, query: None, ..viewer.clone() };
         let viewer = if is_console { &in_english } else { viewer };
-        let besides = match () {
-            () if blank.template.starts_with(WORKSPACE) => WORKSPACE_STYLE,
-            () if is_console => CONSOLE_STYLE,
-            () => "",
+        let besides = match blank.template {
+            template if template.starts_with(WORKSPACE) => WORKSPACE_STYLE,
+            template if CONSENTS.contains(&template) => CONSENT_STYLE,
+            _ if is_console => CONSOLE_STYLE,
+            _ => "",
         };
         let style = format!("{STYLE}{besides}{}", viewer.brand.style());
         let html = match self.render(&blank, viewer, &style) {
