@@ -18,6 +18,49 @@ use crate::{
     },
 };
 
+/// What an event is called that is none of an organization.
+const WORDS: [(&str, &str); 39] = [
+    ("project.created", "made the project"),
+    ("project.updated", "changed the project"),
+    ("project_key.created", "made a key for programs"),
+    ("project_key.revoked", "ended a key for programs"),
+    ("client.created", "made a client"),
+    ("client.updated", "changed a client"),
+    ("client.secret_rotated", "made another secret for a client"),
+    ("client.deleted", "deleted a client"),
+    ("key.created", "made a signing key"),
+    ("key.rotated", "let the next signing key sign"),
+    ("key.revoked", "took a signing key away at once"),
+    ("key.removed", "removed a signing key"),
+    ("organization.deleted", "deleted an organization"),
+    ("domain.added", "added a domain"),
+    ("domain.verified", "confirmed a domain"),
+    ("domain.updated", "changed a domain"),
+    ("domain.removed", "removed a domain"),
+    ("permission.created", "added a permission to the catalogue"),
+    ("permission.updated", "described a permission"),
+    ("permission.deleted", "deleted a permission"),
+    ("session.created", "signed in"),
+    ("session.renewed", "signed in again"),
+    ("session.organization_changed", "switched the organization"),
+    ("session.revoked", "ended a session"),
+    ("token.reuse_detected", "noticed a refresh token that was used twice"),
+    ("token.revoked", "ended tokens"),
+    ("user.created", "made an account"),
+    ("user.password_changed", "changed a password"),
+    ("user.email_verified", "confirmed an address"),
+    ("user.factor_added", "added a factor"),
+    ("user.factor_removed", "removed a factor"),
+    ("user.suspended", "suspended a user"),
+    ("user.activated", "let a user in again"),
+    ("user.erased", "erased a user"),
+    ("webhook.created", "added a webhook"),
+    ("webhook.updated", "changed a webhook"),
+    ("webhook.secret_rotated", "made another secret for a webhook"),
+    ("webhook.disabled", "switched a webhook off"),
+    ("webhook.deleted", "deleted a webhook"),
+];
+
 pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Problem> {
     let names = ["type", "actor", "target", "organization", "since", "until"];
     let filter = names.map(|name| (name, desk.field(name)));
@@ -76,21 +119,21 @@ fn kinds(chosen: &str) -> Vec<Value> {
 /// What the check of the chain says, where it was asked for: from which event on is in `verify`.
 async fn verified(desk: &Desk<'_>) -> Result<Option<Value>, Problem> {
     let Ok(from) = desk.field("verify").parse::<i64>() else { return Ok(None) };
-    let found = desk.ask(Ask::get(&desk.path(&format!("/audit/verify?from={}", from.max(1)))?)).await?;
-    let head = desk.ask(Ask::get(&desk.path("/audit/head")?)).await?;
+    let found = &desk.ask(Ask::get(&desk.path(&format!("/audit/verify?from={}", from.max(1)))?)).await?;
+    let head = &desk.ask(Ask::get(&desk.path("/audit/head")?)).await?;
     let number = |name: &str| found[name].as_i64();
     let next = number("next");
     Ok(Some(context! {
         valid => found["valid"].as_bool().unwrap_or_default(),
         from => number("from"),
         to => number("to"),
-        broken => found["broken"]["seq"].as_i64(),
+        broken => found.pointer("/broken/seq").and_then(Json::as_i64),
         why => text(&found["broken"], "reason"),
         next => next.map(|next| desk.url(&format!("/audit?verify={next}"))),
         next_seq => next,
         seq => head["seq"].as_i64(),
-        chain => text(&head, "chain"),
-        signed => text(&head, "signed"),
+        chain => text(head, "chain"),
+        signed => text(head, "signed"),
     }))
 }
 
@@ -111,6 +154,10 @@ async fn names_of(desk: &Desk<'_>, rows: &[Json]) -> Result<BTreeMap<String, Str
         names.insert(id.to_owned(), name);
     }
     Ok(names)
+}
+
+fn called(kind: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| *known == kind).map(|(_, words)| *words).or_else(|| words(kind))
 }
 
 fn event(desk: &Desk<'_>, one: &Json, names: &BTreeMap<String, String>) -> Value {
@@ -136,7 +183,7 @@ fn event(desk: &Desk<'_>, one: &Json, names: &BTreeMap<String, String>) -> Value
         actor => id,
         actor_to => id.filter(|_| is_user).map(|id| desk.url(&format!("/users/{id}"))),
         operator => actor["kind"] == "operator",
-        what => if denied { Some("was refused") } else { words(&kind) },
+        what => if denied { Some("was refused") } else { called(&kind) },
         kind => kind,
         denied => denied,
         at => minute(&one["at"]),
@@ -145,5 +192,19 @@ fn event(desk: &Desk<'_>, one: &Json, names: &BTreeMap<String, String>) -> Value
         organization => one["organization_id"].as_str(),
         erased => one["erased"].as_bool().unwrap_or_default(),
         more => (!more.is_empty()).then(|| serde_json::to_string_pretty(&more).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_words() {
+        let all = EventType::ALL.iter().map(|one| one.as_str());
+        let none: Vec<_> = all.filter(|kind| called(kind).is_none()).collect();
+        assert_eq!(none, ["request.denied"], "which is told otherwise");
+        let unknown: Vec<_> = WORDS.iter().filter(|(kind, _)| EventType::parse(kind).is_none()).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
 }

@@ -310,7 +310,7 @@ impl<'a> Desk<'a> {
         if !offered || !code.status().is_client_error() || code.says_when() || whole.contains(&code) {
             return Err(problem);
         }
-        match self.page(&Told::wrong(change, fields, &problem)).await {
+        match self.page(&told::wrong(change, fields, &problem)).await {
             // Without the right to see the page, or the thing, there is only what was wrong.
             Err(other) if matches!(other.code(), Code::NotFound | Code::Forbidden) => Err(problem),
             shown => shown,

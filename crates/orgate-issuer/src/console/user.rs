@@ -15,19 +15,19 @@ use crate::{
 
 pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Problem> {
     let id = desk.parameter("user")?;
-    let one = desk.ask(Ask::get(&desk.path(&format!("/users/{id}"))?)).await?;
+    let one = &desk.ask(Ask::get(&desk.path(&format!("/users/{id}"))?)).await?;
     let (rows, next) = desk.rows(&format!("/users/{id}/organizations"), &[]).await?;
-    let (name, email) = (text(&one, "name"), text(&one, "email"));
+    let (name, email) = (text(one, "name"), text(one, "email"));
     let ways = &one["sign_in"];
     let count = |name: &str| ways[name].as_i64().unwrap_or_default();
     let has = |name: &str| ways[name].as_bool().unwrap_or_default();
     let values = context! {
         user => context! {
-            id => text(&one, "id"),
+            id => text(one, "id"),
             name => if name.is_empty() { email.clone() } else { name },
             email => email,
             verified => one["email_verified"].as_bool().unwrap_or_default(),
-            active => text(&one, "status") == "active",
+            active => text(one, "status") == "active",
             since => minute(&one["created_at"]),
             password => has("password"),
             totp => has("totp"),

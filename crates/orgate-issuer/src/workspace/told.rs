@@ -81,6 +81,11 @@ impl Told {
         }
     }
 
+    /// The same in other words, which nobody translates.
+    pub(crate) fn saying(self, words: &str) -> Self {
+        Self { wrong: verbatim(words), ..self }
+    }
+
     pub(crate) fn code(&self) -> Option<&'static str> {
         self.code
     }
