@@ -151,6 +151,7 @@ async fn an_organization_is_made_lived_in_and_ended_on_its_pages_in_every_langua
     }
     let loaded = world.browser.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)");
     assert_eq!(loaded, serde_json::json!([]), "nothing is loaded from anywhere");
+    println!("{}", world.sizes.table());
     world.sizes.check(|_| MOST_BYTES);
 }
 

@@ -47,6 +47,7 @@ async fn every_page_is_accessible_small_and_in_the_language_that_was_asked_for()
         });
         assert!(seen >= 54, "{seen} pages");
     }
+    println!("{}", sizes.table());
     sizes.check(|page| if page.contains("totp") { MOST_BYTES_WITH_QR } else { MOST_BYTES });
 }
 

@@ -192,13 +192,18 @@ impl Sizes {
         self.0.insert(name.to_owned(), [0, 1, 2].map(|at| size[at].as_u64().unwrap()));
     }
 
-    /// Prints the table; a page is one request and at most one for the logo, and has no more bytes than `most` says for its name.
-    #[allow(clippy::print_stdout, reason = "the sizes are for whoever reads the log")]
-    pub fn check(&self, most: impl Fn(&str) -> u64) {
-        println!("{:44} {:>7} {:>7} requests", "page", "bytes", "gzip");
+    /// The table, for a person who reads what the tests say.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut table = format!("{:44} {:>7} {:>7} requests\n", "page", "bytes", "gzip");
         for (page, [bytes, gzip, requests]) in &self.0 {
-            println!("{page:44} {bytes:7} {gzip:7} {requests}");
+            table.push_str(&format!("{page:44} {bytes:7} {gzip:7} {requests}\n"));
         }
+        table
+    }
+
+    /// A page is one request and at most one for the logo, and has no more bytes than `most` says for its name.
+    pub fn check(&self, most: impl Fn(&str) -> u64) {
         let large: Vec<_> = self
             .0
             .iter()

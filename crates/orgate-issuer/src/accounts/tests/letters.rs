@@ -27,7 +27,8 @@ fn is_arabic(letter: &Value) {
         } else if paragraph.starts_with("    ") {
             let digits = paragraph.trim();
             assert!(digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()), "{digits}");
-            assert!(html.contains(&format!("{} {}", &digits[..4], &digits[4..])), "{html}");
+            let (first, second) = digits.split_at(4);
+            assert!(html.contains(&format!("{first} {second}")), "{html}");
         } else {
             assert!(paragraph.starts_with(is_arabic), "{paragraph}");
             let names = ["Demo", "\u{2068}The acme\u{2069}", "\u{2068}owner\u{2069}"];
