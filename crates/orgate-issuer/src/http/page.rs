@@ -376,9 +376,10 @@ mod tests {
         for (name, source) in TEMPLATES.iter().filter(|(name, _)| !name.starts_with(CONSOLE)) {
             // What a macro is given to say: its own names and attributes are small letters.
             for expression in source.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
-                for (at, _) in expression.match_indices('"') {
-                    let rest = &expression[at + 1..];
-                    let is_said = expression[..at].ends_with("t(") || rest.starts_with("Type ");
+                for (at, quote) in expression.match_indices('"') {
+                    let (before, rest) = expression.split_at(at);
+                    let rest = rest.trim_start_matches(quote);
+                    let is_said = before.ends_with("t(") || rest.starts_with("Type ");
                     let begins_a_sentence = rest.starts_with(|c: char| c.is_ascii_uppercase());
                     assert!(
                         is_said || !begins_a_sentence,
