@@ -98,6 +98,7 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
             post_logout_redirect_uris => joined(&one, "post_logout_redirect_uris"),
             scopes => joined(&one, "scopes"),
             audiences => joined(&one, "audiences"),
+            facts => facts(&one),
             backchannel_logout_uri => text(&one, "backchannel_logout_uri"),
             org => text(&one, "org"),
             since => one.get("created_at").and_then(day),
@@ -111,6 +112,21 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         all => desk.url("/clients"),
     };
     desk.show("console_client.html", told, values)
+}
+
+/// What who only looks is shown of it: lists, and what is switched on.
+fn facts(one: &Json) -> Vec<(&'static str, Vec<String>)> {
+    let list = |name: &str| joined(one, name).lines().map(str::to_owned).collect::<Vec<_>>();
+    let is_on = |name: &str| one.get(name).and_then(Json::as_bool).unwrap_or_default();
+    let flags = FLAGS.iter().filter(|(name, ..)| is_on(name)).map(|(name, ..)| (*name).to_owned());
+    vec![
+        ("Signed in", list("redirect_uris")),
+        ("Signed out", list("post_logout_redirect_uris")),
+        ("Grants", list("grants")),
+        ("Scopes", list("scopes")),
+        ("Audiences", list("audiences")),
+        ("Demands", flags.collect()),
+    ]
 }
 
 /// A list of texts as it is filled in: one in a line.

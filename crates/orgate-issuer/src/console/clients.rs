@@ -66,9 +66,11 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
 /// The roles that a machine can have; those of the organization's own making are typed on no form, but one that stands is
 /// offered.
 pub(super) fn choices(told: &Told, form: &str, stands: &str) -> Vec<Value> {
-    let chosen = told.typed(form, "role").unwrap_or(stands);
     let mut names = roles::names();
     names.retain(|name| *name != roles::OWNER);
+    // The one that may least, unless there is one.
+    let usual = if stands.is_empty() { names.last().copied().unwrap_or_default() } else { stands };
+    let chosen = told.typed(form, "role").unwrap_or(usual);
     if !stands.is_empty() && !names.contains(&stands) {
         names.push(stands);
     }

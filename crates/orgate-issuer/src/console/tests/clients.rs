@@ -117,6 +117,7 @@ async fn who_only_looks_makes_no_client_and_no_key() {
     let browser = observer(&site).await;
     let page = browser.get(&format!("{HERE}/clients/app_strict")).await;
     assert_eq!(page.status, 200, "{}", page.text());
+    assert!(page.text().contains("<code>refresh_token</code>") && !page.text().contains("<textarea"));
     for (part, what) in [
         ("/clients", "create"),
         ("/clients/app_strict", "save"),
