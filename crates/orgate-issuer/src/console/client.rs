@@ -33,7 +33,13 @@ const GRANTS: [(&str, &str, &[&str]); 5] = [
 ];
 
 /// What can be switched, for which kinds, and what it means.
-const FLAGS: [(&str, &str, &str, &[&str]); 5] = [
+const FLAGS: [(&str, &str, &str, &[&str]); 6] = [
+    (
+        "first_party",
+        "Run by the people of this project",
+        "Without it each person is asked what the application may (consent).",
+        &["confidential", "public"],
+    ),
     (
         "require_pkce",
         "Demand a proof key (PKCE)",
