@@ -254,6 +254,9 @@ pub(super) async fn create(
 pub(super) async fn update(tx: &mut Tx, desk: Desk<'_>, id: &str, wish: Wish) -> Result<Stored, Problem> {
     let mut stored = hold(tx, desk.project_id, id).await?;
     let before = stored.client.clone();
+    if wish.first_party == Some(false) && stored.client.id == stored.client.project_id {
+        return Err(Problem::invalid("first_party", "is always true of the project's default client"));
+    }
     wish.apply(tx, &mut stored.client).await?;
     if stored.client != before {
         stored.updated_at = desk.now_ms;

@@ -86,7 +86,7 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         .collect();
     let flags: Vec<Value> = FLAGS
         .iter()
-        .filter(|(.., kinds)| is_of(kinds))
+        .filter(|(name, .., kinds)| is_of(kinds) && !is_settled(&one, name))
         .map(|(name, title, about, _)| {
             let ticked = told.ticked("save", name, stands(name));
             context! { name => *name, title => *title, about => *about, ticked => ticked }
@@ -118,6 +118,11 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         all => desk.url("/clients"),
     };
     desk.show("console_client.html", told, values)
+}
+
+/// Whether this cannot be another way: the project's default client is always its own.
+fn is_settled(one: &Json, name: &str) -> bool {
+    name == "first_party" && one.get("is_default").and_then(Json::as_bool).unwrap_or_default()
 }
 
 /// What who only looks is shown of it: lists, and what is switched on.
@@ -169,14 +174,15 @@ pub(super) async fn change(desk: &Desk<'_>, change: &str, fields: &Form) -> Resu
 
 /// What the form says: of the boxes those that it has for the kind of this client, since one that is not ticked is not sent.
 async fn wish(desk: &Desk<'_>, path: &str, fields: &Form) -> Result<Json, Problem> {
-    let kind = text(&desk.ask(Ask::get(path)).await?, "kind");
+    let one = desk.ask(Ask::get(path)).await?;
+    let kind = text(&one, "kind");
     let is_of = |kinds: &[&str]| kinds.contains(&kind.as_str());
     let mut body = json!({ "name": fields.get("name").unwrap_or_default().trim() });
     fill(&mut body, fields);
     let grants = GRANTS.iter().filter(|(key, ..)| fields.get(&format!("grant.{key}")).is_some());
     put(&mut body, "grants", grants.map(|(key, ..)| *key).collect::<Vec<_>>());
     for (name, .., kinds) in FLAGS {
-        if is_of(kinds) {
+        if is_of(kinds) && !is_settled(&one, name) {
             put(&mut body, name, fields.get(name).is_some());
         }
     }

@@ -281,3 +281,17 @@ async fn viewers_look_and_outsiders_do_not_even_know() {
     refused(&outsider.get(other).await, 404, "not_found");
     refused(&outsider.json(Method::PATCH, other, &json!({ "name": "y" })).await, 404, "not_found");
 }
+
+#[orgate_testkit::both]
+async fn a_client_of_others_is_made_so_and_the_default_one_never_is() {
+    let site = site().await;
+    let operator = operator(&site).await;
+    let body = json!({ "name": "Other", "kind": "public", "redirect_uris": ["https://a.example.com/cb"], "first_party": false });
+    let one = made(&operator, body).await;
+    assert_eq!(one["first_party"], false);
+    let id = one["id"].as_str().unwrap();
+    assert_eq!(patch(&operator, id, json!({ "first_party": true })).await.json()["first_party"], true);
+    let refused = patch(&operator, "proj_p", json!({ "first_party": false })).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["field"]), (422, &json!("first_party")));
+    assert_eq!(patch(&operator, "proj_p", json!({ "first_party": true })).await.status, 200);
+}

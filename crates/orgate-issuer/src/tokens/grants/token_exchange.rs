@@ -70,7 +70,8 @@ pub(in crate::tokens) async fn grant(
         common.check_consent(&mut conn, &user.id, member.as_ref(), &scope).await?;
     }
     drop(conn);
-    if !is_own && member.as_ref().is_some_and(|member| Some(member.org_id.as_str()) != bound) {
+    // Who acts for somebody stays where they were asked to act, however often the token is exchanged.
+    if act.is_some() && member.as_ref().is_some_and(|member| Some(member.org_id.as_str()) != bound) {
         return Err(TokenError::InvalidTarget);
     }
     common.check_organization(member.is_some())?;

@@ -88,6 +88,12 @@ async fn a_service_acts_on_behalf_of_a_user_and_says_so() {
     // It cannot go where the user did not send it, but it may know less.
     let elsewhere = swap(&site, "app_api", &tokens["access_token"], &[("org_id", "globex")]).await;
     assert_eq!(error(&elsewhere), "invalid_target");
+    // Nor by its own token, once it has one.
+    let elsewhere = swap(&site, "app_api", &one["access_token"], &[("org_id", "globex")]).await;
+    assert_eq!(error(&elsewhere), "invalid_target");
+    let without = swap(&site, "app_api", &one["access_token"], &[("org_id", "")]).await.json();
+    let back = swap(&site, "app_api", &without["access_token"], &[("org_id", "acme")]).await;
+    assert_eq!(error(&back), "invalid_target");
     let without = swap(&site, "app_api", &tokens["access_token"], &[("org_id", "")]).await.json();
     assert_eq!(without["org_id"], Value::Null);
     let mut token = two["access_token"].clone();
