@@ -248,9 +248,9 @@ impl Chromium {
                 self.call("Emulation.setEmulatedMedia", &wish);
                 let view = format!("{name}-{width}-{colours}");
                 also(self, &view);
-                // Of what runs from right to left a picture at once would be one of the width before.
-                self.evaluate(PAINTED);
-                let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
+                // Of a page that fits, a picture beyond the window would be moved aside where it runs from right to left.
+                let long = self.evaluate("document.documentElement.scrollHeight > innerHeight");
+                let taken = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": long }));
                 let picture = decode(taken["data"].as_str().unwrap());
                 std::fs::create_dir_all(&folder).unwrap();
                 std::fs::write(folder.join(format!("{view}.png")), picture).unwrap();
