@@ -33,10 +33,6 @@ pub fn chromium() -> Command {
 const FLAGS: [&str; 5] =
     ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
 
-/// Waits until the page stands as it is to be seen.
-const PAINTED: &str =
-    "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))";
-
 /// A page of a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tab(String);
