@@ -127,6 +127,13 @@ async fn operators_run_their_projects_from_the_console() {
     world.look("organizations-wrong");
     world.press(&[("created_by", "ann@example.com")], "Create the organization", "organization_created");
     world.look("organization");
+    world
+        .browser
+        .follow("[...document.querySelectorAll('main a')].find(one => one.textContent === 'Roles').click()");
+    world.browser.evaluate("document.querySelector('[name=\"may.read\"]').checked = true");
+    world.press(&[("name", "Clerk")], "Make the role", "role_created");
+    world.look("roles");
+    world.open("/proj_demo/organizations/initech");
     world.press(&[], "Suspend", "organization_suspended");
     world.look("organization-suspended");
     world.press(&[], "Let it go on", "organization_activated");

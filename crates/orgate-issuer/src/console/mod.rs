@@ -20,6 +20,7 @@ mod pages;
 mod permissions;
 mod program_keys;
 mod projects;
+mod roles;
 mod settings;
 mod sign_in;
 mod signing_keys;
@@ -269,6 +270,7 @@ impl<'a> Desk<'a> {
             Section::User => user::page(self, told).await,
             Section::Organizations => organizations::page(self, told).await,
             Section::Organization => organization::page(self, told).await,
+            Section::Roles => roles::page(self, told).await,
             Section::Permissions => permissions::page(self, told).await,
             Section::Clients => clients::page(self, told).await,
             Section::Client => client::page(self, told).await,
@@ -289,6 +291,7 @@ impl<'a> Desk<'a> {
             Section::User => user::change(self, change, fields).await,
             Section::Organizations => organizations::change(self, change, fields).await,
             Section::Organization => organization::change(self, change, fields).await,
+            Section::Roles => roles::change(self, change, fields).await,
             Section::Permissions => permissions::change(self, change, fields).await,
             Section::Clients => clients::change(self, change, fields).await,
             Section::Client => client::change(self, change, fields).await,

@@ -8,7 +8,12 @@ use super::{Desk, Section, url};
 const PARTS: [(&str, &str, &str, &[Section]); 10] = [
     ("", "", "Overview", &[Section::Overview]),
     ("People", "/users", "Users", &[Section::Users, Section::User]),
-    ("People", "/organizations", "Organizations", &[Section::Organizations, Section::Organization]),
+    (
+        "People",
+        "/organizations",
+        "Organizations",
+        &[Section::Organizations, Section::Organization, Section::Roles],
+    ),
     ("People", "/permissions", "Permissions", &[Section::Permissions]),
     ("Programs", "/clients", "Clients", &[Section::Clients, Section::Client]),
     ("Programs", "/program-keys", "Program keys", &[Section::ProgramKeys]),

@@ -58,6 +58,7 @@ pub(super) async fn page(desk: &Desk<'_>, told: &Told) -> Result<Response, Probl
         later => desk.is_later(),
         here => desk.url(&format!("/organizations/{org}")),
         all => desk.url("/organizations"),
+        roles => desk.url(&format!("/organizations/{org}/roles")),
         audit => desk.url(&format!("/audit?organization={}", text(one, "id"))),
     };
     desk.show("console_organization.html", told, values)

@@ -9,6 +9,7 @@ pub(super) enum Section {
     User,
     Organizations,
     Organization,
+    Roles,
     Permissions,
     Clients,
     Client,
@@ -25,7 +26,7 @@ pub(super) enum Section {
 pub(super) type Page =
     (Section, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-pub(super) const PAGES: [Page; 15] = [
+pub(super) const PAGES: [Page; 16] = [
     (Section::Projects, "", "showConsole", "createProjectInConsole", "The projects of an operator", &[]),
     (Section::Overview, "/{project}", "showOverview", "changeOverview", "A project at a glance", &["window"]),
     (
@@ -51,6 +52,14 @@ pub(super) const PAGES: [Page; 15] = [
         "showOrganizationInConsole",
         "changeOrganizationInConsole",
         "An organization, for operators",
+        &[],
+    ),
+    (
+        Section::Roles,
+        "/{project}/organizations/{org}/roles",
+        "showRolesInConsole",
+        "changeRolesInConsole",
+        "The roles of an organization, for operators",
         &[],
     ),
     (

@@ -3,7 +3,7 @@
 use super::Told;
 use crate::http::{Problem, body::Form, problem::Code};
 
-pub(super) const DONE: [(&str, &str); 27] = [
+pub(super) const DONE: [(&str, &str); 30] = [
     ("project_created", "The project is there. Its keys are being made."),
     ("organizations_on", "Organizations are on: the next sign-in shows the picker."),
     ("organizations_off", "Organizations are off: tokens and pages know nothing of them any more."),
@@ -20,6 +20,9 @@ pub(super) const DONE: [(&str, &str); 27] = [
     ("user_erased", "The user is gone, with everything that was theirs."),
     ("key_rotated", "The next key is shown. It signs in a day."),
     ("key_replaced", "A new key signs. What the old ones have signed counts no more."),
+    ("role_created", "The role is there. Members can have it now."),
+    ("role_saved", "The role is changed, for everybody who has it."),
+    ("role_deleted", "The role is gone."),
     ("permission_created", "The permission is in the catalogue. Roles can hold it now."),
     ("permission_saved", "The description is changed."),
     ("permission_deleted", "The permission is gone, and no role can hold it any more."),

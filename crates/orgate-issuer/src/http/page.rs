@@ -46,7 +46,7 @@ const SCRIPTS: [(&str, &str); 3] =
 const PASSKEY: &str = include_str!("../../templates/passkey.js");
 /// Asks this host what the charts show now.
 const LIVE: &str = include_str!("../../templates/console_live.js");
-const TEMPLATES: [(&str, &str); 59] = [
+const TEMPLATES: [(&str, &str); 60] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("form.html", include_str!("../../templates/form.html")),
@@ -86,6 +86,7 @@ const TEMPLATES: [(&str, &str); 59] = [
     ("console_audit.html", include_str!("../../templates/console_audit.html")),
     ("console_organizations.html", include_str!("../../templates/console_organizations.html")),
     ("console_organization.html", include_str!("../../templates/console_organization.html")),
+    ("console_roles.html", include_str!("../../templates/console_roles.html")),
     ("console_permissions.html", include_str!("../../templates/console_permissions.html")),
     ("console_client_macros.html", include_str!("../../templates/console_client_macros.html")),
     ("console_clients.html", include_str!("../../templates/console_clients.html")),

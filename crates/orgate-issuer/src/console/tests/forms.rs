@@ -243,3 +243,54 @@ async fn settings_are_saved_and_what_is_wrong_is_told_at_its_field() {
         assert!(page.text().contains(&format!("id=\"save-{at}-wrong\"")), "{field} {value}: {}", page.text());
     }
 }
+
+#[orgate_testkit::both]
+async fn a_role_of_an_organization_is_made_changed_and_deleted() {
+    let site = site().await;
+    let browser = owner(&site).await;
+    let path = format!("{HERE}/organizations/acme/roles");
+    assert!(browser.get(&format!("{HERE}/organizations/acme")).await.text().contains("acme&#x2f;roles"));
+    let fields = [
+        ("name", "Clerk"),
+        ("slug", ""),
+        ("description", ""),
+        ("rank", "1"),
+        ("may.read", "1"),
+        ("once", "o"),
+    ];
+    done(&change(&browser, &path, "create", &fields).await, "role_created");
+    done(&change(&browser, &path, "create", &fields).await, "role_created");
+    let page = browser.get(&path).await.text();
+    assert_eq!(page.matches("name=\"id\" value=\"clerk\"").count(), 2, "to change and to delete: {page}");
+    let page = change(&browser, &path, "create", &[("name", ""), ("rank", "1"), ("may.read", "1")]).await;
+    told(&page, 422, "invalid_value");
+    assert!(page.text().contains("id=\"create-name-wrong\""), "{}", page.text());
+    let fields =
+        [("id", "clerk"), ("name", "Writer"), ("description", "Writes"), ("rank", "2"), ("may.write", "1")];
+    done(&change(&browser, &path, "save", &fields).await, "role_saved");
+    let held = "SELECT permission AS n FROM role_permissions p JOIN roles r ON r.id = p.role_id WHERE r.key = 'clerk'";
+    assert_eq!(site.text(held).await, "write");
+    site.change("UPDATE memberships SET role_key = 'clerk' WHERE user_id = 'usr_d' AND org_id = 'org_acme'")
+        .await;
+    told(
+        &change(&browser, &path, "delete", &[("id", "clerk"), ("reassign_to", "")]).await,
+        409,
+        "role_in_use",
+    );
+    done(
+        &change(&browser, &path, "delete", &[("id", "clerk"), ("reassign_to", "viewer")]).await,
+        "role_deleted",
+    );
+    let role = "SELECT role_key AS n FROM memberships WHERE user_id = 'usr_d' AND org_id = 'org_acme'";
+    assert_eq!(site.text(role).await, "viewer");
+    told(
+        &change(&browser, &path, "save", &[("id", "owner"), ("name", "x"), ("rank", "1"), ("may.read", "1")])
+            .await,
+        403,
+        "built_in",
+    );
+    let observer = observer(&site).await;
+    let page = observer.get(&path).await;
+    assert!(page.status == 200 && !page.text().contains("Make the role"), "{}", page.text());
+    told(&change(&observer, &path, "create", &fields).await, 403, "operator_forbidden");
+}
