@@ -262,7 +262,9 @@ async fn a_role_of_an_organization_is_made_changed_and_deleted() {
     done(&change(&browser, &path, "create", &fields).await, "role_created");
     let page = browser.get(&path).await.text();
     assert_eq!(page.matches("name=\"id\" value=\"clerk\"").count(), 2, "to change and to delete: {page}");
-    let page = change(&browser, &path, "create", &[("name", ""), ("rank", "1"), ("may.read", "1")]).await;
+    let long = "a".repeat(101);
+    let fields_of_long = [("name", long.as_str()), ("slug", "long"), ("rank", "1"), ("may.read", "1")];
+    let page = change(&browser, &path, "create", &fields_of_long).await;
     told(&page, 422, "invalid_value");
     assert!(page.text().contains("id=\"create-name-wrong\""), "{}", page.text());
     let fields =
