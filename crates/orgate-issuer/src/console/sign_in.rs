@@ -37,6 +37,7 @@ pub(super) fn router() -> Routes {
         .stops(&["locked", "rate_limited", "busy"]);
     let out = page("submitOperatorSignOut", "End the session of an operator")
         .takes_form(object().may("word", text()))
+        .or_none()
         .sends_on()
         .stops(&["csrf"]);
     Routes::new()
