@@ -19,8 +19,12 @@ use orgate_e2e::{
 };
 use serde_json::{Value, json};
 
-/// What ends the sessions that the rest is asked with; they have sessions of their own.
-const ENDS: [&str; 7] = [
+/// What ends the sessions that the rest is asked with, or changes the client that they are signed in by; they have sessions
+/// of their own.
+const ENDS: [&str; 10] = [
+    "changeClient",
+    "deleteClient",
+    "rotateClientSecret",
     "operatorLogout",
     "logout",
     "logoutOfProject",
