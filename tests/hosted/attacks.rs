@@ -84,6 +84,33 @@ async fn a_hundred_names_that_would_be_scripts_are_text_on_every_page() {
         .browser
         .evaluate("document.querySelectorAll('main script, main img, main iframe, main svg').length");
     assert_eq!(foreign, 0);
+
+    // And in the lists of those who belong to them and of the operators.
+    let page = world.page("account/organizations");
+    assert_eq!(lists(&mut world.browser, &page, ".cards .title"), 98 + 2);
+    let console = format!("{}/console/proj_demo/organizations", PUBLIC);
+    world.browser.open(&console);
+    let operator = [("email", "ops@example.com"), ("password", PASSWORD)];
+    assert_eq!(world.browser.fill(&operator, "Sign in"), console);
+    assert_eq!(lists(&mut world.browser, &console, ".list tbody th"), 98 + 2);
+}
+
+/// Looks at every page of a list in which nothing may be more than text, and gives how many entries there are.
+fn lists(browser: &mut Chromium, first: &str, entry: &str) -> u64 {
+    browser.open(first);
+    let mut entries = 0;
+    loop {
+        let seen = browser.evaluate(SEEN);
+        assert_eq!((&seen[0], &seen[1], &seen[2]), (&json!(false), &json!([]), &json!([])), "{first}");
+        let foreign = "document.querySelectorAll('main script, main img, main iframe, main svg').length";
+        assert_eq!(browser.evaluate(foreign), 0, "{first}");
+        let count = format!("document.querySelectorAll({}).length", json!(entry));
+        entries += browser.evaluate(&count).as_u64().unwrap();
+        if browser.evaluate("Boolean(document.querySelector('.turn [rel=next]'))") != true {
+            return entries;
+        }
+        browser.follow("document.querySelector('.turn [rel=next]').click()");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
